@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python 3.11 or later and nothing else; `make help` lists the rest.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Wheels only: building a source distribution would fetch build requirements that no hash pins.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url $(LOCK_ARGS)
+
+.PHONY: help demo test lint format bench lock clean
+.DELETE_ON_ERROR:
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: $(VENV)/.run ## The main job on files that the project ships, narrated (own folder: demo/var)
+	@PATH="$(abspath $(BIN)):$$PATH" sh demo/run.sh
+
+test: $(VENV)/.dev ## Every test that can run here, with coverage; says what it left out (PYTEST_ARGS="-k crs")
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov
+
+lint: $(VENV)/.dev ## Format, style, types, direction of imports
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Apply the format and the safe fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## Speed and memory beside GeoPandas and DuckDB (BENCH_ARGS="--help")
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+lock: $(VENV)/.dev ## Resolve the requirements files again (LOCK_ARGS=--upgrade takes newer releases)
+	$(LOCK) pyproject.toml --group build -o requirements.txt
+	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## Remove the environment, caches and the demo's folder; your data in var/ stays
+	rm -rf $(VENV) demo/var build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# The environment: hashed wheels, then the project itself with the hashed build backend. Stamps make a second call instant.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found. Say where: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make environments (on Debian: apt install python3-venv)." >&2; exit 1; }
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what is needed to run ..." && $(INSTALL) --only-binary :all: --require-hashes -r requirements.txt
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what is needed to develop ..." && $(INSTALL) --only-binary :all: --require-hashes -r requirements-dev.txt
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Compute engines behind one seam: ``engine`` says what each offers, ``duckdb`` is the embedded one."""

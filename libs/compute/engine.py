@@ -1,0 +1,142 @@
+"""The compute seam: what every engine offers to the pipeline.
+
+An engine works in a *workspace* of one run, whose every trace is gone when it closes. No rules of the pipeline and no writing
+of files live here.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from libs.models import BBox, Changes
+from libs.transformations import Recipe
+
+GEOMETRY = "geom"
+"""Name of the one geometry column, in batches as in the lake: WKB, little-endian."""
+
+
+def schema_name(run_id: str, table: int) -> str:
+    """Name of the schema that holds one dataset of a run while it is made: ``proc_<run>_<hash>_<n>``.
+
+    The hash keeps apart runs that are spelled alike when case and punctuation do not count. At most 63 bytes: PostgreSQL's limit.
+
+    >>> schema_name("survey-7#2", 1)
+    'proc_survey_7_2_b55466e6_1'
+    """
+    readable = re.sub("[^a-z0-9]", "_", run_id.lower())[:40]
+    return f"proc_{readable}_{hashlib.sha256(run_id.encode()).hexdigest()[:8]}_{table}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of one layer on their way into an engine.
+
+    Attributes:
+        schema: Arrow schema of the batches: the relation's columns in order and, for a layer, the binary column ``geom`` last.
+        crs: CRS of the geometry, authority code or WKT2; None for a table.
+        batches: Record batches in source order. Consumed once, never held together.
+        where: The place, for problems: ``files[0]: layer roads``.
+    """
+
+    schema: pa.Schema
+    crs: str | None
+    batches: Iterable[pa.RecordBatch]
+    where: str
+
+
+class Processed(Protocol):
+    """What a recipe made of its sources; lives as long as its workspace.
+
+    Attributes:
+        schema: Arrow schema of the result: attribute columns, then for a layer ``geom`` (WKB) and the struct ``bbox``: null where
+            ``geom`` is, as GeoParquet asks for, and of nulls where a geometry has no extent.
+        crs: CRS of the result; None for a table.
+        features: Rows.
+        bbox: Extent in the units of the CRS, None when no geometry has one.
+        changes: What the recipe changed, counted.
+    """
+
+    schema: pa.Schema
+    crs: str | None
+    features: int
+    bbox: BBox | None
+    changes: Changes
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.
+
+        A recipe that defines another order, and a table, come in theirs.
+        """
+        ...
+
+
+class Table(Protocol):
+    """A dataset in the making: one or more sources that agree in schema, and one recipe."""
+
+    def load(self, source: Source) -> int:
+        """Take in every row of a source and return how many there were.
+
+        Raises:
+            Rejected: when the recipe does not fit the source, or the source does not agree with those before it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop everything of it. Closing twice is no error; closing its workspace does it, too."""
+        ...
+
+    def finish(self) -> Processed:
+        """Apply what of the recipe needs to see all rows, and count what was changed.
+
+        Raises:
+            Rejected: when the data does not allow what the recipe asks.
+        """
+        ...
+
+
+class Workspace(Protocol):
+    """The transient place of one run in an engine."""
+
+    def table(self, recipe: Recipe) -> Table:
+        """A new dataset to be made by a recipe with bound parameters."""
+        ...
+
+
+class ComputeEngine(Protocol):
+    """An engine: DuckDB in this process, or PostGIS."""
+
+    name: str
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the software that computes, by name."""
+        ...
+
+    def warm_up(self) -> None:
+        """Get ready for the first workspace, which otherwise waits for it. Safe to call from another thread.
+
+        Raises:
+            ServiceUnavailable: when the engine cannot be used; the first workspace would raise it, too.
+        """
+        ...
+
+    def workspace(self, run_id: str, scratch: Path) -> AbstractContextManager[Workspace]:
+        """The workspace of a run, gone when the context ends however it ends."""
+        ...
+
+    def leftovers(self) -> list[str]:
+        """Names of what is left of workspaces whose owner was killed. A workspace of a process that lives is none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Remove a leftover. Removing one that is gone is no error."""
+        ...

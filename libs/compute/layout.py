@@ -1,0 +1,124 @@
+"""How a dataset lies in an engine: its plan, its Arrow schema, and which rows came from where. The same for every engine."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from libs.compute.crs import look_up_crs
+from libs.compute.engine import GEOMETRY, Source
+from libs.models import Changes, Rejected
+from libs.spatial_utils.geoparquet import BBOX, BBOX_TYPE
+from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
+
+_NAMED_TYPES = {
+    str(type_): type_
+    for type_ in (
+        pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string(), pa.binary(),
+        pa.date32(), pa.time64("us"), pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ms"),
+        pa.timestamp("ms", "UTC"),
+    )
+}  # fmt: skip
+"""What a recipe may turn a column into. Every other type of a result stood in its source."""
+
+
+@dataclass
+class Layout:
+    """A dataset in an engine.
+
+    Attributes:
+        source_schema: What every source must agree with.
+        crs: Likewise.
+        plan: Of the recipe on these sources.
+        schema: Of the result.
+        attributes: Names of the result's attribute columns.
+    """
+
+    source_schema: pa.Schema
+    crs: str | None
+    plan: Plan
+    schema: pa.Schema
+    attributes: tuple[str, ...]
+    _starts: list[int] = field(default_factory=list)
+    _places: list[str] = field(default_factory=list)
+
+    @classmethod
+    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect) -> "Layout":
+        """Plan a recipe on the first of a dataset's sources.
+
+        Raises:
+            Rejected: when the recipe does not fit the source.
+        """
+        attributes = [item for item in source.schema if item.name != GEOMETRY]
+        relation = Relation(
+            columns=tuple(Column(name=item.name, type=str(item.type)) for item in attributes),
+            geometry=GEOMETRY in source.schema.names,
+            crs=source.crs,
+        )
+        plan = recipe.plan(relation, dialect, look_up_crs)
+        types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
+        schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
+        if plan.relation.geometry:
+            schema = schema.append(pa.field(GEOMETRY, pa.binary())).append(pa.field(BBOX, BBOX_TYPE))
+        return cls(source.schema, source.crs, plan, schema, plan.relation.names)
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether the result has a geometry column."""
+        return self.plan.relation.geometry
+
+    @property
+    def kept(self) -> str:
+        """Predicate on ``processed`` for the rows of the result."""
+        return self.plan.kept or "TRUE"
+
+    def with_extent(self, stage: Stage, extent_columns: Callable[[], str]) -> str:
+        """A stage's SELECT; the last one's gives each row's extent, too, as ``_etl_xmin`` and so on."""
+        if stage is not self.plan.stages[-1] or not self.has_geometry:
+            return stage.select
+        return f"SELECT *, {extent_columns()} FROM (\n{stage.select}\n) AS result"
+
+    def add(self, source: Source, first_row: int) -> None:
+        """Note a further source and where its rows begin.
+
+        Raises:
+            Rejected: when it does not agree with the first in columns, types and CRS, naming the difference.
+        """
+        if self._places:
+            self._require_agreement(source)
+        self._starts.append(first_row)
+        self._places.append(source.where)
+
+    def changes(self, audits: Sequence[Sequence[int | None] | None]) -> Changes:
+        """What the recipe changed, from the stages' audits.
+
+        Raises:
+            Rejected: when a check of the plan failed, naming file, layer and feature.
+        """
+        return self.plan.changes(audits, self._locate)
+
+    def _locate(self, row: int) -> str:
+        index = bisect_right(self._starts, row) - 1
+        return f"{self._places[index]}, feature {row - self._starts[index] + 1:,}"
+
+    def _require_agreement(self, source: Source) -> None:
+        mine = {item.name: str(item.type) for item in self.source_schema}
+        theirs = {item.name: str(item.type) for item in source.schema}
+        differences = [
+            f"{name} is {theirs.get(name, 'missing')} instead of {type_}"
+            for name, type_ in mine.items()
+            if theirs.get(name) != type_
+        ]
+        differences += [f"{name} ({type_}) is added" for name, type_ in theirs.items() if name not in mine]
+        if not differences and source.schema.names != self.source_schema.names:
+            differences.append(f"the columns stand in another order than {', '.join(mine)}")
+        if source.crs != self.crs:
+            differences.append(f"the CRS is {source.crs or 'missing'} instead of {self.crs}")
+        if differences:
+            raise Rejected.because(
+                "schema_mismatch",
+                source.where,
+                f"It does not agree with {self._places[0]}, which goes into the same dataset: {'; '.join(differences)}.",
+                "Make the schemas alike, or give each file its own 'dataset_id' (for several layers of one file, leave it out).",
+            )

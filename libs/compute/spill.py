@@ -1,0 +1,61 @@
+"""Folders that an embedded engine spills into: each is alive as long as its owner, however that ends."""
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PREFIX = "duckdb_"
+
+
+class SpillFolder:
+    """A fresh folder that a lock marks as alive: the kernel frees it when the process ends."""
+
+    def __init__(self, scratch: Path) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self.path = scratch / f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
+        with _no_one_else(scratch):
+            self.path.mkdir()
+            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """Remove the folder and what is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def abandoned(scratch: Path) -> list[str]:
+    """Names of the folders whose owner is gone."""
+    if not scratch.is_dir():
+        return []
+    with _no_one_else(scratch):
+        return [folder.name for folder in sorted(scratch.glob(f"{_PREFIX}*")) if not _is_alive(folder)]
+
+
+def remove(scratch: Path, name: str) -> None:
+    """Remove an abandoned folder; one that is gone is no error."""
+    shutil.rmtree(scratch / name, ignore_errors=True)
+
+
+@contextmanager
+def _no_one_else(scratch: Path) -> Iterator[None]:
+    """Between the making of a folder and of its lock nobody may look: it would seem abandoned."""
+    descriptor = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_alive(folder: Path) -> bool:
+    with suppress(FileNotFoundError), (folder / "lock").open("r+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

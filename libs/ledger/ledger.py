@@ -1,0 +1,261 @@
+"""The rules of the ledger: who may decide what, and when. Each decision is one insert under a natural ``_id``."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from libs.ledger.receipt import batch_id_of, read_receipt
+from libs.ledger.records import LOST, MAX_LOST, Records
+from libs.ledger.store import DocumentStore
+from libs.models import Activity, Decision, Manifest, Outcome, Problem, Receipt, Reservation, Run, in_reading_order, utc_now
+
+
+class Action(StrEnum):
+    """What is to be done with a manifest that lies in the landing zone."""
+
+    PROCESS = "process"
+    """Claim its batch and process it: it is new, or is to be tried again."""
+    LEAVE = "leave"
+    """Nothing: a worker is at it."""
+    FINISH = "finish"
+    """Report on its outcome, and archive it: all else is done."""
+    REJECT = "reject"
+    """Report on its problems, and archive it."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """The ledger's word on a manifest.
+
+    Attributes:
+        action: What is to be done.
+        receipt: Its record.
+        upload: Version of its object, to claim it with.
+        manifest: Parsed; for ``PROCESS`` only.
+        outcome: For ``FINISH`` only.
+    """
+
+    action: Action
+    receipt: Receipt
+    upload: str
+    manifest: Manifest | None = None
+    outcome: Outcome | None = None
+
+
+def no_problems(_content: Any) -> list[Problem]:
+    """Finds nothing wrong with a manifest."""
+    return []
+
+
+class Ledger(Records):
+    """The ledger, as one worker sees it.
+
+    Args:
+        store: Where the documents are.
+        clock: The present, aware, in whole milliseconds.
+        lease_seconds: How long a run of this worker counts as alive after a heartbeat.
+
+    Attributes:
+        owner: This worker's name: host, process, and a random part.
+    """
+
+    def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now, lease_seconds: float = 60.0) -> None:
+        super().__init__(store, clock)
+        self.lease_seconds = lease_seconds
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def receive(
+        self,
+        key: str,
+        content: bytes,
+        upload: str,
+        landing_bucket: str,
+        check: Callable[[Any], list[Problem]] = no_problems,
+    ) -> Received:
+        """Record a manifest, and say what is to be done with it.
+
+        Args:
+            key: Its object key. The file's name is the batch's id, and the manifest must agree.
+            content: The object as uploaded.
+            upload: Version of the object, another one for each upload.
+            landing_bucket: Name of the bucket that its files must lie in.
+            check: Finds what is wrong with a manifest in its surroundings (files that are missing, parameters that the recipe
+                does not know), so that it is reported together with what is wrong in itself. Given the JSON value as
+                uploaded, whether or not it makes a manifest.
+        """
+        batch_id = batch_id_of(key)
+        parsed = read_receipt(key, content, landing_bucket, self.clock())
+        runs = self.runs(batch_id)
+        last = runs[-1] if runs else None
+        outcome = self.outcome(last.id) if last else None
+        problems = list(parsed.receipt.problems)
+        if last and last.receipt_id.partition("~")[0] == parsed.receipt.id:
+            receipt = self.receipt(last.receipt_id) or parsed.receipt
+            if outcome is None and self.alive(last):
+                return Received(Action.LEAVE, receipt, upload)
+            if outcome is not None and not self._may_follow(runs, outcome, upload):
+                return Received(Action.FINISH, receipt, upload, outcome=outcome)
+        elif last:
+            problems += self._in_the_way(last, outcome)
+        problems += check(parsed.receipt.content) if parsed.is_json else []
+        receipt = self._record(parsed.receipt.model_copy(update={"problems": tuple(in_reading_order(problems))}))
+        if receipt.problems:
+            return Received(Action.REJECT, receipt, upload)
+        return Received(Action.PROCESS, receipt, upload, manifest=parsed.manifest)
+
+    def claim(self, received: Received, software: dict[str, str]) -> Run | None:
+        """Begin an attempt at a batch. Of all workers that try, one gets it.
+
+        A run without a sign of life is given up first.
+
+        Args:
+            received: What :meth:`receive` said, with the action ``PROCESS``.
+            software: Versions of what it will run on, by name.
+
+        Returns:
+            The run, which is this worker's; None when the batch is another's, done, or not to be tried again.
+        """
+        batch_id = received.receipt.batch_id
+        runs = self.runs(batch_id)
+        if runs:
+            outcome = self.outcome(runs[-1].id) or self.give_up(runs[-1])
+            if outcome is None or not self._may_follow(runs, outcome, received.upload):
+                return None
+        now = self.clock()
+        run = Run(
+            batch_id=batch_id,
+            attempt=len(runs) + 1,
+            receipt_id=received.receipt.id,
+            upload=received.upload,
+            owner=self.owner,
+            started_at=now,
+            heartbeat_at=now,
+            lease_seconds=self.lease_seconds,
+            software=software,
+        )
+        if not self.store.insert("runs", run.id, run.to_document()):
+            return None
+        self.log("claimed", run.id, at=now)
+        return run
+
+    def heartbeat(self, run: Run) -> bool:
+        """Give a sign of life of a run of this worker.
+
+        Returns:
+            False when the run has been decided by others: nothing that it still does will count.
+        """
+        if self.outcome(run.id) is not None:
+            return False
+        self.store.touch("runs", run.id, {"heartbeat_at": self.clock()})
+        return True
+
+    def give_up(self, run: Run) -> Outcome | None:
+        """Decide a run whose worker is gone, as ``failure``.
+
+        Returns:
+            What is decided of it, by whomever; None while its lease lasts.
+        """
+        run = self.run(run.id) or run  # its heartbeat may have come since it was read
+        if self.alive(run):
+            return None
+        problem = Problem(
+            code=LOST, where=run.id,
+            message=f"The worker {run.owner} gave no sign of life for {run.lease_seconds:g} s in attempt {run.attempt}.",
+            remedy=f"It is tried again, {MAX_LOST} times in all for one upload. After that: look at the memory and the log of "
+            "the worker, and upload the manifest again.",
+        )  # fmt: skip
+        outcome = Outcome(
+            run_id=run.id, batch_id=run.batch_id, decision=Decision.FAILURE, decided_at=self.clock(), decided_by=self.owner,
+            problems=(problem,),
+        )  # fmt: skip
+        if self.decide(outcome):
+            return outcome
+        return self.outcome(run.id)
+
+    def decide(self, outcome: Outcome) -> bool:
+        """Decide a run: with ``success``, this is the commit point of its batch.
+
+        Returns:
+            False when it has been decided otherwise before; this outcome is void.
+        """
+        if not self.store.insert("outcomes", outcome.id, outcome.to_document()):
+            return False
+        self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
+        return True
+
+    def reserve(self, dataset_id: str, run: Run, key: Callable[[int], str]) -> Reservation:
+        """Take the next version number of a dataset for a run; nobody else will get it.
+
+        Args:
+            dataset_id: The dataset.
+            run: The run.
+            key: The lake key of a version of it.
+        """
+        taken = [int(identity.rpartition("@")[2]) for identity in self.store.ids("versions", f"{dataset_id}@")]
+        version = max(taken, default=0)
+        while True:
+            version += 1
+            reservation = Reservation(
+                dataset_id=dataset_id, version=version, run_id=run.id, key=key(version), reserved_at=self.clock()
+            )
+            if self.store.insert("versions", reservation.id, reservation.to_document()):
+                return reservation
+
+    def publish(self, outcome: Outcome) -> None:
+        """Copy the assets and the lineage of a committed outcome to where they are looked for. Doing it again does nothing.
+
+        The assets come last: where they are, all is copied.
+        """
+        lineage = [("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage]
+        assets = [("assets", asset.id, asset.to_document()) for asset in outcome.assets]
+        self.store.insert_missing(lineage + assets)
+
+    def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
+        """Write an entry of the audit log."""
+        entry = Activity(at=at or self.clock(), actor=actor or self.owner, action=action, subject=subject, details=details)
+        identity = f"{time.time_ns():016x}-{secrets.token_hex(4)}"  # entries of one millisecond keep their order
+        self.store.insert_missing([("activity_logs", identity, entry.to_document())])
+
+    def _may_follow(self, runs: list[Run], outcome: Outcome, upload: str) -> bool:
+        """Whether another attempt may follow the last one.
+
+        It may when that did not succeed, and either someone uploaded the manifest since, asking for it, or the worker was lost.
+        """
+        if outcome.decision is Decision.SUCCESS:
+            return False
+        if upload not in {run.upload for run in runs}:
+            return True
+        return runs[-1].upload == upload and self.to_be_retried(runs, outcome)
+
+    def _in_the_way(self, last: Run, outcome: Outcome | None) -> list[Problem]:
+        """Why another manifest may not take a batch's id; nothing when it may."""
+        if outcome is None and self.alive(last):
+            message = f"The batch {last.batch_id!r} is being processed, with another manifest."
+            remedy = "Upload this one under another 'batch_id', or again when that one has failed."
+            return [Problem(code="batch_running", where="batch_id", message=message, remedy=remedy)]
+        if outcome is not None and outcome.decision is Decision.SUCCESS:
+            message = f"The batch {last.batch_id!r} has been processed already, with another manifest."
+            remedy = "Choose another 'batch_id': each stands for one manifest that succeeded."
+            return [Problem(code="batch_done", where="batch_id", message=message, remedy=remedy)]
+        return []
+
+    def _record(self, receipt: Receipt) -> Receipt:
+        """The receipt with this verdict on this content: the last one recorded, if it says the same, or a new one."""
+        while True:
+            known = sorted(
+                (each for each in self.receipts(receipt.batch_id) if each.sha256 == receipt.sha256),
+                key=lambda each: each.verdict,
+            )
+            if known and known[-1].problems == receipt.problems:
+                return known[-1]
+            new = receipt.model_copy(update={"verdict": len(known) + 1})
+            if self.store.insert("manifests", new.id, new.to_document()):
+                action = "rejected" if new.problems else "received"
+                self.log(action, new.batch_id, actor=new.uploader or "unknown", at=new.received_at, receipt=new.id)
+                return new

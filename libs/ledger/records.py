@@ -1,0 +1,199 @@
+"""What the ledger knows: its documents as models, and what follows from them. Nothing here writes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from libs.ledger.store import DocumentStore
+from libs.models import Activity, Asset, Decision, Document, Lineage, Outcome, Receipt, Reservation, Run, Status, utc_now
+
+MAX_LOST = 3
+"""Attempts that one upload of a manifest gets when its workers keep dying."""
+
+LOST = "lease_expired"
+"""Code of the problem by which a run without a sign of life is given up."""
+
+UNAVAILABLE = "service_unavailable"
+"""Code of the problem of a run that failed because a service did."""
+
+_Kind = TypeVar("_Kind", bound=Document)
+
+
+@dataclass(frozen=True)
+class BatchState:
+    """Where a batch stands.
+
+    Attributes:
+        status: Derived from the other attributes.
+        receipt: The manifest that the status speaks of.
+        run: Its last attempt, None when there was none.
+        outcome: What was decided of that.
+    """
+
+    batch_id: str
+    status: Status
+    receipt: Receipt
+    run: Run | None
+    outcome: Outcome | None
+
+
+class Records:
+    """Queries on the ledger.
+
+    Args:
+        store: Where the documents are.
+        clock: The present, aware, in whole milliseconds.
+    """
+
+    def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now) -> None:
+        self.store, self.clock = store, clock
+
+    def receipt(self, receipt_id: str) -> Receipt | None:
+        """A manifest that arrived."""
+        return self._get(Receipt, "manifests", receipt_id)
+
+    def receipts(self, batch_id: str) -> list[Receipt]:
+        """The manifests that arrived for a batch, newest last."""
+        found = [Receipt.from_document(document) for _, document in self.store.find("manifests", prefix=f"{batch_id}@")]
+        return sorted(found, key=lambda receipt: (receipt.received_at, receipt.verdict))
+
+    def run(self, run_id: str) -> Run | None:
+        """A run."""
+        return self._get(Run, "runs", run_id)
+
+    def runs(self, batch_id: str) -> list[Run]:
+        """The attempts of a batch, in order."""
+        found = [Run.from_document(document) for _, document in self.store.find("runs", prefix=f"{batch_id}#")]
+        return sorted(found, key=lambda run: run.attempt)
+
+    def outcome(self, run_id: str) -> Outcome | None:
+        """What was decided of a run; None while nothing is."""
+        return self._get(Outcome, "outcomes", run_id)
+
+    def alive(self, run: Run) -> bool:
+        """Whether a run's lease lasts. One that has been decided may still seem alive."""
+        return self.clock() < run.heartbeat_at + timedelta(seconds=run.lease_seconds)
+
+    def undecided(self) -> list[Run]:
+        """Runs without an outcome, alive or lost."""
+        open_ids = sorted(set(self.store.ids("runs")) - set(self.store.ids("outcomes")))
+        return [run for run in map(self.run, open_ids) if run]
+
+    def unpublished(self) -> list[Outcome]:
+        """Committed outcomes whose assets have not all been copied."""
+        outcomes = {outcome.id: outcome for reservation, outcome in self._loose() if _kept(reservation, outcome)}
+        return list(outcomes.values())
+
+    def reservations(self) -> Iterator[Reservation]:
+        """All versions that were ever taken, whether or not anything came of them."""
+        return (Reservation.from_document(document) for _, document in self.store.find("versions"))
+
+    def abandoned(self) -> list[Reservation]:
+        """Reservations that no version will ever follow: their runs have been decided, and did not commit them."""
+        return [reservation for reservation, outcome in self._loose() if not _kept(reservation, outcome)]
+
+    def batch(self, batch_id: str) -> BatchState | None:
+        """Where a batch stands; None when none of that name ever arrived."""
+        runs = self.runs(batch_id)  # before the receipts: each run's is there then
+        receipts = {receipt.id: receipt for receipt in self.receipts(batch_id)}
+        if not receipts:
+            return None
+        newest = list(receipts.values())[-1]
+        if not runs:
+            return BatchState(batch_id, _received(newest), newest, None, None)
+        run = runs[-1]
+        outcome = self.outcome(run.id)
+        if outcome is None:
+            status = Status.RUNNING if self.alive(run) else Status.LOST
+        elif outcome.decision is not Decision.SUCCESS and newest.id != run.receipt_id and newest.received_at > run.started_at:
+            return BatchState(batch_id, _received(newest), newest, run, outcome)
+        elif self.to_be_retried(runs, outcome):
+            status = Status.QUEUED
+        else:
+            status = Status(outcome.decision)
+        return BatchState(batch_id, status, receipts[run.receipt_id], run, outcome)
+
+    def batches(self, limit: int | None = None) -> Iterator[BatchState]:
+        """Where all batches stand, the last to arrive first."""
+        seen: set[str] = set()
+        for _, document in self.store.find("manifests", latest=True):
+            if limit is not None and len(seen) == limit:
+                return
+            batch_id: str = document["batch_id"]
+            if batch_id not in seen and (state := self.batch(batch_id)):
+                seen.add(batch_id)
+                yield state
+
+    def to_be_retried(self, runs: list[Run], outcome: Outcome) -> bool:
+        """Whether a batch is to be tried again without anybody asking: its last run was lost, and not for the third time.
+
+        Args:
+            runs: All of the batch.
+            outcome: Of the last of them.
+        """
+        if not lost(outcome):
+            return False
+        attempts = [run for run in runs[:-1] if run.upload == runs[-1].upload]
+        outcomes = [self.outcome(run.id) for run in attempts[1 - MAX_LOST :]]
+        return len(attempts) + 1 < MAX_LOST or not all(earlier and lost(earlier) for earlier in outcomes)
+
+    def versions(self, dataset_id: str) -> list[int]:
+        """The versions of a dataset that exist, in order."""
+        return sorted(_version(identity) for identity in self.store.ids("assets", f"{dataset_id}@"))
+
+    def asset(self, dataset_id: str, version: int | None = None) -> Asset | None:
+        """A version of a dataset, the latest one unless told otherwise."""
+        if version is None:
+            version = max(self.versions(dataset_id), default=0)
+        return self._get(Asset, "assets", f"{dataset_id}@{version}")
+
+    def assets(self) -> Iterator[Asset]:
+        """All versions of all datasets."""
+        return (Asset.from_document(document) for _, document in self.store.find("assets"))
+
+    def datasets(self) -> Iterator[Asset]:
+        """The latest version of each dataset, in the order of their ids."""
+        latest: dict[str, int] = {}
+        for identity in self.store.ids("assets"):
+            dataset_id = identity.rpartition("@")[0]
+            latest[dataset_id] = max(latest.get(dataset_id, 0), _version(identity))
+        return (asset for dataset_id, version in sorted(latest.items()) if (asset := self.asset(dataset_id, version)))
+
+    def lineage(self, dataset_id: str, version: int) -> Lineage | None:
+        """How a version was made."""
+        return self._get(Lineage, "lineage", f"{dataset_id}@{version}")
+
+    def activity(self, subject: str | None = None, limit: int | None = None) -> Iterator[Activity]:
+        """The audit log, newest first; of one subject, if one is named."""
+        where = None if subject is None else {"subject": subject}
+        found = self.store.find("activity_logs", where=where, latest=True, limit=limit)
+        return (Activity.from_document(document) for _, document in found)
+
+    def _loose(self) -> Iterator[tuple[Reservation, Outcome]]:
+        """Reservations of decided runs that have no asset: not copied yet, or never to be."""
+        for identity in sorted(set(self.store.ids("versions")) - set(self.store.ids("assets"))):
+            reservation = self._get(Reservation, "versions", identity)
+            if reservation and (outcome := self.outcome(reservation.run_id)):
+                yield reservation, outcome
+
+    def _get(self, model: type[_Kind], collection: str, identity: str) -> _Kind | None:
+        document = self.store.get(collection, identity)
+        return None if document is None else model.from_document(document)
+
+
+def lost(outcome: Outcome) -> bool:
+    """Whether a run failed through no fault of its batch: its worker or a service was gone."""
+    return any(problem.code in {LOST, UNAVAILABLE} for problem in outcome.problems)
+
+
+def _kept(reservation: Reservation, outcome: Outcome) -> bool:
+    return reservation.id in {asset.id for asset in outcome.assets}
+
+
+def _received(receipt: Receipt) -> Status:
+    return Status.REJECTED if receipt.problems else Status.QUEUED
+
+
+def _version(identity: str) -> int:
+    return int(identity.rpartition("@")[2])

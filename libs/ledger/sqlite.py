@@ -1,0 +1,179 @@
+"""The document store in one SQLite file."""
+
+import os
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from libs.ledger.encoding import decode, encode
+from libs.ledger.store import ORDERED_BY, Document
+from libs.models import ServiceUnavailable
+
+_PATIENCE = 60.0
+"""Seconds to wait for another process that is writing. Writes take milliseconds; a stopped machine takes longer."""
+
+_HIGHEST = "\U0010ffff"
+"""Comes after every character that an ``_id`` may hold."""
+
+_PAGE = 256
+"""Documents read at once."""
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS documents (collection TEXT, id TEXT, body TEXT NOT NULL, UNIQUE (collection, id))",
+    *(
+        f"CREATE INDEX IF NOT EXISTS {collection}_by_time ON documents"
+        f" (json_extract(body, '$.{field}'), id) WHERE collection = '{collection}'"
+        for collection, field in ORDERED_BY.items()
+    ),
+)
+
+
+class SqliteStore:
+    """A file in WAL mode: readers never wait, writers take turns, and every insert is on the disk when it returns.
+
+    The folder must be on a local disk: WAL needs shared memory between the processes.
+
+    Args:
+        path: The file; made, with its folder, when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._process = -1
+        self._connection: sqlite3.Connection | None = None
+        with self._connected():
+            pass
+
+    def insert(self, collection: str, identity: str, document: Document) -> bool:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        row = (collection, identity, encode(document))
+        with self._connected() as connection:
+            return connection.execute("INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount == 1
+
+    def insert_missing(self, documents: Iterable[tuple[str, str, Document]]) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`. Not synced by itself, but with the next insert: it can be made again."""
+        rows = [(collection, identity, encode(document)) for collection, identity, document in documents]
+        with self._connected() as connection:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                connection.execute("PRAGMA synchronous = FULL")
+
+    def touch(self, collection: str, identity: str, fields: Document) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        document = self.get(collection, identity)
+        if document is not None:
+            row = (encode(document | fields), collection, identity)
+            with self._connected() as connection:
+                connection.execute("UPDATE documents SET body = ? WHERE collection = ? AND id = ?", row)
+
+    def get(self, collection: str, identity: str) -> Document | None:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        with self._connected() as connection:
+            sql = "SELECT body FROM documents WHERE collection = ? AND id = ?"
+            row = connection.execute(sql, (collection, identity)).fetchone()
+        return decode(row[0]) if row else None
+
+    def ids(self, collection: str, prefix: str = "") -> Iterator[str]:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        with self._connected() as connection:
+            sql = "SELECT id FROM documents WHERE collection = ? AND id >= ? AND id < ? ORDER BY id"
+            rows = connection.execute(sql, (collection, prefix, prefix + _HIGHEST)).fetchall()
+        return (identity for (identity,) in rows)
+
+    def find(
+        self,
+        collection: str,
+        *,
+        prefix: str = "",
+        where: Mapping[str, str] | None = None,
+        latest: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[tuple[str, Document]]:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        conditions = [f"collection = '{collection}'", "id >= :_low", "id < :_high"]
+        values = {"_low": prefix, "_high": prefix + _HIGHEST}
+        for field, value in (where or {}).items():
+            conditions.append(f"json_extract(body, '$.{field}') = :{field}")
+            values[field] = value
+        time, order, beyond, source = "NULL", "id", "id > :_id", "documents"
+        if latest:
+            time = f"json_extract(body, '$.{ORDERED_BY[collection]}')"
+            order, beyond = f"{time} DESC, id DESC", f"({time}, id) < (:_time, :_id)"
+            source = f"documents INDEXED BY {collection}_by_time"  # left to itself, SQLite sorts the whole collection
+        left = sys.maxsize if limit is None else limit
+        while left > 0:
+            # Page by page: a statement left open would hold its snapshot, from which this connection could not write.
+            size = min(left, _PAGE)
+            sql = f"SELECT {time}, id, body FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {size}"
+            with self._connected() as connection:
+                rows = connection.execute(sql, values).fetchall()
+            yield from ((identity, decode(body)) for _, identity, body in rows)
+            if len(rows) < size:
+                return
+            left -= size
+            if beyond not in conditions:
+                conditions.append(beyond)
+            values["_time"], values["_id"], _ = rows[-1]
+
+    def close(self) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        with self._lock:
+            if self._connection is not None and self._process == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """The process's connection, one thread at a time."""
+        try:
+            with self._lock:
+                if self._connection is None or self._process != os.getpid():
+                    self._inherited = self._connection  # of the process that forked this one: neither used nor closed here
+                    self._connection, self._process = self._open(), os.getpid()
+                yield self._connection
+        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+            raise ServiceUnavailable(f"the ledger {self.path}", f"{error}.", "SPATIAL_ETL_HOME") from error
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            _patiently(connection, "PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+            if not {"documents", *(f"{collection}_by_time" for collection in ORDERED_BY)} <= tables:
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Run a statement that SQLite fails at once, whatever its timeout, while others open the same new file."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,21 @@
+"""The audit log: who did what, when."""
+
+from typing import Any
+
+from libs.models.base import Document, Moment
+
+
+class Activity(Document):
+    """One entry (collection ``activity_logs``, generated ``_id``).
+
+    Attributes:
+        actor: Uploader, or the worker's owner string.
+        action: Stable verb: ``received``, ``rejected``, ``claimed``, ``success``, ``failure``, ``canceled``, ``removed``.
+        subject: What it was done to: a batch, run or object key.
+    """
+
+    at: Moment
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any] = {}

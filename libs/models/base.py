@@ -1,0 +1,57 @@
+"""What every model of the platform shares. No model lives here."""
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+"""What a ``batch_id`` and a ``dataset_id`` look like: safe as an object key, a file name and an ``_id``."""
+
+Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _to_milliseconds(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_milliseconds)]
+"""A point in time, in UTC, cut to the millisecond: MongoDB keeps no more, and a record must come back as it went."""
+
+BBox = tuple[float, float, float, float]
+"""xmin, ymin, xmax, ymax in the units of the layer's CRS, axis order x, y whatever the CRS says."""
+
+
+class Model(BaseModel):
+    """An immutable contract: unknown keys are refused by name, values never change after parsing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Model):
+    """A model that the ledger stores: its dump is the stored document, under ``_id``."""
+
+    def to_document(self) -> dict[str, Any]:
+        """The stored form, without ``_id``: Python values (datetimes stay datetimes), no tuples or enums."""
+        document: dict[str, Any] = _plain(self.model_dump(mode="python"))
+        return document
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """The model again. A key ``_id`` is ignored: the model can derive it."""
+        return cls.model_validate({key: value for key, value in document.items() if key != "_id"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def utc_now() -> datetime:
+    """Now, in UTC, cut to the millisecond."""
+    return _to_milliseconds(datetime.now(UTC))

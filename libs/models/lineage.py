@@ -1,0 +1,66 @@
+"""Lineage: which inputs and which recipe made which version."""
+
+from typing import Any
+
+from libs.models.asset import Changes
+from libs.models.base import Document, Identifier, Model, Moment, Sha256
+
+
+class InputObject(Model):
+    """One raw object that was read (a Shapefile is several)."""
+
+    key: str
+    sha256: Sha256
+    bytes: int
+
+
+class InputLayer(Model):
+    """One layer that went into a version.
+
+    Attributes:
+        file: Index into the ``files`` of the lineage's manifest.
+        path: As in the manifest.
+        layer: Its name in the file.
+        crs: CRS that it was read in: authority code or WKT2; None for a table.
+        features: Features read.
+        objects: Everything that was read for it, with hashes.
+    """
+
+    file: int
+    path: str
+    format: str
+    layer: str
+    crs: str | None
+    features: int
+    objects: tuple[InputObject, ...]
+
+
+class Lineage(Document):
+    """How a version was made (collection ``lineage``), complete enough to make it again.
+
+    Attributes:
+        recipe: The recipe as data, with its parameters bound.
+        manifest: The manifest, with those of its files that the version was made of. The whole one is in ``manifests``.
+        software: Versions of what made it, by name.
+        seconds: Wall time by phase.
+    """
+
+    dataset_id: Identifier
+    version: int
+    run_id: str
+    batch_id: Identifier
+    uploader: str
+    created_at: Moment
+    intent: str
+    recipe: dict[str, Any]
+    manifest: dict[str, Any]
+    inputs: tuple[InputLayer, ...]
+    changes: Changes
+    engine: str
+    software: dict[str, str]
+    seconds: dict[str, float] = {}
+
+    @property
+    def id(self) -> str:
+        """``_id``: ``<dataset_id>@<N>``."""
+        return f"{self.dataset_id}@{self.version}"

@@ -1,0 +1,359 @@
+"""The manifest: the JSON that describes a batch, and its parsing into one complete problem list.
+
+Only what can be known without opening a file is checked here; what the files really are is the pipeline's to find out.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from libs.models.base import Identifier, Model, Sha256
+from libs.models.problem import Problem, Rejected
+
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+"""A manifest is written by hand or by a small script: more than this is no manifest."""
+
+MAX_DEPTH = 64
+"""Levels of objects and lists; MongoDB keeps 100, of which the ledger's own documents take some."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+MAX_FILES = 10_000
+"""Of a batch, which is processed as one."""
+
+MAX_NAME = 256
+"""Characters of an uploader's name."""
+
+MAX_PROBLEMS = 1000
+"""A list is complete up to here; what has more mistakes was not meant as a manifest."""
+
+
+class FileType(StrEnum):
+    """What kind of data a file holds."""
+
+    VECTOR = "vector"
+    RASTER = "raster"
+    TABULAR = "tabular"
+
+
+class CsvOptions(Model):
+    """How to read a delimited text file.
+
+    Attributes:
+        x: Column with the x coordinate (longitude, easting). Needs ``y``.
+        y: Column with the y coordinate (latitude, northing). Needs ``x``.
+        wkt: Column with Well-Known Text. Not together with ``x`` and ``y``.
+        delimiter: One character; found out from the first line when not given.
+    """
+
+    x: str | None = Field(default=None, min_length=1)
+    y: str | None = Field(default=None, min_length=1)
+    wkt: str | None = Field(default=None, min_length=1)
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+
+
+class FileSpec(Model):
+    """One file of a batch.
+
+    Attributes:
+        path: ``s3://<landing bucket>/<key>`` of the file, or of the folder of a FileGDB.
+        type: Kind of data.
+        format: The format's name as in the list of formats (``GeoJSON``, ``GPKG``, ``ESRI Shapefile``, ...).
+        crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one.
+        layer: Read only this layer; every layer when left out.
+        dataset_id: Dataset that the file becomes a version of; files that share one are appended.
+        encoding: Character encoding of the attributes, for formats that do not say (Shapefile, CSV, MapInfo).
+        sha256: Checked against the file when given.
+        options: For CSV.
+    """
+
+    path: str = Field(min_length=1)
+    type: FileType
+    format: str = Field(min_length=1)
+    crs: str | None = Field(default=None, min_length=1)
+    layer: str | None = Field(default=None, min_length=1)
+    dataset_id: Identifier | None = None
+    encoding: str | None = Field(default=None, min_length=1)
+    sha256: Sha256 | None = None
+    options: CsvOptions = CsvOptions()
+
+
+class Manifest(Model):
+    """A batch: what was uploaded, by whom, and what should be done with it."""
+
+    batch_id: Identifier
+    uploader: str = Field(min_length=1, max_length=MAX_NAME)
+    intent: str = Field(min_length=1, max_length=128)
+    files: Annotated[tuple[FileSpec, ...], Field(min_length=1, max_length=MAX_FILES)]
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+_LANDING_PATH = re.compile(r"^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", re.DOTALL)
+RESERVED_FOLDERS = frozenset({"manifests", "archive", "reports"})
+"""Folders of the landing zone that belong to the protocol: no raw file lives there."""
+
+MAX_KEY_BYTES = 1024
+"""Of an object key: the limit of S3, kept everywhere, so that what works in a folder works on a server."""
+
+_UNUSUAL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def landing_key(path: str, bucket: str) -> str:
+    """The object key of a raw file's path.
+
+    Args:
+        path: As the manifest says, ``s3://<bucket>/<key>``.
+        bucket: The landing bucket's name.
+
+    Raises:
+        ValueError: with a message for the uploader, when the path is not a raw file's place in the landing zone.
+    """
+    match, shown = _LANDING_PATH.match(path), _shown(path)
+    if match is None:
+        raise ValueError(f"{shown} is not of the form s3://{bucket}/<key>.")
+    if match["bucket"] != bucket:
+        raise ValueError(f"{shown} lies in the bucket {_shown(match['bucket'])}, not in the landing zone {bucket!r}.")
+    key = match["key"].removesuffix("/")
+    parts = key.split("/")
+    if any(part in {"", ".", ".."} for part in parts) or _UNUSUAL.search(key):
+        raise ValueError(f"{shown} is not in normal form: no empty, '.' or '..' parts, backslashes or control characters.")
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"{shown} is longer than {MAX_KEY_BYTES} bytes.")
+    if parts[0] in RESERVED_FOLDERS:
+        raise ValueError(f"{shown} lies in {parts[0]}/, which the platform keeps for itself.")
+    return key
+
+
+def parse_manifest(content: bytes, *, landing_bucket: str) -> Manifest:
+    """Parse a manifest and check all that can be checked without opening its files.
+
+    Args:
+        content: The JSON document as uploaded, UTF-8 with or without a byte order mark.
+        landing_bucket: Name of the bucket that every path must lie in.
+
+    Raises:
+        Rejected: with everything that is wrong, found in one pass.
+    """
+    raw = parse_json(content)
+    files = raw.get("files") if isinstance(raw, dict) else None
+    if isinstance(files, list) and len(files) > MAX_FILES:
+        raise Rejected.because(
+            "too_long", "files", f"The batch has {len(files):,} files; the limit is {MAX_FILES:,}.", "Split it into several.",
+        )  # fmt: skip
+    problems: list[Problem] = []
+    manifest: Manifest | None = None
+    try:
+        manifest = Manifest.model_validate(raw)
+    except ValidationError as error:
+        # Pydantic calls a list "too short" when its items fail, too: empty is what was empty as written.
+        errors = [
+            details for details in error.errors(include_url=False) if not (details["type"] == "too_short" and details["input"])
+        ]
+        problems += [_explain(details) for details in errors[:MAX_PROBLEMS]]
+        if len(errors) > MAX_PROBLEMS:
+            more = f"There are {len(errors) - MAX_PROBLEMS:,} more problems."
+            problems.append(Problem(code="more_problems", where="manifest", message=more, remedy="Correct these first."))
+    problems += _cross_checks(raw, landing_bucket)
+    if problems or manifest is None:
+        raise Rejected(in_reading_order(problems))
+    return manifest
+
+
+def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order in which a manifest is read, top to bottom; those of one place as they come."""
+    return sorted(problems, key=lambda problem: _reading_order(problem.where))
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse the JSON value of a manifest, well-formed or not: I-JSON (RFC 7493), which every store can keep without loss.
+
+    Args:
+        content: UTF-8 with or without a byte order mark.
+
+    Raises:
+        Rejected: when it is not JSON, says a key twice, or holds what does not survive: numbers beyond 64 bits, NaN, half
+            surrogate pairs, NUL characters, more than 64 levels.
+    """
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise Rejected.because(
+            "manifest_too_large", "manifest", f"The manifest has {len(content):,} bytes; the limit is {MAX_MANIFEST_BYTES:,}.",
+            "Split the batch into several manifests.",
+        )  # fmt: skip
+    try:
+        value = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_no_constant,
+            parse_int=_int64,
+            parse_float=_finite,
+        )
+        _refuse_unstorable(value, MAX_DEPTH)
+    except (ValueError, RecursionError) as error:
+        raise Rejected.because(
+            "manifest_not_json",
+            "manifest",
+            f"The manifest is not valid JSON: {error}.",
+            "Correct the JSON; a linter shows the place.",
+        ) from error
+    return value
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The manifest's JSON Schema (draft 2020-12), for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in keys:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        keys[key] = value
+    return keys
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _int64(digits: str) -> int:
+    value = int(digits)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"the number {digits[:40]} does not fit 64 bits; write it as text")
+    return value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {digits[:40]} is too large; write it as text")
+    return value
+
+
+def _refuse_unstorable(value: Any, levels: int) -> None:
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        raise ValueError(f"the text {value[:40]!r} holds a NUL character or half a surrogate pair")
+    if not isinstance(value, dict | list):
+        return
+    if levels == 0:
+        raise ValueError(f"objects and lists are nested more than {MAX_DEPTH} levels deep")
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        _refuse_unstorable(key, levels)
+        _refuse_unstorable(item, levels - 1)
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    where = ""
+    for part in location:
+        name = _cut(part) if isinstance(part, str) else part
+        where += f"[{name}]" if isinstance(name, int) else f".{name}" if where else name
+    return where or "manifest"
+
+
+def _reading_order(where: str) -> list[tuple[int, int, str]]:
+    """Sorts ``files[2]`` before ``files[10]``, and the manifest's own keys in the order of the model."""
+    top = re.split(r"[.\[]", where, maxsplit=1)[0]
+    rank = list(Manifest.model_fields).index(top) if top in Manifest.model_fields else -1
+    return [(rank, 0, "")] + [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"[.\[\]]+", where)]
+
+
+def _explain(details: ErrorDetails) -> Problem:
+    """A validation error in the words of a manifest's author."""
+    where, kind, given = _where(details["loc"]), details["type"], details["input"]
+    name = _cut(str(details["loc"][-1])) if details["loc"] else "manifest"
+    context = details.get("ctx", {})
+    match kind:
+        case "missing":
+            code, message, remedy = "missing_key", f"The key {name!r} is missing.", f"Add {name!r}."
+        case "extra_forbidden":
+            code, message = "unknown_key", f"The key {name!r} is not known here."
+            remedy = "Remove it, correct its spelling, or move it under 'metadata', where any key may stand."
+        case "enum" | "literal_error":
+            code, message = "not_allowed", f"{_shown(given)} is none of {context.get('expected')}."
+            remedy = "Use one of these."
+        case "string_pattern_mismatch" if name == "sha256":
+            code, message = "bad_sha256", f"{_shown(given)} is no SHA-256 checksum."
+            remedy = "Give 64 lower-case hexadecimal digits, or leave it out."
+        case "string_pattern_mismatch":
+            code, message = "bad_identifier", f"{_shown(given)} cannot be used as an identifier."
+            remedy = "Use 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit."
+        case "too_short" | "string_too_short":
+            remedy = "Write what it is." if details["type"] == "string_too_short" else "Give at least one."
+            code, message = "empty", f"{name!r} is empty."
+        case "too_long" | "string_too_long":
+            code, message, remedy = (
+                "too_long",
+                f"{name!r} is too long: at most {context.get('max_length')}.",
+                "Shorten or split it.",
+            )
+        case "model_type" | "dict_type":
+            code, message, remedy = (
+                "wrong_type",
+                f"{_shown(given)} stands where an object is expected.",
+                "Write an object: {...}.",
+            )
+        case _:
+            expected = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            code, message = "wrong_type", f"{_shown(given)} stands where a {expected} is expected."
+            remedy = f"Write a {expected}."
+    return Problem(code=code, where=where, message=message, remedy=remedy)
+
+
+def _shown(value: Any) -> str:
+    return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    """What is quoted in a message stays readable, whatever the uploader wrote."""
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line's worth
+
+
+def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
+    """Rules that concern more than one key, on whatever of the manifest is well-formed enough."""
+    problems: list[Problem] = []
+    files = raw.get("files") if isinstance(raw, dict) else None
+    seen: dict[tuple[str, Any], int] = {}
+    for index, spec in enumerate(files if isinstance(files, list) else []):
+        if not isinstance(spec, dict):
+            continue
+        where = f"files[{index}]"
+        path = spec.get("path")
+        if isinstance(path, str) and path:
+            try:
+                landing_key(path, landing_bucket)
+            except ValueError as error:
+                problems.append(
+                    Problem(code="bad_path", where=f"{where}.path", message=str(error),
+                            remedy=f"Upload the file to the landing zone and give its path as s3://{landing_bucket}/<folder>/<file>.")
+                )  # fmt: skip
+            layer = spec.get("layer")
+            first = seen.setdefault((path, layer if isinstance(layer, str) else None), index)
+            if first != index:
+                problems.append(
+                    Problem(code="duplicate_file", where=f"{where}.path", message=f"{_shown(path)} is already files[{first}].",
+                            remedy="List each file once, or name a different 'layer' in each entry.")
+                )  # fmt: skip
+        problems += _csv_option_problems(spec.get("options"), f"{where}.options")
+    return problems
+
+
+def _csv_option_problems(options: Any, where: str) -> list[Problem]:
+    if not isinstance(options, dict):
+        return []
+    has_x, has_y, has_wkt = (bool(options.get(key)) for key in ("x", "y", "wkt"))
+    if has_wkt and (has_x or has_y):
+        message, remedy = "Both a 'wkt' column and an 'x' or 'y' column are given.", "Keep one way of giving the geometry."
+    elif has_x != has_y:
+        given, other = ("x", "y") if has_x else ("y", "x")
+        message, remedy = f"{given!r} is given without {other!r}.", f"Add {other!r}."
+    else:
+        return []
+    return [Problem(code="bad_options", where=where, message=message, remedy=remedy)]

@@ -1,0 +1,52 @@
+"""A problem or a warning: what was wrong, where, and what to do about it."""
+
+from collections.abc import Iterable, Sequence
+
+from libs.models.base import Model
+
+
+class Problem(Model):
+    """One thing that is wrong, said so that the uploader can act on it.
+
+    Attributes:
+        code: Stable and greppable, ``snake_case``: ``crs_mismatch``.
+        where: The place, as the uploader knows it: ``files[0].crs``, ``files[2]: layer roads, feature 17``.
+        message: What is wrong, with the names and values concerned.
+        remedy: What to do about it.
+    """
+
+    code: str
+    where: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message} {self.remedy} [{self.code}]"
+
+
+class SpatialEtlError(Exception):
+    """The base of every error that the platform raises on purpose."""
+
+
+class Rejected(SpatialEtlError):  # noqa: N818 - a verdict on the input, not a fault of the program
+    """The input cannot be processed as it is; says everything that is wrong with it.
+
+    Raised by whatever meets bad input; caught in one place, where it becomes the batch's outcome and report.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def because(cls, code: str, where: str, message: str, remedy: str) -> "Rejected":
+        """A rejection for a single reason."""
+        return cls([Problem(code=code, where=where, message=message, remedy=remedy)])
+
+
+class ServiceUnavailable(SpatialEtlError):  # noqa: N818 - a state of the surroundings
+    """A configured service cannot be reached or refuses us. ``setting`` names what to change."""
+
+    def __init__(self, service: str, message: str, setting: str) -> None:
+        self.service, self.setting = service, setting
+        super().__init__(f"{service}: {message} Check {setting}.")

@@ -1,0 +1,64 @@
+"""The report: the outcome of a batch, the same for its uploader, for ``--json`` and for the ledger."""
+
+from libs.models.asset import Changes, LakeFile
+from libs.models.base import BBox, Model
+from libs.models.problem import Problem
+from libs.models.run import Outcome, Receipt, Status
+
+
+class DatasetReport(Model):
+    """A dataset version that the batch made."""
+
+    dataset_id: str
+    version: int
+    features: int
+    crs: str | None
+    bbox: BBox | None
+    geometry_types: tuple[str, ...]
+    changes: Changes
+    files: tuple[LakeFile, ...]
+
+
+class Report(Model):
+    """What became of a batch."""
+
+    batch_id: str
+    run_id: str | None
+    status: Status
+    intent: str | None
+    recipe: str | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    datasets: tuple[DatasetReport, ...] = ()
+
+    @classmethod
+    def of_outcome(cls, outcome: Outcome) -> "Report":
+        """The report on a decided run."""
+        datasets = tuple(
+            DatasetReport.model_validate({name: getattr(asset, name) for name in DatasetReport.model_fields})
+            for asset in outcome.assets
+        )
+        return cls(
+            batch_id=outcome.batch_id,
+            run_id=outcome.run_id,
+            status=Status(outcome.decision),
+            intent=outcome.intent,
+            recipe=outcome.recipe,
+            problems=outcome.problems,
+            warnings=outcome.warnings,
+            datasets=datasets,
+        )
+
+    @classmethod
+    def of_rejection(cls, receipt: Receipt) -> "Report":
+        """The report on a manifest that never became a run."""
+        content = receipt.content if isinstance(receipt.content, dict) else {}
+        intent = content.get("intent")
+        return cls(
+            batch_id=receipt.batch_id,
+            run_id=None,
+            status=Status.REJECTED,
+            intent=intent if isinstance(intent, str) else None,
+            recipe=None,
+            problems=receipt.problems,
+        )

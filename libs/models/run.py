@@ -1,0 +1,127 @@
+"""Runs and what was decided of them. The rules of who may insert what, and when, are the ledger's."""
+
+from enum import StrEnum
+from typing import Any
+
+from libs.models.asset import Asset
+from libs.models.base import Document, Identifier, Moment, Sha256
+from libs.models.lineage import Lineage
+from libs.models.problem import Problem
+
+
+class Status(StrEnum):
+    """Where a batch stands, as users see it. Derived from the documents, never stored as such."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    LOST = "lost"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+
+
+class Decision(StrEnum):
+    """What can be decided of a run, once."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    REJECTED = "rejected"
+    CANCELED = "canceled"
+
+
+class Receipt(Document):
+    """A manifest that arrived (collection ``manifests``).
+
+    Attributes:
+        batch_id: As the manifest says; for one that cannot be parsed, derived from its object key.
+        sha256: Of the manifest's bytes.
+        key: Object key that it arrived under.
+        received_at: When it was first seen.
+        content: The manifest as uploaded, or None when it is not JSON.
+        raw: The first bytes as text, only when it is not JSON.
+        problems: Why it is rejected; empty when it is queued.
+        verdict: 1, 2, 3, ...: what is right or wrong with a manifest can change with its surroundings, as when a missing
+            file has been uploaded; each new verdict on the same content is a document of its own.
+    """
+
+    batch_id: Identifier
+    sha256: Sha256
+    key: str
+    received_at: Moment
+    uploader: str | None = None
+    content: dict[str, Any] | list[Any] | str | float | bool | None = None
+    raw: str | None = None
+    problems: tuple[Problem, ...] = ()
+    verdict: int = 1
+
+    @property
+    def id(self) -> str:
+        """``_id``: ``<batch_id>@<sha256, 16 hex>``, from the second verdict on with ``~<verdict>``."""
+        return f"{self.batch_id}@{self.sha256[:16]}" + (f"~{self.verdict}" if self.verdict > 1 else "")
+
+
+class Run(Document):
+    """One attempt to process a batch (collection ``runs``). Its heartbeat is the one field that changes.
+
+    Attributes:
+        attempt: 1, 2, 3, ... of the batch.
+        receipt_id: ``_id`` of the manifest that it processes.
+        upload: Version of the manifest's object in the landing zone: tells a manifest that was uploaded again, for
+            another try, from one that still lies there.
+        owner: Host, process and a random part: who may write its heartbeat.
+        heartbeat_at: Last sign of life.
+        lease_seconds: How long after it the run counts as alive.
+        software: Versions of what it ran on, by name.
+    """
+
+    batch_id: Identifier
+    attempt: int
+    receipt_id: str
+    upload: str
+    owner: str
+    started_at: Moment
+    heartbeat_at: Moment
+    lease_seconds: float
+    software: dict[str, str] = {}
+
+    @property
+    def id(self) -> str:
+        """``_id`` and the run's name everywhere: ``<batch_id>#<attempt>``."""
+        return f"{self.batch_id}#{self.attempt}"
+
+
+class Outcome(Document):
+    """The one decision on a run (collection ``outcomes``). Its insert is the commit point of the batch."""
+
+    run_id: str
+    batch_id: Identifier
+    decision: Decision
+    decided_at: Moment
+    decided_by: str
+    intent: str | None = None
+    recipe: str | None = None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    lineage: tuple[Lineage, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """``_id``: the run's."""
+        return self.run_id
+
+
+class Reservation(Document):
+    """A version number taken by a run (collection ``versions``). Gaps are legal."""
+
+    dataset_id: Identifier
+    version: int
+    run_id: str
+    key: str
+    reserved_at: Moment
+
+    @property
+    def id(self) -> str:
+        """``_id``: ``<dataset_id>@<N>``."""
+        return f"{self.dataset_id}@{self.version}"

@@ -1,0 +1,60 @@
+"""Every setting of the platform, in one place. None set: the embedded default, under ``./var``."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment and from ``.env`` in the working folder; the environment wins.
+
+    Attributes:
+        spatial_etl_home: Folder of the embedded stores, scratch included.
+        minio_endpoint: ``host:port`` of MinIO or another S3; unset: folders below the home.
+        mongo_connection_string: Of the ledger's MongoDB; unset: SQLite below the home.
+        postgres_host: Of the PostGIS used for compute; unset: DuckDB.
+        spatial_etl_scratch: Folder for transient files; unset: ``scratch`` below the home.
+        spatial_etl_recipes: Folder with recipes of the user's own (``*.yaml``); unset: ``recipes`` below the home.
+        spatial_etl_memory_mb: What the compute engine may use, in MiB.
+        spatial_etl_threads: Threads of the compute engine; 0: one per core, as far as memory goes.
+        spatial_etl_read_memory_mb: Limit of the child process that reads a file, in MiB of address space growth.
+        spatial_etl_read_seconds: Wall time that the reading of one file may take, in seconds.
+        spatial_etl_max_unpacked_mb: What an archive may unpack to, in MiB.
+        spatial_etl_lease_seconds: How long a silent run counts as alive.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    spatial_etl_home: Path = Path("var")
+    minio_endpoint: str | None = None
+    minio_root_user: str | None = None
+    minio_root_password: SecretStr | None = None
+    minio_use_ssl: bool = True
+    minio_landing_bucket: str = "landing-zone"
+    minio_lake_bucket: str = "data-lake"
+    mongo_connection_string: SecretStr | None = None
+    mongo_database: str = "spatial_etl"
+    postgres_host: str | None = None
+    postgres_port: int = 5432
+    postgres_user: str = "spatial_etl"
+    postgres_password: SecretStr | None = None
+    postgres_db: str = "spatial_etl"
+    spatial_etl_scratch: Path | None = None
+    spatial_etl_recipes: Path | None = None
+    spatial_etl_memory_mb: int = Field(default=384, ge=64)
+    spatial_etl_threads: int = Field(default=0, ge=0)
+    spatial_etl_read_memory_mb: int = Field(default=2048, ge=128)
+    spatial_etl_read_seconds: int = Field(default=3600, ge=1)
+    spatial_etl_max_unpacked_mb: int = Field(default=16_384, ge=1)
+    spatial_etl_lease_seconds: float = Field(default=60.0, gt=0)
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for transient files."""
+        return self.spatial_etl_scratch or self.spatial_etl_home / "scratch"
+
+    @property
+    def recipes(self) -> Path:
+        """Folder with the user's own recipes."""
+        return self.spatial_etl_recipes or self.spatial_etl_home / "recipes"

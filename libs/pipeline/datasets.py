@@ -1,0 +1,216 @@
+"""From the files of a manifest to finished dataset files in scratch. Decides nothing, writes nothing to lake or ledger.
+
+Each file is opened once and read front to back; a dataset is written as soon as no further file can belong to it.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import pyarrow as pa
+
+from libs.compute.batching import read_ahead
+from libs.compute.engine import Processed, Source, Table, Workspace
+from libs.models import BBox, Changes, FileSpec, InputLayer, Manifest, Problem, Rejected
+from libs.pipeline.naming import dataset_id, lake_columns
+from libs.pipeline.stack import Event, Progress, Stack
+from libs.pipeline.staging import StagedFile, stage
+from libs.spatial_utils import geoparquet
+from libs.spatial_utils.crs import require_crs
+from libs.spatial_utils.reading import LayerStream, open_source
+from libs.transformations import Recipe
+
+
+@dataclass(frozen=True)
+class MadeDataset:
+    """A dataset of the batch, written and checked, not yet in the lake."""
+
+    dataset_id: str
+    file: geoparquet.WrittenFile
+    crs: str | None
+    bbox: BBox | None
+    changes: Changes
+    inputs: tuple[InputLayer, ...]
+    seconds: dict[str, float]
+
+
+@dataclass
+class _OpenDataset:
+    table: Table
+    inputs: list[InputLayer] = field(default_factory=list)
+    read_changes: list[Changes] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        started = perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0) + perf_counter() - started
+
+
+class DatasetMaker:
+    """Makes the datasets of one batch.
+
+    Args:
+        manifest: What to read.
+        recipe: With its parameters bound.
+        run_id: Names the engine's workspace.
+        scratch: A folder of the run's own.
+        progress: Told of every step.
+
+    Attributes:
+        made: The datasets, in the order in which they were finished.
+        warnings: What the uploader should know although nothing is wrong.
+    """
+
+    def __init__(self, stack: Stack, manifest: Manifest, recipe: Recipe, run_id: str, scratch: Path, progress: Progress) -> None:
+        self._stack, self._manifest, self._recipe = stack, manifest, recipe
+        self._run_id, self._scratch, self._progress = run_id, scratch, progress
+        self._open: dict[str, _OpenDataset] = {}
+        self._finished: set[str] = set()
+        self.made: list[MadeDataset] = []
+        self.warnings: list[Problem] = []
+
+    def make(self) -> list[MadeDataset]:
+        """Read every file and write every dataset.
+
+        Raises:
+            Rejected: when a file or the recipe does not allow it; what was made until then is of no use.
+        """
+        last_use = {spec.dataset_id: index for index, spec in enumerate(self._manifest.files) if spec.dataset_id}
+        with self._stack.engine.workspace(self._run_id, self._scratch) as workspace:
+            for index, spec in enumerate(self._manifest.files):
+                self._read_file(index, spec, workspace)
+                if spec.dataset_id and last_use[spec.dataset_id] == index:
+                    self._finish(spec.dataset_id)
+        named = self._manifest.metadata.get("dataset_id")
+        if named is not None and named not in self._finished:
+            self.warnings.append(_name_not_used(named))
+        return self.made
+
+    def _read_file(self, index: int, spec: FileSpec, workspace: Workspace) -> None:
+        where, folder = f"files[{index}]", self._scratch / f"in-{index}"
+        self._progress(Event(self._manifest.batch_id, "read", spec.path))
+        staged = stage(self._stack.landing, spec, where, folder)
+        with open_source(staged.path, spec, where, self._stack.limits) as source:
+            ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
+            for stream in source.streams():
+                identifier = ids[stream.layer.name]
+                self._load(identifier, index, spec, staged, stream, workspace)
+                if spec.dataset_id is None:
+                    self._finish(identifier)
+            self.warnings += source.warnings
+        shutil.rmtree(folder)
+
+    def _dataset_ids(self, spec: FileSpec, layers: list[str]) -> dict[str, str]:
+        if spec.dataset_id:
+            return dict.fromkeys(layers, spec.dataset_id)
+        single = len(self._manifest.files) == len(layers) == 1
+        named = self._manifest.metadata.get("dataset_id")
+        if single and isinstance(named, str):
+            return {layers[0]: named}
+        only_layer = len(layers) == 1 and spec.layer is None
+        return {layer: dataset_id(self._manifest, spec, layer, only_layer=only_layer) for layer in layers}
+
+    def _load(
+        self, identifier: str, index: int, spec: FileSpec, staged: StagedFile, stream: LayerStream, workspace: Workspace
+    ) -> None:
+        where = f"files[{index}]: layer {stream.layer.name}"
+        if identifier in self._finished or (spec.dataset_id is None and identifier in self._open):
+            raise Rejected.because(
+                "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another layer of this batch does.",
+                "Give each a 'dataset_id' of its own (a file with several layers: an entry for each 'layer'), or both the same, "
+                "to append them.",
+            )  # fmt: skip
+        dataset = self._open.get(identifier)
+        if dataset is None:
+            dataset = self._open[identifier] = _OpenDataset(workspace.table(self._recipe))
+        names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
+        fields = zip(stream.schema, [*names, geoparquet.GEOMETRY], strict=False)
+        schema = pa.schema([item.with_name(name) for item, name in fields])
+        crs = stream.layer.crs.name if stream.layer.crs else None
+        with dataset.timed("read and transform"):
+            batches = _renamed(self._counted(stream, spec.path), schema)
+            features = dataset.table.load(Source(schema, crs, batches, where))
+        dataset.read_changes.append(_read_changes(stream.counts, renamed))
+        dataset.inputs.append(
+            InputLayer(
+                file=index, path=spec.path, format=spec.format, layer=stream.layer.name, crs=crs, features=features,
+                objects=staged.objects,
+            )
+        )  # fmt: skip
+
+    def _counted(self, batches: Iterable[pa.RecordBatch], path: str) -> Iterator[pa.RecordBatch]:
+        features = 0
+        for batch in batches:
+            yield batch
+            features += batch.num_rows
+            self._progress(Event(self._manifest.batch_id, "read", path, features))
+
+    def _finish(self, identifier: str) -> None:
+        """Apply what is left of the recipe, write the file, and let go of the engine's table."""
+        dataset = self._open.pop(identifier)
+        self._finished.add(identifier)
+        with dataset.timed("read and transform"):
+            processed = dataset.table.finish()
+        self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
+        with dataset.timed("write"):
+            file = self._write(identifier, processed)
+        dataset.table.close()
+        self.made.append(
+            MadeDataset(
+                dataset_id=identifier,
+                file=file,
+                crs=processed.crs,
+                bbox=processed.bbox,
+                changes=_sum([*dataset.read_changes, processed.changes]),
+                inputs=tuple(dataset.inputs),
+                seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
+            )
+        )
+
+    def _write(self, identifier: str, processed: Processed) -> geoparquet.WrittenFile:
+        crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None
+        path = self._scratch / f"{identifier}.parquet"
+        written = geoparquet.write(path, processed.schema, read_ahead(processed.batches()), crs)
+        geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
+        return written
+
+
+def _name_not_used(dataset_id: str) -> Problem:
+    return Problem(
+        code="dataset_id_not_used",
+        where="metadata.dataset_id",
+        message=f"No dataset was named {dataset_id!r}: the batch makes more than one, or its files name theirs.",
+        remedy="Give each file a 'dataset_id' of its own, or all of them this one, to append them.",
+    )
+
+
+def _renamed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    return (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches)
+
+
+def _read_changes(counts: Mapping[str, int], renamed: dict[str, str]) -> Changes:
+    rest = {name: count for name, count in counts.items() if count and name != "linearized"}
+    return Changes(linearized=counts.get("linearized", 0), renamed=renamed, counts=rest)
+
+
+def _sum(changes: Sequence[Changes]) -> Changes:
+    dropped: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    renamed: dict[str, str] = {}
+    for each in changes:
+        dropped.update(each.dropped)
+        counts.update(each.counts)
+        renamed |= each.renamed
+    return Changes(
+        repaired=sum(each.repaired for each in changes),
+        linearized=sum(each.linearized for each in changes),
+        dropped=dict(dropped),
+        renamed=renamed,
+        counts=dict(counts),
+    )

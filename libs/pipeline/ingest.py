@@ -1,0 +1,203 @@
+"""One run of a batch, from the claim to the commit: the order of effects that makes a crash harmless anywhere.
+
+Stage and make in scratch; reserve and place in the lake; then one insert, the outcome, commits everything at once.
+"""
+
+import errno
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+from libs.ledger import UNAVAILABLE
+from libs.models import (
+    Asset,
+    Decision,
+    Field,
+    InputLayer,
+    LakeFile,
+    Lineage,
+    Manifest,
+    Outcome,
+    Problem,
+    Rejected,
+    Reservation,
+    Run,
+    ServiceUnavailable,
+)
+from libs.pipeline.datasets import DatasetMaker, MadeDataset
+from libs.pipeline.lease import Lease, LeaseLost
+from libs.pipeline.scratch import run_folder
+from libs.pipeline.stack import Event, Progress, Stack
+from libs.spatial_utils.reading import sandbox_features
+from libs.transformations import Recipe
+
+_LOG = logging.getLogger(__name__)
+
+
+def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Outcome | None:
+    """Process a claimed batch and decide its run.
+
+    Returns:
+        What was decided; None when another worker had decided the run before.
+
+    Raises:
+        KeyboardInterrupt: after the run has been decided as canceled.
+        ServiceUnavailable: after the run has been decided as a failure that is tried again.
+    """
+    recipe, unknown = stack.registry.for_intent(manifest.intent)
+    attempt = _Attempt(stack, run, manifest, recipe.bind(manifest.parameters), progress)
+    if unknown:
+        attempt.warnings.append(_unknown_intent(manifest.intent, recipe))
+    stop: KeyboardInterrupt | ServiceUnavailable | None = None
+    with Lease(stack.ledger, run) as lease, run_folder(stack.scratch, run.id) as scratch:
+        try:
+            outcome = attempt.succeed(scratch, lease)
+        except Rejected as rejection:
+            outcome = attempt.outcome(Decision.REJECTED, rejection.problems)
+        except LeaseLost:
+            return None
+        except KeyboardInterrupt as error:
+            stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the uploader gets an answer
+            stop, problem = _fault(error)
+            outcome = attempt.outcome(Decision.FAILURE, [problem])
+        decided = stack.ledger.decide(outcome)
+    if stop is not None:
+        raise stop
+    return outcome if decided else None
+
+
+class _Attempt:
+    """What all outcomes of a run have in common, and the way to the good one."""
+
+    def __init__(self, stack: Stack, run: Run, manifest: Manifest, recipe: Recipe, progress: Progress) -> None:
+        self._stack, self._run, self._manifest, self._recipe, self._progress = stack, run, manifest, recipe, progress
+        self.warnings: list[Problem] = []
+
+    def outcome(
+        self, decision: Decision, problems: Iterable[Problem] = (), assets: Iterable[Asset] = (), lineage: Iterable[Lineage] = ()
+    ) -> Outcome:
+        """A decision on the run."""
+        return Outcome(
+            run_id=self._run.id,
+            batch_id=self._run.batch_id,
+            decision=decision,
+            decided_at=self._stack.ledger.clock(),
+            decided_by=self._run.owner,
+            intent=self._manifest.intent,
+            recipe=self._recipe.name,
+            problems=tuple(problems),
+            warnings=tuple(self.warnings),
+            assets=tuple(assets),
+            lineage=tuple(lineage),
+        )
+
+    def succeed(self, scratch: Path, lease: Lease) -> Outcome:
+        """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""
+        maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._run.id, scratch, self._progress)
+        try:
+            datasets = maker.make()
+        finally:
+            self.warnings += maker.warnings
+        if not datasets:
+            raise Rejected.because(
+                "nothing_to_do", "files", "None of the files holds a layer.", "Check that these are the right files."
+            )
+        assets, lineage = [], []
+        for dataset in datasets:
+            lease.check()
+            self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.file.features))
+            started = perf_counter()
+            reservation = self._place(dataset)
+            assets.append(self._asset(dataset, reservation))
+            lineage.append(self._lineage(dataset, reservation, perf_counter() - started))
+        return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
+
+    def _place(self, dataset: MadeDataset) -> Reservation:
+        """Write a file where nothing lies yet. What lies where no record speaks of it is passed over, never replaced."""
+        lake = self._stack.lake
+        while True:
+            reservation = self._stack.ledger.reserve(
+                dataset.dataset_id, self._run, lambda version: lake.key(dataset.dataset_id, version)
+            )
+            if lake.place(reservation.key, dataset.file.path):
+                return reservation
+
+    def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
+        file = dataset.file
+        return Asset(
+            dataset_id=dataset.dataset_id,
+            version=reservation.version,
+            run_id=self._run.id,
+            batch_id=self._run.batch_id,
+            created_at=self._stack.ledger.clock(),
+            features=file.features,
+            crs=dataset.crs,
+            bbox=file.bbox,
+            geometry_types=file.geometry_types,
+            table_schema=tuple(Field(name=item.name, type=str(item.type)) for item in file.schema),
+            changes=dataset.changes,
+            files=(
+                LakeFile(uri=self._stack.lake.uri(reservation.key), sha256=file.sha256, bytes=file.bytes, features=file.features),
+            ),
+        )
+
+    def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:
+        manifest, inputs = _own_part(self._manifest, dataset.inputs)
+        return Lineage(
+            dataset_id=dataset.dataset_id,
+            version=reservation.version,
+            run_id=self._run.id,
+            batch_id=self._run.batch_id,
+            uploader=self._manifest.uploader,
+            created_at=self._stack.ledger.clock(),
+            intent=self._manifest.intent,
+            recipe=self._recipe.model_dump(mode="json"),
+            manifest=manifest.model_dump(mode="json", exclude_defaults=True),
+            inputs=inputs,
+            changes=dataset.changes,
+            engine=self._stack.engine.name,
+            software=self._run.software | {"gdal": sandbox_features()["gdal"]},
+            seconds={**dataset.seconds, "place": round(placing, 3)},
+        )
+
+
+def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
+    """The manifest with only the files that a dataset was made of, and its inputs referring to these: records stay small."""
+    files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
+    own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
+    return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
+
+
+def _unknown_intent(intent: str, recipe: Recipe) -> Problem:
+    return Problem(
+        code="unknown_intent",
+        where="intent",
+        message=f"There is no recipe for the intent {intent!r}; the recipe {recipe.name!r} was applied.",
+        remedy="See 'spatial-etl recipes' for what an intent can be.",
+    )
+
+
+def _fault(error: Exception) -> tuple[ServiceUnavailable | None, Problem]:
+    """A fault that is not the input's: of a service, which is worth another try, or of this program."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        error = ServiceUnavailable("the disk", f"there is no space left: {error}.", "SPATIAL_ETL_SCRATCH and SPATIAL_ETL_HOME")
+    if isinstance(error, ServiceUnavailable):
+        message, remedy = str(error), "It is tried again by itself a few times. After that, upload the manifest again."
+        return error, Problem(code=UNAVAILABLE, where="platform", message=message, remedy=remedy)
+    _LOG.error("the run failed", exc_info=error)
+    message, remedy = (
+        f"{type(error).__name__}: {error}",
+        "This is a fault of the platform, not of the files: report it to its operator.",
+    )
+    return None, Problem(code="internal_error", where="platform", message=message, remedy=remedy)
+
+
+def _canceled() -> Problem:
+    return Problem(
+        code="canceled",
+        where="batch",
+        message="Processing was canceled before it was finished; nothing of the batch was kept.",
+        remedy="Upload the manifest again to process it.",
+    )

@@ -1,0 +1,74 @@
+"""Names that the platform gives: dataset ids from file names, columns that would collide in the lake."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from libs.models import FileSpec, Manifest
+
+RESERVED_COLUMNS = frozenset({"geom", "bbox"})
+RESERVED_PREFIX = "_etl_"
+_MAX_ID = 128
+_TRANSCRIBED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+"""Letters of Latin alphabets that Unicode does not take apart."""
+
+
+def slug(text: str) -> str:
+    """Text as part of an identifier: lower case, ASCII where it can be transcribed, everything else a hyphen.
+
+    Letters and digits that cannot be transcribed leave a part of the text's hash: names in other scripts must not fall together.
+
+    >>> slug("Straßen & Wege 2024")
+    'strassen-wege-2024'
+    >>> slug("道路")
+    'a44c7ba2'
+    """
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_TRANSCRIBED))
+    ascii_text = re.sub(r"[^a-z0-9_]+", "-", decomposed.encode("ascii", "ignore").decode()).strip("-")
+    is_whole = all(character.isascii() or not character.isalnum() for character in decomposed)
+    return ascii_text if is_whole else "-".join(filter(None, [ascii_text, _hash(text)]))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(unicodedata.normalize("NFC", text).encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+def dataset_id(manifest: Manifest, spec: FileSpec, layer: str, *, only_layer: bool) -> str:
+    """The dataset that a layer becomes a version of, when neither its file nor the batch names one.
+
+    ``<project>.<file stem>[.<layer>]``, slugged; the layer is left out when it is the file's only one.
+    """
+    name = spec.path.rstrip("/").rsplit("/", 1)[-1]
+    stem = name.split(".", 1)[0] or name
+    parts = [str(manifest.metadata.get("project", "")), stem, *([] if only_layer else [layer])]
+    identifier = ".".join(part for part in map(slug, parts) if part)
+    identifier = identifier if identifier[:1].isalnum() else f"d{identifier}"
+    return identifier if len(identifier) <= _MAX_ID else f"{identifier[: _MAX_ID - 9]}-{_hash(identifier)}"
+
+
+def lake_columns(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The columns' names in the lake, and what had to be renamed.
+
+    Renamed is what cannot stand beside the platform's own columns, or beside another column in a reader that ignores case:
+    ``geom``, ``bbox``, ``_etl_...``, names that differ by case alone or not at all, and empty ones.
+
+    >>> lake_columns(["id", "ID", "geom", ""])
+    (['id', 'ID_1', 'geom_1', 'column_4'], {'ID': 'ID_1', 'geom': 'geom_1', '': 'column_4'})
+    """
+    taken = set(RESERVED_COLUMNS)
+    wanted = {name.casefold() for name in names}
+    result: list[str] = []
+    renamed: dict[str, str] = {}
+    for position, name in enumerate(names, start=1):
+        base = name or f"column_{position}"
+        base = f"column{base}" if base.casefold().startswith(RESERVED_PREFIX) else base
+        new, number = base, 0
+        while new.casefold() in taken or (new != name and new.casefold() in wanted):
+            number += 1
+            new = f"{base}_{number}"
+        taken.add(new.casefold())
+        result.append(new)
+        if new != name:
+            renamed[name if name not in renamed else f"{name} (column {position})"] = new
+    return result, renamed

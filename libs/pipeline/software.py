@@ -1,0 +1,18 @@
+"""The versions of what a run runs on, as its record keeps them."""
+
+import platform
+from functools import lru_cache
+from importlib.metadata import version
+
+from libs.compute.engine import ComputeEngine
+
+
+def software_versions(engine: ComputeEngine) -> dict[str, str]:
+    """Versions by name: this program, Python, the reader (its wheel carries GDAL), the writer and the engine."""
+    return _installed() | engine.versions()
+
+
+@lru_cache(maxsize=1)
+def _installed() -> dict[str, str]:
+    packages = {name: version(name) for name in ("spatial-etl", "pyogrio", "pyarrow")}
+    return {"python": platform.python_version(), **packages}

@@ -1,0 +1,56 @@
+"""Bringing the raw files of a batch from the landing zone to scratch, hashed on the way. Nothing is opened here."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from libs.models import FileSpec, InputObject, Rejected, landing_key
+from libs.spatial_utils.formats import find_format
+from libs.storage import LandingZone
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A raw file in scratch.
+
+    Attributes:
+        path: The file with its sidecars beside it, or the folder of a FileGDB; alone in a folder of its own.
+        objects: Everything that was copied.
+    """
+
+    path: Path
+    objects: tuple[InputObject, ...]
+
+
+def stage(landing: LandingZone, spec: FileSpec, where: str, folder: Path) -> StagedFile:
+    """Copy a file and what belongs to it.
+
+    Args:
+        landing: Where it lies.
+        spec: What the manifest says of it.
+        where: The file, for problems: ``files[0]``.
+        folder: To be created.
+
+    Raises:
+        Rejected: when it is gone, cannot be read, or is not the file whose checksum the manifest gives.
+    """
+    key = landing_key(spec.path, landing.bucket)
+    name = PurePosixPath(key).name
+    found = [info.key for info in landing.resolve(key)]
+    if not found:
+        raise Rejected([landing.missing(key, f"{where}.path")])
+    parent = key.removesuffix(name)
+    if found == [key]:
+        siblings = [info.key.removeprefix(parent) for info in landing.siblings(key)]
+        found += [parent + sibling for sibling in find_format(spec.format, f"{where}.format").companions(name, siblings)]
+    objects = []
+    for each in found:
+        target = folder / each.removeprefix(parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        objects.append(landing.fetch(each, target))
+    if spec.sha256 is not None and [item.sha256 for item in objects if item.key == key] != [spec.sha256]:
+        actual = next((item.sha256 for item in objects if item.key == key), "none, being a folder")
+        raise Rejected.because(
+            "sha256_mismatch", f"{where}.sha256", f"{spec.path!r} has the SHA-256 {actual}, not {spec.sha256}.",
+            "Upload the file again; if it was changed on purpose, correct the checksum.",
+        )  # fmt: skip
+    return StagedFile(folder / name, tuple(objects))

@@ -1,0 +1,30 @@
+"""Putting local files and manifests into the landing zone, as an uploader would."""
+
+from pathlib import Path
+
+from libs.pipeline.stack import Stack
+from libs.spatial_utils.formats import Format
+
+
+def upload(stack: Stack, path: Path, kind: Format, prefix: str) -> str:
+    """Upload a file with its sidecars, or a folder.
+
+    Args:
+        stack: What to work with.
+        path: A file, or the folder of a FileGDB.
+        kind: Its format, which says what belongs to it.
+        prefix: Folder in the landing zone.
+
+    Returns:
+        Its ``s3://`` path, for the manifest.
+    """
+    if path.is_dir():
+        members = sorted(each for each in path.rglob("*") if each.is_file())
+    else:
+        members = [
+            path,
+            *(path.parent / name for name in kind.companions(path.name, [each.name for each in path.parent.iterdir()])),
+        ]
+    for member in members:
+        stack.landing.upload(member, f"{prefix}/{member.relative_to(path.parent).as_posix()}")
+    return stack.landing.store.uri(f"{prefix}/{path.name}")

@@ -1,0 +1,104 @@
+"""The composition root: settings in, the chosen landing zone, lake, ledger and engine out. The only place that chooses.
+
+The parts can be had one by one, and what a part needs is imported when it is opened: looking something up in the ledger waits for
+no engine.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from libs.models import ServiceUnavailable
+from libs.models.settings import Settings
+
+if TYPE_CHECKING:
+    from libs.ledger import Ledger
+    from libs.pipeline.stack import Stack
+    from libs.storage import DataLake, LandingZone
+    from libs.transformations import Registry
+
+__all__ = ["open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack"]
+
+
+def open_landing_zone(settings: Settings) -> "LandingZone":
+    """The landing zone."""
+    _require_unset("MINIO_ENDPOINT", settings.minio_endpoint)
+    from libs.storage import FolderStore, LandingZone
+
+    return LandingZone(FolderStore(settings.spatial_etl_home, settings.minio_landing_bucket))
+
+
+def open_lake(settings: Settings) -> "DataLake":
+    """The data lake."""
+    _require_unset("MINIO_ENDPOINT", settings.minio_endpoint)
+    from libs.storage import DataLake, FolderStore
+
+    return DataLake(FolderStore(settings.spatial_etl_home, settings.minio_lake_bucket))
+
+
+def open_ledger(settings: Settings) -> "Ledger":
+    """The ledger; whoever opens it closes its store."""
+    _require_unset("MONGO_CONNECTION_STRING", settings.mongo_connection_string)
+    from libs.ledger import Ledger, SqliteStore
+
+    store = SqliteStore(settings.spatial_etl_home / "ledger.sqlite")
+    return Ledger(store, lease_seconds=settings.spatial_etl_lease_seconds)
+
+
+def open_registry(settings: Settings) -> "Registry":
+    """The built-in recipes, and those in the folder for the user's own.
+
+    Raises:
+        Rejected: when one of these cannot be used, naming its file.
+    """
+    from libs.platform.recipes import own_recipes
+    from libs.transformations import Registry
+
+    return Registry(own_recipes(settings.recipes))
+
+
+@contextmanager
+def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
+    """Everything that processing needs, closed when the context ends.
+
+    Args:
+        settings: Read from the environment when not given.
+
+    Raises:
+        ServiceUnavailable: when a part cannot be reached.
+        Rejected: when a recipe of the user's own cannot be used.
+    """
+    from libs.compute.duckdb import DuckDBEngine
+    from libs.pipeline.stack import Stack
+    from libs.spatial_utils.reading import ReadLimits
+
+    settings = settings or Settings()
+    _require_unset("POSTGRES_HOST", settings.postgres_host)
+    ledger = open_ledger(settings)
+    engine = DuckDBEngine(settings.scratch, memory_mb=settings.spatial_etl_memory_mb, threads=settings.spatial_etl_threads)
+    try:
+        yield Stack(
+            settings=settings,
+            landing=open_landing_zone(settings),
+            lake=open_lake(settings),
+            ledger=ledger,
+            engine=engine,
+            registry=open_registry(settings),
+            scratch=settings.scratch,
+            limits=ReadLimits(
+                memory_mb=settings.spatial_etl_read_memory_mb,
+                seconds=settings.spatial_etl_read_seconds,
+                unpacked_mb=settings.spatial_etl_max_unpacked_mb,
+            ),
+        )
+    finally:
+        engine.close()
+        ledger.store.close()
+
+
+def _require_unset(name: str, value: object) -> None:
+    """Refuse a setting that asks for a server, rather than work beside it in silence."""
+    if value is not None:
+        raise ServiceUnavailable(
+            "a server", "this version works on folders, SQLite and DuckDB only.", f"{name}: it must not be set"
+        )

@@ -1,0 +1,175 @@
+"""Unpacking ZIP archives that nobody vouches for: every entry is checked before anything is written.
+
+Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives, and
+whatever goes beyond the limits, which are counted on the bytes that really come out and not on what the archive claims.
+"""
+
+import lzma
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from libs.models import Rejected
+
+_CHUNK = 1024 * 1024
+_RATIO_FROM_BYTES = 64 * 1024 * 1024
+_LEFT_BEHIND = frozenset({"__macosx", ".ds_store", "thumbs.db", "desktop.ini"})
+"""What operating systems add to archives, compared in lower case."""
+_ARCHIVES = (".zip", ".kmz", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """How large an archive may turn out to be.
+
+    Attributes:
+        unpacked_bytes: All entries together.
+        entries: Number of entries.
+        ratio: Unpacked to packed size of the whole archive, where it unpacks to more than 64 MiB.
+        depth: Folders within folders.
+        name_bytes: Length of an entry's whole name.
+    """
+
+    unpacked_bytes: int
+    entries: int = 20_000
+    ratio: int = 250
+    depth: int = 16
+    name_bytes: int = 1024
+
+
+def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits) -> list[Path]:
+    """Unpack a ZIP archive into a new folder.
+
+    Args:
+        archive: The archive.
+        target: Folder to make; must not exist.
+        where: Place of the archive, for problems.
+        limits: What is too much.
+
+    Returns:
+        The unpacked files, in the order of the archive.
+
+    Raises:
+        Rejected: when the archive is damaged, not allowed or too large. What has been written stays, for
+            the caller to remove.
+    """
+    target.mkdir()
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            entries = list(_checked(opened, where, limits))
+            budget = _Budget(where, limits, archive.stat().st_size)
+            return [_extract(opened, info, target / name, budget) for info, name in entries]
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        UnicodeError,
+    ) as error:
+        raise Rejected.because(
+            "archive_damaged",
+            where,
+            f"The ZIP archive cannot be unpacked: {error}.",
+            "Make the archive again with a common tool (method 'deflate', no password) and check it with 'unzip -t'.",
+        ) from error
+
+
+def _checked(opened: zipfile.ZipFile, where: str, limits: ArchiveLimits) -> Iterator[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """The entries that are files, under the names that they get."""
+    infos = opened.infolist()
+    if len(infos) > limits.entries:
+        raise _too_large(where, f"it has {len(infos):,} entries; the limit is {limits.entries:,}")
+    seen: set[str] = set()
+    for info in infos:
+        name = info.filename.replace("\\", "/")
+        path = PurePosixPath(name)
+        if any(part.lower() in _LEFT_BEHIND or part.startswith("._") for part in path.parts):
+            continue
+        if reason := _forbidden(info, name, path, limits):
+            raise Rejected.because(
+                "archive_unsafe",
+                where,
+                f"The entry {_shown(name)} of the archive {reason}.",
+                "Make the archive again from plain files with relative names.",
+            )
+        if info.is_dir() or name.endswith("/"):
+            continue
+        if path.suffix.lower() in _ARCHIVES:
+            raise Rejected.because(
+                "archive_nested",
+                where,
+                f"The archive holds another archive, {_shown(name)}.",
+                "Unpack the inner archive and submit what is in it, as files or as one archive.",
+            )
+        if str(path) in seen:
+            raise Rejected.because(
+                "archive_unsafe",
+                where,
+                f"The archive has two entries named {_shown(name)}.",
+                "Make the archive again.",
+            )
+        seen.add(str(path))
+        yield info, path
+
+
+def _forbidden(  # noqa: PLR0911 - a list of rules, the first that is broken answers
+    info: zipfile.ZipInfo, name: str, path: PurePosixPath, limits: ArchiveLimits
+) -> str | None:
+    mode = stat.S_IFMT(info.external_attr >> 16)
+    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        return "has a name that leads out of the archive"
+    if not name.isprintable():
+        return "has unprintable characters in its name"
+    if len(name.encode("utf-8", "surrogatepass")) > limits.name_bytes or len(path.parts) > limits.depth:
+        return "has a name that is too long or too deep"
+    if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in path.parts):  # noqa: PLR2004 - NAME_MAX
+        return "has a name that is too long"
+    if mode not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        return "is a link or a device, not a file"
+    if info.flag_bits & 0x1:
+        return "is encrypted"
+    return None
+
+
+class _Budget:
+    """What may still come out of the archive."""
+
+    def __init__(self, where: str, limits: ArchiveLimits, packed: int) -> None:
+        self._where, self._limits, self._packed, self._spent = where, limits, max(packed, 1), 0
+
+    def spend(self, count: int) -> None:
+        self._spent += count
+        if self._spent > self._limits.unpacked_bytes:
+            raise _too_large(self._where, f"it unpacks to more than {self._limits.unpacked_bytes:,} bytes")
+        if self._spent > max(_RATIO_FROM_BYTES, self._packed * self._limits.ratio):
+            raise _too_large(self._where, f"it unpacks to more than {self._limits.ratio} times its size")
+
+
+def _extract(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget: _Budget) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file, opened.open(info) as source:  # noqa: PTH123 - a descriptor, not a path
+        while chunk := source.read(_CHUNK):
+            budget.spend(len(chunk))
+            file.write(chunk)
+    return path
+
+
+def _too_large(where: str, what: str) -> Rejected:
+    return Rejected.because(
+        "archive_too_large",
+        where,
+        f"The archive is too large: {what}.",
+        "Split it, or ask the operator to raise SPATIAL_ETL_MAX_UNPACKED_MB if the data really is that large.",
+    )
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 80 else name[:77] + "...")  # noqa: PLR2004 - a line's worth

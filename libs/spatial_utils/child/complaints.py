@@ -1,0 +1,98 @@
+"""What GDAL's complaints mean: damage, a wrong encoding, or something that an uploader may merely want to know."""
+
+import re
+from collections.abc import Iterable
+
+from libs.spatial_utils.child.gdal import FAILURE
+from libs.spatial_utils.child.source import Notes, Unreadable
+
+_HARMLESS = re.compile(
+    r"Invalid coord dimension for '\[ \]'"  # an empty point: RFC 7946 lets it be read as a missing geometry
+    r"|Retrying with IMMUTABLE=YES"  # a GeoPackage in WAL mode whose log is empty: nothing is missing
+)
+_ENCODING = re.compile(r"couldn't be converted|Recode from .* not supported|invalid UTF-?8|not .*UTF-?8", re.IGNORECASE)
+_CRS = re.compile(
+    r"^PROJ|^missing \[|crs not found|EPSG PCS/GCS code .* not found|Unrecognized CRS|unsupported CRS", re.IGNORECASE
+)
+_REMOTE = re.compile(r"Could not resolve host|HTTP error|\bcurl\b|Failed to connect|Could not connect", re.IGNORECASE)
+_LOSS = re.compile(
+    r"invalid content|parsed incompletely|out of range|overflow|truncat|corrupt|not a valid|is not a|cannot be parsed",
+    re.IGNORECASE,
+)
+
+
+_VERDICTS: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
+    # what GDAL says, whatever severity it gives it; code, message and remedy
+    (
+        _CRS,
+        "unknown_crs",
+        "The file names a CRS that is not known here: {}.",
+        "Correct it in the file; or remove it there and give 'crs' in the manifest.",
+    ),
+    (
+        _REMOTE,
+        "remote_reference",
+        "The file refers to something on the network, which is never fetched: {}.",
+        "Put what it refers to into the file itself.",
+    ),
+    (
+        _ENCODING,
+        "wrong_encoding",
+        "Text cannot be decoded: {}.",
+        "Set 'encoding' of this file in the manifest, such as 'cp1252' or 'UTF-8'.",
+    ),
+)
+_NOTES: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
+    (
+        re.compile(r"Ignoring one or more of entity '(.*)'"),
+        "entities_not_read",
+        "Entities of the type {} were not read: they have no counterpart here.",
+        "Convert them to lines, polygons or points in the program that made the file, if they are wanted.",
+    ),
+    (
+        re.compile("(Several features with id)"),
+        "ids_not_unique",
+        "Several features have the same id: the ids of features are not kept as a column.",
+        "Make them unique, or put them into a property.",
+    ),
+    (re.compile("(.*)", re.DOTALL), "gdal_warning", "GDAL reports: {}.", "Check whether the data is as you expect it."),
+)
+
+
+def weigh(complaints: Iterable[tuple[int, str]], notes: Notes, place: str, *, opening: bool = False) -> None:
+    """Turn what GDAL said into a verdict or into warnings.
+
+    Args:
+        complaints: Severity and message, in order.
+        notes: Takes the warnings.
+        place: Within the file.
+        opening: Whether the file could not be opened: then the message is the reason, whatever its severity.
+
+    Raises:
+        Unreadable: when something was lost, or may have been.
+    """
+    for severity, message in complaints:
+        said = message.rstrip(".")
+        if _HARMLESS.search(message) or (opening and "not recognized" in message):  # said better by who tried to open it
+            continue
+        for pattern, code, text, remedy in _VERDICTS:
+            if pattern.search(message):
+                raise Unreadable(code, text.format(said), remedy, place)
+        if severity >= FAILURE or opening:
+            raise Unreadable(
+                "damaged",
+                f"GDAL reports: {said}.",
+                "Check the file with the program that made it, and write or upload it again.",
+                place,
+            )
+        if _LOSS.search(message):
+            raise Unreadable(
+                "value_lost",
+                f"GDAL cannot read a value as it is: {said}.",
+                "Correct the value, or write the column as text.",
+                place,
+            )
+        for pattern, code, text, remedy in _NOTES:
+            if match := pattern.search(said):
+                notes.warn(code, text.format(match[1]), remedy, place)
+                break

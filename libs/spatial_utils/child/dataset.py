@@ -1,0 +1,65 @@
+"""Files that GDAL reads: opened with the one driver that is declared."""
+
+from pathlib import Path
+
+from libs.spatial_utils.child import coordinates, geojson, mapinfo, shapefile
+from libs.spatial_utils.child.complaints import weigh
+from libs.spatial_utils.child.gdal import Gdal
+from libs.spatial_utils.child.ogr import OgrLayer
+from libs.spatial_utils.child.source import Notes, OpenFile, Request, Unreadable
+
+_IMPLICIT_LAYERS = frozenset({"GPX"})
+"""Drivers that always show the same layers, whether the file has features for them or not."""
+
+
+def open_file(gdal: Gdal, request: Request) -> OpenFile:
+    """The datasets of a request: one, or several shapefiles out of one archive."""
+    opened = OpenFile()
+    for path, prefix in request.paths:
+        try:
+            _open_layers(gdal, path, prefix, request, opened)
+        except Unreadable as error:
+            better = geojson.bad_line(path) if request.driver == "GeoJSONSeq" else None
+            raise better or error from error
+    return opened
+
+
+def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: OpenFile) -> None:
+    # Then GDAL leaves what looks like a time as text.
+    exact_times = request.driver in geojson.DRIVERS and geojson.has_fine_times(path)
+    dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times)
+    ids = request.driver in geojson.DRIVERS and all(warning["code"] != "ids_not_unique" for warning in opened.notes.warnings)
+    for index in range(gdal.GDALDatasetGetLayerCount(dataset)):
+        handle = gdal.GDALDatasetGetLayer(dataset, index)
+        name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+        if request.driver in _IMPLICIT_LAYERS and gdal.OGR_L_GetFeatureCount(handle, 1) <= 0:
+            continue
+        opened.names.append(name)
+        if request.wants(name):
+            opened.layers.append(OgrLayer(gdal, dataset, handle, path, name, request, ids=ids, exact_times=exact_times))
+    weigh(gdal.complaints.take(), opened.notes, path.name)
+
+
+def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:
+    options = [*request.options]
+    if request.driver == shapefile.DRIVER:
+        shapefile.check(path)
+        options.append("ENCODING=")  # decoded here, strictly
+        if shapefile.has_wide_integers(path):
+            options.append("ADJUST_TYPE=YES")  # looks whether every value is a 64-bit integer
+    elif request.driver == mapinfo.DRIVER and request.encoding:
+        options.append(f"ENCODING={request.encoding}")
+    elif request.driver in geojson.DRIVERS:
+        geojson.check(path, request.driver)
+        if exact_times:
+            options.append("DATE_AS_STRING=YES")
+    coordinates.check(path, request.driver)
+    dataset = gdal.open(str(path), request.driver, options)
+    weigh(gdal.complaints.take(), notes, path.name, opening=dataset is None)
+    if dataset is None:
+        raise Unreadable(
+            "unreadable",
+            f"GDAL's {request.driver} reader finds nothing in {path.name!r} that it can read as features or tables.",
+            "Check that it holds vector data (not only tiles or images), that it is whole, and that 'format' is right.",
+        )
+    return dataset

@@ -1,0 +1,209 @@
+"""What GDAL does not tell of GeoJSON: integer ids of features, which it hides, and where a file is not what it should be.
+
+RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from libs.spatial_utils.child.source import Unreadable
+
+DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
+_FINE_TIME = re.compile(rb'"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{4,9}(?:Z|[+-][0-9:]{2,5})?"')
+_HEAD_BYTES = 1024 * 1024
+_CHUNK_BYTES = 8 * 1024 * 1024
+_LONGEST_LINE = 64 * 1024 * 1024
+_SEPARATOR = b"\x1e"
+_NUL = b"\\u0000"
+_GEOMETRY = b'"geometry"'
+_LIST = re.compile(r'"features"\s*:\s*\[')
+_SEPARATORS = re.compile(r"[\s,]*")
+
+
+def check(path: Path, driver: str) -> None:
+    """Find what GDAL would pass over without a word.
+
+    Raises:
+        Unreadable: for a sequence declared as one document, the other way round, and texts with a NUL character, which C cuts.
+    """
+    first = _first_value(path)
+    kind = first.get("type") if isinstance(first, dict) else None
+    if driver == "GeoJSON" and kind == "Feature" and _has_second_line(path):
+        raise Unreadable(
+            "format_mismatch",
+            "The file is declared as GeoJSON but holds one feature a line: only the first would be read.",
+            'Write "format": "GeoJSONSeq".',
+        )
+    if driver == "GeoJSONSeq" and kind == "FeatureCollection":
+        raise Unreadable(
+            "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
+        )
+    tail = b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if (at := (tail + chunk).find(_NUL)) >= 0 and (tail + chunk)[at - 1 : at] != b"\\":
+                raise Unreadable(
+                    "nul_character",
+                    "A text holds the NUL character (\\u0000), which no database keeps.",
+                    "Remove it from the text.",
+                )
+            tail = chunk[-len(_NUL) :]
+
+
+def has_fine_times(path: Path) -> bool:
+    """Whether times have fractions that GDAL, which counts milliseconds, would cut; by the first megabytes of the file."""
+    with path.open("rb") as file:
+        return _FINE_TIME.search(file.read(_CHUNK_BYTES)) is not None
+
+
+def integer_id(path: Path) -> int | None:
+    """The id of the first feature, if it is an integer: then the file's ids are taken as a column.
+
+    GDAL makes text ids an attribute ``id``, and hides integers as its row numbers.
+    """
+    first = _first_feature(path)
+    value = first.get("id") if first is not None else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    properties = first.get("properties") if first is not None else None
+    if isinstance(properties, dict) and properties.get("id") == value:
+        return None  # it is an attribute already
+    return value
+
+
+def check_count(path: Path, features: int) -> None:
+    """Look for members of a FeatureCollection that are no features: GDAL passes over them.
+
+    Each feature has a ``geometry``; where that word stands more often than features were read, the members are looked at.
+
+    Raises:
+        Unreadable: ``damaged``, naming the first that is none.
+    """
+    words, tail = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            words += (tail + chunk).count(_GEOMETRY)
+            tail = chunk[-len(_GEOMETRY) + 1 :]
+    if words <= features:
+        return
+    for number, member in enumerate(_members(path), 1):
+        if not (isinstance(member, dict) and member.get("type") == "Feature"):
+            raise Unreadable(
+                "damaged",
+                f"Member {number:,} of the FeatureCollection is no feature: {_shown(json.dumps(member).encode())}.",
+                'Correct it: a feature has "type": "Feature".',
+                f"feature {number}",
+            )
+
+
+def _members(path: Path) -> Iterator[Any]:
+    """The members of ``features``, one after the other, without holding the file."""
+    decoder, text, at, ended = json.JSONDecoder(), "", -1, False
+    with path.open(encoding="utf-8-sig") as file:
+        while not ended:
+            chunk = file.read(_CHUNK_BYTES)
+            ended = not chunk
+            text = text[max(at, 0) :] + chunk
+            if at < 0:
+                found = _LIST.search(text)
+                if found is None:
+                    continue
+                text = text[found.end() :]
+            at = 0
+            while True:
+                at = _SEPARATORS.match(text, at).end()  # type: ignore[union-attr]  # matches nothing, too
+                try:
+                    member, end = decoder.raw_decode(text, at)
+                except (ValueError, RecursionError):
+                    break  # its end is not read yet, or the list is over
+                at = end
+                yield member
+
+
+def bad_line(path: Path) -> Unreadable | None:
+    """The first record of a sequence that is no feature, if there is one."""
+    for number, record in _records(path):
+        try:
+            value = json.loads(record)
+        except (ValueError, RecursionError) as error:
+            reason = f"is not valid JSON: {error}"
+        else:
+            if isinstance(value, dict) and value.get("type") == "Feature":
+                continue
+            reason = f"is no GeoJSON feature: {_shown(record)}"
+        return Unreadable(
+            "damaged",
+            f"The record that begins in line {number} {reason}.",
+            "Correct it. A feature takes one line, or begins with the RS character (RFC 8142).",
+            f"line {number}",
+        )
+    return None
+
+
+def _records(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Records that are not blank, with the number of the line that they begin in."""
+    with path.open("rb") as file:
+        if not file.read(_HEAD_BYTES).lstrip().startswith(_SEPARATOR):
+            file.seek(0)
+            yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
+            return
+        file.seek(0)
+        record, began = b"", 1
+        for number, line in enumerate(file, 1):
+            before, *records = line.split(_SEPARATOR)
+            record += before
+            for following in records:
+                if record.strip():
+                    yield began, record
+                record, began = following, number
+        if record.strip():
+            yield began, record
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().removeprefix(_SEPARATOR).lstrip().decode("utf-8", "replace")
+
+
+def _first_value(path: Path) -> Any:
+    """The first JSON value of the file, or as much of it as its head shows: an object with its ``type``."""
+    head = _head(path)
+    try:
+        return json.JSONDecoder().raw_decode(head)[0]
+    except (ValueError, RecursionError):
+        return {"type": "FeatureCollection"} if '"FeatureCollection"' in head else None
+
+
+def _first_feature(path: Path) -> dict[str, Any] | None:
+    head = _head(path)
+    try:
+        value = json.JSONDecoder().raw_decode(head)[0]
+    except (ValueError, RecursionError):
+        start = head.find("[", head.find('"features"'))
+        try:
+            value = json.JSONDecoder().raw_decode(head[start + 1 :].lstrip())[0]
+        except (ValueError, RecursionError):
+            return None  # a first feature of more than a megabyte
+    if isinstance(value, dict) and isinstance(value.get("features"), list):
+        value = next(iter(value["features"]), None)
+    return value if isinstance(value, dict) else None
+
+
+def _has_second_line(path: Path) -> bool:
+    """Whether something follows the first line, which is a whole JSON value by itself."""
+    with path.open("rb") as file:
+        first = file.readline(_LONGEST_LINE)
+        try:
+            json.loads(first)
+        except (ValueError, RecursionError):
+            return False
+        return any(line.strip() for line in file)
+
+
+def _shown(record: bytes) -> str:
+    text = record.decode("utf-8", "replace").strip()
+    return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth

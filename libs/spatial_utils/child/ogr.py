@@ -1,0 +1,288 @@
+"""A layer of a dataset of GDAL as Arrow batches, with every complaint of GDAL weighed."""
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from libs.spatial_utils.child import geojson, geopackage, mapinfo, shapefile, times, wkb
+from libs.spatial_utils.child.complaints import weigh
+from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
+from libs.spatial_utils.child.reference import crs_of
+from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.child.text import Decoder
+
+_ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
+
+
+@dataclass
+class _Column:
+    """An attribute on its way out.
+
+    Attributes:
+        position: In GDAL's batches.
+        convert: Column of GDAL and number of its first row to the column that is sent.
+    """
+
+    name: str
+    type: pa.DataType
+    position: int
+    convert: Callable[[pa.Array, int], pa.Array]
+
+
+class OgrLayer:
+    """One layer of a GDAL dataset; see ``LayerReader``."""
+
+    def __init__(
+        self, gdal: Gdal, dataset: int, handle: int, path: Path, name: str, request: Request, *, ids: bool, exact_times: bool
+    ) -> None:
+        self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
+        self.notes = Notes()
+        self.name, self._own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+        self._decoder = (
+            shapefile.decoder(gdal, handle, request.encoding, self.notes) if request.driver == shapefile.DRIVER else None
+        )
+        definition = gdal.OGR_L_GetLayerDefn(handle)
+        self._fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
+        decoder = self._decoder or Decoder("UTF-8", "the format", self.notes)
+        self._names = [decoder.name(gdal.OGR_Fld_GetNameRef(field)) for field in self._fields]
+        geometries = gdal.OGR_FD_GetGeomFieldCount(definition)
+        if geometries and request.tabular and path.suffix.lower() != ".dbf":  # GDAL opens a .dbf with the .shp beside it
+            raise Unreadable(
+                "type_mismatch",
+                f"The file is declared as tabular, but the layer {self.name!r} has geometry.",
+                'Write "type": "vector", or choose a \'layer\' without geometry.',
+                self._place,
+            )
+        self.geometry = geometries > 0 and not request.tabular
+        self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
+        self.claimed = self._claimed()
+        self._options = ["INCLUDE_FID=NO", f"MAX_FEATURES_IN_BATCH={BATCH_ROWS}"]
+        self._columns = self._plan(geojson.integer_id(path) if ids else None, exact_times=exact_times)
+        self._geometry_position = max((column.position for column in self._columns), default=-1) + 1
+        if geometries > 1 and self.geometry:
+            self._keep_further_geometries(definition, geometries)
+        fields = [pa.field(column.name, column.type) for column in self._columns]
+        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        self._weigh()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The layer's rows; raises ``Unreadable`` when GDAL meets damage, or when some are missing."""
+        read = 0
+        for batch in self._raw_batches():
+            yield self._final(batch, read)
+            read += batch.num_rows
+        if self._decoder:
+            self._decoder.finish(self.name)
+        if self._driver == geopackage.DRIVER:  # last, while the pipeline is busy with what it was sent
+            kinds = [self._gdal.OGR_Fld_GetType(field) for field in self._fields]
+            geopackage.check(self._gdal, self._dataset, self._own_name, dict(zip(self._names, kinds, strict=True)))
+        if self._driver == mapinfo.DRIVER:
+            mapinfo.check_count(self._path, read)
+        if self._driver == "GeoJSON":
+            geojson.check_count(self._path, read)
+        if self.claimed is not None and read != self.claimed and not self._explained(read):
+            raise (geojson.bad_line(self._path) if self._driver == "GeoJSONSeq" else None) or Unreadable(
+                "count_mismatch",
+                f"The file says that the layer has {self.claimed:,} features, but {read:,} can be read.",
+                "The file is truncated or damaged: upload it again, or repair it with the program that made it.",
+                self._place,
+            )
+
+    @property
+    def _place(self) -> str:
+        return f"layer {self.name}"
+
+    def _raw_batches(self) -> Iterator[pa.RecordBatch]:
+        """GDAL's own batches, none of them empty, each after the complaints about it were weighed."""
+        read = 0
+        for batch in self._as_streamed():
+            if self._driver == "FlatGeobuf" and self.geometry and _is_garbled(batch.column(batch.num_columns - 1)):
+                # GDAL's fast way overwrites geometries where one is missing (seen in 3.12.4); its slow way does not.
+                self._gdal.configure({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"})
+                break
+            yield batch
+            read += batch.num_rows
+        else:
+            return
+        for batch in self._as_streamed():
+            passed = min(read, batch.num_rows)
+            read -= passed
+            if passed < batch.num_rows:
+                yield batch.slice(passed)
+
+    def _as_streamed(self) -> Iterator[pa.RecordBatch]:
+        read = 0
+        with self._stream() as reader:
+            while True:
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    break
+                except (pa.ArrowException, OSError) as error:
+                    self._weigh()
+                    raise Unreadable(
+                        "damaged",
+                        f"GDAL stopped after {read:,} features: {error}.",
+                        "Check the file with the program that made it, and write or upload it again.",
+                        self._place,
+                    ) from error
+                self._weigh()
+                if batch.num_rows:
+                    # by position: pyarrow stumbles over names that are not decoded yet
+                    yield batch.rename_columns([str(index) for index in range(batch.num_columns)])
+                    read += batch.num_rows
+        self._weigh()
+
+    def _stream(self) -> Any:
+        structure = ctypes.create_string_buffer(_ARROW_STREAM_BYTES)
+        if not self._gdal.OGR_L_GetArrowStream(self._handle, structure, strings(self._options)):
+            self._weigh()
+            raise Unreadable("damaged", "GDAL cannot read this layer.", "Write the file again.", self._place)
+        return pa.RecordBatchReader._import_from_c(ctypes.addressof(structure))  # noqa: SLF001 - its documented use
+
+    def _schema(self) -> pa.Schema:
+        with self._stream() as reader:
+            return reader.schema
+
+    def _plan(self, first_id: int | None, *, exact_times: bool) -> list[_Column]:
+        """The attributes to send, and how each is made from what GDAL delivers."""
+        kinds = self._kinds_of_times() if not exact_times else self._kinds_of_texts()
+        if first_id is not None:
+            self._options[0] = "INCLUDE_FID=YES"
+        offset = 0 if first_id is None else 1
+        schema = self._schema()
+        columns = [
+            self._column(index, field, index + offset, schema.field(index + offset).type, kinds.get(index))
+            for index, field in enumerate(self._fields)
+        ]
+        if first_id is not None:
+            name = "feature_id" if "id" in self._names else "id"
+            columns.insert(0, _Column(name, pa.int64(), 0, lambda column, _: column))
+        elif not columns and not self.geometry:  # rows without anything: their numbers at least
+            self._options[0] = "INCLUDE_FID=YES"
+            name = self._gdal.OGR_L_GetFIDColumn(self._handle).decode("utf-8", "replace") or "fid"
+            columns.append(_Column(name, pa.int64(), 0, lambda column, _: column))
+        return columns
+
+    def _column(self, index: int, field: int, position: int, kind: pa.DataType, time: pa.DataType | None) -> _Column:
+        name = self._names[index]
+        if time is not None:
+            return _Column(name, time, position, lambda column, _: times.parse(column, time, name, self._place))
+        if self._decoder and pa.types.is_string(kind):
+            decoder, width = self._decoder, self._gdal.OGR_Fld_GetWidth(field)
+            return _Column(name, kind, position, lambda column, first: decoder.column(column, name, width, first, self.name))
+        if isinstance(kind, pa.BaseExtensionType):  # JSON: text that Arrow has a name for
+            return _Column(name, kind.storage_type, position, lambda column, _: column.storage)
+        if pa.types.is_dictionary(kind):  # coded values come with their meanings: what the file stores is the code
+            return _Column(name, kind.index_type, position, lambda column, _: column.indices)
+        return _Column(name, kind, position, lambda column, _: column)
+
+    def _kinds_of_times(self) -> dict[int, pa.DataType]:
+        """Types of the columns of times, by field, if GDAL does not know the time zone of every value of every one."""
+        fields = [index for index, field in enumerate(self._fields) if self._gdal.OGR_Fld_GetType(field) == DATE_TIME]
+        flags = {index: self._gdal.OGR_Fld_GetTZFlag(self._fields[index]) for index in fields}
+        unsure = [index for index, flag in flags.items() if flag <= times.MIXED]
+        if not unsure:
+            return {}
+        self._options.append("DATETIME_AS_STRING=YES")
+        kinds = {index: pa.timestamp("ms", times.zone_of_flag(flag)) for index, flag in flags.items()}
+        if self._driver in geojson.DRIVERS:
+            # GDAL has seen every value: no zones, or several; or some with and some without, which parsing will find
+            kinds |= {index: pa.string() for index in unsure if flags[index] == times.MIXED}
+        else:
+            kinds |= {index: survey.type(empty=pa.timestamp("ms")) for index, survey in self._survey(unsure).items()}
+        for index in (index for index in unsure if pa.types.is_string(kinds[index])):
+            self.notes.warn(
+                "mixed_time_zones",
+                f"The times of the column {self._names[index]!r} do not agree in their time zone; they are kept as text.",
+                "Write them all in UTC if they should be times.",
+                self._place,
+            )
+        return kinds
+
+    def _kinds_of_texts(self) -> dict[int, pa.DataType]:
+        """Types of the columns of text, by field, of which every value is a time or a date."""
+        texts = [index for index, field in enumerate(self._fields) if self._gdal.OGR_Fld_GetType(field) == STRING]
+        kinds = {index: survey.type(empty=pa.string()) for index, survey in self._survey(texts).items()}
+        return {index: kind for index, kind in kinds.items() if not pa.types.is_string(kind)}
+
+    def _survey(self, indices: Sequence[int]) -> dict[int, times.Survey]:
+        """What all values of some columns look like: they are read once more, by themselves."""
+        surveys = {index: times.Survey() for index in indices}
+        others = {*self._names} - {self._names[index] for index in surveys}  # a name may stand twice: then both are kept
+        kept = [index for index, name in enumerate(self._names) if name not in others]
+        self._gdal.OGR_L_SetIgnoredFields(self._handle, strings([*sorted(others), "OGR_GEOMETRY"]))
+        try:
+            for batch in self._as_streamed():
+                for index, survey in surveys.items():
+                    survey.add(batch.column(kept.index(index)))
+        finally:
+            self._gdal.OGR_L_SetIgnoredFields(self._handle, None)
+        return surveys
+
+    def _keep_further_geometries(self, definition: int, geometries: int) -> None:
+        """Geometry columns after the first stay as attributes: WKB in their own CRS."""
+        first = self._geometry_position
+        for index in range(1, geometries):
+            field = self._gdal.OGR_FD_GetGeomFieldDefn(definition, index)
+            name = self._gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace") or f"geometry_{index + 1}"
+            self._columns.append(_Column(name, pa.binary(), first + index, lambda column, _: column.cast(pa.binary())))
+            self.notes.warn(
+                "second_geometry",
+                f"The geometry column {name!r} is kept as a plain attribute (WKB in its own CRS).",
+                "Submit it as a layer of its own if it should be one.",
+                self._place,
+            )
+
+    def _final(self, batch: pa.RecordBatch, read: int) -> pa.RecordBatch:
+        columns = [column.convert(batch.column(column.position), read) for column in self._columns]
+        if self.geometry:
+            try:
+                columns.append(
+                    wkb.normalise(
+                        batch.column(self._geometry_position),
+                        self._gdal,
+                        self.notes.counts,
+                        vouched=self._driver != geopackage.DRIVER,
+                    )
+                )
+            except wkb.DamagedGeometry as error:
+                raise Unreadable(
+                    "damaged_geometry",
+                    f"The geometry of feature {read + error.row + 1} is damaged.",
+                    "Repair or remove it.",
+                    f"{self._place}, feature {read + error.row + 1}",
+                ) from error
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _claimed(self) -> int | None:
+        if not self._gdal.OGR_L_TestCapability(self._handle, b"FastFeatureCount"):
+            return None
+        count = self._gdal.OGR_L_GetFeatureCount(self._handle, 0)
+        return int(count) if count >= 0 else None
+
+    def _explained(self, read: int) -> bool:
+        """Whether what was read is all there is, whatever the file claims."""
+        if self._driver == geopackage.DRIVER:  # the count is kept by triggers, which other programs may lack
+            return read == geopackage.count(self._gdal, self._dataset, self._own_name)
+        if self._driver in {shapefile.DRIVER, mapinfo.DRIVER}:
+            return read + shapefile.deleted_records(self._path) == self.claimed
+        return False
+
+    def _weigh(self) -> None:
+        weigh(self._gdal.complaints.take(), self.notes, self._place)
+
+
+def _is_garbled(geometry: pa.Array) -> bool:
+    """Whether a geometry has no bytes without being null, or a negative number of them."""
+    try:
+        geometry.validate(full=True)
+    except pa.ArrowInvalid:
+        return True
+    shortest = pc.min(pc.binary_length(geometry)).as_py()
+    return shortest is not None and shortest <= 0

@@ -1,0 +1,25 @@
+"""What a file says of its CRS."""
+
+from libs.spatial_utils.child.gdal import Gdal, strings
+
+_SAME = ("IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS")
+_WKT2 = ("FORMAT=WKT2_2019",)
+
+
+def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
+    """What the file says of its CRS: a code only where the definition is the authority's own."""
+    if not reference:
+        return None
+    name = (gdal.OSRGetName(reference) or b"").decode("utf-8", "replace")
+    if gdal.OSRIsLocal(reference) or name.lower().startswith(("undefined ", "unknown")):
+        return None
+    authority, code = gdal.OSRGetAuthorityName(reference, None), gdal.OSRGetAuthorityCode(reference, None)
+    if authority == b"EPSG" and code and code.isdigit():
+        official = gdal.OSRNewSpatialReference(None)
+        try:
+            if gdal.OSRImportFromEPSG(official, int(code)) == 0 and gdal.OSRIsSameEx(reference, official, strings(_SAME)):
+                return {"name": f"EPSG:{int(code)}"}
+        finally:
+            gdal.OSRRelease(official)
+    wkt = gdal.text(gdal.OSRExportToWktEx, reference, _WKT2)
+    return {"wkt": wkt} if wkt else None

@@ -1,0 +1,142 @@
+"""What GDAL does not tell of a Shapefile: whether its parts are whole and agree, and how its text is encoded.
+
+The layout is that of Esri's Shapefile Technical Description (July 1998) and of dBASE III. A truncated ``.shp`` would be read as
+features without geometry.
+"""
+
+import array
+import operator
+import struct
+import sys
+from pathlib import Path
+
+from libs.spatial_utils.child.gdal import Gdal
+from libs.spatial_utils.child.source import Notes, Unreadable
+from libs.spatial_utils.child.text import Decoder
+
+DRIVER = "ESRI Shapefile"
+_HEADER_BYTES = 100
+_INDEX_ENTRY_BYTES = 8
+_FIELD_BYTES = 32
+_INTEGER_DIGITS = 18
+_CHUNK_RECORDS = 65_536
+
+
+def check(path: Path) -> None:
+    """Check that the parts of a Shapefile, or a ``.dbf`` alone, are whole and agree on the number of records.
+
+    Raises:
+        Unreadable: ``truncated`` or ``count_mismatch``.
+    """
+    table = _part(path, ".dbf")
+    records = _check_table(table) if table is not None else None
+    index = _part(path, ".shx")
+    if path.suffix.lower() == ".dbf" or index is None:
+        return
+    exact = _check_length(path)
+    _check_length(index)
+    entries = array.array("i")
+    with index.open("rb") as file:
+        file.seek(_HEADER_BYTES)
+        content = file.read()
+    entries.frombytes(content[: len(content) // _INDEX_ENTRY_BYTES * _INDEX_ENTRY_BYTES])
+    if sys.byteorder == "little":
+        entries.byteswap()
+    shapes = len(entries) // 2
+    if records is not None and records != shapes:
+        raise Unreadable(
+            "count_mismatch",
+            f"{path.name} has {shapes:,} shapes, but {table.name if table else ''} has {records:,} records.",
+            "Upload the files of one and the same Shapefile again.",
+        )
+    # In words of 16 bits: where a shape begins, and how long it is after its own header of 4 words.
+    reach = max(map(operator.add, entries[::2], entries[1::2]), default=0) * 2 + 8
+    # Some writers leave out the optional measures and still count them in the index: then the file ends where its header says.
+    if shapes and reach > path.stat().st_size and not exact:
+        raise _truncated(path, path.stat().st_size, reach)
+
+
+def decoder(gdal: Gdal, layer: int, encoding: str | None, notes: Notes) -> Decoder:
+    """The decoder of a layer that was opened without GDAL's own decoding."""
+
+    def said(key: bytes) -> str | None:
+        value = gdal.GDALGetMetadataItem(layer, key, b"SHAPEFILE")
+        return value.decode("utf-8", "replace") if value else None
+
+    if encoding is not None:
+        return Decoder(encoding, "the manifest", notes)
+    if page := said(b"CPG_VALUE"):
+        return Decoder(page.strip(), "the .cpg file", notes)
+    if page := said(b"ENCODING_FROM_LDID"):
+        # Language driver 87 means "ANSI" of Windows: its Western code page, of which Latin-1 lacks quotation marks and the euro
+        return Decoder("cp1252" if said(b"LDID_VALUE") == "87" else page, "the .dbf header", notes)
+    return Decoder(None, "", notes)
+
+
+def has_wide_integers(path: Path) -> bool:
+    """Whether a number column has no decimals and more digits than GDAL's integers: read as they come, digits would be lost."""
+    table = _part(path, ".dbf")
+    if table is None:
+        return False
+    with table.open("rb") as file:
+        (length,) = struct.unpack("<8xH", file.read(10))
+        file.seek(_FIELD_BYTES)
+        fields = file.read(max(length - _FIELD_BYTES, 0))
+    found = (fields[at : at + _FIELD_BYTES] for at in range(0, len(fields) - _FIELD_BYTES + 1, _FIELD_BYTES))
+    return any(field[11:12] in b"NF" and field[16] > _INTEGER_DIGITS and field[17] == 0 for field in found if field[:1] != b"\r")
+
+
+def deleted_records(path: Path) -> int:
+    """Records of a Shapefile's or a MapInfo table that are marked as deleted: every program passes over their features."""
+    table = _part(path, ".dat" if path.suffix.lower() == ".tab" else ".dbf")
+    if table is None:
+        return 0
+    with table.open("rb") as file:
+        count, header, size = struct.unpack("<4xIHH", file.read(12))
+        file.seek(header)
+        deleted = 0
+        while count > 0 and (chunk := file.read(size * min(count, _CHUNK_RECORDS))):
+            deleted += chunk[::size].count(b"*")
+            count -= _CHUNK_RECORDS
+    return deleted
+
+
+def _part(path: Path, extension: str) -> Path | None:
+    """The file of the same stem with this extension, in whatever case."""
+    return next(
+        (file for file in sorted(path.parent.iterdir()) if file.stem == path.stem and file.suffix.lower() == extension), None
+    )
+
+
+def _check_length(path: Path) -> bool:
+    """The header says how long the file is, in words of 16 bits. Whether it is exactly that long."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        raise _truncated(path, size, _HEADER_BYTES)
+    (words,) = struct.unpack(">24xI72x", header)
+    if size < words * 2:
+        raise _truncated(path, size, words * 2)
+    return bool(size == words * 2)
+
+
+def _check_table(path: Path) -> int:
+    """Number of records of a ``.dbf`` that has room for them all."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+    if len(head) < 12:  # noqa: PLR2004 - up to the size of a record
+        raise _truncated(path, size, 12)
+    count, header, record = struct.unpack("<4xIHH", head)
+    if size < header + count * record:
+        raise _truncated(path, size, header + count * record)
+    return int(count)
+
+
+def _truncated(path: Path, size: int, expected: int) -> Unreadable:
+    return Unreadable(
+        "truncated",
+        f"{path.name} has {size:,} bytes where at least {expected:,} are expected: its end is missing.",
+        "Upload the file again; if it is like this at its source, repair it there.",
+    )

@@ -1,0 +1,125 @@
+"""What every reader in the child offers: layers, each a schema up front and batches later. Knows no format."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+GEOMETRY = "geom"
+BATCH_ROWS = 65_536
+BATCH_BYTES = 32 * 1024 * 1024
+"""Where features are large, a batch ends earlier, at about this size."""
+
+
+class Unreadable(Exception):  # noqa: N818 - a verdict on the file
+    """A file, or a part of it, that cannot be read as it should; becomes a problem for the uploader.
+
+    Attributes:
+        code: Of the problem.
+        place: Within the file (``layer roads, feature 17``), or empty.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str, place: str = "") -> None:
+        self.code, self.message, self.remedy, self.place = code, message, remedy, place
+        super().__init__(message)
+
+    def as_dict(self) -> dict[str, str]:
+        """As it is sent to the reader."""
+        return {"code": self.code, "message": self.message, "remedy": self.remedy, "place": self.place}
+
+
+@dataclass
+class Notes:
+    """Warnings and counts on the way."""
+
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def warn(self, code: str, message: str, remedy: str, place: str = "") -> None:
+        """Note something that the uploader should know but that loses nothing."""
+        warning = {"code": code, "message": message, "remedy": remedy, "place": place}
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+
+class LayerReader(Protocol):
+    """One layer of the file.
+
+    Attributes:
+        name: Its name in the file.
+        schema: Attribute columns, then ``geom`` (``pa.binary()``) if ``geometry``.
+        geometry: Whether there is a geometry column.
+        crs: ``{"name": authority code}`` that was verified, ``{"wkt": ...}``, or None when the file does not say.
+        claimed: Features that the file claims to have, None when it does not say.
+    """
+
+    name: str
+    schema: pa.Schema
+    geometry: bool
+    crs: dict[str, str] | None
+    claimed: int | None
+    notes: Notes
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The layer's rows in file order, once; raises ``Unreadable``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the child is asked to do; the reading side sends it as JSON.
+
+    Attributes:
+        sources: Main files with the prefix that their layers' names get.
+        folder: All that the child may see of the file system.
+        reader: ``gdal``, ``csv`` or ``parquet``.
+        driver: GDAL driver, with the C function that registers it and its open options.
+        layer: The one layer that is wanted, or None.
+        encoding: As the manifest says, or None.
+        tabular: Whether a file is read as a table, even if it could hold geometry.
+        csv: The manifest's options for delimited text.
+        memory_mb: Address space to take, in MiB.
+        cpu_seconds: Processor time to take.
+        written_bytes: Size of the files that may be written beside the source; 0: nothing may be written.
+    """
+
+    sources: tuple[tuple[str, str], ...]
+    folder: str
+    reader: str
+    driver: str
+    register: str
+    options: tuple[str, ...]
+    layer: str | None
+    encoding: str | None
+    tabular: bool
+    csv: dict[str, str | None]
+    memory_mb: int
+    cpu_seconds: int
+    written_bytes: int
+
+    def wants(self, layer: str) -> bool:
+        """Whether a layer is to be read."""
+        return self.layer in {None, layer}
+
+    @property
+    def paths(self) -> list[tuple[Path, str]]:
+        """The main files with the prefixes of their layers."""
+        return [(Path(path), prefix) for path, prefix in self.sources]
+
+
+@dataclass
+class OpenFile:
+    """An opened file.
+
+    Attributes:
+        names: Of all its layers.
+        layers: Those that are wanted.
+        notes: What was noted before one of them was read.
+    """
+
+    names: list[str] = field(default_factory=list)
+    layers: list[LayerReader] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)

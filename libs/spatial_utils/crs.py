@@ -1,0 +1,151 @@
+"""Coordinate reference systems: understood, named, compared. Pyproj is imported on first need: a plain code needs none of it.
+
+Coordinates in the platform are always x, y (easting or longitude first), whatever axis order a CRS declares, as GDAL, GeoParquet
+and PostGIS have it. So axis order never makes two CRSs differ here.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from libs.models import Rejected
+
+if TYPE_CHECKING:
+    import pyproj
+
+_MIN_CONFIDENCE = 70
+"""PROJ's confidence in a guess at the code; what it guesses is compared in full afterwards."""
+_BARE_NUMBER = re.compile(r"\d{4,6}")
+
+
+class UnknownCrs(ValueError):  # noqa: N818 - what it is
+    """A text that names no horizontal CRS that PROJ knows."""
+
+
+@dataclass(frozen=True)
+class Crs:
+    """A CRS.
+
+    Attributes:
+        name: Authority code (``EPSG:4326``) where one means exactly this CRS, else WKT2.
+    """
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Crs":
+        """The CRS that a text means: a code, a URN, WKT of any kind, PROJJSON, a PROJ string.
+
+        Raises:
+            UnknownCrs: with a message for the uploader.
+        """
+        return cls(_name_of(text.strip()))
+
+    @property
+    def wkt(self) -> str:
+        """Its definition as WKT2:2019."""
+        return str(_crs(self.name).to_wkt("WKT2_2019"))
+
+    @property
+    def projjson(self) -> dict[str, Any]:
+        """Its definition as PROJJSON."""
+        return cast("dict[str, Any]", json.loads(_crs(self.name).to_json()))
+
+    @property
+    def unit(self) -> tuple[Literal["length", "angle"], float]:
+        """What its horizontal axes measure, and the size of their unit in metres or degrees."""
+        crs = _crs(self.name)
+        factor = crs.axis_info[0].unit_conversion_factor
+        return ("angle", math.degrees(factor)) if crs.is_geographic else ("length", factor)
+
+    def same(self, other: "Crs") -> bool:
+        """Whether both mean the same: datum, projection and units are compared, spelling and axis order are not."""
+        return self.name == other.name or _equal(_crs(self.name), _crs(other.name))
+
+    def __str__(self) -> str:
+        if re.fullmatch(r"\w+:\w+", self.name):
+            return self.name
+        return f"{_crs(self.name).name!r} (no authority code)"
+
+
+def require_crs(text: str, where: str) -> Crs:
+    """The CRS that a manifest names.
+
+    Raises:
+        Rejected: ``unknown_crs``.
+    """
+    try:
+        return Crs.parse(text)
+    except UnknownCrs as error:
+        remedy = "Write an authority code such as EPSG:4326, or the full definition as WKT."
+        if _BARE_NUMBER.fullmatch(text.strip()):
+            remedy = f"Write the authority, too: EPSG:{text.strip()}, if that is what it is."
+        raise Rejected.because("unknown_crs", where, str(error), remedy) from error
+
+
+@lru_cache(maxsize=256)
+def _crs(text: str) -> "pyproj.CRS":
+    import pyproj
+    from pyproj.exceptions import CRSError
+    from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
+
+    set_network_enabled(active=False)
+    try:
+        return pyproj.CRS.from_user_input(text)
+    except CRSError as error:
+        raise UnknownCrs(f"{_shown(text)} is not a coordinate reference system that is known here.") from error
+
+
+@lru_cache(maxsize=256)
+def _name_of(text: str) -> str:
+    """The authority code that means exactly this CRS, else its WKT2."""
+    crs = _crs(text)
+    bare = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
+    if (bare.is_vertical and not bare.is_compound) or not (bare.is_geographic or bare.is_projected or bare.is_derived):
+        raise UnknownCrs(f"{_shown(text)} is no CRS of positions on the earth's surface ({bare.type_name}).")
+    authority = bare.to_authority(min_confidence=_MIN_CONFIDENCE)
+    if authority is not None and authority[0] in {"EPSG", "OGC", "ESRI", "IAU_2015", "IGNF"}:
+        code = ":".join(authority)
+        # A definition may carry the code of something else. Parameters of a datum shift that a definition adds to a CRS with
+        # a code give way to what the authority says, as in GDAL.
+        if _equal(_crs(code), bare):
+            return code
+    return str(crs.to_wkt("WKT2_2019"))
+
+
+def _equal(one: "pyproj.CRS", other: "pyproj.CRS") -> bool:
+    return bool(one == other or _east_first(one).equals(_east_first(other), ignore_axis_order=True))
+
+
+def _east_first(crs: "pyproj.CRS") -> "pyproj.CRS":
+    """The same CRS with its easting or longitude first."""
+    import pyproj
+
+    if crs.is_bound and crs.source_crs is not None:
+        crs = crs.source_crs
+    definition = crs.to_json_dict()
+    changed = _sort_axes(definition)
+    return pyproj.CRS.from_json_dict(definition) if changed else crs
+
+
+def _sort_axes(node: Any) -> bool:
+    changed = False
+    if isinstance(node, list):
+        return any([_sort_axes(item) for item in node])  # noqa: C419 - every item is to be sorted, not only the first
+    if not isinstance(node, dict):
+        return False
+    system = node.get("coordinate_system")
+    if isinstance(system, dict) and [axis.get("direction") for axis in system.get("axis", [])][:2] == ["north", "east"]:
+        axes = system["axis"]
+        axes[0], axes[1] = axes[1], axes[0]
+        node.pop("id", None)  # what now differs from the authority's definition must not carry its code
+        changed = True
+    return any([_sort_axes(value) for value in node.values()]) or changed  # noqa: C419 - likewise
+
+
+def _shown(text: str) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - a line's worth

@@ -1,0 +1,165 @@
+"""The formats that can be read: how a manifest names them, what they consist of, how they are recognised, who reads them.
+
+One entry of ``FORMATS`` is all that a further format needs, as long as GDAL reads it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from libs.models import Rejected
+from libs.spatial_utils.sniffing import Kind
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        name: As manifests write it, and as it is shown.
+        kinds: What the first bytes may look like.
+        extensions: Of the main file, lower case, the usual one first.
+        aliases: Further spellings in manifests, compared without case, spaces, ``-`` and ``_``.
+        reader: Who reads it.
+        driver: GDAL's short name of the one driver that may open it.
+        register: C function that registers this driver.
+        required: Extensions of files that must lie beside the main file, with the same stem; ``.a|.b``: one of them.
+        geometry_parts: Those of them that a table without geometry lacks.
+        optional: Extensions of files that are read as well if they are there.
+        suffixes: Suffixes to the whole name, of files that are read as well (``roads.shp.xml``, ``data.gpkg-wal``).
+        says_encoding: Whether the format itself says how text is encoded, so that a manifest need not.
+        named_after_file: Whether there is one layer, and it has the file's name.
+        folder: Whether a file of this format is a folder.
+        tabular: Whether a file may hold a table without geometry.
+        options: Open options of the driver.
+    """
+
+    name: str
+    kinds: frozenset[Kind]
+    extensions: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    reader: Literal["gdal", "csv", "parquet"] = "gdal"
+    driver: str = ""
+    register: str = ""
+    required: tuple[str, ...] = ()
+    geometry_parts: frozenset[str] = frozenset()
+    optional: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    says_encoding: bool = True
+    named_after_file: bool = False
+    folder: bool = False
+    options: tuple[str, ...] = ()
+
+    def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
+        """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
+        stem = PurePosixPath(main).stem
+        wanted = {part for parts in (*self.required, *self.optional) for part in parts.split("|")}
+        own = {main + suffix for suffix in self.suffixes}
+        return tuple(
+            sorted(
+                name
+                for name in siblings
+                if name != main
+                and (name in own or (PurePosixPath(name).stem == stem and PurePosixPath(name).suffix.lower() in wanted))
+            )
+        )
+
+
+def _gdal(
+    name: str, kind: Kind | tuple[Kind, ...], extensions: tuple[str, ...], driver: str, register: str, **more: Any
+) -> Format:
+    """A format that GDAL reads: ``driver`` is its short name, ``register`` the end of the C function ``RegisterOGR...``."""
+    kinds = frozenset(kind if isinstance(kind, tuple) else (kind,))
+    return Format(name, kinds, extensions, driver=driver, register=f"RegisterOGR{register}", **more)
+
+
+FORMATS: tuple[Format, ...] = (
+    _gdal("GeoJSON", Kind.JSON, (".geojson", ".json"), "GeoJSON", "GeoJSON", aliases=("application/geo+json",)),
+    _gdal(
+        "GeoJSONSeq", (Kind.JSON, Kind.JSON_SEQUENCE),
+        (".geojsonl", ".geojsons", ".ndgeojson", ".ndjson", ".jsonl", ".nljson", ".json", ".geojson"), "GeoJSONSeq", "GeoJSONSeq",
+        aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"),
+    ),
+    _gdal(
+        "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
+        aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"),
+    ),
+    _gdal(
+        "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
+        aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
+        required=(".shx", ".dbf"), optional=(".prj", ".cpg", ".cst", ".qpj"),
+        says_encoding=False, named_after_file=True,
+    ),
+    _gdal(
+        "dBASE", Kind.DBASE, (".dbf",), "ESRI Shapefile", "Shape", aliases=("DBF",), optional=(".cpg",),
+        says_encoding=False, named_after_file=True,
+    ),
+    _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",)),
+    _gdal(
+        "FileGDB", Kind.FOLDER, (".gdb",), "OpenFileGDB", "OpenFileGDB", folder=True,
+        aliases=("OpenFileGDB", "ESRI FileGDB", "File Geodatabase", "ESRI File Geodatabase", "GDB", "Geodatabase"),
+    ),
+    _gdal("KML", Kind.KML, (".kml",), "LIBKML", "LIBKML", aliases=("LIBKML",)),
+    _gdal("KMZ", Kind.KML, (".kml",), "LIBKML", "LIBKML"),
+    _gdal(
+        "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
+        options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"),
+    ),
+    _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX"),
+    Format(
+        "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
+        reader="csv", says_encoding=False, named_after_file=True,
+    ),
+    _gdal(
+        "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
+        required=(".dat|.dbf", ".map", ".id"), geometry_parts=frozenset({".map", ".id"}), optional=(".ind",),
+        says_encoding=False, named_after_file=True,
+    ),
+    _gdal(
+        "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
+        required=(".mid",), says_encoding=False, named_after_file=True,
+    ),
+    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",)),
+    Format(
+        "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
+        reader="parquet", named_after_file=True,
+    ),
+)  # fmt: skip
+
+KNOWN_BUT_NOT_READ = {
+    "topojson": "Convert it to GeoJSON: TopoJSON shares arcs between features, and few tools agree on it.",
+    "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
+    "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
+    "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
+    "xlsx": "Save the sheet as CSV.",
+    "xls": "Save the sheet as CSV.",
+    "dwg": "Save it as DXF.",
+    "sqlite": "Convert it to GeoPackage.",
+    "spatialite": "Convert it to GeoPackage.",
+}
+
+
+def _normal(name: str) -> str:
+    return "".join(character for character in name.casefold() if character not in " -_/")
+
+
+_BY_NAME = {_normal(spelling): entry for entry in FORMATS for spelling in (entry.name, *entry.aliases)}
+
+
+def find_format(name: str, where: str) -> Format:
+    """The format that a manifest names.
+
+    Args:
+        name: As the manifest says; spelling is forgiving.
+        where: For the problem: ``files[0].format``.
+
+    Raises:
+        Rejected: ``unknown_format``, naming those that there are.
+    """
+    found = _BY_NAME.get(_normal(name))
+    if found is None:
+        listed = ", ".join(entry.name for entry in FORMATS)
+        remedy = KNOWN_BUT_NOT_READ.get(_normal(name), f"Use one of: {listed}.")
+        raise Rejected.because("unknown_format", where, f"{name!r} is not a vector or table format that is read here.", remedy)
+    return found

@@ -1,0 +1,232 @@
+"""Writing and checking lake files: GeoParquet 1.1 for layers, plain Parquet for tables.
+
+The engine decides the order of rows; what stands in the file's metadata is computed here, from the very bytes that are written.
+
+Rules from the GeoParquet 1.1.0 specification: WKB is ISO (Z is ``+1000``), ``geometry_types`` lists exactly what occurs,
+``bbox`` is the extent in the file's CRS, ``covering`` names a struct column with each row's bounding box.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from libs.models import BBox, SpatialEtlError
+
+GEOMETRY, BBOX = "geom", "bbox"
+ROW_GROUP_ROWS = 65_536
+"""Small enough that a reader fetches little for a window, large enough that a column chunk compresses well."""
+
+DICTIONARY_BYTES = 64 * 1024
+"""Beyond this a column's values repeat too little: without a dictionary they are written faster, and smaller."""
+
+ROW_GROUP_BYTES = 64 * 1024 * 1024
+"""A row group ends earlier when its text and binary values come to this: it is made, and read, in memory."""
+
+BBOX_TYPE = pa.struct([(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")])
+_WKB_NAMES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon", "GeometryCollection")
+_TYPE_BYTES = (1, 5)
+"""Where the geometry type stands in WKB: four bytes after the byte order mark."""
+
+
+class SelfCheckFailed(SpatialEtlError):  # noqa: N818 - what happened, as a verdict
+    """A written file does not read back as what was written."""
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A lake file in scratch, and what it holds.
+
+    Attributes:
+        bbox: Extent in the units of the CRS, None when no row has one.
+        geometry_types: GeoParquet's names, sorted; empty for a table.
+    """
+
+    path: Path
+    sha256: str
+    bytes: int
+    features: int
+    bbox: BBox | None
+    geometry_types: tuple[str, ...]
+    schema: pa.Schema
+
+
+def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs: Mapping[str, Any] | None) -> WrittenFile:
+    """Write record batches as one file, hashing it on the way.
+
+    Args:
+        path: To be created; its folder exists.
+        schema: Attribute columns and, for a layer, ``geom`` (WKB) and the struct ``bbox`` last.
+        batches: Of this schema, in file order, of any length: row groups come out the same.
+        crs: PROJJSON, or None for an undefined CRS. Not used for a table.
+    """
+    has_geometry = GEOMETRY in schema.names
+    attributes = [name for name in schema.names if name not in {GEOMETRY, BBOX}]
+    types: set[int] = set()
+    extent: BBox | None = None
+    features = 0
+    with path.open("xb") as raw:
+        sink = _HashingSink(raw)
+        with pq.ParquetWriter(
+            pa.PythonFile(sink, mode="w"),
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=attributes,
+            dictionary_pagesize_limit=DICTIONARY_BYTES,
+            write_statistics=[*_leaves(schema, attributes), *(f"{BBOX}.{field.name}" for field in BBOX_TYPE if has_geometry)],
+        ) as writer:
+            for table in _row_groups(schema, batches):
+                if has_geometry:
+                    types |= _type_codes(table[GEOMETRY])
+                    extent = _union(extent, _extent(table[BBOX]))
+                features += table.num_rows
+                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            names = tuple(sorted(_type_name(code) for code in types))
+            if has_geometry:
+                writer.add_key_value_metadata({"geo": json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))})
+    return WrittenFile(path, sink.digest.hexdigest(), sink.size, features, extent, names, schema)
+
+
+def check(written: WrittenFile, *, features: int, bbox: BBox | None, crs: Mapping[str, Any] | None) -> None:
+    """Read a written file's footer back and hold it against what should be in it.
+
+    Raises:
+        SelfCheckFailed: naming what differs.
+    """
+    with pq.ParquetFile(written.path) as file:
+        metadata, schema = file.metadata, file.schema_arrow
+        found: dict[str, tuple[Any, Any]] = {
+            "schema": (schema.remove_metadata(), written.schema.remove_metadata()),
+            "row count": (metadata.num_rows, features),
+            "row groups": (sum(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)), features),
+            "size": (written.path.stat().st_size, written.bytes),
+        }
+        if GEOMETRY in schema.names:
+            raw = (metadata.metadata or {}).get(b"geo")
+            if raw is None:
+                raise SelfCheckFailed(f"{written.path.name} reads back without GeoParquet metadata.")
+            geo = json.loads(raw)["columns"][GEOMETRY]
+            found["CRS"] = (geo["crs"], crs)
+            found["bbox"] = (tuple(geo["bbox"]) if "bbox" in geo else None, bbox)
+            found["covering"] = (_covering_extent(metadata), bbox)
+    for what, (is_, should_be) in found.items():
+        if is_ != should_be:
+            raise SelfCheckFailed(f"{written.path.name} reads back with another {what}: {is_} instead of {should_be}.")
+
+
+class _HashingSink:
+    """A file that is hashed while it is written: Parquet is written front to back."""
+
+    closed = False
+
+    def __init__(self, raw: Any) -> None:
+        self._raw, self.digest, self.size = raw, hashlib.sha256(), 0
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        written: int = self._raw.write(data)
+        return written
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+    def close(self) -> None:
+        """Left to the owner of the raw file."""
+
+
+def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Tables of one row group each, and in one piece: row groups and pages come out the same however rows were batched."""
+    pending: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        sizes = pc.cumulative_sum(_row_sizes(batch))  # of each row and those before it
+        offset = before = 0
+        while offset < batch.num_rows:
+            fitting = pc.sum(pc.less_equal(sizes, before + ROW_GROUP_BYTES - size)).as_py() - offset
+            take = min(ROW_GROUP_ROWS - rows, max(fitting, 0 if rows else 1), batch.num_rows - offset)
+            if take:
+                pending.append(batch.slice(offset, take))
+                offset += take
+                rows, size, before = rows + take, size + sizes[offset - 1].as_py() - before, sizes[offset - 1].as_py()
+            if rows == ROW_GROUP_ROWS or offset < batch.num_rows:
+                yield pa.Table.from_batches(pending, schema).combine_chunks()
+                pending, rows, size = [], 0, 0
+    if rows:
+        yield pa.Table.from_batches(pending, schema).combine_chunks()
+
+
+def _row_sizes(batch: pa.RecordBatch) -> pa.Array:
+    """Bytes of text and binary values in each row: what makes rows large."""
+    sizes = pa.repeat(0, batch.num_rows)
+    for column in batch.columns:
+        if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
+            sizes = pc.add(sizes, pc.fill_null(pc.binary_length(column), 0))
+    return sizes
+
+
+def _leaves(schema: pa.Schema, names: Iterable[str]) -> list[str]:
+    """Parquet paths of flat columns, those that statistics can be asked for by name."""
+    return [name for name in names if not pa.types.is_nested(schema.field(name).type)]
+
+
+def _type_codes(geometry: pa.ChunkedArray) -> set[int]:
+    headers = pc.unique(pc.binary_slice(geometry, *_TYPE_BYTES)).to_pylist()
+    return {int.from_bytes(header, "little") for header in headers if header is not None}
+
+
+def _type_name(code: int) -> str:
+    dimension, kind = divmod(code, 1000)
+    if dimension not in {0, 1} or not 1 <= kind <= len(_WKB_NAMES):
+        raise SelfCheckFailed(f"Geometry type {code} cannot stand in GeoParquet 1.1.")
+    return _WKB_NAMES[kind - 1] + (" Z" if dimension else "")
+
+
+def _extent(boxes: pa.ChunkedArray) -> BBox | None:
+    xmin, ymin, xmax, ymax = boxes.flatten()[:4]
+    low_x = pc.min(xmin).as_py()
+    return None if low_x is None else (low_x, pc.min(ymin).as_py(), pc.max(xmax).as_py(), pc.max(ymax).as_py())
+
+
+def _union(a: BBox | None, b: BBox | None) -> BBox | None:
+    if a is None or b is None:
+        return a or b
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _geo_metadata(crs: Mapping[str, Any] | None, types: tuple[str, ...], bbox: BBox | None) -> dict[str, Any]:
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": list(types),
+        "crs": crs,
+        "covering": {"bbox": {field.name: [BBOX, field.name] for field in BBOX_TYPE}},
+    }
+    if bbox is not None:
+        column["bbox"] = list(bbox)
+    return {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
+
+
+def _covering_extent(metadata: pq.FileMetaData) -> BBox | None:
+    """The extent that the row groups' statistics of the covering column claim."""
+    extent: BBox | None = None
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        box: dict[str, Any] = {}
+        for position in range(group.num_columns):
+            column = group.column(position)
+            if column.path_in_schema.startswith(f"{BBOX}.") and column.statistics is not None and column.statistics.has_min_max:
+                side = column.path_in_schema.removeprefix(f"{BBOX}.")
+                box[side] = column.statistics.min if side.endswith("min") else column.statistics.max
+        if box:
+            extent = _union(extent, (box["xmin"], box["ymin"], box["xmax"], box["ymax"]))
+    return extent

@@ -1,0 +1,7 @@
+"""Reading files that nobody vouches for: GDAL in a confined process per file, Arrow record batches out."""
+
+from libs.spatial_utils.reading.layers import Layer
+from libs.spatial_utils.reading.messages import ReadLimits
+from libs.spatial_utils.reading.reader import LayerStream, SourceFile, open_source, sandbox_features, warm_up
+
+__all__ = ["Layer", "LayerStream", "ReadLimits", "SourceFile", "open_source", "sandbox_features", "warm_up"]

@@ -1,0 +1,149 @@
+"""Finding what is to be read: in an archive, beside the main file, or a folder; and whether it is what the manifest says."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from libs.models import Problem, Rejected
+from libs.spatial_utils.archive import ArchiveLimits, unpack
+from libs.spatial_utils.formats import FORMATS, Format
+from libs.spatial_utils.sniffing import Kind, kind_of
+
+MAX_MAIN_FILES = 500
+"""Files of the declared format in one archive, each of which becomes a layer or more."""
+_SHOWN_NAMES = 10
+
+
+@dataclass(frozen=True)
+class Located:
+    """What is to be read.
+
+    Attributes:
+        sources: Main files with the prefix that their layers' names get, in order.
+        folder: What the reading process may see.
+        warnings: About what lies in the archive and is not read.
+    """
+
+    sources: tuple[tuple[Path, str], ...]
+    folder: Path
+    warnings: tuple[Problem, ...] = ()
+
+
+def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: ArchiveLimits, *, tabular: bool) -> Located:
+    """Find the main files and check that each is there in full and looks like its format.
+
+    Args:
+        path: The file, a folder, or an archive.
+        unpacked: Folder to make for what an archive holds.
+        kind: The declared format.
+        where: Place of the file, for problems.
+        limits: Of an archive.
+        tabular: Whether a table is wanted, so that parts with geometry may be missing.
+
+    Raises:
+        Rejected: ``format_mismatch``, ``missing_sidecar``, and what ``unpack`` raises.
+    """
+    looks = kind_of(path)
+    if looks is not Kind.ZIP:
+        _check(path, looks, kind, where, tabular=tabular)
+        return Located(((path, ""),), path if path.is_dir() else path.parent)
+    files = unpack(path, unpacked, where, limits)
+    mains = _mains(files, kind)
+    if not mains:
+        raise Rejected.because(
+            "archive_without_data",
+            where,
+            f"The archive holds no {kind.name} file. It holds: {_listed(files, unpacked)}.",
+            "Check the archive, or correct 'format'.",
+        )
+    if len(mains) > MAX_MAIN_FILES:
+        raise Rejected.because(
+            "archive_too_large",
+            where,
+            f"The archive holds {len(mains):,} {kind.name} files; the limit is {MAX_MAIN_FILES}.",
+            "Split it.",
+        )
+    for main in mains:
+        _check(main, kind_of(main), kind, f"{where}: {main.relative_to(unpacked)}", tabular=tabular)
+    sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
+    return Located(sources, unpacked, tuple(_not_read(files, mains, kind, unpacked, where)))
+
+
+def _mains(files: Sequence[Path], kind: Format) -> list[Path]:
+    """The main files of a format among unpacked ones: those with its usual extension, or else with another of its extensions."""
+    if kind.folder:
+        return sorted({file.parent for file in files if file.suffix.lower() == ".gdbtable"})
+    for extension in kind.extensions:
+        if found := [file for file in files if file.suffix.lower() == extension]:
+            return found
+    return []
+
+
+def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
+    """What tells layers of several files apart: the file's name, unless that is the layer's; and its folder, if names repeat."""
+    stems = [main.stem for main in mains]
+    prefixes = []
+    for main in mains:
+        parts = [] if stems.count(main.stem) == 1 else main.parent.relative_to(folder).parts
+        own = [] if kind.named_after_file or len(mains) == 1 else [main.stem]
+        prefixes.append("".join(f"{part}/" for part in (*parts, *own)))
+    return prefixes
+
+
+def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
+    """A warning about files of other formats in the archive: their data stays behind."""
+    if kind.folder:
+        return
+    usual = {entry.extensions[0] for entry in FORMATS}
+    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
+        *mains
+    }
+    others = [file for file in files if file.suffix.lower() in usual and file not in read]
+    if others:
+        yield Problem(
+            code="archive_partly_read",
+            where=where,
+            message=f"The archive also holds data that is not {kind.name} and was not read: {_listed(others, folder)}.",
+            remedy="Submit it as a file of its own if it is wanted.",
+        )
+
+
+def _listed(files: Sequence[Path], folder: Path) -> str:
+    shown = [str(file.relative_to(folder)) for file in files[:_SHOWN_NAMES]]
+    more = len(files) - len(shown)
+    return (", ".join(shown) or "nothing") + (f" and {more:,} more" if more else "")
+
+
+def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool) -> None:
+    if looks is Kind.EMPTY:
+        raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
+    if looks not in kind.kinds:
+        right = next((entry.name for entry in FORMATS if looks in entry.kinds), None)
+        raise Rejected.because(
+            "format_mismatch",
+            where,
+            f"The file {path.name!r} is declared as {kind.name} but looks like {looks.value}.",
+            f'Write "format": "{right}" if that is what was meant, or upload the right file.'
+            if right
+            else "Upload the file itself, in the declared format.",
+        )
+    if path.is_dir():
+        return
+    beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+    required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
+    if missing := [parts for parts in required if beside.isdisjoint(parts)]:
+        names = ", ".join(" or ".join(path.stem + part for part in parts) for parts in missing)
+        raise Rejected.because(
+            "missing_sidecar",
+            where,
+            f"{path.name!r} is one of several files that make up a file of the format {kind.name}; missing: {names}.",
+            "Upload all of them to the same folder, or together as a ZIP archive.",
+        )
+    journal = path.with_name(f"{path.name}-journal")
+    if journal.exists() and journal.stat().st_size:
+        raise Rejected.because(
+            "unfinished_transaction",
+            where,
+            f"{path.name!r} was being written when it was copied: the journal beside it is not empty.",
+            "Open it once in the program that made it, close it, and upload the file without its journal.",
+        )

@@ -1,0 +1,206 @@
+"""Opening a file that nobody vouches for: the side that stays in the pipeline's process and trusts nothing that it gets."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from libs.models import FileSpec, FileType, Problem, Rejected, ServiceUnavailable
+from libs.spatial_utils.archive import ArchiveLimits
+from libs.spatial_utils.formats import Format, find_format
+from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
+from libs.spatial_utils.reading.layers import Layer, agreed_layers
+from libs.spatial_utils.reading.locate import locate
+from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, too_slow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass
+class LayerStream:
+    """The rows of a layer, once, in file order.
+
+    Attributes:
+        layer: Which one.
+        schema: Of the batches: attribute columns, then ``geom`` (WKB, little-endian, ISO).
+        counts: What reading changed, by stable name (``linearized``, ``m_dropped``); complete when the stream has ended.
+        features: Rows delivered so far.
+    """
+
+    layer: Layer
+    _source: "SourceFile"
+    _reader: "pa.RecordBatchReader"
+    counts: Counter[str] = field(default_factory=Counter)
+    features: int = 0
+
+    @property
+    def schema(self) -> "pa.Schema":  # noqa: D102 - see the class
+        return self._reader.schema
+
+    def __iter__(self) -> Iterator["pa.RecordBatch"]:
+        """The batches.
+
+        Raises:
+            Rejected: when the rest of the layer cannot be read; nothing read so far may be used then.
+        """
+        return self._source._batches(self)  # noqa: SLF001 - two halves of one thing
+
+
+@dataclass
+class SourceFile:
+    """An opened file.
+
+    Attributes:
+        layers: Its layers, or the one that the manifest asks for.
+        warnings: What the uploader should know; grows while layers are read.
+    """
+
+    layers: tuple[Layer, ...]
+    warnings: list[Problem]
+    _child: Child
+    _where: str
+    _limits: ReadLimits
+    _read: int = 0
+
+    def streams(self) -> Iterator[LayerStream]:
+        """The layers' rows, layer by layer; what is left of one is passed over when the next is asked for."""
+        import pyarrow as pa
+
+        for index, layer in enumerate(self.layers):
+            with self._speaking():
+                reader = pa.ipc.open_stream(pa.PythonFile(self._child.pipe, "r"))
+            stream = LayerStream(layer, self, reader)
+            yield stream
+            while self._read <= index:
+                for _ in stream:
+                    pass
+
+    def _batches(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
+        with self._speaking():
+            for batch in stream._reader:  # noqa: SLF001 - two halves of one thing
+                batch.validate(full=True)
+                stream.features += batch.num_rows
+                yield batch
+            trailer = receive(self._child)
+        self._read += 1
+        stream.counts.update(trailer["counts"])
+        self.warnings += [problem_of(warning, self._where) for warning in trailer["warnings"]]
+        if trailer["problem"] is not None:
+            raise Rejected([problem_of(trailer["problem"], self._where)])
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Whatever goes wrong between the child and us, as a problem of the file."""
+        import pyarrow as pa
+
+        try:
+            yield
+        except TimeLimitExceeded as error:
+            raise too_slow(self._where, self._limits) from error
+        except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+            raise died(self._child, self._where, self._limits) from error
+
+
+def warm_up() -> None:
+    """Start the process that reading processes are forked from; returns at once. Optional: saves the first file the wait."""
+    LAUNCHER.warm_up()
+
+
+def sandbox_features() -> dict[str, Any]:
+    """What confines reading processes on this machine, and which GDAL reads.
+
+    Returns:
+        ``landlock``: its version, 0 for none; ``seccomp``: whether system calls are filtered, sockets among them;
+        ``no_network``: whether they live in a network namespace without a route; ``gdal``: its release.
+    """
+    return LAUNCHER.features()
+
+
+@contextmanager
+def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> Iterator[SourceFile]:
+    """Open a file in a process of its own.
+
+    Args:
+        path: The file in a scratch folder, with what belongs to it beside it under its own names; the folder of a FileGDB. The
+            reading process sees this folder and nothing else. Archives are unpacked beside it.
+        spec: What the manifest says of it.
+        where: Its place, for problems: ``files[0]``.
+        limits: What reading may take.
+
+    Raises:
+        Rejected: when the file is not what the manifest says, cannot be read, or has no CRS that is known and agreed.
+    """
+    kind, tabular = find_format(spec.format, f"{where}.format"), spec.type is FileType.TABULAR
+    if kind.name == "ESRI Shapefile" and tabular:
+        kind = find_format("dBASE", where)  # the table alone
+    unpacked = path.with_name(f"{path.name}.unpacked{kind.extensions[0] if kind.folder else ''}")
+    try:
+        limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
+        located = locate(path, unpacked, kind, where, limit, tabular=tabular)
+        warnings = [*located.warnings]
+        if spec.encoding is not None and kind.says_encoding:
+            warnings.append(_encoding_ignored(kind, where))
+        child = _child(_request(located.sources, located.folder, kind, spec, limits), limits)
+        try:
+            yield _opened(child, spec, where, limits, warnings)
+        finally:
+            child.close()
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem]) -> SourceFile:
+    try:
+        header = receive(child)
+    except TimeLimitExceeded as error:
+        raise too_slow(where, limits) from error
+    except (EOFError, OSError, ValueError) as error:
+        raise died(child, where, limits) from error
+    if "problems" in header:
+        raise Rejected([problem_of(said, where) for said in header["problems"]])
+    warnings += [problem_of(said, where) for said in header["warnings"]]
+    return SourceFile(agreed_layers(header, spec, where), warnings, child, where, limits)
+
+
+def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
+    try:
+        return LAUNCHER.child(request, limits.seconds)
+    except ServerLost as error:
+        raise ServiceUnavailable(
+            "The reading process", f"it cannot be started: {error}.", "the installation: pyogrio and pyarrow"
+        ) from error
+
+
+def _encoding_ignored(kind: Format, where: str) -> Problem:
+    return Problem(
+        code="encoding_ignored",
+        where=f"{where}.encoding",
+        message=f"'encoding' was not used: the format {kind.name} says itself how its text is encoded.",
+        remedy="Leave it out.",
+    )
+
+
+def _request(
+    sources: Sequence[tuple[Path, str]], folder: Path, kind: Format, spec: FileSpec, limits: ReadLimits
+) -> dict[str, Any]:
+    has_log = any(path.with_name(path.name + suffix).exists() for path, _ in sources for suffix in kind.suffixes)
+    return {
+        "sources": [(str(path), prefix) for path, prefix in sources],
+        "folder": str(folder),
+        "reader": kind.reader,
+        "driver": kind.driver,
+        "register": kind.register,
+        "options": list(kind.options),
+        "layer": spec.layer,
+        "encoding": spec.encoding,
+        "tabular": spec.type is FileType.TABULAR,
+        "csv": spec.options.model_dump(),
+        "memory_mb": limits.memory_mb,
+        "cpu_seconds": limits.seconds,
+        # A database with a log beside it is completed from the log, in the copy that is ours.
+        "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,
+    }

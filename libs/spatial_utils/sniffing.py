@@ -1,0 +1,157 @@
+"""What a file is, judged by its first bytes, so that a wrong format in a manifest is met by a sentence that helps."""
+
+import re
+import struct
+from enum import StrEnum
+from pathlib import Path
+
+HEAD_BYTES = 64 * 1024
+
+
+class Kind(StrEnum):
+    """What the head of a file looks like, in words that an uploader knows."""
+
+    EMPTY = "an empty file"
+    FOLDER = "a folder"
+    ZIP = "a ZIP archive"
+    GZIP = "a gzip file"
+    ARCHIVE = "an archive (7z, RAR, tar, xz or bzip2)"
+    SQLITE = "an SQLite database"
+    SHAPEFILE = "a shapefile"
+    DBASE = "a dBASE table (DBF)"
+    FLATGEOBUF = "FlatGeobuf"
+    PARQUET = "Parquet"
+    PBF = "OpenStreetMap PBF"
+    TIFF = "a TIFF image"
+    PDF = "a PDF document"
+    HTML = "a web page (HTML)"
+    KML = "KML"
+    GPX = "GPX"
+    VRT = "a GDAL virtual dataset (VRT)"
+    OSM_XML = "OpenStreetMap XML"
+    XML_ERROR = "an error report in XML"
+    XML = "XML"
+    TOPOJSON = "TopoJSON"
+    ESRI_JSON = "Esri JSON"
+    JSON = "JSON"
+    JSON_SEQUENCE = "a JSON text sequence"
+    MAPINFO_TAB = "a MapInfo table (TAB)"
+    MAPINFO_MIF = "MapInfo MIF"
+    DXF = "DXF"
+    DXF_BINARY = "binary DXF"
+    DWG = "an AutoCAD drawing (DWG)"
+    LFS_POINTER = "a Git LFS pointer, not the file itself"
+    TEXT_UTF16 = "text in UTF-16"
+    TEXT = "plain text"
+    BINARY = "binary data of an unknown kind"
+
+
+_MAGIC: tuple[tuple[bytes, Kind], ...] = (
+    (b"PK\x03\x04", Kind.ZIP), (b"PK\x05\x06", Kind.ZIP), (b"\x1f\x8b", Kind.GZIP),
+    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.ARCHIVE), (b"BZh", Kind.ARCHIVE),
+    (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
+    (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
+    (b"AutoCAD Binary DXF", Kind.DXF_BINARY), (b"AC10", Kind.DWG), (b"version https://git-lfs", Kind.LFS_POINTER),
+    (b"\xff\xfe", Kind.TEXT_UTF16), (b"\xfe\xff", Kind.TEXT_UTF16), (b"\x1e", Kind.JSON_SEQUENCE),
+)  # fmt: skip
+
+_XML_ROOTS: tuple[tuple[bytes, Kind], ...] = (
+    (rb"html", Kind.HTML), (rb"kml", Kind.KML), (rb"gpx", Kind.GPX), (rb"osm", Kind.OSM_XML),
+    (rb"(OGRVRTDataSource|VRTDataset)", Kind.VRT), (rb"(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
+)  # fmt: skip
+_DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+_XML_NOISE = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>", re.DOTALL | re.IGNORECASE)
+_TEXT_PATTERNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
+    (re.compile(rb"!table", re.IGNORECASE), Kind.MAPINFO_TAB),
+    (re.compile(rb"(?ims)version\s+\d+\s.*^\s*(columns|coordsys|delimiter|charset)\b"), Kind.MAPINFO_MIF),
+    (re.compile(rb"(?:\s*999\s*\r?\n[^\n]*\n)*\s*0\s*\r?\n\s*SECTION\b"), Kind.DXF),
+)
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file, or a folder, looks like."""
+    if path.is_dir():
+        return Kind.FOLDER
+    with path.open("rb") as file:
+        return kind_of_bytes(file.read(HEAD_BYTES))
+
+
+def kind_of_bytes(head: bytes) -> Kind:
+    """What a file looks like by its first ``HEAD_BYTES``."""
+    if not head:
+        return Kind.EMPTY
+    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if found is not None:
+        return found
+    if b"OSMHeader" in head[:32]:
+        return Kind.PBF
+    if _is_dbase(head):
+        return Kind.DBASE
+    return _text_kind(head)
+
+
+def _text_kind(head: bytes) -> Kind:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return Kind.EMPTY
+    if text[:1] == b"<":
+        return _xml_kind(text)
+    if text[:1] in b"{[":
+        return _json_kind(text)
+    found = next((kind for pattern, kind in _TEXT_PATTERNS if pattern.match(text)), None)
+    if found is not None:
+        return found
+    return Kind.BINARY if b"\0" in head else Kind.TEXT
+
+
+def _is_dbase(head: bytes) -> bool:
+    """A version byte, a date, and a header of 32 bytes, 32 for each field, and a terminator."""
+    if len(head) < _DBASE_HEADER or head[0] not in _DBASE_VERSIONS or head[2] > 12 or head[3] > 31:  # noqa: PLR2004 - month, day
+        return False
+    length, record = struct.unpack("<8xHH", head[:12])
+    whole_fields = (length - _DBASE_HEADER) % 32 in {0, 1, 2}  # the terminator is one byte, or none, or two
+    return length > _DBASE_HEADER and record > 0 and (whole_fields or b"\r" in head[length - 2 : length + 1])
+
+
+def _xml_kind(text: bytes) -> Kind:
+    if re.match(rb"<!doctype\s+html", text, re.IGNORECASE):
+        return Kind.HTML
+    root = _ROOT.search(_XML_NOISE.sub(b"", text))
+    if root is None:
+        return Kind.XML
+    return next((kind for name, kind in _XML_ROOTS if re.fullmatch(name, root[1], re.IGNORECASE)), Kind.XML)
+
+
+def _json_kind(text: bytes) -> Kind:
+    keys = _outer_members(text)
+    if keys.get(b"type") == b"Topology":
+        return Kind.TOPOJSON
+    if keys.keys() & {b"geometryType", b"spatialReference"} and not keys.get(b"type", b"").startswith(b"Feature"):
+        return Kind.ESRI_JSON
+    return Kind.JSON
+
+
+def _outer_members(text: bytes) -> dict[bytes, bytes]:
+    """The keys of the outermost object that the head shows, with their values if these are texts."""
+    members: dict[bytes, bytes] = {}
+    depth, key, after_colon = 0, b"", False
+    for match in _JSON_TOKEN.finditer(text):
+        token = match[0]
+        if token in b"{[":
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+        elif depth != 1:
+            continue
+        elif token == b":":
+            after_colon = True
+        elif token == b",":
+            after_colon = False
+        elif after_colon:
+            members[key] = token[1:-1]
+        else:
+            key = token[1:-1]
+            members.setdefault(key, b"")
+    return members

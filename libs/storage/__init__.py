@@ -1,0 +1,8 @@
+"""Landing zone and data lake, on an object store. No rules of the pipeline live here."""
+
+from libs.storage.folder import FolderStore
+from libs.storage.lake import DataLake
+from libs.storage.landing import LandingZone
+from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
+
+__all__ = ["DataLake", "FolderStore", "LandingZone", "ObjectInfo", "ObjectMissing", "ObjectRefused", "ObjectStore"]

@@ -1,0 +1,40 @@
+"""Getting whole content into files: written, copied or moved."""
+
+import errno
+import os
+from pathlib import Path
+
+from libs.storage.store import CHUNK
+
+
+def write(descriptor: int, content: bytes) -> None:
+    """Write all of it, however little the kernel takes at once."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def move(source: Path, name: str, parent: int) -> bool:
+    """Give a file its place in a folder; its old name is the caller's to remove. False on another file system."""
+    with source.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        os.link(source, name, dst_dir_fd=parent)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
+
+
+def copy(source: Path, descriptor: int) -> None:
+    """Copy inside the kernel; file systems that can share blocks until one side is written do so."""
+    with source.open("rb") as file:
+        try:
+            while os.copy_file_range(file.fileno(), descriptor, 1 << 30):
+                pass
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:
+                raise
+        while piece := file.read(CHUNK):  # what the kernel would not copy
+            write(descriptor, piece)

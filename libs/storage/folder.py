@@ -1,0 +1,283 @@
+"""An object store in a local folder, where people drop files by hand.
+
+Not obstore's ``LocalStore``: that follows symbolic links out of the folder, stops listing at the first file name that it
+cannot spell as a key, hides names that end in ``#1``, reads a whole file into memory to create an object, and does not
+sync. Here every access walks down from the bucket's folder by directory descriptors and follows no link, so that nobody
+who can write to the folder can make the platform read or write elsewhere, not even by swapping a folder for a link.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from libs.models import ServiceUnavailable
+from libs.storage.files import copy, move, write
+from libs.storage.store import CHUNK, ObjectInfo, ObjectMissing, ObjectRefused, check_key
+
+PARTIAL = ".partial"
+"""Folder in the bucket with what is being written; on the same file system, so that finished files can be linked."""
+
+_SETTLED = 60.0
+"""Seconds after which an unlocked partial file is a leftover: far more than lie between its creation and its lock."""
+
+_LINK = "is a symbolic link or lies behind one, which is not followed"
+_IN_THE_WAY = "cannot be written: a file or folder of another kind is in its way"
+
+_NOTHING_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What says that there is no file under a name, and nothing about the folder as a whole."""
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class FolderStore:
+    """A bucket that is the folder ``<parent>/<bucket>``; made when it is missing."""
+
+    def __init__(self, parent: Path, bucket: str) -> None:
+        self.bucket = bucket
+        self.root = parent.resolve() / check_key(bucket)
+        try:
+            (self.root / PARTIAL).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def uri(self, key: str) -> str:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        return f"s3://{self.bucket}/{key}"
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """See :class:`~libs.storage.store.ObjectStore`. Names that are no Unicode, links and devices are no objects."""
+        folder = prefix.rpartition("/")[0]
+        found: list[ObjectInfo] = []
+        if folder.split("/", 1)[0] == PARTIAL:
+            return
+        with self._speaking():
+            try:
+                top = self._folder(folder)
+            except (FileNotFoundError, NotADirectoryError, ObjectRefused):
+                return
+            try:
+                for path, folders, names, descriptor in os.fwalk(".", dir_fd=top, onerror=_unless_gone):
+                    if path == "." and not folder and PARTIAL in folders:
+                        folders.remove(PARTIAL)
+                    above = "/".join(filter(None, [folder, path[2:]]))
+                    for name in names:
+                        key = f"{above}/{name}" if above else name
+                        if key.startswith(prefix) and (info := _info(key, name, descriptor)):
+                            found.append(info)
+            finally:
+                os.close(top)
+        yield from sorted(found, key=lambda info: info.key)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        try:
+            with self._opened(key) as descriptor:
+                return _described(key, os.fstat(descriptor))
+        except ObjectMissing:
+            return None
+
+    def read(self, key: str, limit: int | None = None) -> bytes:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        with self._opened(key) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(-1 if limit is None else limit)
+
+    def stream(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        with self._opened(key) as descriptor:
+            while piece := os.read(descriptor, chunk):
+                yield piece
+
+    def put(self, key: str, source: bytes | Path) -> None:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        with self._speaking(), self._parent(key, make=True) as (parent, name), self._partial(source) as (partials, partial):
+            try:
+                os.rename(partial, name, src_dir_fd=partials, dst_dir_fd=parent)
+            except IsADirectoryError as error:
+                raise ObjectRefused(self.uri(key), _IN_THE_WAY) from error
+            os.fsync(parent)
+
+    def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`. A hard link is what makes it atomic and the winner single."""
+        with self._speaking(), self._parent(key, make=True) as (parent, name):
+            if _exists(name, parent):
+                return False  # saves the copy; the link decides
+            try:
+                if not (give and isinstance(source, Path) and move(source, name, parent)):
+                    with self._partial(source) as (partials, partial):
+                        os.link(partial, name, src_dir_fd=partials, dst_dir_fd=parent, follow_symlinks=False)
+            except FileExistsError:
+                return False
+            os.fsync(parent)
+        if give and isinstance(source, Path):
+            source.unlink(missing_ok=True)
+        return True
+
+    def delete(self, key: str, version: str | None = None) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`.
+
+        Between the look at the version and the removal lie microseconds, in which an upload would be lost: POSIX has no
+        conditional removal.
+        """
+        try:
+            with self._speaking(), self._parent(key) as (parent, name):
+                if version is not None and ((info := _info(key, name, parent)) is None or info.version != version):
+                    return False
+                os.unlink(name, dir_fd=parent)
+                os.fsync(parent)
+        except _NOTHING_THERE:
+            return False
+        return True
+
+    def sweep(self) -> int:
+        """See :class:`~libs.storage.store.ObjectStore`. A writer holds a lock on its file for as long as it lives."""
+        removed = 0
+        with self._speaking():
+            for path in (self.root / PARTIAL).iterdir():
+                try:
+                    with path.open("rb") as file:
+                        if time.time() - os.fstat(file.fileno()).st_ctime < _SETTLED:
+                            continue
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
+                        removed += 1
+                except (FileNotFoundError, BlockingIOError):
+                    continue
+        return removed
+
+    def _folder(self, key: str, *, make: bool = False) -> int:
+        """A descriptor of a folder in the bucket, reached without following a link; the caller closes it."""
+        try:
+            descriptor = os.open(self.root, _DIRECTORY)
+        except OSError as error:
+            # Not a missing object: a disk that is gone must not look like an empty bucket.
+            raise self._unavailable(error) from error
+        for part in check_key(key).split("/") if key else ():
+            try:
+                below = self._enter(descriptor, part, make=make)
+            finally:
+                os.close(descriptor)
+            descriptor = below
+        return descriptor
+
+    def _enter(self, folder: int, name: str, *, make: bool) -> int:
+        if make and not _exists(name, folder):
+            with suppress(FileExistsError):  # when another writer was faster
+                os.mkdir(name, dir_fd=folder)
+                os.fsync(folder)
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise ObjectRefused(self.uri(name), _LINK)
+        return os.open(name, _DIRECTORY, dir_fd=folder)
+
+    @contextmanager
+    def _parent(self, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        folder, _, name = check_key(key).rpartition("/")
+        if key.split("/", 1)[0] == PARTIAL:
+            if make:
+                raise ValueError(f"The key {key!r} lies in {PARTIAL}/, which the store keeps for itself.")
+            raise FileNotFoundError(errno.ENOENT, "What is being written is no object", key)
+        try:
+            descriptor = self._folder(folder, make=make)
+        except NotADirectoryError as error:
+            if not make:
+                raise
+            raise ObjectRefused(self.uri(key), _IN_THE_WAY) from error
+        try:
+            yield descriptor, name
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[int]:
+        try:
+            with self._parent(key) as (parent, name):
+                if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                    raise ObjectRefused(self.uri(key), _LINK)
+                # Without O_NONBLOCK, opening a named pipe would wait for its writer.
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ObjectMissing(self.uri(key)) from error
+        except OSError as error:
+            raise ObjectRefused(self.uri(key), f"cannot be opened: {error.strerror}") from error
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISDIR(mode):
+                raise ObjectMissing(self.uri(key))
+            if not stat.S_ISREG(mode):
+                raise ObjectRefused(self.uri(key), "is not a regular file")
+            with self._speaking():
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _partial(self, source: bytes | Path) -> Iterator[tuple[int, str]]:
+        """A finished, synced copy of the source under a temporary name: the descriptor of its folder and its name."""
+        partials, name = self._folder(PARTIAL, make=True), secrets.token_hex(16)
+        try:
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=partials)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if isinstance(source, bytes):
+                    write(descriptor, source)
+                else:
+                    copy(source, descriptor)
+                os.fsync(descriptor)
+                yield partials, name
+            finally:
+                with suppress(FileNotFoundError):  # when it was renamed into its place
+                    os.unlink(name, dir_fd=partials)
+                os.close(descriptor)
+        finally:
+            os.close(partials)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Failures of the folder as a whole, in words; a missing file is the caller's to judge."""
+        try:
+            yield
+        except _NOTHING_THERE:
+            raise
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OSError) -> ServiceUnavailable:
+        return ServiceUnavailable(f"the folder {self.root}", f"{error.strerror}.", "SPATIAL_ETL_HOME")
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _exists(name: str, parent: int) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _info(key: str, name: str, parent: int) -> ObjectInfo | None:
+    try:
+        check_key(key)
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except (ValueError, FileNotFoundError):
+        return None
+    return _described(key, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _described(key: str, status: os.stat_result) -> ObjectInfo:
+    # The change time, not the modification time: a file moved here keeps its modification time, yet arrives now.
+    return ObjectInfo(
+        key=key,
+        size=status.st_size,
+        modified=datetime.fromtimestamp(status.st_ctime, UTC),
+        version=f"{status.st_ino:x}-{status.st_ctime_ns:x}-{status.st_size:x}",
+    )

@@ -1,0 +1,136 @@
+"""The object store seam: what a bucket offers, whatever keeps it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from libs.models import SpatialEtlError
+from libs.models.manifest import MAX_KEY_BYTES
+
+CHUNK = 4 * 1024 * 1024
+"""Bytes moved at once when objects are streamed."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What is known of an object without reading it.
+
+    Attributes:
+        key: Name in the bucket; parts are separated by ``/``.
+        size: Bytes.
+        modified: When it came to lie there as it is; aware, UTC.
+        version: Opaque; another one after each upload under the same key, even of the same content.
+    """
+
+    key: str
+    size: int
+    modified: datetime
+    version: str
+
+
+class ObjectMissing(SpatialEtlError):  # noqa: N818 - a state of the store
+    """There is no object under this key."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"There is no object {uri}.")
+
+
+class ObjectRefused(SpatialEtlError):  # noqa: N818 - a verdict on the object
+    """Something lies there that is not read: a link, a device, or a file closed to us. ``reason`` says which."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        self.uri, self.reason = uri, reason
+        super().__init__(f"{uri} {reason}.")
+
+
+class ObjectStore(Protocol):
+    """One bucket.
+
+    Every method takes keys in normal form and raises ``ValueError`` for others (see :func:`check_key`), and raises
+    ``ServiceUnavailable`` when the store itself does not work.
+    """
+
+    bucket: str
+
+    def uri(self, key: str) -> str:
+        """``s3://<bucket>/<key>``: the object's name in manifests, reports and the ledger, whatever the store is."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """All objects whose key begins with ``prefix`` (any text, not only whole parts), in the order of their keys."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is known of an object; None when there is none.
+
+        Raises:
+            ObjectRefused: when what lies there is not read.
+        """
+        ...
+
+    def read(self, key: str, limit: int | None = None) -> bytes:
+        """The object's content, or its first ``limit`` bytes.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        ...
+
+    def stream(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+        """The object's content in pieces of at most ``chunk`` bytes.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        ...
+
+    def put(self, key: str, source: bytes | Path) -> None:
+        """Write an object, replacing one that is there. Readers see the old content or the new, never a mixture."""
+        ...
+
+    def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
+        """Write an object unless there is one; of several writers, one wins. Durable, and never seen in part.
+
+        Args:
+            key: The object.
+            source: Its content, or the file with it.
+            give: The file is given away: when the object has been written, it is gone. A store may move it then.
+
+        Returns:
+            False when the key was taken; the object there and the file are left as they are.
+        """
+        ...
+
+    def delete(self, key: str, version: str | None = None) -> bool:
+        """Remove an object; one that is gone is no error.
+
+        Args:
+            key: The object.
+            version: Remove it only if it is still this version.
+
+        Returns:
+            Whether it was removed.
+        """
+        ...
+
+    def sweep(self) -> int:
+        """Remove what killed writers left behind; what is being written is not touched. Returns how many pieces."""
+        ...
+
+
+def check_key(key: str) -> str:
+    """The key, if it is in normal form.
+
+    Raises:
+        ValueError: for an empty, ``.`` or ``..`` part, a NUL, text that is not Unicode, or more than 1024 bytes.
+    """
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{key!r} is not a key: it is not valid Unicode.") from error
+    if size > MAX_KEY_BYTES or "\0" in key or any(part in {"", ".", ".."} for part in key.split("/")):
+        raise ValueError(f"{key!r} is not a key in normal form.")
+    return key

@@ -1,0 +1,18 @@
+"""Recipes: what is done to the rows of a source, as data, and the SQL that they come to. Pure: no I/O, no engine.
+
+>>> recipe, is_default = Registry().for_intent("ingest_vector")
+>>> plan = recipe.bind({}).plan(relation, DuckDb())
+"""
+
+from libs.transformations.dialect import Dialect
+from libs.transformations.duckdb import DuckDb
+from libs.transformations.parameter import Parameter
+from libs.transformations.plan import Check, Counter, Plan, Stage
+from libs.transformations.postgis import PostGis
+from libs.transformations.recipe import Recipe
+from libs.transformations.registry import Registry
+from libs.transformations.relation import Column, Relation
+
+__all__ = [
+    "Check", "Column", "Counter", "Dialect", "DuckDb", "Parameter", "Plan", "PostGis", "Recipe", "Registry", "Relation", "Stage",
+]  # fmt: skip

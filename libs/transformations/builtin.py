@@ -1,0 +1,191 @@
+"""The recipes that the platform comes with."""
+
+from libs.transformations.parameter import Parameter, ParameterType
+from libs.transformations.recipe import Recipe
+
+DEFAULT = "default"
+
+ALIASES = {"ingest_vector": DEFAULT}
+"""Intents that are another name of a recipe."""
+
+_REPAIR = {"op": "repair"}
+_REPROJECT = {"op": "reproject", "crs": {"$param": "crs"}}
+_CRS = Parameter(
+    name="crs", type=ParameterType.CRS, default="EPSG:4326", description="CRS of the result: 'EPSG:3857', 'EPSG:25832', or WKT."
+)
+_LATLON = ({"op": "reproject", "crs": "EPSG:4326"}, _REPAIR)
+
+BUILTIN = (
+    Recipe(
+        name=DEFAULT,
+        description="Reproject to longitude and latitude (EPSG:4326) and repair invalid geometries. Nothing else is changed.",
+        steps=_LATLON,
+    ),
+    Recipe(
+        name="ingest_tabular",
+        description="A table as it is: every row, every column, every type.",
+    ),
+    Recipe(
+        name="raw",
+        description="Everything as it is: the CRS, every coordinate, invalid geometries too.",
+    ),
+    Recipe(
+        name="keep_crs",
+        description="Keep the CRS of the source and repair invalid geometries.",
+        steps=(_REPAIR,),
+    ),
+    Recipe(
+        name="reproject",
+        description="Reproject to a CRS of your choice and repair invalid geometries.",
+        parameters=(_CRS.model_copy(update={"required": True, "default": None}),),
+        steps=(_REPROJECT, _REPAIR),
+    ),
+    Recipe(
+        name="web_mercator",
+        description="Reproject to Web Mercator (EPSG:3857), for web maps, and repair invalid geometries.",
+        steps=({"op": "reproject", "crs": "EPSG:3857"}, _REPAIR),
+    ),
+    Recipe(
+        name="simplify",
+        description="Leave out vertices within a tolerance, feature by feature, in the CRS of the result.",
+        parameters=(
+            Parameter(
+                name="tolerance",
+                type=ParameterType.OBJECT,
+                required=True,
+                description="How far a line may move: {'value': 5, 'unit': 'm'}. Units: m, km, ft, us_ft, deg, crs.",
+            ),
+            Parameter(
+                name="crs", type=ParameterType.CRS, description="CRS to simplify in, and of the result. Left out: the source's."
+            ),
+        ),
+        steps=(_REPROJECT, _REPAIR, {"op": "simplify", "tolerance": {"$param": "tolerance"}}, _REPAIR),
+    ),
+    Recipe(
+        name="set_precision",
+        description="Move vertices to a grid in the CRS of the result, so that no coordinate says more than is known.",
+        parameters=(
+            Parameter(
+                name="grid",
+                type=ParameterType.OBJECT,
+                required=True,
+                description="Distance of the grid's points: {'value': 0.01, 'unit': 'm'}. Units: m, km, ft, us_ft, deg, crs.",
+            ),
+            Parameter(name="crs", type=ParameterType.CRS, description="CRS of the grid and the result. Left out: the source's."),
+        ),
+        steps=(_REPROJECT, _REPAIR, {"op": "set_precision", "grid": {"$param": "grid"}}),
+    ),
+    Recipe(
+        name="clip",
+        description="Keep what lies in an area, cut at its border: give 'bbox' or 'area'. Otherwise as 'default'.",
+        parameters=(
+            Parameter(name="bbox", type=ParameterType.NUMBERS, description="[xmin, ymin, xmax, ymax] in area_crs."),
+            Parameter(
+                name="area",
+                type=ParameterType.VALUE,
+                description="Polygon or MultiPolygon in area_crs, as a GeoJSON geometry or WKT.",
+            ),
+            Parameter(name="area_crs", type=ParameterType.CRS, default="EPSG:4326", description="CRS of 'bbox' or 'area'."),
+            _CRS,
+        ),
+        steps=(
+            _REPROJECT,
+            _REPAIR,
+            {"op": "clip", "bbox": {"$param": "bbox"}, "area": {"$param": "area"}, "crs": {"$param": "area_crs"}},
+        ),
+    ),
+    Recipe(
+        name="dissolve",
+        description="Unite the geometries of all features that agree in some columns. Otherwise as 'default'.",
+        parameters=(
+            Parameter(
+                name="by", type=ParameterType.NAMES, description="Columns to agree in. Left out: everything becomes one feature."
+            ),
+            Parameter(
+                name="aggregate",
+                type=ParameterType.OBJECT,
+                description="Further columns: {'parcels': {'op': 'count'}, 'area': {'op': 'sum', 'column': 'area'}}. "
+                "Operations: count, sum, min, max, first.",
+            ),
+            _CRS,
+        ),
+        steps=(_REPROJECT, _REPAIR, {"op": "dissolve", "by": {"$param": "by"}, "aggregate": {"$param": "aggregate"}}),
+    ),
+    Recipe(
+        name="explode",
+        description="Make a feature of every part of a multi-geometry or collection. Otherwise as 'default'.",
+        parameters=(_CRS,),
+        steps=(_REPROJECT, _REPAIR, {"op": "explode"}),
+    ),
+    Recipe(
+        name="force_2d",
+        description="Leave out heights. Otherwise as 'default'.",
+        parameters=(_CRS,),
+        steps=({"op": "force_2d"}, _REPROJECT, _REPAIR),
+    ),
+    Recipe(
+        name="filter",
+        description="Keep the features that meet a condition on their attributes. Otherwise as 'default'.",
+        parameters=(
+            Parameter(
+                name="condition",
+                type=ParameterType.OBJECT,
+                required=True,
+                description="{'column': 'kind', 'op': 'in', 'value': ['road', 'path']}, or conditions joined: {'all': [...]}, "
+                "{'any': [...]}, {'not': ...}. Operations: eq, ne, lt, le, gt, ge, in, not_in, between, is_null, not_null, "
+                "starts_with, ends_with, contains, like.",
+            ),
+            _CRS,
+        ),
+        steps=({"op": "filter", "condition": {"$param": "condition"}}, _REPROJECT, _REPAIR),
+    ),
+    Recipe(
+        name="select",
+        description="Keep some columns: give 'columns' or 'without'. Otherwise as 'default'.",
+        parameters=(
+            Parameter(name="columns", type=ParameterType.NAMES, description="Columns to keep, in this order."),
+            Parameter(name="without", type=ParameterType.NAMES, description="Columns to leave out."),
+            _CRS,
+        ),
+        steps=(
+            {"op": "select", "columns": {"$param": "columns"}, "without": {"$param": "without"}},
+            _REPROJECT,
+            _REPAIR,
+        ),
+    ),
+    Recipe(
+        name="rename",
+        description="Give columns other names. Otherwise as 'default'.",
+        parameters=(
+            Parameter(
+                name="columns",
+                type=ParameterType.OBJECT,
+                required=True,
+                description="Old name to new name: {'NAME_1': 'name'}. Names may be swapped.",
+            ),
+            _CRS,
+        ),
+        steps=({"op": "rename", "columns": {"$param": "columns"}}, _REPROJECT, _REPAIR),
+    ),
+    Recipe(
+        name="cast",
+        description="Give columns other types, without changing a value. Otherwise as 'default'.",
+        parameters=(
+            Parameter(
+                name="columns",
+                type=ParameterType.OBJECT,
+                required=True,
+                description="Column to type: {'built': 'date'}. Types: int32, int64, double, string, bool, date, timestamp, "
+                "timestamp_utc.",
+            ),
+            Parameter(
+                name="on_error",
+                type=ParameterType.TEXT,
+                default="reject",
+                description="'reject' the batch when a value has no exact counterpart, or make it 'null' and count it.",
+            ),
+            _CRS,
+        ),
+        steps=({"op": "cast", "columns": {"$param": "columns"}, "on_error": {"$param": "on_error"}}, _REPROJECT, _REPAIR),
+    ),
+)

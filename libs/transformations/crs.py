@@ -1,0 +1,60 @@
+"""What steps must know of a CRS. It takes a CRS database to tell, so whoever plans a recipe brings a look-up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class CrsUnit:
+    """The unit of a CRS's horizontal axes.
+
+    Attributes:
+        kind: Length for a projected CRS, angle for a geographic one.
+        size: In metres or in degrees.
+    """
+
+    kind: Literal["length", "angle"]
+    size: float
+
+
+@dataclass(frozen=True)
+class CrsFacts:
+    """A CRS.
+
+    Attributes:
+        name: Authority code or WKT2, in the spelling that relations use.
+        unit: Of its axes; None when the look-up cannot tell.
+    """
+
+    name: str
+    unit: CrsUnit | None
+
+
+CrsLookup = Callable[[str], CrsFacts]
+"""Says what a text (authority code, WKT) is; raises ValueError, with a message for people, when it is no CRS."""
+
+
+def at_its_word(text: str) -> CrsFacts:
+    """The look-up of somebody without a CRS database: takes any text for the name of a CRS of unknown unit."""
+    return CrsFacts(text, None)
+
+
+def same_crs(one: str, other: str) -> bool:
+    """Whether two CRS names mean the same CRS, as far as names tell.
+
+    Axis order is x, y throughout, so ``OGC:CRS84`` is ``EPSG:4326``. Two spellings of one CRS count as different: to
+    transform between them changes nothing, while to skip a needed transformation would.
+    """
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(name: str) -> str:
+    text = name.strip().upper()
+    return "EPSG:4326" if text == "OGC:CRS84" else text
+
+
+def short_name(crs: str) -> str:
+    """A CRS for a sentence: its code, or the name in its WKT."""
+    parts = crs.split('"', maxsplit=2)
+    return parts[1] if len(parts) > 2 else crs  # noqa: PLR2004 - text before, in and after the first quotes

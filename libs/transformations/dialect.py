@@ -1,0 +1,115 @@
+"""The dialect seam: the few things that DuckDB and PostGIS spell differently."""
+
+from abc import ABC, abstractmethod
+
+
+class Dialect(ABC):
+    """How an engine spells what steps need. Arguments called ``geometry`` are SQL expressions.
+
+    What both spell alike stands here; only the rest is abstract.
+
+    Attributes:
+        name: Name of the engine.
+        fence: A column that keeps the planner from merging an inner SELECT into the outer one, which would evaluate an
+            expensive expression once for every mention of it. Empty where the planner does not.
+    """
+
+    name: str
+    fence: str
+
+    def identifier(self, name: str) -> str:
+        """A quoted identifier."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def text(self, value: str) -> str:
+        """A string literal.
+
+        Raises:
+            ValueError: for a NUL character, which no engine takes in text.
+        """
+        if "\0" in value:
+            raise ValueError("a text with a NUL character cannot be written in SQL")
+        return "'" + value.replace("'", "''") + "'"
+
+    def is_valid(self, geometry: str) -> str:
+        """Whether the geometry is valid (OGC Simple Features); true for empty ones."""
+        return f"ST_IsValid({geometry})"
+
+    def points(self, geometry: str) -> str:
+        """Number of vertices."""
+        return f"ST_NPoints({geometry})"
+
+    def simplify(self, geometry: str, tolerance: float) -> str:
+        """Simplified (Douglas-Peucker), its topology kept."""
+        return f"ST_SimplifyPreserveTopology({geometry}, {tolerance!r})"
+
+    def reduce_precision(self, geometry: str, grid: float) -> str:
+        """Vertices moved to a grid, and valid."""
+        return f"ST_ReducePrecision({geometry}, {grid!r})"
+
+    def cut(self, geometry: str, area: str) -> str:
+        """What of a geometry lies in an area, as far as it has the same dimension: points, lines or polygons."""
+        return f"ST_CollectionExtract(ST_Intersection({geometry}, {area}), ST_Dimension({geometry}) + 1)"
+
+    @abstractmethod
+    def source_geometry(self, geometry: str) -> str:
+        """The engine's geometry from the column of ``raw_data``."""
+
+    @abstractmethod
+    def transform(self, geometry: str, source: str, target: str) -> str:
+        """Reprojected between two CRSs, axis order x, y; infinite where the projection is not defined."""
+
+    @abstractmethod
+    def unprojectable(self, geometry: str) -> str:
+        """Whether a reprojected geometry has a vertex that could not be projected; never NULL."""
+
+    @abstractmethod
+    def make_valid(self, geometry: str) -> str:
+        """Made valid without losing a vertex; NULL where that is impossible."""
+
+    @abstractmethod
+    def has_z(self, geometry: str) -> str:
+        """Whether it has heights."""
+
+    @abstractmethod
+    def is_collection(self, geometry: str) -> str:
+        """Whether it is a GeometryCollection, which may mix points, lines and polygons."""
+
+    @abstractmethod
+    def differs(self, one: str, other: str) -> str:
+        """Whether two geometries differ in any vertex, or in the order of vertices."""
+
+    @abstractmethod
+    def parts(self, geometry: str) -> str:
+        """Array of its parts in order, down to single geometries; of itself where there are none. NULL has itself as a part."""
+
+    @abstractmethod
+    def cut_parts(self, geometry: str, area: str) -> str:
+        """Every part of a geometry cut by itself: engines differ in the intersection with a collection whose parts overlap."""
+
+    @abstractmethod
+    def union(self, geometry: str, order: str, condition: str) -> str:
+        """Aggregate: the union of the geometries for which a condition holds, always made in the same order.
+
+        Either all or none of them have heights.
+        """
+
+    @abstractmethod
+    def first(self, value: str, order: str, condition: str) -> str:
+        """Aggregate: the first value in an order for which a condition holds, be it NULL."""
+
+    @abstractmethod
+    def cast(self, value: str, type_: str) -> str:
+        """Converted to a type, named as in :mod:`libs.transformations.casting`; only where that is known to work."""
+
+    @abstractmethod
+    def matches(self, text: str, pattern: str) -> str:
+        """Whether a text as a whole matches a regular expression (ranges, groups, alternatives, repetitions)."""
+
+    @abstractmethod
+    def text_to_double(self, text: str, pattern: str) -> str:
+        """The nearest double to a number written as a pattern says; NULL where there is none: too large, or nearly zero."""
+
+    @abstractmethod
+    def by_code_point(self, text: str) -> str:
+        """A text that compares by code point, whatever the locale."""

@@ -1,0 +1,106 @@
+"""Values that a recipe compares columns with: checked against the column's type, and written in SQL."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from math import isfinite
+from typing import TypeVar
+
+from libs.transformations.dialect import Dialect
+from libs.transformations.relation import Column
+from libs.transformations.types import Family, family
+
+Scalar = str | bool | int | float
+Parsed = Scalar | date | time | datetime
+Moment = TypeVar("Moment", time, datetime)
+
+
+def check_literal(value: Scalar, column: Column) -> None:
+    """Check that a value can be compared with a column.
+
+    Raises:
+        ValueError: saying what to give instead.
+    """
+    _parsed(value, family(column))
+
+
+def literal(value: Scalar, column: Column, dialect: Dialect) -> str:
+    """A value in SQL, to be compared with a column that it fits."""
+    kind = family(column)
+    parsed = _parsed(value, kind)
+    match parsed:
+        case bool():
+            return "TRUE" if parsed else "FALSE"
+        case str():
+            return dialect.text(parsed)
+        case datetime():
+            zone = " WITH TIME ZONE" if parsed.tzinfo is not None else ""
+            return f"TIMESTAMP{zone} '{parsed.isoformat(sep=' ')}'"
+        case date() | time():
+            return f"{type(parsed).__name__.upper()} '{parsed.isoformat()}'"
+    if kind is Family.FLOAT:
+        # 0.1 in 32 bits equals 0.1 only if that has 32 bits, too.
+        return dialect.cast(dialect.text(repr(float(parsed))), "float" if column.type == "float" else "double")
+    return str(parsed) if isinstance(parsed, int) else format(parsed, "f")
+
+
+def _parsed(value: Scalar, kind: Family) -> Parsed:
+    types, parse, example = _KINDS[kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+        raise ValueError(f"give {example}")
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; give {example}") from error
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("it has a NUL character")
+    return value
+
+
+def _integer(value: float) -> int:
+    if not isfinite(value) or value != int(value) or not -(2**63) <= value < 2**64:
+        raise ValueError("it is no whole number of 64 bits")
+    return int(value)
+
+
+def _number(value: float) -> float:
+    if not isfinite(value):
+        raise ValueError("it is not finite")
+    return value
+
+
+def _time(value: str) -> time:
+    return _without_zone(time.fromisoformat(value))
+
+
+def _timestamp(value: str) -> datetime:
+    return _without_zone(datetime.fromisoformat(value))
+
+
+def _timestamp_utc(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("it says no time zone")
+    return moment.astimezone(UTC)
+
+
+def _without_zone(moment: Moment) -> Moment:
+    if moment.tzinfo is not None:
+        raise ValueError("it has a time zone, and the column has none")
+    return moment
+
+
+_KINDS: dict[Family, tuple[type | tuple[type, ...], Callable[..., Parsed], str]] = {
+    Family.TEXT: (str, _text, "a text"),
+    Family.BOOLEAN: (bool, bool, "true or false"),
+    Family.INTEGER: ((int, float), _integer, "a whole number"),
+    Family.FLOAT: ((int, float), _number, "a number"),
+    Family.DECIMAL: ((int, float), _number, "a number"),
+    Family.DATE: (str, date.fromisoformat, "a date such as '2024-01-31'"),
+    Family.TIME: (str, _time, "a time such as '12:30:00'"),
+    Family.TIMESTAMP: (str, _timestamp, "a timestamp such as '2024-01-31T12:30:00'"),
+    Family.TIMESTAMP_UTC: (str, _timestamp_utc, "a timestamp such as '2024-01-31T12:30:00Z'"),
+}
+"""For each family what a value may be in JSON, how it is read, and an example."""

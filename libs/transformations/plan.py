@@ -1,0 +1,146 @@
+"""What a recipe comes to on one relation and one engine: statements, and how to read off what they changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from libs.models import Changes, Problem, Rejected
+from libs.transformations.relation import Relation
+
+SOURCE = "raw_data"
+TARGET = "processed"
+ROW = "_etl_row"
+"""Column of ``raw_data`` and of every stage's table: the feature's place in the source, from 0."""
+
+DROP = "_etl_drop"
+"""Column of a stage's table, where steps leave features out: the number of the step that did, NULL for those that stay."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Something that a stage changes, counted.
+
+    Attributes:
+        slot: Where it is reported, as a path into ``Changes``: ``repaired``, ``dropped.filter``, ``counts.simplified``.
+            Counters of one slot add up.
+        sql: Aggregate over the stage's target table.
+    """
+
+    slot: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that must not happen to any row; if it does, the batch is rejected.
+
+    Attributes:
+        failing: Predicate on the stage's target table, true for an offending row.
+        code: Stable code of the problem.
+        where: The step, for people.
+        message: What is wrong, following the words "the feature".
+        remedy: What to do about it.
+    """
+
+    failing: str
+    code: str
+    where: str
+    message: str
+    remedy: str
+
+    def problem(self, count: int, feature: str) -> Problem:
+        """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
+        others = f" (and {count - 1:,} more)" if count > 1 else ""
+        return Problem(
+            code=self.code,
+            where=feature,
+            message=f"{self.where}: the feature {self.message}{others}.",
+            remedy=self.remedy,
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One statement of a plan.
+
+    Attributes:
+        select: SELECT that makes the target's rows. Columns: ``_etl_row`` and further columns named ``_etl_...``, the attributes,
+            and ``geom`` as the engine's geometry type if the relation has one.
+        source: Table that it reads. The first stage's is ``raw_data``: ``_etl_row`` (64-bit), the attributes, ``geom``.
+        target: Table to make of it. The last stage's is ``processed``.
+        row_local: Each output row depends on one input row only, so that the stage may run on the source in pieces. The first
+            stage always is.
+        counters: What to count on the complete target.
+        checks: What must not be found on the complete target.
+    """
+
+    select: str
+    source: str
+    target: str
+    row_local: bool
+    counters: tuple[Counter, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def audit(self) -> str | None:
+        """SELECT over the complete target that evaluates counters and checks in one pass, as one row for ``Plan.changes``.
+
+        None when there is nothing to evaluate.
+        """
+        values = [counter.sql for counter in self.counters]
+        for check in self.checks:
+            values += [f"count(*) FILTER (WHERE {check.failing})", f'min("{ROW}") FILTER (WHERE {check.failing})']
+        return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The statements of a recipe for one relation and engine, in order.
+
+    Attributes:
+        stages: At least one.
+        relation: Columns and CRS of the result.
+        kept: Predicate on ``processed`` for the rows of the result; None when all rows are.
+        order: Columns of ``processed`` that give the source order, to break ties with.
+        renamed: Source name to result name of columns that the recipe renames.
+        constants: Counts that are known without a look at the rows, by name.
+    """
+
+    stages: tuple[Stage, ...]
+    relation: Relation
+    kept: str | None
+    order: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, int] = field(default_factory=dict)
+
+    def changes(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str]) -> Changes:
+        """What was changed, from the rows that the stages' audits gave (None for a stage without one), in order.
+
+        Args:
+            audits: A row for each stage.
+            locate: Names the place of a row of ``raw_data`` for people: ``files[0]: layer roads, feature 18``.
+
+        Raises:
+            Rejected: when a check failed, with a problem for each.
+        """
+        problems: list[Problem] = []
+        repaired = 0
+        dropped: dict[str, int] = {}
+        counts = dict(self.constants)
+        for stage, audit in zip(self.stages, audits, strict=True):
+            values = iter(audit or ())
+            for counter in stage.counters:
+                number = next(values) or 0
+                match counter.slot.split(".", maxsplit=1):
+                    case ["repaired"]:
+                        repaired += number
+                    case ["dropped", key] if number:
+                        dropped[key] = dropped.get(key, 0) + number
+                    case [_, key] if number:
+                        counts[key] = counts.get(key, 0) + number
+            for check in stage.checks:
+                count, row = next(values), next(values)
+                if count and row is not None:
+                    problems.append(check.problem(count, locate(row)))
+        if problems:
+            raise Rejected(problems)
+        return Changes(repaired=repaired, dropped=dropped, renamed=dict(self.renamed), counts=counts)

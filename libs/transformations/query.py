@@ -1,0 +1,305 @@
+"""The statement under construction: steps extend it, a plan comes out of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from libs.models import Problem, Rejected
+from libs.transformations.crs import CrsFacts, CrsLookup
+from libs.transformations.dialect import Dialect
+from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
+from libs.transformations.relation import GEOMETRY, Column, Relation
+
+
+@dataclass
+class _Statement:
+    """One stage under construction.
+
+    Attributes:
+        source: Table that it reads.
+        columns: Attribute columns of the open SELECT: name and expression.
+        geometry: Expression of its geometry.
+        marks: Its columns for the plan's own use.
+        scratch: Further ones, which the SELECT after the next does not have.
+        tail: What follows its FROM.
+        chain: The SELECTs before it, by name.
+        order: Marks that give the source order of rows.
+        stale: Whether rows have been left out that still have their geometry.
+        counts: Slot, aggregate, predicate, and how much of ``order`` there was when it was set.
+        refused: Marks that reject the batch.
+    """
+
+    source: str
+    columns: dict[str, str]
+    geometry: str | None
+    marks: dict[str, str]
+    scratch: dict[str, str] = field(default_factory=dict)
+    tail: str = ""
+    chain: list[tuple[str, str]] = field(default_factory=list)
+    order: tuple[str, ...] = (ROW,)
+    stale: bool = False
+    counts: list[tuple[str, str, str, int]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+
+
+class Query:
+    """Rows on their way through the steps of a recipe.
+
+    It is a chain of SELECTs, each reading the one before, the last of them still open. A step sets what the open one shall
+    give: the geometry, columns, *marks* (``_etl_`` columns that say what was done to a row). An expression that is to be read
+    more than once is first *settled*: the open SELECT is closed with it, and everybody refers to its column by name. So
+    nothing is computed twice, and rows are touched once. Only a step that must see all rows ends the statement and begins
+    another, a *stage*.
+
+    Rows that a step leaves out are marked, not removed, so that they can be counted by step; their geometry becomes NULL,
+    which every function passes over.
+
+    Attributes:
+        relation: Of the rows as the steps so far leave them.
+        dialect: Spelling.
+        where: The current step, for people: ``recipe step 2 (filter)``.
+        valid: Whether every geometry is known to be valid here.
+    """
+
+    def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup) -> None:
+        self.relation, self.dialect, self._look_up = relation, dialect, look_up
+        self.where, self.valid = "recipe", False
+        self._step, self._label, self._slot = 0, "source", ""
+        self._origins = {name: name for name in relation.names}
+        self._constants: dict[str, int] = {}
+        self._stages: list[Stage] = []
+        geometry = dialect.source_geometry(GEOMETRY) if relation.geometry else None
+        self._open = _Statement(SOURCE, self._named(relation.names), geometry, self._named([ROW]))
+
+    def begin(self, number: int, op: str, time: int) -> None:
+        """Say which step speaks now: its number in the recipe, its ``op``, and for the how-manieth time that stands there."""
+        if self._is_pending(DROP):
+            self.settle()
+        self._step, self._label, self._slot = number, f"step_{number}_{op}", op if time == 1 else f"{op}#{time}"
+        self.where = f"recipe step {number} ({op})"
+
+    # What steps read
+
+    def geometry(self) -> str:
+        """The geometry, as a column to be named as often as one likes; NULL in rows that have been left out."""
+        if self.geometry_once() != GEOMETRY:
+            self.settle()
+        return GEOMETRY
+
+    def geometry_once(self) -> str:
+        """The geometry, as an expression to be named once; NULL in rows that have been left out."""
+        if self._open.stale:
+            if self._is_pending(DROP):
+                self.settle()
+            self._open.stale = False
+            self._open.geometry = f"CASE WHEN {DROP} IS NULL THEN {self._open.geometry} END"
+        if self._open.geometry is None:
+            raise LookupError("the relation has no geometry")
+        return self._open.geometry
+
+    def column(self, name: str) -> str:
+        """An attribute column, to be named as often as one likes."""
+        if self._open.columns[name] != self.dialect.identifier(name):
+            self.settle()
+        return self._open.columns[name]
+
+    def expression(self, name: str) -> str:
+        """An attribute column, as an expression to be named once."""
+        return self._open.columns[name]
+
+    def crs(self, text: str | None = None) -> CrsFacts:
+        """What a text says about a CRS; without one, the CRS of the geometry here.
+
+        Raises:
+            Rejected: when it is no CRS, or the geometry has none.
+        """
+        text = text or self.relation.crs
+        if text is None:
+            raise self.rejection("missing_crs", "The geometry has no CRS.", "Give the file's CRS in the manifest.")
+        try:
+            return self._look_up(text)
+        except ValueError as error:
+            raise self.rejection("unknown_crs", str(error), "Give an authority code such as EPSG:4326, or WKT.") from error
+
+    @property
+    def order(self) -> str:
+        """Columns that give the source order of rows, for an ORDER BY."""
+        return ", ".join(self._open.order)
+
+    @property
+    def alive(self) -> str:
+        """Predicate: the row has not been left out."""
+        return f"{DROP} IS NULL" if DROP in self._open.marks else "TRUE"
+
+    # What steps set
+
+    def set_geometry(self, expression: str, *, valid: bool) -> None:
+        """Replace the geometry by an expression of it, and say whether every result is valid."""
+        self._open.geometry, self.valid = expression, valid
+
+    def change_geometry(self, expression: str, *, valid: bool) -> tuple[str, str]:
+        """Replace the geometry and keep the old one at hand for a comparison.
+
+        Returns:
+            The old and the new one as columns, to be read by what is set before the next geometry.
+        """
+        new = self.scratch("new", expression)
+        self.settle()
+        self.set_geometry(new, valid=valid)
+        return GEOMETRY, new
+
+    def set_crs(self, crs: str) -> None:
+        """Say what CRS the geometry is in from here on."""
+        self.relation = self.relation.model_copy(update={"crs": crs})
+
+    def set_columns(self, columns: Sequence[tuple[Column, str, str | None]]) -> None:
+        """Replace all columns.
+
+        Args:
+            columns: For each the column, its value, and the name it has had so far; None for a new one.
+        """
+        origins = {column.name: origin for column, _, origin in columns if origin is not None}
+        gone = len(self._open.columns) - len(set(origins.values()))
+        if gone:
+            self._constants["columns_dropped"] = self._constants.get("columns_dropped", 0) + gone
+        self._origins = {name: self._origins[origin] for name, origin in origins.items() if origin in self._origins}
+        self._open.columns = {column.name: value for column, value, _ in columns}
+        self.relation = self.relation.model_copy(update={"columns": tuple(column for column, _, _ in columns)})
+
+    def mark(self, name: str, expression: str) -> str:
+        """Add a column for the plan's own use.
+
+        Args:
+            name: Unique within the step.
+            expression: Its value.
+
+        Returns:
+            The column's name, as an expression that may be read once the mark is settled.
+        """
+        column = f"_etl_{self._step}_{name}"
+        self._open.marks[column] = expression
+        return column
+
+    def scratch(self, name: str, expression: str) -> str:
+        """Add a column that goes no further than to what is set right after the next ``settle``.
+
+        Returns:
+            The column's name, as an expression.
+        """
+        column = f"_etl_{name}"
+        self._open.scratch[column] = expression
+        return column
+
+    def drop(self, predicate: str) -> None:
+        """Leave out the rows for which a predicate is true, and count them under the step's ``op``."""
+        before = f"WHEN {DROP} IS NOT NULL THEN {DROP} " if DROP in self._open.marks else ""
+        self._open.marks[DROP] = f"CASE {before}WHEN {predicate} THEN {self._step} END"
+        self._open.stale = self._open.geometry is not None
+        self.count(f"dropped.{self._slot}", f"{DROP} = {self._step}")
+
+    def explode(self) -> None:
+        """Make a row of each part of a geometry, and count the rows added."""
+        parts = self.scratch("parts", self.dialect.parts(self.geometry()))
+        self.settle()
+        part = self.mark("part", f"generate_subscripts({parts}, 1) - 1")
+        self._open.geometry = f"unnest({parts})"
+        self.settle()
+        self._open.order += (part,)
+        self.count("counts.exploded", f"{part} > 0")
+
+    def group(self, by: Sequence[str], columns: Sequence[tuple[Column, str]], geometry: str) -> None:
+        """End the stage; in the next one, make a row of each group. Whoever asks for this settles it at last.
+
+        Args:
+            by: Columns to group by; none: everything is one group. They stay.
+            columns: Further columns of the result and their aggregates.
+            geometry: Aggregate for the geometry, its results valid.
+        """
+        kept, table = self.alive, f"stage_{len(self._stages) + 1}"
+        self._close(table)
+        self._open = _Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
+        keys = [column for name in by if (column := self.relation.column(name)) is not None]
+        self.set_columns(
+            [(key, self.dialect.identifier(key.name), key.name) for key in keys]
+            + [(column, aggregate, None) for column, aggregate in columns]
+        )
+        self.valid = True
+        members = self.mark("members", "count(*)")
+        self.count("counts.dissolved", f"{members} > 1", amount=f"{members} - 1")
+        grouping = f"GROUP BY {', '.join(map(self.dialect.identifier, by))}" if by else "HAVING count(*) > 0"
+        self._open.tail = f"\nWHERE {kept}\n{grouping}"
+
+    def settle(self) -> None:
+        """Close the open SELECT; from here on its columns are known by name."""
+        last = self._open
+        taken = sum(name.startswith(self._label) for name, _ in last.chain)
+        name = f"{self._label}_{taken + 1}" if taken else self._label
+        last.chain.append((name, self._select(self.dialect.fence)))
+        last.columns, last.marks, last.scratch, last.tail = self._named(last.columns), self._named(last.marks), {}, ""
+        last.geometry = GEOMETRY if last.geometry is not None else None
+
+    # What is told about the rows
+
+    def count(self, slot: str, predicate: str, *, amount: str | None = None) -> None:
+        """Count the rows for which a predicate on marks holds, or add up an amount of them.
+
+        Counted are rows as they are here, even when a later step takes them apart.
+        """
+        aggregate = "count(*)" if amount is None else f"sum({amount})"
+        self._open.counts.append((slot, aggregate, predicate, len(self._open.order)))
+
+    def refuse(self, failing: str, code: str, message: str, remedy: str) -> None:
+        """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it."""
+        before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
+        self._open.checks.append(Check(failing + before, code, self.where, message, remedy))
+        self._open.refused.append(failing)
+
+    def rejection(self, code: str, message: str, remedy: str) -> Rejected:
+        """A rejection of the current step for a single reason."""
+        return Rejected([self.problem(code, message, remedy)])
+
+    def problem(self, code: str, message: str, remedy: str) -> Problem:
+        """A problem of the current step."""
+        return Problem(code=code, where=self.where, message=message, remedy=remedy)
+
+    def plan(self) -> Plan:
+        """Everything so far, as a plan."""
+        if self._open.stale:
+            self.geometry_once()
+        self._close(TARGET)
+        kept = self.alive if DROP in self._open.marks else None
+        renamed = {origin: name for name, origin in self._origins.items() if origin != name}
+        return Plan(tuple(self._stages), self.relation, kept, self._open.order, renamed, self._constants)
+
+    def _close(self, target: str) -> None:
+        last, select = self._open, self._select()
+        if last.chain:
+            # Not indented: a name or a text may hold a line break.
+            chain = ",\n".join(f"{name} AS (\n{text}\n)" for name, text in last.chain)
+            select = f"WITH {chain}\n{select}"
+        counters = []
+        for slot, aggregate, predicate, order in last.counts:
+            first = "".join(f" AND {part} = 0" for part in last.order[order:])  # of a row's later parts, count the first
+            counters.append(Counter(slot, f"{aggregate} FILTER (WHERE {predicate}{first})"))
+        self._stages.append(
+            Stage(select, last.source, target, row_local=not self._stages, counters=tuple(counters), checks=tuple(last.checks))
+        )
+
+    def _is_pending(self, mark: str) -> bool:
+        return self._open.marks.get(mark, self.dialect.identifier(mark)) != self.dialect.identifier(mark)
+
+    def _named(self, names: Iterable[str]) -> dict[str, str]:
+        return {name: self.dialect.identifier(name) for name in names}
+
+    def _select(self, *further: str) -> str:
+        last, quoted = self._open, self.dialect.identifier
+        items = [*last.marks.items(), *last.columns.items()]
+        if last.geometry is not None:
+            items.append((GEOMETRY, last.geometry))
+        items += last.scratch.items()
+        columns = [
+            quoted(name) if expression in {name, quoted(name)} else f"{expression} AS {quoted(name)}"
+            for name, expression in items
+        ]
+        source = last.chain[-1][0] if last.chain else last.source
+        return f"SELECT {', '.join(filter(None, (*columns, *further)))}\nFROM {source}{last.tail}"

@@ -1,0 +1,223 @@
+"""Recipes: steps as data, with parameters to be bound."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import JsonValue, StringConstraints, ValidationError, model_validator
+
+from libs.models import Model, Problem, Rejected
+from libs.transformations.crs import CrsLookup, at_its_word
+from libs.transformations.dialect import Dialect
+from libs.transformations.parameter import Parameter
+from libs.transformations.plan import Plan
+from libs.transformations.query import Query
+from libs.transformations.references import is_missing, place, references, resolve
+from libs.transformations.relation import Relation
+from libs.transformations.steps import STEPS
+
+
+class Recipe(Model):
+    """An ordered list of steps.
+
+    With its parameters bound it has none left, and its steps say all: as JSON it makes the same plan wherever it is read again.
+
+    Attributes:
+        name: What an intent says to select it.
+        parameters: What a manifest may or must give.
+        steps: Each an object with ``op`` and the step's own keys, where ``{"$param": "name"}`` stands for a parameter's value.
+        arguments: What a bound recipe has been bound to, for the record.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    description: Annotated[str, StringConstraints(min_length=1)]
+    parameters: tuple[Parameter, ...] = ()
+    steps: tuple[dict[str, JsonValue], ...] = ()
+    arguments: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        declared = {parameter.name: parameter for parameter in self.parameters}
+        errors: list[str] = []
+        if len(declared) < len(self.parameters):
+            errors.append("a parameter is declared twice")
+        errors += [
+            f"parameter {parameter.name!r}: a required parameter has no default"
+            for parameter in self.parameters
+            if parameter.required and parameter.default is not None
+        ]
+        for parameter in self.parameters:
+            if parameter.default is not None:
+                try:
+                    parameter.type.check(parameter.default)
+                except ValueError as error:
+                    errors.append(f"parameter {parameter.name!r}: its default {error}")
+        used: set[str] = set()
+        for number, data in enumerate(self.steps, start=1):
+            names = set(references(data))
+            used |= names
+            errors += [f"step {number}: the parameter {name!r} is not declared" for name in sorted(names - declared.keys())]
+            errors += [f"step {number}: {error}" for error in _step_errors(data, complete=not names)]
+        errors += [f"the parameter {name!r} is declared but not used" for name in declared if name not in used]
+        if errors:
+            raise ValueError("\n".join(errors))
+        return self
+
+    @classmethod
+    def from_yaml(cls, text: str, where: str) -> Self:
+        """A user's own recipe.
+
+        Args:
+            text: YAML with the keys ``name``, ``description``, ``parameters`` and ``steps``.
+            where: Where it comes from, for people: a file name.
+
+        Raises:
+            Rejected: with everything that is wrong.
+        """
+        from libs.transformations.yaml12 import parse_yaml
+
+        try:
+            data = parse_yaml(text)
+        except ValueError as error:
+            raise Rejected.because("recipe_not_yaml", where, f"It is not valid YAML: {error}.", "Correct the YAML.") from error
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise Rejected(
+                Problem(code="bad_recipe", where=": ".join(filter(None, (where, ".".join(map(str, location))))),
+                        message=_sentence(line), remedy="Correct the recipe: 'spatial-etl recipes' shows what others say.")
+                for location, message in _explained(error)
+                for line in message.splitlines()
+            ) from error  # fmt: skip
+
+    def bind(self, parameters: Mapping[str, Any]) -> Self:
+        """This recipe with values in place of its parameters.
+
+        A key whose parameter has no value is left out, and so is a step that cannot do without it.
+
+        Args:
+            parameters: As a manifest gives them.
+
+        Raises:
+            Rejected: with every parameter that is missing, unknown or wrong.
+        """
+        arguments, problems = self._arguments(parameters)
+        steps: list[dict[str, Any]] = []
+        for number, written in enumerate(() if problems else self.steps, start=1):
+            fields = STEPS[str(written["op"])].model_fields
+            if not any(fields[key].is_required() and is_missing(item, arguments) for key, item in written.items()):
+                steps.append(resolve(written, arguments))
+                problems += self._step_problems(number, written, steps[-1], arguments)
+        if problems:
+            raise Rejected(problems)
+        return self.model_copy(update={"parameters": (), "steps": tuple(steps), "arguments": arguments})
+
+    def _arguments(self, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """Values of the declared parameters that have one, and what is wrong with what is given."""
+        declared = [parameter.name for parameter in self.parameters]
+        problems = [self._unknown(name, declared) for name in parameters if name not in declared]
+        arguments: dict[str, Any] = {}
+        for parameter in self.parameters:
+            where = f"parameters.{parameter.name}"
+            value = parameters.get(parameter.name)
+            if value is None and parameter.required:
+                problems.append(
+                    Problem(code="missing_parameter", where=where,
+                            message=f"The recipe {self.name!r} needs the parameter {parameter.name!r}.",
+                            remedy=f"Give it: {parameter.description}")
+                )  # fmt: skip
+            value = parameter.default if value is None else value
+            try:
+                if value is not None:
+                    arguments[parameter.name] = parameter.type.check(value)
+            except ValueError as error:
+                problems.append(
+                    Problem(code="bad_parameter", where=where, message=_sentence(str(error)),
+                            remedy=f"Expected: {parameter.description}")
+                )  # fmt: skip
+        return arguments, problems
+
+    def _unknown(self, name: str, declared: list[str]) -> Problem:
+        close = difflib.get_close_matches(name, declared, n=1)
+        known = f"Its parameters: {', '.join(declared)}." if declared else "It takes none."
+        return Problem(
+            code="unknown_parameter",
+            where=f"parameters.{name}",
+            message=f"The recipe {self.name!r} has no parameter {name!r}.",
+            remedy=f"Did you mean {close[0]!r}? {known}" if close else f"Remove it. {known}",
+        )
+
+    def plan(self, relation: Relation, dialect: Dialect, look_up: CrsLookup = at_its_word) -> Plan:
+        """The statements that apply this recipe to a relation.
+
+        Args:
+            relation: What is in ``raw_data``.
+            dialect: Of the engine.
+            look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be told in its unit.
+
+        Raises:
+            Rejected: when the relation does not allow a step: an unknown column, a type that does not fit. Also when the recipe
+                is not bound and has a parameter that must be given.
+        """
+        recipe = self.bind({}) if self.parameters else self
+        query = Query(relation, dialect, look_up)
+        times: Counter[str] = Counter()
+        for number, data in enumerate(recipe.steps, start=1):
+            step = STEPS[str(data["op"])].model_validate(data)
+            times[step.op] += 1
+            query.begin(number, step.op, times[step.op])
+            step.apply(query)
+        return query.plan()
+
+    def _step_problems(
+        self, number: int, written: dict[str, Any], resolved: dict[str, Any], arguments: dict[str, Any]
+    ) -> Iterator[Problem]:
+        """What is wrong with a step, its places told as in the step as written."""
+        try:
+            STEPS[str(written["op"])].model_validate(resolved)
+        except ValidationError as error:
+            for location, message in _explained(error):
+                yield Problem(
+                    code="bad_parameter",
+                    where=place(written, location, arguments, f"recipe step {number} ({written['op']})"),
+                    message=_sentence(message),
+                    remedy=f"See what the recipe {self.name!r} says about its parameters.",
+                )
+
+
+def _explained(error: ValidationError) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Place and message of each thing that is wrong, the message without capital and full stop."""
+    for details in error.errors(include_url=False):
+        match details["type"]:
+            case "missing":
+                message = "this key is missing"
+            case "extra_forbidden":
+                message = "this key is not known here"
+            case "too_short":
+                if details["input"]:
+                    continue  # Pydantic's word for a list with an item that is wrong, which it reports, too
+                message = "it is empty"
+            case _:
+                message = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        yield details["loc"], message
+
+
+def _sentence(message: str) -> str:
+    return f"{message[:1].upper()}{message[1:]}."
+
+
+def _step_errors(data: dict[str, Any], *, complete: bool) -> list[str]:
+    """What is wrong with a step as written; one with references can be judged in full only once they are bound."""
+    step = STEPS.get(str(data.get("op")))
+    if step is None:
+        return [f"{data.get('op')!r} is no step: {', '.join(STEPS)}"]
+    if not complete:
+        return [
+            f"({data['op']}) has no key {key!r}: {', '.join(step.model_fields)}" for key in data if key not in step.model_fields
+        ]
+    try:
+        step.model_validate(data)
+    except ValidationError as error:
+        return [f"{'.'.join(map(str, (data['op'], *location)))}: {message}" for location, message in _explained(error)]
+    return []

@@ -1,0 +1,35 @@
+"""What every step is."""
+
+from abc import abstractmethod
+
+from libs.models import Model
+from libs.transformations.query import Query
+
+
+class Step(Model):
+    """One change of a relation: a value, whose fields are the step's parameters.
+
+    A subclass adds ``op``, a literal that names it in recipes.
+    """
+
+    op: str
+
+    @abstractmethod
+    def apply(self, query: Query) -> None:
+        """Extend the statement by this step.
+
+        Raises:
+            Rejected: when the relation does not allow it: a column that is not there, a type that does not fit.
+        """
+
+
+def require_geometry(query: Query) -> None:
+    """Reject a step that has nothing to work on in a table.
+
+    Raises:
+        Rejected: when the relation has no geometry.
+    """
+    if not query.relation.geometry:
+        raise query.rejection(
+            "no_geometry", "The step needs a geometry, and this is a table without one.", "Use an intent without this step."
+        )

@@ -1,0 +1,81 @@
+"""Cutting features to an area."""
+
+from typing import Any, Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from libs.models import BBox
+from libs.transformations.area import Area
+from libs.transformations.crs import same_crs, short_name
+from libs.transformations.query import Query
+from libs.transformations.steps.base import Step, require_geometry
+from libs.transformations.steps.shape import require_valid
+
+
+class Clip(Step):
+    """Keep what lies in an area: features inside as they are, features across its border cut, the rest left out.
+
+    A cut feature keeps its dimension: where a polygon only touches the border, no line or point remains of it. Of a
+    GeometryCollection, each part is cut by itself. Features without a geometry, or with an empty one, lie nowhere and are left
+    out.
+
+    Attributes:
+        bbox: xmin, ymin, xmax, ymax; or
+        area: Polygon or multipolygon, as a GeoJSON geometry or WKT.
+        crs: Of either; its edges are straight there.
+    """
+
+    op: Literal["clip"] = "clip"
+    bbox: BBox | None = None
+    area: dict[str, Any] | str | None = None
+    crs: str = "EPSG:4326"
+
+    @field_validator("bbox", "area")
+    @classmethod
+    def _is_area(cls, value: Any) -> Any:
+        if value is not None:
+            _area(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_area(self) -> Self:
+        if (self.bbox is None) == (self.area is None):
+            raise ValueError("give either 'bbox' or 'area'")
+        return self
+
+    def apply(self, query: Query) -> None:
+        """Counts the features cut, and those left out.
+
+        Raises:
+            Rejected: for a table, or when ``crs`` is no CRS.
+        """
+        require_geometry(query)
+        require_valid(query)
+        dialect, source, target = query.dialect, query.crs(self.crs).name, query.crs().name
+        area = _area(self.bbox or self.area)
+        if same_crs(source, target):
+            literal = f"ST_GeomFromText({dialect.text(area.wkt)})"
+        else:
+            literal = dialect.transform(f"ST_GeomFromText({dialect.text(area.densified().wkt)})", source, target)
+        literal = dialect.make_valid(literal)
+        geometry = query.geometry()
+        query.refuse(
+            query.mark("no_area", f"({literal}) IS NULL"),
+            "unprojectable",
+            f"cannot be clipped: the area cannot be projected from {short_name(source)} to {short_name(target)}",
+            "Give a smaller area, or one in the CRS of the data.",
+        )
+        # The area comes first: that is how the engines come to prepare it once for all features.
+        inside = query.mark("inside", f"coalesce(ST_Covers({literal}, {geometry}), false)")
+        query.settle()
+        parts, whole = dialect.cut_parts(geometry, literal), dialect.cut(geometry, literal)
+        cut = f"CASE WHEN {dialect.is_collection(geometry)} THEN {parts} ELSE {whole} END"
+        _, clipped = query.change_geometry(
+            f"CASE WHEN {inside} THEN {geometry} WHEN ST_Intersects({literal}, {geometry}) THEN {cut} END", valid=True
+        )
+        query.count("counts.clipped", query.mark("cut", f"NOT {inside} AND NOT ST_IsEmpty({clipped})"))
+        query.drop(f"{clipped} IS NULL OR ST_IsEmpty({clipped})")
+
+
+def _area(given: Any) -> Area:
+    return Area.of_bbox(given) if isinstance(given, tuple) else Area.parse(given)

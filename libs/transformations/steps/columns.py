@@ -1,0 +1,182 @@
+"""Steps that change the columns."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from libs.models import Problem, Rejected
+from libs.transformations.casting import TARGETS, CastTarget, exactly
+from libs.transformations.query import Query
+from libs.transformations.relation import Column, check_name
+from libs.transformations.steps.base import Step
+from libs.transformations.types import family
+
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Select(Step):
+    """Keep some columns.
+
+    Attributes:
+        columns: The columns to keep, in this order; or
+        without: the columns to leave out.
+    """
+
+    op: Literal["select"] = "select"
+    columns: Names | None = None
+    without: Names | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.columns is None) == (self.without is None):
+            raise ValueError("give either 'columns' or 'without'")
+        names = self.columns or self.without or ()
+        if len(set(names)) < len(names):
+            raise ValueError("a column is named twice")
+        return self
+
+    def apply(self, query: Query) -> None:
+        """Keeps the order given by ``columns``.
+
+        Raises:
+            Rejected: naming the columns that are not there.
+        """
+        if self.columns is not None:
+            kept = find_columns(self.columns, query)
+        else:
+            left_out = find_columns(self.without or (), query)
+            kept = [column for column in query.relation.columns if column not in left_out]
+        query.set_columns([(column, query.expression(column.name), column.name) for column in kept])
+
+
+class Rename(Step):
+    """Give columns other names.
+
+    Attributes:
+        columns: Old name to new name. Names may be swapped.
+    """
+
+    op: Literal["rename"] = "rename"
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+
+    def apply(self, query: Query) -> None:
+        """Changes names only.
+
+        Raises:
+            Rejected: naming the columns that are not there, and the new names that are taken.
+        """
+        find_columns(self.columns, query)
+        new = [
+            column.model_copy(update={"name": self.columns.get(column.name, column.name)}) for column in query.relation.columns
+        ]
+        require_free(new, query)
+        query.set_columns(
+            [(column, query.expression(old.name), old.name) for column, old in zip(new, query.relation.columns, strict=True)]
+        )
+
+
+class Cast(Step):
+    """Give columns other types. A value is never changed by that: 1.5 is no whole number, '2024-02-30' no date.
+
+    Attributes:
+        columns: Column to type.
+        on_error: What becomes of a value that has no exact counterpart: the batch is rejected, or the value becomes null
+            and is counted.
+    """
+
+    op: Literal["cast"] = "cast"
+    columns: Annotated[dict[str, CastTarget], Field(min_length=1)]
+    on_error: Literal["reject", "null"] = "reject"
+
+    def apply(self, query: Query) -> None:
+        """Counts the values that become null.
+
+        Raises:
+            Rejected: naming the columns that are not there, and the types that cannot be converted into one another.
+        """
+        find_columns(self.columns, query)
+        problems: list[Problem] = []
+        changed: list[tuple[Column, str, str | None]] = []
+        casts: list[tuple[str, CastTarget, str]] = []
+        for column in query.relation.columns:
+            name, target = column.name, self.columns.get(column.name)
+            if target is None or TARGETS[target] == column.type:
+                changed.append((column, query.expression(name), name))
+                continue
+            value = query.column(name)
+            result = exactly(value, family(column), target, query.dialect)
+            if result is None:
+                problems.append(
+                    query.problem("cannot_cast", f"The column {name!r} ({column.type}) cannot become {target}.",
+                                  "Cast it to string, or leave it as it is.")
+                )  # fmt: skip
+                continue
+            changed.append((Column(name=name, type=TARGETS[target]), result, name))
+            casts.append((name, target, query.scratch(f"given_{len(casts) + 1}", f"{value} IS NOT NULL AND {query.alive}")))
+        if problems:
+            raise Rejected(problems)
+        query.set_columns(changed)
+        query.settle()
+        for number, (name, target, given) in enumerate(casts, start=1):
+            failed = query.mark(f"failed_{number}", f"{given} AND {query.column(name)} IS NULL")
+            if self.on_error == "null":
+                query.count("counts.cast_to_null", failed)
+            else:
+                query.refuse(
+                    failed,
+                    "cannot_cast_value",
+                    f"has a value in the column {name!r} that is not exactly a {target}",
+                    "Correct the value, choose another type, or write 'on_error: \"null\"' in the step.",
+                )
+
+
+def find_columns(names: Iterable[str], query: Query) -> list[Column]:
+    """The columns of these names.
+
+    Raises:
+        Rejected: naming each that is not there, with what it may have been meant to be.
+    """
+    known, problems, found = query.relation.names, [], []
+    for name in names:
+        column = query.relation.column(name)
+        if column is not None:
+            found.append(column)
+            continue
+        close = difflib.get_close_matches(name.casefold(), [other.casefold() for other in known], n=1, cutoff=0.6)
+        meant = [other for other in known if [other.casefold()] == close]
+        hint = f"Did you mean {meant[0]!r}? " if meant else ""
+        problems.append(
+            query.problem("unknown_column", f"There is no column {name!r}.", f"{hint}The columns: {', '.join(known) or 'none'}.")
+        )
+    if problems:
+        raise Rejected(problems)
+    return found
+
+
+def require_free(columns: list[Column], query: Query) -> None:
+    """Reject names that columns cannot have side by side.
+
+    Raises:
+        Rejected: naming each.
+    """
+    spellings: dict[str, list[str]] = {}
+    problems = []
+    for column in columns:
+        spellings.setdefault(column.name.casefold(), []).append(column.name)
+        try:
+            check_name(column.name)
+        except ValueError as error:
+            problems.append(_taken(column.name, str(error), query))
+    problems += [
+        _taken(names[-1], f"there would be {' and '.join(map(repr, names))}, which SQL cannot tell apart", query)
+        for names in spellings.values()
+        if len(names) > 1
+    ]
+    if problems:
+        raise Rejected(problems)
+
+
+def _taken(name: str, reason: str, query: Query) -> Problem:
+    return query.problem("column_name_taken", f"A column cannot be named {name!r}: {reason}.", "Choose another name.")

@@ -1,0 +1,187 @@
+"""Steps that change which rows there are."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from libs.models import Model, Rejected
+from libs.transformations import conditions
+from libs.transformations.conditions import Condition
+from libs.transformations.query import Query
+from libs.transformations.relation import GEOMETRY, Column
+from libs.transformations.steps.base import Step, require_geometry
+from libs.transformations.steps.columns import find_columns, require_free
+from libs.transformations.steps.shape import require_valid
+from libs.transformations.types import Family, family
+
+
+class Filter(Step):
+    """Keep the features that meet a condition on their attributes.
+
+    Attributes:
+        condition: See :mod:`libs.transformations.conditions`.
+    """
+
+    op: Literal["filter"] = "filter"
+    condition: Condition
+
+    def apply(self, query: Query) -> None:
+        """Counts the features left out.
+
+        Raises:
+            Rejected: with every comparison that does not fit its column.
+        """
+        columns = {column.name: column for column in query.relation.columns}
+        problems = list(conditions.problems(self.condition, columns))
+        if problems:
+            known = ", ".join(f"{column.name} ({column.type})" for column in query.relation.columns)
+            raise Rejected(
+                query.problem("bad_condition", f"{problem[0].upper()}{problem[1:]}.", f"The columns: {known or 'none'}.")
+                for problem in problems
+            )
+        used = {comparison.column for comparison in conditions.comparisons(self.condition)}
+        for name in used:
+            query.column(name)  # settles what is still an expression, before any is written down
+        readable = {name: (columns[name], query.column(name)) for name in used}
+        query.drop(f"NOT {conditions.predicate(self.condition, readable, query.dialect)}")
+
+
+class Explode(Step):
+    """Make a feature of every part of a multi-geometry or collection, each with all the attributes, in the parts' order.
+
+    Features with one part or none stay single rows; an empty or missing geometry stays as it is.
+    """
+
+    op: Literal["explode"] = "explode"
+
+    def apply(self, query: Query) -> None:
+        """Counts the features added.
+
+        Raises:
+            Rejected: for a table.
+        """
+        require_geometry(query)
+        query.explode()
+
+
+class Aggregate(Model):
+    """A column of a dissolved feature, made from the features that went into it.
+
+    Attributes:
+        op: ``count`` of the features, or of the values of ``column``; ``sum``, ``min``, ``max`` of its values; ``first`` of
+            its values in source order, missing or not.
+        column: Needed for all but ``count``.
+    """
+
+    op: Literal["count", "sum", "min", "max", "first"]
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _has_column(self) -> Self:
+        if self.column is None and self.op != "count":
+            raise ValueError(f"{self.op!r} needs a 'column'")
+        return self
+
+    def result(self, name: str, source: Column | None) -> Column | None:
+        """The column that it makes of ``source``; None when values of its type cannot be aggregated so."""
+        kind = None if source is None else family(source)
+        match self.op:
+            case "count":
+                return Column(name=name, type="int64")
+            case "sum" if kind in {Family.INTEGER, Family.FLOAT}:
+                return Column(name=name, type="int64" if kind is Family.INTEGER else "double")
+            case "min" | "max" if source and kind not in {Family.BOOLEAN, Family.OPAQUE}:
+                return Column(name=name, type=source.type)
+            case "first" if source:
+                return Column(name=name, type=source.type)
+        return None
+
+    def sql(self, result: Column, query: Query) -> str:
+        """The aggregate."""
+        dialect = query.dialect
+        if self.column is None:
+            return "count(*)"
+        value = dialect.identifier(self.column)
+        match self.op:
+            case "sum":
+                return dialect.cast(f"sum({value} ORDER BY {query.order})", result.type)
+            case "first":
+                return dialect.first(value, query.order, "TRUE")
+            case "min" | "max" if family(result) is Family.TEXT:
+                return f"{self.op}({dialect.by_code_point(value)})"
+            case _:
+                return f"{self.op}({value})"
+
+    def refuse_overflow(self, number: int, query: Query) -> None:
+        """Reject the batch when the sum, column ``number`` of the result, has more than 64 bits."""
+        total = f"sum({query.dialect.identifier(self.column or '')})"
+        query.refuse(
+            query.mark(f"overflow_{number}", f"coalesce({total} NOT BETWEEN -{2**63} AND {2**63 - 1}, false)"),
+            "sum_too_large",
+            f"begins a group whose sum of {self.column!r} does not fit into 64 bits",
+            "Cast the column to double before the step.",
+        )
+
+
+class Dissolve(Step):
+    """Unite the geometries of all features that agree in some columns.
+
+    The result does not depend on the number of threads: geometries are united, and values added up, in source order.
+
+    Attributes:
+        by: Columns to agree in, where a missing value agrees with another; none: all features become one.
+        aggregate: Further columns of the result, by name. All others are left out.
+    """
+
+    op: Literal["dissolve"] = "dissolve"
+    by: tuple[str, ...] = ()
+    aggregate: dict[str, Aggregate] = {}
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> Self:
+        if len(set(self.by)) < len(self.by):
+            raise ValueError("a column is named twice in 'by'")
+        return self
+
+    def apply(self, query: Query) -> None:
+        """Counts the features that merge into others.
+
+        Raises:
+            Rejected: for a table; naming columns that are not there, and aggregates that their type does not allow.
+        """
+        require_geometry(query)
+        require_valid(query)
+        keys = find_columns(self.by, query)
+        find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
+        sources = {name: query.relation.column(item.column or "") for name, item in self.aggregate.items()}
+        results = {name: item.result(name, sources[name]) for name, item in self.aggregate.items()}
+        problems = [
+            query.problem("cannot_aggregate", f"There is no {self.aggregate[name].op} of {source.name!r} ({source.type}).",
+                          "Use 'first' or 'count', or leave the column out.")
+            for name, source in sources.items() if results[name] is None and source is not None
+        ]  # fmt: skip
+        if problems:
+            raise Rejected(problems)
+        columns = [column for column in results.values() if column is not None]
+        require_free([*keys, *columns], query)
+        dialect, order = query.dialect, query.order
+        values = [item.sql(result, query) for item, result in zip(self.aggregate.values(), columns, strict=True)]
+        solid, empty = f"NOT ST_IsEmpty({GEOMETRY})", f"ST_IsEmpty({GEOMETRY})"
+        query.group(
+            self.by,
+            list(zip(columns, values, strict=True)),
+            f"CASE WHEN count(*) FILTER (WHERE {solid}) > 0 THEN {dialect.union(GEOMETRY, order, solid)} "
+            f"ELSE {dialect.first(GEOMETRY, order, empty)} END",
+        )
+        has_z = dialect.has_z(GEOMETRY)
+        mixed = f"bool_or({has_z}) FILTER (WHERE {solid}) AND NOT bool_and({has_z}) FILTER (WHERE {solid})"
+        query.refuse(
+            query.mark("mixed", f"coalesce({mixed}, false)"),
+            "mixed_heights",
+            "begins a group of features with and without heights, whose union would make heights up",
+            "Put a step 'force_2d' before it.",
+        )
+        for number, (item, result) in enumerate(zip(self.aggregate.values(), columns, strict=True), start=1):
+            if item.op == "sum" and result.type == "int64":
+                item.refuse_overflow(number, query)
+        query.settle()

@@ -1,0 +1,157 @@
+"""Steps that change geometries one by one. They leave features without a geometry, and tables, as they are."""
+
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+from libs.transformations.crs import same_crs, short_name
+from libs.transformations.query import Query
+from libs.transformations.steps.base import Step
+from libs.transformations.units import Length
+
+
+class Reproject(Step):
+    """Reproject to another CRS. Heights stay as they are.
+
+    Attributes:
+        crs: Target: authority code such as ``EPSG:4326``, or WKT.
+    """
+
+    op: Literal["reproject"] = "reproject"
+    crs: Annotated[str, StringConstraints(min_length=1)]
+
+    def apply(self, query: Query) -> None:
+        """Nothing when the relation is in that CRS already.
+
+        Raises:
+            Rejected: when the target is no CRS, or the geometry has none.
+        """
+        if not query.relation.geometry:
+            return
+        source, target = query.crs().name, query.crs(self.crs).name
+        if not same_crs(source, target):
+            query.set_geometry(query.dialect.transform(query.geometry_once(), source, target), valid=False)
+            lost = query.mark("lost", query.dialect.unprojectable(query.geometry()))
+            query.refuse(
+                lost,
+                "unprojectable",
+                f"has coordinates that cannot be projected from {short_name(source)} to {short_name(target)}",
+                "Check the declared CRS and the feature's coordinates, or use an intent that keeps the CRS.",
+            )
+        query.set_crs(target)
+
+
+class Repair(Step):
+    """Make invalid geometries valid, and touch no others. No vertex is lost; a polygon may become several, or a line."""
+
+    op: Literal["repair"] = "repair"
+
+    def apply(self, query: Query) -> None:
+        """Nothing where everything is known to be valid."""
+        if not query.relation.geometry or query.valid:
+            return
+        dialect, geometry = query.dialect, query.geometry()
+        invalid = query.mark("invalid", f"NOT {dialect.is_valid(geometry)}")
+        query.settle()
+        query.set_geometry(f"CASE WHEN {invalid} THEN {dialect.make_valid(geometry)} ELSE {geometry} END", valid=True)
+        repaired = dialect.is_valid(query.geometry())
+        failed = query.mark("failed", f"CASE WHEN {invalid} THEN NOT coalesce({repaired}, false) ELSE false END")
+        query.count("repaired", invalid)
+        query.refuse(
+            failed,
+            "irreparable",
+            "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
+            "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
+        )
+
+
+class Simplify(Step):
+    """Leave out vertices within a tolerance (Douglas-Peucker), each feature staying valid and of its type.
+
+    Features are simplified one by one: a border that two of them share may come apart.
+
+    Attributes:
+        tolerance: How far a line may move.
+    """
+
+    op: Literal["simplify"] = "simplify"
+    tolerance: Length
+
+    def apply(self, query: Query) -> None:
+        """Counts the features that lose a vertex.
+
+        Raises:
+            Rejected: when the tolerance cannot be told in the unit of the CRS.
+        """
+        if query.relation.geometry:
+            tolerance = _in_crs(self.tolerance, "tolerance", query)
+            require_valid(query)
+            expression = query.dialect.simplify(query.geometry(), tolerance)
+            before, after = query.change_geometry(expression, valid=False)
+            points = query.dialect.points
+            query.count("counts.simplified", query.mark("simplified", f"{points(after)} < {points(before)}"))
+
+
+class SetPrecision(Step):
+    """Move vertices to a grid, each feature staying valid. What is smaller than the grid becomes empty, and is counted.
+
+    Attributes:
+        grid: Distance of the grid's points.
+    """
+
+    op: Literal["set_precision"] = "set_precision"
+    grid: Length
+
+    def apply(self, query: Query) -> None:
+        """Counts the features that change, and those that become empty.
+
+        Raises:
+            Rejected: when the grid cannot be told in the unit of the CRS.
+        """
+        if query.relation.geometry:
+            grid = _in_crs(self.grid, "grid", query)
+            require_valid(query)
+            dialect = query.dialect
+            before, after = query.change_geometry(dialect.reduce_precision(query.geometry(), grid), valid=True)
+            query.count("counts.rounded", query.mark("rounded", dialect.differs(before, after)))
+            collapsed = query.mark("collapsed", f"ST_IsEmpty({after}) AND NOT ST_IsEmpty({before})")
+            query.count("counts.collapsed", collapsed)
+
+
+class Force2d(Step):
+    """Leave out heights."""
+
+    op: Literal["force_2d"] = "force_2d"
+
+    def apply(self, query: Query) -> None:
+        """Counts the features that had them."""
+        if query.relation.geometry:
+            geometry = query.geometry()
+            query.count("counts.forced_2d", query.mark("had_z", query.dialect.has_z(geometry)))
+            query.set_geometry(f"ST_Force2D({geometry})", valid=query.valid)
+
+
+def require_valid(query: Query) -> None:
+    """Reject a recipe whose step would meet invalid geometry, on which its functions fail or give nonsense.
+
+    Raises:
+        Rejected: when the geometry is not known to be valid.
+    """
+    if not query.valid:
+        raise query.rejection(
+            "repair_needed",
+            "The step needs valid geometry, and nothing before it makes sure of that.",
+            "Put a step 'repair' right before it.",
+        )
+
+
+def _in_crs(length: Length, name: str, query: Query) -> float:
+    crs = query.crs()
+    try:
+        return length.within(crs.unit)
+    except ValueError as error:
+        raise query.rejection(
+            "wrong_unit",
+            f"The {name} does not fit the CRS {short_name(crs.name)}: {error}.",
+            f"Give the {name} in a unit of that CRS, or reproject before this step to a CRS in the unit you think in.",
+        ) from error

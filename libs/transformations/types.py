@@ -1,0 +1,42 @@
+"""Arrow types as text, by what can be done with their values."""
+
+from enum import StrEnum
+
+from libs.transformations.relation import Column
+
+
+class Family(StrEnum):
+    """Types whose values compare and convert alike."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INTEGER = "whole numbers"
+    FLOAT = "numbers"
+    DECIMAL = "decimal numbers"
+    DATE = "dates"
+    TIME = "times of day"
+    TIMESTAMP = "timestamps"
+    TIMESTAMP_UTC = "timestamps with a time zone"
+    OPAQUE = "values that cannot be compared"
+
+
+_FAMILIES = {
+    "string": Family.TEXT, "large_string": Family.TEXT, "string_view": Family.TEXT, "bool": Family.BOOLEAN,
+    "int8": Family.INTEGER, "int16": Family.INTEGER, "int32": Family.INTEGER, "int64": Family.INTEGER,
+    "uint8": Family.INTEGER, "uint16": Family.INTEGER, "uint32": Family.INTEGER, "uint64": Family.INTEGER,
+    "float": Family.FLOAT, "double": Family.FLOAT, "date32[day]": Family.DATE,
+}  # fmt: skip
+
+
+def family(column: Column) -> Family:
+    """The family of a column's type."""
+    if column.type.startswith("timestamp["):
+        if "tz=" not in column.type:
+            return Family.TIMESTAMP
+        # No engine has nanoseconds with a time zone: they are carried through, not compared.
+        return Family.OPAQUE if column.type.startswith("timestamp[ns") else Family.TIMESTAMP_UTC
+    if column.type.startswith(("time32[", "time64[")):
+        return Family.TIME
+    if column.type.startswith("decimal"):
+        return Family.DECIMAL
+    return _FAMILIES.get(column.type, Family.OPAQUE)

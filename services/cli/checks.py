@@ -1,0 +1,165 @@
+"""What ``doctor`` looks at: each check tries the real thing, and says what to do when that does not work."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from libs.models import Rejected, ServiceUnavailable
+from services.cli import output
+from services.cli.place import opened_ledger
+
+if TYPE_CHECKING:
+    from libs.models.settings import Settings
+
+LITTLE_SPACE = 2 * 10**9
+"""Bytes: less free space than this stops the first larger file."""
+
+
+class Verdict(StrEnum):
+    """What came of a check."""
+
+    GOOD = "good"
+    WEAK = "weak"
+    """It works, with less than it should have."""
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that was made.
+
+    Attributes:
+        name: What was looked at.
+        found: What was found.
+        remedy: What to do, when it is not good.
+    """
+
+    name: str
+    verdict: Verdict
+    found: str
+    remedy: str = ""
+
+
+def all_checks(settings: "Settings") -> Iterator[Check]:
+    """Every check, in the order in which one thing builds on another."""
+    for subject, look in (
+        ("Python", _python),
+        ("Packages", _packages),
+        ("Folders", _folders),
+        ("Recipes", _recipes),
+        ("Stores", _stores),
+        ("Engine", _engine),
+        ("Reading", _reading),
+    ):
+        try:
+            yield from look(settings)
+        except ServiceUnavailable as error:
+            remedy = f"Check {error.setting}."
+            yield Check(subject, Verdict.BAD, str(error).removesuffix(f" {remedy}"), remedy)
+        except Rejected as error:
+            for problem in error.problems:
+                yield Check(subject, Verdict.BAD, f"{problem.where}: {problem.message}", problem.remedy)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here is what doctor was asked about
+            yield Check(subject, Verdict.BAD, f"{type(error).__name__}: {error}", "Install again what requirements.txt says.")
+
+
+def _python(_: "Settings") -> Iterator[Check]:
+    system = f"{platform.system()} {platform.release()} ({platform.machine()})"
+    found = f"{platform.python_version()} on {system}, {os.cpu_count()} cores"
+    if sys.platform != "linux":
+        yield Check("Python", Verdict.WEAK, found, "Only Linux is tested: its kernel confines the reading of untrusted files.")
+    else:
+        yield Check("Python", Verdict.GOOD, found)
+
+
+def _packages(_: "Settings") -> Iterator[Check]:
+    found, missing = [], []
+    for name in ("duckdb", "duckdb-extension-spatial", "pyarrow", "pydantic", "pyogrio", "pyproj"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Check("Packages", Verdict.BAD, f"not installed: {', '.join(missing)}", "Install what requirements.txt says.")
+    else:
+        yield Check("Packages", Verdict.GOOD, ", ".join(found))
+
+
+def _folders(settings: "Settings") -> Iterator[Check]:
+    yield _folder("Home", settings.spatial_etl_home, "SPATIAL_ETL_HOME")
+    yield _folder("Scratch", settings.scratch, "SPATIAL_ETL_SCRATCH")
+
+
+def _folder(name: str, folder: Path, setting: str) -> Check:
+    """Whether a folder can be written to, and how much fits in."""
+    place = folder.resolve()
+    while not place.exists():  # what is not there is made when it is needed, in the nearest folder that is
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"doctor")
+    except OSError as error:
+        return Check(name, Verdict.BAD, f"{folder}: {error.strerror}", f"Make it writable, or set {setting} to another folder.")
+    free = shutil.disk_usage(place).free
+    found = f"{folder}, {output.size(free)} free"
+    if free < LITTLE_SPACE:
+        return Check(name, Verdict.WEAK, found, f"Free some space, or set {setting} to a larger disk.")
+    return Check(name, Verdict.GOOD, found)
+
+
+def _recipes(settings: "Settings") -> Iterator[Check]:
+    from libs.platform import open_registry
+
+    found = output.count(len(open_registry(settings).recipes), "recipe")
+    yield Check("Recipes", Verdict.GOOD, f"{found}; your own are looked for in {settings.recipes}")
+
+
+def _stores(settings: "Settings") -> Iterator[Check]:
+    from libs.platform import open_lake, open_landing_zone
+
+    landing = open_landing_zone(settings)
+    waiting = output.count(len(landing.waiting()), "manifest")
+    yield Check("Landing", Verdict.GOOD, f"{landing.store.uri('')}, {waiting} waiting")
+    lake = open_lake(settings)
+    next(iter(lake.objects()), None)
+    yield Check("Lake", Verdict.GOOD, lake.store.uri(""))
+    with opened_ledger() as ledger:
+        datasets = output.count(sum(1 for _ in ledger.datasets()), "dataset")
+    yield Check("Ledger", Verdict.GOOD, datasets)
+
+
+def _engine(settings: "Settings") -> Iterator[Check]:
+    from libs.platform import open_stack
+
+    with open_stack(settings) as stack:
+        stack.engine.warm_up()
+        versions = ", ".join(f"{name} {number}" for name, number in stack.engine.versions().items())
+    memory = f"{settings.spatial_etl_memory_mb:,} MiB before it spills"
+    yield Check("Engine", Verdict.GOOD, f"{versions} with its spatial extension, {memory}")
+
+
+def _reading(_: "Settings") -> Iterator[Check]:
+    """The child process that reads files, and what confines it."""
+    from libs.spatial_utils.reading import sandbox_features
+
+    features = sandbox_features()
+    yield Check("Reading", Verdict.GOOD, f"GDAL {features['gdal']} in a child process")
+    weak = []
+    if not features["landlock"]:
+        weak.append("no Landlock, so a malicious file might make GDAL open other files")
+    if not features["no_network"]:
+        weak.append("no network namespace, so a malicious file might make GDAL speak to the network")
+    if weak:
+        remedy = "Use Linux 5.13 or later, with Landlock and user namespaces switched on."
+        yield Check("Sandbox", Verdict.WEAK, "; ".join(weak), remedy)
+    else:
+        found = f"Landlock (ABI {features['landlock']}), no network, limits on memory, time and files"
+        yield Check("Sandbox", Verdict.GOOD, found)

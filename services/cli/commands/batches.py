@@ -1,0 +1,87 @@
+"""``submit``, ``process``, ``watch``: manifests that people wrote, and the work on what is waiting."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.options import AsJson, ManifestFile
+
+if TYPE_CHECKING:
+    from libs.models import Report
+
+
+def submit(manifest: ManifestFile, *, as_json: AsJson = False) -> None:
+    """Put a manifest into the landing zone.
+
+    The files that it names must lie there already; `spatial-etl process` or a `watch` that runs does the rest.
+    """
+    from libs.platform import open_stack
+    from services.cli import intake, output
+
+    content = manifest.read_bytes()
+    with open_stack() as stack:
+        batch_id = intake.batch_id_of(content) or manifest.stem
+        key = stack.landing.submit(content, batch_id)
+        if as_json:
+            output.emit_json({"batch_id": batch_id, "manifest": stack.landing.store.uri(key)})
+        else:
+            output.line("Submitted ", output.text(batch_id, "bold"), ". `spatial-etl process` works on what is waiting.")
+
+
+def process(*, as_json: AsJson = False) -> None:
+    """Work on every batch that waits in the landing zone, once."""
+    from libs.pipeline.process import process as process_waiting
+    from libs.platform import open_stack
+    from services.cli import output, progress
+
+    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+        ended = finish(process_waiting(stack, progress=tell), as_json=as_json)
+        if not ended and not as_json:
+            output.line("Nothing is waiting in the landing zone.")
+    raise typer.Exit(0 if all(ended) else 1)
+
+
+def watch(
+    *,
+    interval: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Seconds between two looks at the landing zone.")
+    ] = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """Work on batches as they arrive, until interrupted.
+
+    With --json: one report a line.
+    """
+    from libs.pipeline.process import watch as watch_waiting
+    from libs.platform import open_stack
+    from services.cli import output, progress
+
+    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+        if not as_json:
+            output.line(output.text("Watching the landing zone; Ctrl-C ends it.", "dim"))
+        finish(watch_waiting(stack, interval=interval, progress=tell), as_json=as_json, lines=True)
+
+
+def finish(reports: Iterable["Report"], *, as_json: bool, lines: bool = False) -> list[bool]:
+    """Print each report as it comes. Returns for each whether its batch succeeded."""
+    from libs.models import Status
+    from services.cli import output, report
+    from services.cli.place import located
+
+    ended: list[bool] = []
+    collected = []
+    started = time.monotonic()
+    for each in reports:
+        ended.append(each.status is Status.SUCCESS)
+        if lines and as_json:
+            output.emit_json_line(each)
+        elif as_json:
+            collected.append(each)
+        else:
+            report.show(each, located, took=time.monotonic() - started)
+        started = time.monotonic()
+    if as_json and not lines:
+        output.emit_json(collected)
+    return ended

@@ -1,0 +1,125 @@
+"""``verify``, ``replay``, ``reconcile``, ``gc``: does the lake hold what the ledger says, and what did a crash leave behind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.options import AsJson, Version
+
+
+def verify(*, as_json: AsJson = False) -> None:
+    """Hash every lake file and compare with the ledger."""
+    from libs.pipeline.verify import Finding
+    from libs.pipeline.verify import verify as verify_files
+    from libs.platform import open_stack
+    from services.cli import output
+    from services.cli.place import located
+
+    with open_stack() as stack:
+        verdicts = []
+        for verdict in verify_files(stack):
+            verdicts.append(verdict)
+            if not as_json and verdict.finding is not Finding.INTACT:
+                name = f"{verdict.dataset_id}@{verdict.version}"
+                output.line(output.text("✗ ", "bold red"), output.text(name, "bold"), f"  {verdict.finding}")
+                output.line(located(verdict.uri), indent=2)
+                output.line(verdict.message, indent=2)
+    bad = sum(verdict.finding is not Finding.INTACT for verdict in verdicts)
+    if as_json:
+        output.emit_json(verdicts)
+    elif bad:
+        output.line(output.text(f"{bad:,} of {output.count(len(verdicts), 'file')} are not as recorded.", "red"))
+    else:
+        output.line(output.text("✓ ", "bold green"), f"{output.count(len(verdicts), 'file')}: all there and unchanged.")
+    raise typer.Exit(1 if bad else 0)
+
+
+def replay(
+    dataset: Version,
+    *,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Keep the file that comes out.", dir_okay=False, writable=True)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version again and compare the bytes.
+
+    From its recorded inputs, which must still lie in the landing zone, and its recorded recipe. The lake is left as it is.
+    """
+    from libs.pipeline.replay import replay as replay_version
+    from libs.platform import open_stack
+    from services.cli import output, progress
+    from services.cli.commands.catalog import find_asset, find_lineage
+
+    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+        asset = find_asset(stack.ledger, dataset)
+        result = replay_version(stack, asset, find_lineage(stack.ledger, asset), output=output_file, progress=tell)
+    if as_json:
+        output.emit_json(result)
+    elif result.identical:
+        output.line(
+            output.text("✓ ", "bold green"), output.text(asset.id, "bold"), "  came out byte for byte as it lies in the lake."
+        )
+    else:
+        output.line(output.text("✗ ", "bold red"), output.text(asset.id, "bold"), "  came out otherwise.")
+        output.facts([("recorded", result.recorded_sha256), ("now", result.sha256)])
+        for name, (then, now) in result.software.items():
+            output.line(f"{name} was {then} and is {now}: that may be why.", indent=2)
+    raise typer.Exit(0 if result.identical else 1)
+
+
+def reconcile(*, as_json: AsJson = False) -> None:
+    """Finish or give up what a crash left behind.
+
+    Safe at any time: what is being worked on is not touched.
+    """
+    from libs.pipeline.upkeep import reconcile as reconcile_stack
+    from libs.platform import open_stack
+    from services.cli import output
+
+    with open_stack() as stack:
+        done = reconcile_stack(stack)
+    if as_json:
+        output.emit_json(done)
+        return
+    _say(
+        "Nothing to reconcile.",
+        ("run", done.given_up, "given up; `spatial-etl process` tries its batch again"),
+        ("run", done.published, "committed before the crash, now finished"),
+        ("scratch folder", done.scratch, "removed"),
+        ("workspace", done.workspaces, "dropped"),
+    )
+
+
+def gc(*, as_json: AsJson = False) -> None:
+    """Remove lake files of runs that came to nothing."""
+    from libs.pipeline.upkeep import gc as collect
+    from libs.platform import open_stack
+    from services.cli import output
+
+    with open_stack() as stack:
+        done = collect(stack)
+    if as_json:
+        output.emit_json(done)
+        return
+    _say(
+        "Nothing to remove.",
+        ("lake file", done.removed, "removed: the run came to nothing"),
+        ("unfinished upload", ("",) * done.partial, "removed"),
+        ("lake file", done.unknown, "left alone: no record speaks of it, so nobody knows whose it is"),
+    )
+
+
+def _say(nothing: str, *done: tuple[str, Sequence[str], str]) -> None:
+    """Print what was done, group by group: noun, names, what was done to them; ``nothing`` when there is none."""
+    from services.cli import output
+
+    for noun, names, what in done:
+        if names:
+            output.line(output.text(output.count(len(names), noun), "bold"), f" {what}")
+            for name in filter(None, names):
+                output.line(output.text(name, "dim"), indent=2)
+    if not any(names for _, names, _ in done):
+        output.line(nothing)

@@ -1,0 +1,128 @@
+"""``recipes``: what an intent can select, and the SQL that it comes to."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.options import AsJson, RecipeName
+
+if TYPE_CHECKING:
+    from libs.transformations import Recipe, Registry, Relation
+
+
+class Engine(StrEnum):
+    """An SQL dialect."""
+
+    DUCKDB = "duckdb"
+    POSTGIS = "postgis"
+
+
+def recipes(
+    name: RecipeName = None,
+    *,
+    sql: Annotated[
+        Engine | None, typer.Option(metavar="duckdb|postgis", help="Show the statements that the recipe comes to on this engine.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the recipe. Repeatable.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="DATASET[@N]", help="Show the SQL for its columns and CRS, not for those of an example.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the recipes; or show one, as steps or as SQL."""
+    from libs.models.settings import Settings
+    from libs.platform import open_registry
+    from services.cli import output
+
+    registry = open_registry(Settings())
+    if name is None:
+        if sql is not None:
+            raise typer.BadParameter("Name the recipe: spatial-etl recipes NAME --sql duckdb.", param_hint="--sql")
+        _list(registry, as_json=as_json)
+        return
+    recipe = _find(registry, name)
+    if sql is not None:
+        _show_sql(recipe, sql, param or (), dataset)
+    elif as_json:
+        output.emit_json(recipe)
+    else:
+        _show(recipe)
+
+
+def _find(registry: "Registry", name: str) -> "Recipe":
+    from services.cli.lookup import unknown
+
+    recipe, is_default = registry.for_intent(name)
+    if is_default:
+        raise unknown("recipe", name, registry.recipes)
+    return recipe
+
+
+def _list(registry: "Registry", *, as_json: bool) -> None:
+    from services.cli import output
+
+    found = list(registry.recipes.values())
+    if as_json:
+        output.emit_json(found)
+        return
+    rows = [
+        (
+            recipe.name,
+            ", ".join(parameter.name + ("" if parameter.required else "?") for parameter in recipe.parameters) or "-",
+            recipe.description,
+        )
+        for recipe in found
+    ]
+    output.table(("RECIPE", "PARAMETERS", "WHAT IT DOES"), rows)
+    output.line(output.text("A parameter with ? may be left out. `spatial-etl recipes NAME` shows one.", "dim"))
+
+
+def _show(recipe: "Recipe") -> None:
+    from services.cli import output, steps
+
+    output.line(output.text(recipe.name, "bold"), f"  {recipe.description}")
+    if recipe.parameters:
+        output.line()
+        rows = [
+            (
+                parameter.name,
+                parameter.type,
+                "required" if parameter.required else "-" if parameter.default is None else steps.value(parameter.default),
+                parameter.description,
+            )
+            for parameter in recipe.parameters
+        ]
+        output.table(("PARAMETER", "TYPE", "DEFAULT", "MEANING"), rows)
+    output.line()
+    steps.show(recipe.steps)
+
+
+def _show_sql(recipe: "Recipe", engine: Engine, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
+    from libs.compute.crs import look_up_crs
+    from libs.transformations import DuckDb, PostGis
+    from services.cli.intake import parameters
+
+    dialect = DuckDb() if engine is Engine.DUCKDB else PostGis()
+    plan = recipe.bind(parameters(pairs)).plan(_relation(dataset), dialect, look_up_crs)
+    for stage in plan.stages:
+        typer.echo(f"CREATE TABLE {stage.target} AS\n{stage.select};")
+
+
+def _relation(dataset: str | None) -> "Relation":
+    """Columns and CRS that SQL is shown for."""
+    from libs.transformations import Column, Relation
+
+    if dataset is None:
+        return Relation(
+            columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832"
+        )
+    from services.cli.commands.catalog import find_asset
+    from services.cli.place import opened_ledger
+
+    with opened_ledger() as ledger:
+        asset = find_asset(ledger, dataset)
+    columns = tuple(
+        Column(name=field.name, type=field.type) for field in asset.table_schema if field.name not in {"geom", "bbox"}
+    )
+    return Relation(columns=columns, geometry=asset.crs is not None, crs=asset.crs)

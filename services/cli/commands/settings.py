@@ -1,0 +1,59 @@
+"""``config``: the settings in force, and the manifest's JSON Schema."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from libs.models.settings import Settings
+
+
+def config(
+    *,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the manifest's JSON Schema, for editors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the settings in force, or the manifest's schema.
+
+    Secrets are masked. FROM is the environment, the file .env in the working folder, or the default.
+    """
+    from services.cli import output
+
+    if schema:
+        from libs.models import manifest_schema
+
+        output.emit_json(manifest_schema())
+        return
+    from libs.models.settings import Settings
+
+    rows = settings_in_force(Settings())
+    if as_json:
+        output.emit_json(rows)
+        return
+    cells = []
+    for row in rows:
+        value = "-" if row["value"] is None else row["value"]
+        cells.append((row["name"], value, output.text(row["from"], "dim" if row["from"] == "default" else "")))
+    output.table(("SETTING", "VALUE", "FROM"), cells)
+
+
+def settings_in_force(settings: "Settings") -> list[dict[str, Any]]:
+    """Name, value (None: not set; a secret: masked) and origin of every setting.
+
+    The origin follows pydantic-settings' own order: the environment, then ``.env`` in the working folder, then the default.
+    """
+    from dotenv import dotenv_values
+    from pydantic import SecretStr
+
+    environment = {name.lower() for name in os.environ}
+    dotenv = {name.lower() for name in dotenv_values(".env")} if Path(".env").is_file() else set()
+    rows = []
+    for name, value in settings:
+        origin = "environment" if name in environment else ".env" if name in dotenv else "default"
+        shown = "********" if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value
+        rows.append({"name": name.upper(), "value": shown, "from": origin})
+    return rows

@@ -1,0 +1,115 @@
+"""The entry of ``spatial-etl``: its commands, and what an expected error looks like.
+
+Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a service cannot be reached.
+"""
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.commands import batches, catalog, doctor, housekeeping, ingest, recipes
+from services.cli.commands import settings as settings_command
+
+REJECTED, USAGE, UNREACHABLE = 1, 2, 3
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+
+app = typer.Typer(
+    name="spatial-etl",
+    help="Spatial files and a manifest in, GeoParquet with lineage out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # Rich help costs a quarter of a second on every --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for command in (
+    ingest.ingest,
+    batches.submit,
+    batches.process,
+    batches.watch,
+    catalog.status,
+    catalog.datasets,
+    catalog.show,
+    catalog.lineage,
+    housekeeping.verify,
+    housekeeping.replay,
+    recipes.recipes,
+    housekeeping.reconcile,
+    housekeeping.gc,
+    doctor.doctor,
+    settings_command.config,
+):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"spatial-etl {version('spatial-etl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    home: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the embedded stores are; like SPATIAL_ETL_HOME.", file_okay=False),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - acts by its callback
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Spatial files and a manifest in, GeoParquet with lineage out."""
+    if home is not None:
+        os.environ["SPATIAL_ETL_HOME"] = str(home)
+
+
+def main() -> None:
+    """Run the command line; expected errors become an exit code and a text that says what to do."""
+    gc.set_threshold(50_000)  # imports make many objects and no garbage: looking for some at every 700th takes 0.1 s
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows a question mark instead of a traceback.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for argument in sys.argv[1:]:
+        if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
+            typer.echo(f"{argument!r} is not valid UTF-8. A file of such a name has to be renamed first.", err=True)
+            sys.exit(USAGE)
+    try:
+        app(prog_name="spatial-etl")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.echo("\nInterrupted. Nothing is half done: `spatial-etl status` says where the batches stand.", err=True)
+        raise
+    except Exception as error:  # noqa: BLE001 - sorted there: what is not expected is raised again
+        sys.exit(_explained(error))
+    finally:
+        gc.freeze()  # the interpreter would look for garbage among all that is left as it ends (0.1 s)
+
+
+def _explained(error: Exception) -> int:
+    """Say what an expected error means and give its exit code; raise an unexpected one again."""
+    from pydantic import ValidationError
+
+    from libs.models import Rejected, ServiceUnavailable
+    from services.cli import output
+
+    if isinstance(error, Rejected):
+        if "--json" in sys.argv:
+            output.emit_json({"status": "rejected", "problems": error.problems})
+        else:
+            output.problems(error.problems, style="red")
+        return REJECTED
+    if isinstance(error, ServiceUnavailable):
+        typer.echo(f"Cannot go on: {error}\n`spatial-etl doctor` shows what works and what is missing.", err=True)
+        return UNREACHABLE
+    if isinstance(error, ValidationError) and error.title == "Settings":
+        for details in error.errors(include_url=False):
+            name = str(details["loc"][0]).upper()
+            typer.echo(f"The setting {name} is wrong: {details['msg']} (it is {details['input']!r}).", err=True)
+        return USAGE
+    raise error

@@ -1,0 +1,57 @@
+"""Options and arguments that several commands share, with what completes them in a shell."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _completed(names: Callable[[], list[str]], incomplete: str) -> list[str]:
+    try:
+        return [name for name in names() if name.startswith(incomplete)]
+    except Exception:  # noqa: BLE001 - whatever is wrong, a shell that completes must not print it
+        return []
+
+
+def _dataset_ids(incomplete: str) -> list[str]:
+    from services.cli.lookup import dataset_ids
+
+    return _completed(dataset_ids, incomplete)
+
+
+def _batch_ids(incomplete: str) -> list[str]:
+    from services.cli.lookup import batch_ids
+
+    return _completed(batch_ids, incomplete)
+
+
+def _recipe_names(incomplete: str) -> list[str]:
+    from services.cli.lookup import recipe_names
+
+    return _completed(recipe_names, incomplete)
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text for people.")]
+Batch = Annotated[
+    str | None,
+    typer.Argument(metavar="BATCH", help="A batch_id; without it, all batches.", autocompletion=_batch_ids),
+]
+Version = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET[@N]", help="A dataset, or one version of it; without @N the newest.", autocompletion=_dataset_ids
+    ),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="A recipe or intent; without it, all.", autocompletion=_recipe_names),
+]
+Intent = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Recipe to apply; see `spatial-etl recipes`.", autocompletion=_recipe_names),
+]
+ManifestFile = Annotated[
+    Path,
+    typer.Argument(metavar="MANIFEST", help="The JSON file that describes the batch.", exists=True, dir_okay=False),
+]

@@ -1,0 +1,41 @@
+"""What commands that only look things up need: the ledger, and where a lake file lies for somebody at this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from libs.ledger import Ledger
+    from libs.storage import DataLake
+
+
+@contextmanager
+def opened_ledger() -> Iterator["Ledger"]:
+    """The ledger that the settings choose, without the rest of the stack, whose imports take longer than the look-up."""
+    from libs.models.settings import Settings
+    from libs.platform import open_ledger
+
+    ledger = open_ledger(Settings())
+    try:
+        yield ledger
+    finally:
+        ledger.store.close()
+
+
+@cache
+def _lake() -> "DataLake":
+    from libs.models.settings import Settings
+    from libs.platform import open_lake
+
+    return open_lake(Settings())
+
+
+def located(uri: str) -> str:
+    """The path of a lake file in an embedded store, relative to the working folder if it lies below; else the URI itself."""
+    root = getattr(_lake().store, "root", None)
+    if root is None:
+        return uri
+    path = Path(root) / _lake().key_of(uri)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,77 @@
+"""The report on a batch, for people: what became of it, and either where its data is or what was wrong."""
+
+from collections.abc import Callable
+
+from libs.ledger import BatchState
+from libs.models import Changes, DatasetReport, Report, Status
+from services.cli import output
+
+
+def of_state(state: BatchState) -> Report | None:
+    """The report on a batch; None while nothing is decided."""
+    if state.outcome is not None and state.status is Status(state.outcome.decision):
+        return Report.of_outcome(state.outcome)
+    return Report.of_rejection(state.receipt) if state.receipt.problems else None
+
+
+MARKS = {Status.SUCCESS: "✓", Status.REJECTED: "✗", Status.FAILURE: "✗", Status.CANCELED: "✗"}
+
+
+def show(report: Report, locate: Callable[[str], str], *, took: float | None = None) -> None:
+    """Print a report.
+
+    Args:
+        report: On one batch.
+        locate: Gives the place of an ``s3://`` URI as a person on this machine reaches it.
+        took: Seconds, when they are known.
+    """
+    style = output.STYLES.get(report.status, "")
+    mark = output.text(f"{MARKS.get(report.status, '•')} ", f"bold {style}")
+    parts = [mark, output.text(report.batch_id, "bold"), "  ", output.text(report.status, style)]
+    if report.datasets:
+        parts.append(f": {output.count(len(report.datasets), 'dataset')}")
+    if report.problems:
+        parts.append(f": {output.count(len(report.problems), 'problem')}")
+    if took is not None:
+        parts.append(output.text(f"  in {output.seconds(took)}", "dim"))
+    output.line(*parts)
+    output.problems(report.problems, style=style)
+    for dataset in report.datasets:
+        _dataset(dataset, locate)
+    if report.warnings:
+        output.line(output.text(output.count(len(report.warnings), "warning"), "yellow"), indent=2)
+        output.problems(report.warnings, style="yellow")
+
+
+def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
+    output.line(
+        output.text(f"{dataset.dataset_id}@{dataset.version}", "bold"),
+        f"  {output.count(dataset.features, 'feature')}  {types(dataset.geometry_types)}  {output.short_crs(dataset.crs)}",
+        indent=2,
+    )
+    changed = changes(dataset.changes)
+    if changed:
+        output.line(output.text("changed  ", "dim"), "; ".join(changed), indent=4)
+    for file in dataset.files:
+        output.line(
+            output.text("file     ", "dim"), locate(file.uri), output.text(f"  {output.size(file.bytes)}", "dim"), indent=4
+        )
+
+
+def types(geometry_types: tuple[str, ...]) -> str:
+    """Geometry types in one cell; a table has none."""
+    return ", ".join(geometry_types) or "table"
+
+
+def changes(made: Changes) -> list[str]:
+    """What was changed on the way, in words; empty when nothing was."""
+    said = []
+    if made.repaired:
+        said.append(f"{output.count(made.repaired, 'geometry')} repaired")
+    if made.linearized:
+        said.append(f"{output.count(made.linearized, 'curved geometry')} turned into lines")
+    said += [f"{output.count(number, 'feature')} left out by {step}" for step, number in made.dropped.items()]
+    if made.renamed:
+        said.append("renamed " + ", ".join(f"{old!r} to {new!r}" for old, new in made.renamed.items()))
+    said += [f"{number:,} {name.replace('_', ' ')}" for name, number in made.counts.items()]
+    return said

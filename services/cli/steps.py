@@ -1,0 +1,32 @@
+"""The steps of a recipe, as people read them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from libs.transformations.references import REFERENCE
+from services.cli import output
+
+
+def show(steps: Iterable[Mapping[str, Any]], indent: int = 0) -> None:
+    """Print steps, numbered; a parameter's place is marked by ``$`` and its name."""
+    number = 0
+    for number, step in enumerate(steps, 1):
+        settings = ", ".join(f"{key} = {value(setting)}" for key, setting in step.items() if key != "op")
+        output.line(f"{number}. {step['op']}", output.text(f"  {settings}" if settings else "", "dim"), indent=indent)
+    if not number:
+        output.line("No step: the data stays as it is.", indent=indent)
+
+
+def value(setting: Any) -> str:
+    """A value as a manifest spells it; a text alone without its quotes."""
+    plain = _with_names(setting)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _with_names(setting: Any) -> Any:
+    if isinstance(setting, Mapping):
+        if setting.keys() == {REFERENCE}:
+            return f"${setting[REFERENCE]}"
+        return {key: _with_names(item) for key, item in setting.items()}
+    return [_with_names(item) for item in setting] if isinstance(setting, list | tuple) else setting

@@ -1,0 +1,101 @@
+"""The installed command, run from outside in a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coverage import Coverage
+
+ROOT = Path(__file__).parents[2]
+PLATFORM_SETTINGS = ("SPATIAL_ETL_", "MINIO_", "MONGO_", "POSTGRES_")
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Cli:
+    """Runs ``spatial-etl`` with the embedded stores below a folder; nothing of the surroundings' settings gets through."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "var"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PLATFORM_SETTINGS)}
+        self.environment = {**inherited, "SPATIAL_ETL_HOME": str(self.home), "COLUMNS": "120", "USER": "tester"}
+
+    @property
+    def command(self) -> list[str | Path]:
+        """The installed command; run under coverage, when this test is, so that what it reaches is counted."""
+        installed = Path(sys.executable).with_name("spatial-etl")
+        measured = Coverage.current()
+        if measured is None:
+            return [installed]
+        data = f"--data-file={ROOT / '.coverage'}"
+        return [
+            sys.executable,
+            "-m",
+            "coverage",
+            "run",
+            "--parallel-mode",
+            f"--rcfile={ROOT / 'pyproject.toml'}",
+            data,
+            installed,
+        ]
+
+    def __call__(self, *arguments: str | Path, code: int = 0, **environment: str) -> Result:
+        """Run a command; it must end with ``code`` and without a traceback."""
+        done = subprocess.run(
+            [*self.command, *arguments],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        result = Result(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in result.err, result.err
+        assert result.code == code, f"exit code {result.code}\n{result.out}\n{result.err}"
+        return result
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """One batch, ``first``, of one dataset, ``alpha.points``, from ``points.geojson`` in its folder. For tests that only look."""
+    cli = Cli(tmp_path_factory.mktemp("stocked"))
+    cli("ingest", two_points(cli.folder), "--project", "Alpha", "--batch-id", "first")
+    return cli
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    """A GeoJSON file of two points."""
+    return two_points(tmp_path)
+
+
+def two_points(folder: Path) -> Path:
+    """Write a GeoJSON file of two points."""
+    features = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": {"type": "Point", "coordinates": [x, 50.0]}}
+        for name, x in (("a", 10.0), ("b", 11.0))
+    ]
+    path = folder / "points.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    return path

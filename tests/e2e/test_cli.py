@@ -1,0 +1,294 @@
+"""What somebody at a terminal can do, and what they see when it goes wrong."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from libs.models import Report
+
+pytestmark = pytest.mark.integration
+
+DEMO = Path(__file__).parents[2] / "demo" / "data"
+
+
+def test_a_file_becomes_a_dataset_that_every_command_knows(cli, points):
+    report = Report.model_validate(cli("ingest", points, "--project", "Alpha", "--json").json)
+    (dataset,) = report.datasets
+    assert (dataset.dataset_id, dataset.version, dataset.features, dataset.crs) == ("alpha.points", 1, 2, "EPSG:4326")
+    assert (cli.home / "data-lake/alpha.points/v1/data.parquet").stat().st_size == dataset.files[0].bytes
+
+    assert [asset["dataset_id"] for asset in cli("datasets", "--json").json] == ["alpha.points"]
+    assert cli("show", "alpha.points", "--json").json["files"][0]["sha256"] == dataset.files[0].sha256
+    lineage = cli("lineage", "alpha.points@1", "--json").json
+    assert (lineage["uploader"], lineage["inputs"][0]["features"]) == ("tester", 2)
+    (batch,) = cli("status", "--json").json
+    assert (batch["batch_id"], batch["status"], batch["datasets"]) == (report.batch_id, "success", ["alpha.points@1"])
+    assert [verdict["finding"] for verdict in cli("verify", "--json").json] == ["intact"]
+    assert cli("replay", "alpha.points", "--json").json["identical"] is True
+
+
+def test_people_read_what_programs_read(stocked):
+    assert "alpha.points" in stocked("datasets").out
+    assert re.search(r"^name +string$", stocked("show", "alpha.points").out, re.MULTILINE)
+    assert "points.geojson  layer points" in stocked("lineage", "alpha.points").out
+    assert "1 dataset, 2 features" in stocked("status").out
+    report = stocked("status", "first").out
+    assert "first  success: 1 dataset" in report
+    assert "alpha.points@1  2 features  Point  EPSG:4326" in report
+    assert "var/data-lake/alpha.points/v1/data.parquet" in report
+    assert "all there and unchanged" in stocked("verify").out
+    assert "byte for byte" in stocked("replay", "alpha.points").out
+    assert not any(line.endswith(" ") for line in report.splitlines())
+
+
+def test_ingesting_again_makes_the_next_version(cli, points):
+    said = cli("ingest", points).out
+    assert "points@1  2 features  Point  EPSG:4326" in said
+    assert "var/data-lake/points/v1/data.parquet" in said
+    assert cli("ingest", points, "--json").json["datasets"][0]["version"] == 2
+    assert cli("show", "points@1", "--json").json["version"] == 1
+    assert cli("show", "points", "--json").json["version"] == 2
+
+
+def test_sidecars_and_folders_go_along(cli, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with_sidecars = DEMO / "districts.zip"
+    shutil.unpack_archive(with_sidecars, folder)
+    report = cli("ingest", folder / "delivery/districts.shp", "--json").json
+    assert report["datasets"][0]["features"] == 4
+    keys = {item["key"].rpartition("/")[2] for item in cli("lineage", "districts", "--json").json["inputs"][0]["objects"]}
+    assert {"districts.shp", "districts.shx", "districts.dbf", "districts.prj", "districts.cpg"} <= keys
+
+
+def test_files_of_one_name_from_two_folders_are_two_datasets_in_one_batch(cli, points, tmp_path):
+    twin = tmp_path / "twin" / points.name
+    twin.parent.mkdir()
+    twin.write_bytes(points.read_bytes())
+    said = cli("ingest", points, twin, "--json", code=1).json
+    assert [problem["code"] for problem in said["problems"]] == ["dataset_id_taken"]
+    appended = cli("ingest", points, twin, "--dataset-id", "both", "--json").json
+    assert appended["datasets"][0]["features"] == 4
+
+
+def test_csv_columns_and_parameters_reach_the_recipe(cli):
+    report = cli(
+        "ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832",
+        "--intent", "reproject", "--param", "crs=EPSG:3857", "--json",
+    ).json  # fmt: skip
+    assert report["datasets"][0]["crs"] == "EPSG:3857"
+    assert cli("recipes", "reproject", "--json").json["name"] == "reproject"
+
+
+def test_a_manifest_goes_through_submit_and_process(cli, points):
+    landing = cli.home / "landing-zone" / "b1"
+    landing.mkdir(parents=True)
+    shutil.copy(points, landing)
+    manifest = {
+        "batch_id": "b1", "uploader": "u", "intent": "ingest_vector",
+        "files": [{"path": "s3://landing-zone/b1/points.geojson", "type": "vector", "format": "GeoJSON"}],
+    }  # fmt: skip
+    path = cli.folder / "any-name.json"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert cli("submit", path, "--json").json == {"batch_id": "b1", "manifest": "s3://landing-zone/manifests/b1.json"}
+    assert "1 manifest waiting" in cli("doctor").out
+    (report,) = cli("process", "--json").json
+    assert (report["batch_id"], report["status"]) == ("b1", "success")
+    assert cli("process", "--json").json == []
+    assert "Nothing is waiting" in cli("process").out
+
+
+def test_a_rejected_batch_is_explained_and_recorded(cli):
+    landing = cli.home / "landing-zone" / "manifests"
+    landing.mkdir(parents=True)
+    (landing / "bad.json").write_text('{"batch_id": "bad", "intent": "x", "files": []}', encoding="utf-8")
+    said = cli("process", code=1).out
+    assert "bad  rejected: 2 problems" in said
+    assert "1. uploader  missing_key" in said
+    assert "→ Add 'uploader'." in said
+    assert "rejected" in cli("status").out
+    assert "missing_key" in cli("status", "bad").out
+    assert {problem["code"] for problem in cli("status", "bad", "--json").json["problems"]} == {"missing_key", "empty"}
+
+
+def test_something_that_is_no_json_is_submitted_under_its_own_name_and_rejected(cli):
+    path = cli.folder / "broken.json"
+    path.write_text("{", encoding="utf-8")
+    cli("submit", path)
+    (report,) = cli("process", "--json", code=1).json
+    assert (report["batch_id"], report["problems"][0]["code"]) == ("broken", "manifest_not_json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["show", "alpha.pionts"], "Did you mean 'alpha.points'?"),
+        (["lineage", "points"], "Did you mean 'alpha.points'?"),
+        (["show", "alpha.points@9"], "has no version 9; it has 1"),
+        (["show", "alpha.points@x"], "no version number"),
+        (["status", "frist"], "Did you mean 'first'?"),
+        (["recipes", "simplfy"], "Did you mean 'simplify'?"),
+        (["recipes", "--sql", "duckdb"], "Name the recipe"),
+        (["datasest"], "Did you mean 'datasets'?"),
+        (["ingest", "nowhere.gpkg"], "does not exist"),
+        (["ingest", "notes.xyz"], "--format"),
+        (["ingest", "points.geojson", "--param", "tolerance"], "NAME=VALUE"),
+    ],
+)
+def test_wrong_usage_is_met_by_a_hint(stocked, arguments, hint):
+    (stocked.folder / "notes.xyz").touch()
+    assert hint in stocked(*arguments, code=2).err
+
+
+def test_a_name_that_is_no_text_is_refused(cli, points):
+    strange = points.rename(cli.folder / os.fsdecode(b"b\xff.geojson"))
+    assert "has to be renamed" in cli("ingest", strange, code=2).err
+
+
+def test_a_wrong_option_is_rejected_before_anything_is_uploaded(cli, points):
+    said = cli("ingest", points, "--dataset-id", "no spaces", "--json", code=1).json
+    assert said["problems"][0]["where"] == "files[0].dataset_id"
+    assert not list((cli.home / "landing-zone").glob("points*"))
+
+
+def test_the_name_of_a_batch_is_not_taken_twice(cli, points):
+    cli("ingest", points, "--batch-id", "b1")
+    before = (cli.home / "landing-zone/b1/points.geojson").stat().st_ino
+    assert "'b1' exists, with the status success" in cli("ingest", points, "--batch-id", "b1", code=2).err
+    assert (cli.home / "landing-zone/b1/points.geojson").stat().st_ino == before
+
+
+def test_a_csv_that_may_have_been_points_is_pointed_out(cli):
+    assert "--x easting --y northing" in cli("ingest", DEMO / "trees.csv").out
+    assert "--x" not in cli("ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832").out
+
+
+def test_a_recipe_is_shown_as_steps_and_as_sql(stocked):
+    assert "1. reproject" in stocked("recipes", "default").out
+    assert "simplify" in {recipe["name"] for recipe in stocked("recipes", "--json").json}
+    duckdb, postgis = (stocked("recipes", "default", "--sql", engine).out for engine in ("duckdb", "postgis"))
+    assert "always_xy" in duckdb
+    assert duckdb != postgis
+    condition = 'condition={"column": "name", "op": "eq", "value": "a"}'
+    assert '"name"' in stocked("recipes", "filter", "--param", condition, "--sql", "duckdb", "--dataset", "alpha.points").out
+
+
+def test_damage_in_the_lake_is_found(cli, points):
+    cli("ingest", points)
+    file = cli.home / "data-lake/points/v1/data.parquet"
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(content)
+    assert "changed" in cli("verify", code=1).out
+    file.unlink()
+    assert [verdict["finding"] for verdict in cli("verify", "--json", code=1).json] == ["missing"]
+
+
+def test_a_replay_needs_the_recorded_inputs(cli, points):
+    cli("ingest", points, "--batch-id", "b1")
+    (cli.home / "landing-zone/b1/points.geojson").write_text('{"type": "FeatureCollection", "features": []}', encoding="utf-8")
+    said = cli("replay", "points", "--json", code=1).json
+    assert {problem["code"] for problem in said["problems"]} & {"input_changed", "sha256_mismatch"}
+
+
+def test_housekeeping_has_nothing_to_do_and_says_so(cli, points):
+    cli("ingest", points)
+    assert cli("gc", "--json").json == {"removed": [], "unknown": [], "partial": 0}
+    stray = cli.home / "data-lake/stray.parquet"
+    stray.write_bytes(b"x")
+    assert "left alone" in cli("gc").out
+    assert stray.exists()
+    assert set(cli("reconcile", "--json").json) >= {"given_up", "published", "scratch", "workspaces"}
+
+
+def test_settings_say_where_they_come_from_and_hide_secrets(cli):
+    (cli.folder / ".env").write_text("SPATIAL_ETL_MEMORY_MB=512\n", encoding="utf-8")
+    rows = {row["name"]: row for row in cli("config", "--json", MINIO_ROOT_PASSWORD="hunter2", SPATIAL_ETL_THREADS="3").json}
+    assert (rows["SPATIAL_ETL_MEMORY_MB"]["value"], rows["SPATIAL_ETL_MEMORY_MB"]["from"]) == (512, ".env")
+    assert (rows["SPATIAL_ETL_THREADS"]["value"], rows["SPATIAL_ETL_THREADS"]["from"]) == (3, "environment")
+    assert rows["POSTGRES_PORT"]["from"] == "default"
+    assert rows["MINIO_ROOT_PASSWORD"]["value"] == "********"
+    assert "hunter2" not in cli("config", MINIO_ROOT_PASSWORD="hunter2").out
+    assert cli("config", "--schema").json["required"] == ["batch_id", "uploader", "intent", "files"]
+
+
+def test_a_wrong_setting_is_named(cli):
+    said = cli("config", code=2, SPATIAL_ETL_MEMORY_MB="plenty").err
+    assert "SPATIAL_ETL_MEMORY_MB" in said
+    assert "plenty" in said
+
+
+def test_a_home_that_cannot_be_is_unreachable(cli, points):
+    cli.home.write_text("a file, not a folder", encoding="utf-8")
+    for command in (["datasets"], ["process"], ["ingest", points]):
+        assert "SPATIAL_ETL_HOME" in cli(*command, code=3).err
+    assert "✗" in cli("doctor", code=3).out
+
+
+def test_doctor_is_content_here(cli):
+    checks = cli("doctor", "--json").json
+    assert {"Python", "Home", "Ledger", "Lake", "Landing", "Engine", "Reading", "Sandbox"} <= {check["name"] for check in checks}
+    assert "bad" not in {check["verdict"] for check in checks}
+
+
+def test_another_home_by_an_option(cli, points):
+    cli("--home", cli.folder / "other", "ingest", points)
+    assert cli("datasets", "--json").json == []
+    assert len(cli("--home", cli.folder / "other", "datasets", "--json").json) == 1
+
+
+def test_watch_works_on_what_arrives_until_it_is_interrupted(cli, points):
+    command = [*cli.command, "watch", "--interval", "0.1", "--json"]
+    with subprocess.Popen(command, env=cli.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        try:
+            assert cli("ingest", points, "--batch-id", "b1", "--json").json["status"] == "success"
+            submitted = json.loads((next((cli.home / "landing-zone/archive/b1").iterdir())).read_text(encoding="utf-8"))
+            again = cli.folder / "b2.json"
+            again.write_text(json.dumps(submitted | {"batch_id": "b2"}), encoding="utf-8")
+            cli("submit", again)
+            reports = (json.loads(line) for line in watching.stdout)
+            assert next(report["status"] for report in reports if report["batch_id"] == "b2") == "success"
+            watching.send_signal(signal.SIGINT)
+            _, errors = watching.communicate(timeout=30)
+        finally:
+            watching.kill()
+    assert watching.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_datasets(stocked, shell):
+    script = {"_TYPER_COMPLETE_ARGS": "spatial-etl show alp", "_SPATIAL_ETL_COMPLETE": f"complete_{shell}"}
+    if shell == "bash":
+        script |= {"COMP_WORDS": "spatial-etl show alp", "COMP_CWORD": "2"}
+    if shell == "fish":
+        script |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    assert "alpha.points" in stocked(**script).out
+
+
+def test_a_layer_name_cannot_steer_the_terminal(cli, points):
+    evil = cli.folder / "evil.geojson"
+    content = json.loads(points.read_text(encoding="utf-8")) | {"name": "x\x1b]0;owned\x07"}
+    evil.write_text(json.dumps(content), encoding="utf-8")
+    cli("ingest", evil, "--dataset-id", "evil")
+    assert "\x1b" not in cli("lineage", "evil").out
+
+
+def test_help_waits_for_nothing_heavy(cli):
+    program = (
+        "import sys; from services.cli.main import main; sys.argv = ['spatial-etl', '--help']\n"
+        "try: main()\n"
+        "finally: print('loaded:', *{'pydantic', 'rich', 'pyarrow', 'duckdb', 'numpy'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=cli.environment, capture_output=True, text=True, check=True)
+    assert "ingest" in done.stdout
+    assert done.stderr.strip() == "loaded:"

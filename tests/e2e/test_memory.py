@@ -1,0 +1,14 @@
+"""All processes of the job together stay within their memory, however large the file is."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import memory
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    results = list(memory.measure(1_000_000, 3_000_000, tmp_path))
+    assert [(result.what, result.judged) for result in results if not result.met] == []

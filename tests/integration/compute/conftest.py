@@ -1,0 +1,106 @@
+"""Every engine behind the seam, and a short way through one of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import shapely
+
+from libs.compute.duckdb import DuckDBEngine
+from libs.compute.engine import ComputeEngine, Source
+from libs.models import BBox, Changes
+from libs.transformations import Recipe, Registry
+
+ENGINES: dict[str, Callable[..., ComputeEngine]] = {
+    "duckdb": lambda scratch, threads=2, memory_mb=256: DuckDBEngine(scratch, memory_mb=memory_mb, threads=threads),
+}
+"""Every implementation of the seam: a further one is added here, and to ``worker.py``."""
+
+
+@dataclass
+class Result:
+    """What came out of an engine."""
+
+    rows: pa.Table
+    crs: str | None
+    features: int
+    bbox: BBox | None
+    changes: Changes
+
+
+@pytest.fixture(scope="session", params=sorted(ENGINES))
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def engine(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComputeEngine]:
+    """An engine for all tests that leave none of it behind: which each of them thereby checks."""
+    engine = ENGINES[kind](tmp_path_factory.mktemp("engine"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def new_engine(kind: str, tmp_path: Path) -> Iterator[Callable[..., ComputeEngine]]:
+    """Opens further engines on one scratch folder, ``tmp_path``."""
+    with ExitStack() as opened:
+
+        def new_engine(**options: int) -> ComputeEngine:
+            engine = ENGINES[kind](tmp_path, **options)
+            opened.callback(engine.close)
+            return engine
+
+        yield new_engine
+
+
+@pytest.fixture
+def recipe() -> Callable[..., Recipe]:
+    """A built-in recipe with its parameters bound."""
+    return lambda name, **parameters: Registry().recipes[name].bind(parameters)
+
+
+@pytest.fixture
+def wkb() -> Callable[..., pa.Array]:
+    """A geometry column from WKT, or nulls."""
+
+    def wkb(*shapes: str | None) -> pa.Array:
+        geometries = [None if shape is None else shapely.from_wkt(shape) for shape in shapes]
+        return pa.array(
+            [None if each is None else shapely.to_wkb(each, byte_order=1, flavor="iso") for each in geometries], pa.binary()
+        )
+
+    return wkb
+
+
+@pytest.fixture
+def source() -> Callable[..., Source]:
+    """A table as a source: a layer if it has the column ``geom``."""
+
+    def source(table: pa.Table, crs: str | None = "EPSG:4326", where: str = "files[0]: layer a", **changes: Any) -> Source:
+        batches = changes.get("batches", table.to_batches())
+        return Source(table.schema, crs if "geom" in table.column_names else None, batches, where)
+
+    return source
+
+
+@pytest.fixture
+def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path) -> Callable[..., Result]:
+    """Takes sources through a recipe in a workspace, and gives all that comes out."""
+
+    def through(
+        sources: Sequence[Source] | Source, by: Recipe | str = "raw", *, run_id: str = "run#1", on: ComputeEngine = engine
+    ) -> Result:
+        with on.workspace(run_id, tmp_path) as workspace:
+            table = workspace.table(recipe(by) if isinstance(by, str) else by)
+            for each in [sources] if isinstance(sources, Source) else sources:
+                table.load(each)
+            processed = table.finish()
+            rows = pa.Table.from_batches(processed.batches(), processed.schema)
+            return Result(rows, processed.crs, processed.features, processed.bbox, processed.changes)
+
+    return through

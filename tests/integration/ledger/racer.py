@@ -1,0 +1,108 @@
+"""One process of a race: says that it is ready, waits for the word to go, then does what it is told."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from libs.ledger import Action, DocumentStore, Ledger, SqliteStore
+from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run, utc_now
+
+
+def store_of(kind: str, place: str) -> DocumentStore:
+    return {"sqlite": lambda: SqliteStore(Path(place))}[kind]()
+
+
+def insert(kind: str, place: str, number: str) -> None:
+    """Open the store and try to insert each of 100 documents; print which were ours."""
+    store = store_of(kind, place)
+    print(*(i for i in range(100) if store.insert("runs", f"batch#{i}", {"owner": number})))
+
+
+def insert_forever(kind: str, place: str, _number: str) -> None:
+    """Insert until killed, printing what has been acknowledged."""
+    store = store_of(kind, place)
+    n = 0
+    while True:
+        if store.insert("outcomes", f"run#{n}", {"n": n, "padding": "x" * 1000}):
+            print(n, flush=True)
+        n += 1
+
+
+def insert_many(kind: str, place: str, number: str) -> None:
+    """Copy the same 100 documents, as all others do."""
+    store = store_of(kind, place)
+    store.insert_missing(("assets", f"dataset@{i}", {"number": number, "i": i}) for i in range(100))
+
+
+def manifest(batch_id: str) -> bytes:
+    file = {"path": "s3://landing-zone/a/b.geojson", "type": "vector", "format": "GeoJSON"}
+    return json.dumps({"batch_id": batch_id, "uploader": "racer", "intent": "ingest_vector", "files": [file]}).encode()
+
+
+def work(kind: str, place: str, _number: str) -> None:
+    """Process 200 batches as workers do, with a version of one dataset each; print those that were ours."""
+    ledger = Ledger(store_of(kind, place))
+    for i in range(200):
+        batch_id = f"batch-{i}"
+        received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+        if received.action is not Action.PROCESS:
+            continue
+        run = ledger.claim(received, {})
+        if run is None:
+            continue
+        reservation = ledger.reserve("dataset", run, lambda version: f"dataset/v{version}/data.parquet")
+        won = ledger.decide(
+            Outcome(
+                run_id=run.id, batch_id=batch_id, decision=Decision.SUCCESS, decided_at=ledger.clock(), decided_by=ledger.owner
+            )
+        )
+        assert won
+        print(f"{batch_id}:{reservation.version}")
+
+
+def work_until_done(kind: str, place: str, _number: str) -> None:
+    """Process 120 batches, slowly, again and again until none is left; to be killed at any time."""
+    ledger = Ledger(store_of(kind, place), lease_seconds=1.0)
+    left = [f"batch-{i}" for i in range(120)]
+    while left:
+        for batch_id in list(left):
+            received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+            if received.action is Action.FINISH:
+                left.remove(batch_id)
+            run = ledger.claim(received, {}) if received.action is Action.PROCESS else None
+            if run is not None:
+                reservation = ledger.reserve("dataset", run, lambda version: f"dataset/v{version}/data.parquet")
+                time.sleep(0.02)
+                ledger.heartbeat(run)
+                outcome = success(run, reservation)
+                if ledger.decide(outcome):
+                    ledger.publish(outcome)
+        time.sleep(0.02)
+
+
+def success(run: Run, reservation: Reservation) -> Outcome:
+    common = {
+        "dataset_id": reservation.dataset_id, "version": reservation.version, "run_id": run.id, "batch_id": run.batch_id,
+        "created_at": utc_now(), "changes": Changes(),
+    }  # fmt: skip
+    asset = Asset(**common, features=0, crs=None, bbox=None, geometry_types=(), table_schema=(), files=())
+    lineage = Lineage(
+        **common, uploader="racer", intent="ingest_vector", recipe={}, manifest={}, inputs=(), engine="none", software={}
+    )
+    return Outcome(
+        run_id=run.id, batch_id=run.batch_id, decision=Decision.SUCCESS, decided_at=utc_now(), decided_by=run.owner,
+        assets=(asset,), lineage=(lineage,),
+    )  # fmt: skip
+
+
+def main() -> None:
+    kind, place, what, number = sys.argv[1:]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    tasks = (insert, insert_forever, insert_many, work, work_until_done)
+    {task.__name__: task for task in tasks}[what](kind, place, number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The contract of an object store; every implementation must pass."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from libs.storage import ObjectInfo, ObjectMissing, ObjectStore
+
+pytestmark = pytest.mark.integration
+
+NAMES = [
+    "Straßen 2024 #1.geojson",
+    "a#1",
+    "50% of it.csv",
+    "a%20b.json",
+    "what?.json",
+    "a&b+c=d;e,f@g$h!i()",
+    "[a]{b}^`|<>\"'.x",
+    "composed-\u00e9.txt",
+    "decomposed-e\u0301.txt",
+    "emoji 😀.kml",
+    ".hidden",
+    "trailing ",
+    "a:b*c~d",
+    "back\\slash",
+    "ü/ö/deep/file.shp",
+    "roads.gdb/a00000001.gdbtable",
+]
+
+
+def keys(store: ObjectStore, prefix: str = "") -> list[str]:
+    return [info.key for info in store.list(prefix)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_round_trips_whatever_its_characters(store: ObjectStore, name: str) -> None:
+    store.put(name, b"put")
+    assert keys(store) == [name]
+    assert store.head(name).key == name
+    assert store.read(name) == b"put"
+    assert store.delete(name)
+    assert store.create(name, b"created")
+    assert b"".join(store.stream(name)) == b"created"
+    assert store.uri(name) == f"s3://bucket/{name}"
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\0b", "a" * 1025, "half-\ud800"])
+def test_a_key_not_in_normal_form_is_refused_by_every_method(store: ObjectStore, key: str) -> None:
+    for attempt in (
+        lambda: store.head(key),
+        lambda: store.read(key),
+        lambda: list(store.stream(key)),
+        lambda: store.put(key, b""),
+        lambda: store.create(key, b""),
+        lambda: store.delete(key),
+    ):
+        with pytest.raises(ValueError, match="key"):
+            attempt()
+    assert keys(store) == []
+
+
+def test_a_listing_is_recursive_sorted_and_filtered_by_any_prefix(store: ObjectStore) -> None:
+    for key in ("b/2", "b/10", "a/z/y", "bb", "c", "b.c/d", "B"):
+        store.put(key, b"12345")
+    assert keys(store) == ["B", "a/z/y", "b.c/d", "b/10", "b/2", "bb", "c"]
+    assert keys(store, "b/") == ["b/10", "b/2"]
+    assert keys(store, "b/1") == ["b/10"]
+    assert keys(store, "a/z") == ["a/z/y"]
+    assert keys(store, "nothing/here") == []
+    assert keys(store, "c/") == []
+    assert {info.size for info in store.list()} == {5}
+
+
+def test_head_tells_size_and_time_and_another_version_after_each_upload(store: ObjectStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    store.put("a", b"same")
+    first = store.head("a")
+    assert isinstance(first, ObjectInfo)
+    assert first.size == 4
+    assert before < first.modified < datetime.now(UTC) + timedelta(seconds=5)
+    assert next(store.list()) == first == store.head("a")
+    time.sleep(0.02)
+    store.put("a", b"same")
+    assert store.head("a").version != first.version
+    assert store.head("missing") is None
+
+
+def test_what_is_missing_is_missing(store: ObjectStore) -> None:
+    store.put("folder/file", b"")
+    for key in ("missing", "folder", "folder/missing", "folder/file/below", "missing/missing"):
+        assert store.head(key) is None
+        with pytest.raises(ObjectMissing, match=f"s3://bucket/{key}"):
+            store.read(key)
+        with pytest.raises(ObjectMissing, match=f"s3://bucket/{key}"):
+            next(store.stream(key))
+        assert not store.delete(key)
+    assert store.read("folder/file") == b""
+
+
+def test_reading_with_a_limit_and_in_pieces(store: ObjectStore) -> None:
+    content = bytes(range(256)) * 4000
+    store.put("a", content)
+    assert store.read("a", 10) == content[:10]
+    assert store.read("a", 10**9) == content
+    pieces = list(store.stream("a", 65_536))
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= 65_536
+    assert len(pieces) > 10
+
+
+def test_files_are_written_as_they_are(store: ObjectStore, tmp_path: Path) -> None:
+    content = os.urandom(9 * 1024 * 1024 + 1)
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    store.put("put", source)
+    assert store.create("created", source)
+    assert source.read_bytes() == content
+    source.write_bytes(b"changed since")
+    assert store.read("put") == store.read("created") == content
+
+
+def test_a_file_given_away_is_gone_and_one_refused_is_not(store: ObjectStore, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"first")
+    second.write_bytes(b"second")
+    assert store.create("v1/data", first, give=True)
+    assert not first.exists()
+    assert not store.create("v1/data", second, give=True)
+    assert second.read_bytes() == b"second"
+    assert store.read("v1/data") == b"first"
+
+
+def test_a_missing_source_leaves_nothing(store: ObjectStore, tmp_path: Path) -> None:
+    for write in (store.put, store.create):
+        with pytest.raises(FileNotFoundError):
+            write("a/b", tmp_path / "missing")
+    assert keys(store) == []
+
+
+def test_create_never_overwrites_and_put_does(store: ObjectStore) -> None:
+    assert store.create("a", b"1")
+    assert not store.create("a", b"2")
+    assert store.read("a") == b"1"
+    store.put("a", b"3")
+    assert store.read("a") == b"3"
+
+
+def test_a_delete_of_another_version_leaves_the_object(store: ObjectStore) -> None:
+    store.put("a", b"old")
+    old = store.head("a").version
+    time.sleep(0.02)
+    store.put("a", b"new")
+    assert not store.delete("a", old)
+    assert store.read("a") == b"new"
+    assert store.delete("a", store.head("a").version)
+    assert not store.delete("a", old)
+    assert store.head("a") is None
+
+
+def test_of_eight_processes_that_create_one_object_one_wins(race, store: ObjectStore) -> None:
+    winners = {int(won): str(number) for number, printed in enumerate(race(8, "create")) for won in printed.split()}
+    assert sum(len(list(store.list(f"dataset/v{i}/"))) for i in range(50)) == 50
+    for i in range(50):
+        assert store.read(f"dataset/v{i}/data.parquet").decode() == winners[i] * 10_000
+
+
+def test_of_eight_processes_that_give_a_file_for_one_object_one_wins(race, store: ObjectStore) -> None:
+    printed = race(8, "give")
+    won = [int(word) for line in printed for word in line.split()]
+    assert sorted(won) == list(range(50))
+    for number, line in enumerate(printed):
+        for i in line.split():
+            assert store.read(f"dataset/v{i}/data.parquet").decode() == str(number) * 10_000
+
+
+def test_readers_see_one_content_while_writers_replace_it(start, store: ObjectStore) -> None:
+    store.put("reports/one.json", b"0" * 100_000)
+    writers = start(2, "put")
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        content = store.read("reports/one.json")
+        assert len(content) == 100_000
+        assert len(set(content)) == 1
+        seen.add(content[:1])
+    for writer in writers:
+        writer.communicate()
+    assert seen == {b"0", b"1"}
+
+
+def test_a_writer_that_is_killed_leaves_whole_objects_only(start, store: ObjectStore, tmp_path: Path) -> None:
+    content = os.urandom(2_000_000)
+    (tmp_path / "large").write_bytes(content)
+    (writer,) = start(1, "forever")
+    writer.stdin.write("go\n")
+    writer.stdin.flush()
+    while len(keys(store)) < 5:
+        time.sleep(0.001)
+    writer.kill()
+    writer.communicate()
+    for key in keys(store):
+        assert store.read(key) == content

@@ -1,0 +1,142 @@
+import json
+import zipfile
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.models import Rejected
+from libs.models.base import ID_PATTERN
+from services.cli import intake
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_"),
+    [
+        ("a.geojson", b"", "GeoJSON"),
+        ("A.GPKG", b"", "GPKG"),
+        ("a.shp", b"", "ESRI Shapefile"),
+        ("a.kmz", b"PK\3\4", "KMZ"),
+        ("a.json", b'{"type": "FeatureCollection"}', "GeoJSON"),
+        ("a.json", b'\x1e{"type": "Feature"}\n', "GeoJSONSeq"),
+        ("a.tab", b"!table\n!version 300\n", "MapInfo TAB"),
+        ("a.tab", b"id\tname\n1\tx\n", "CSV"),
+    ],
+)
+def test_the_format_is_proposed_by_extension_and_by_content_where_that_serves_several(tmp_path, name, content, format_):
+    (tmp_path / name).write_bytes(content)
+    assert intake.format_of(tmp_path / name).name == format_
+
+
+@pytest.mark.parametrize(
+    ("members", "format_"),
+    [
+        (["readme.txt", "delivery/roads.shp", "delivery/roads.dbf"], "ESRI Shapefile"),
+        (["town.gpkg", "notes.csv"], "GPKG"),
+        (["town.gdb/a00000001.gdbtable"], "FileGDB"),
+    ],
+)
+def test_an_archive_is_what_it_holds(tmp_path, members, format_):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for member in members:
+            archive.writestr(member, b"")
+    assert intake.format_of(tmp_path / "a.zip").name == format_
+
+
+def test_what_no_extension_explains_is_a_usage_error_that_helps(tmp_path):
+    touch(tmp_path, "data.bin")
+    with pytest.raises(typer.BadParameter, match=r"--format.*\.gpkg"):
+        intake.format_of(tmp_path / "data.bin")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("photo.jpg", b"")
+    with pytest.raises(typer.BadParameter, match=r"photo\.jpg"):
+        intake.format_of(tmp_path / "a.zip")
+    (tmp_path / "broken.zip").write_bytes(b"PK\3\4")
+    with pytest.raises(typer.BadParameter, match="cannot be opened"):
+        intake.format_of(tmp_path / "broken.zip")
+
+
+def test_a_file_that_is_named_like_a_filegdb_folder_is_none(tmp_path):
+    touch(tmp_path, "a.gdb")
+    with pytest.raises(typer.BadParameter):
+        intake.format_of(tmp_path / "a.gdb")
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
+    touch(tmp_path, "east/roads.shp", "west/Roads.shp", "south/roads.gpkg")
+    found = intake.uploads([tmp_path / "east/roads.shp", tmp_path / "west/Roads.shp", tmp_path / "south/roads.gpkg"], None)
+    assert [upload.key for upload in found] == ["roads.shp", "2/Roads.shp", "roads.gpkg"]
+
+
+def test_a_format_by_name_is_forgiving_about_its_spelling_only(tmp_path):
+    touch(tmp_path, "data.bin")
+    assert intake.uploads([tmp_path / "data.bin"], "geo package")[0].format.name == "GPKG"
+    with pytest.raises(Rejected, match="unknown_format"):
+        intake.uploads([tmp_path / "data.bin"], "GeoPakage")
+
+
+def test_only_a_csv_with_coordinates_is_vector(tmp_path):
+    touch(tmp_path, "t.csv", "a.geojson")
+    table, geojson = intake.uploads([tmp_path / "t.csv", tmp_path / "a.geojson"], None)
+    assert table.entry({"delimiter": ";"}) == {"type": "tabular", "format": "CSV", "options": {"delimiter": ";"}}
+    assert table.entry({"x": "lon", "y": "lat"}) == {"type": "vector", "format": "CSV", "options": {"x": "lon", "y": "lat"}}
+    assert table.entry({}) == {"type": "tabular", "format": "CSV"}
+    assert geojson.entry({"x": "lon", "y": "lat"}) == {"type": "vector", "format": "GeoJSON"}
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("id,Lon,Lat\n", ("Lon", "Lat")),
+        ('"id";"Easting";"Northing"\r\n', ("Easting", "Northing")),
+        ("\ufeffx\ty\n", ("x", "y")),
+        ("id,lat\n", None),
+        ("", None),
+    ],
+)
+def test_columns_that_look_like_coordinates_are_noticed(tmp_path, header, columns):
+    path = tmp_path / "t.csv"
+    path.write_text(header, encoding="utf-8", newline="")
+    assert intake.coordinate_columns(path) == columns
+
+
+def test_a_folder_is_a_filegdb_or_a_mistake(tmp_path):
+    (tmp_path / "shapes").mkdir()
+    with pytest.raises(typer.BadParameter, match="is a folder"):
+        intake.format_of(tmp_path / "shapes")
+
+
+def test_parameters_are_json_where_they_can_be():
+    assert intake.parameters(["n=5", "s=Elm Street", "l=[1,2]", "e=", "q=a=b"]) == {
+        "n": 5, "s": "Elm Street", "l": [1, 2], "e": "", "q": "a=b",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", [["n"], ["=5"], ["n=1", "n=2"]])
+def test_wrong_parameters_are_usage_errors(pairs):
+    with pytest.raises(typer.BadParameter):
+        intake.parameters(pairs)
+
+
+NAMES = st.text(min_size=1).filter(lambda name: "=" not in name)
+
+
+@given(st.dictionaries(NAMES, st.integers() | st.lists(st.booleans()), max_size=4))
+def test_every_json_value_survives(values):
+    assert intake.parameters([f"{name}={json.dumps(value)}" for name, value in values.items()]) == values
+
+
+@pytest.mark.parametrize("name", ["roads.gpkg", "Straßen & Wege.geojson", "..gpkg", "日本.csv", "x" * 200 + ".shp", "_x.kml"])
+def test_a_batch_id_can_be_made_of_any_file_name(tmp_path, name):
+    import re
+
+    identifier = intake.new_batch_id(tmp_path / name)
+    assert re.match(ID_PATTERN, identifier)
+    assert identifier != intake.new_batch_id(tmp_path / name)

@@ -1,0 +1,37 @@
+from libs.models import Changes, Problem, Report, Status
+from libs.models.report import DatasetReport
+from services.cli import report
+
+DATASET = DatasetReport(
+    dataset_id="a.roads", version=3, features=12_345, crs="EPSG:4326", bbox=(0, 0, 1, 1), geometry_types=("LineString", "Point"),
+    changes=Changes(repaired=2, linearized=1, dropped={"filter": 7}, renamed={"geom": "geom_1"}, counts={"m_values_dropped": 5}),
+    files=({"uri": "s3://data-lake/a.roads/v3/data.parquet", "sha256": "0" * 64, "bytes": 3449, "features": 12_345},),
+)  # fmt: skip
+
+
+def shown(capsys, **fields):
+    base = {"batch_id": "b1", "run_id": "b1#1", "status": Status.SUCCESS, "intent": "ingest_vector", "recipe": "default"}
+    report.show(Report(**base | fields), lambda uri: uri.removeprefix("s3://"))
+    return capsys.readouterr().out
+
+
+def test_a_success_says_what_was_made_and_every_change(capsys):
+    said = shown(capsys, datasets=(DATASET,))
+    assert "✓ b1  success: 1 dataset" in said
+    assert "a.roads@3  12,345 features  LineString, Point  EPSG:4326" in said
+    for change in ("2 geometries repaired", "1 curved geometry turned into lines", "7 features left out by filter",
+                   "renamed 'geom' to 'geom_1'", "5 m values dropped"):  # fmt: skip
+        assert change in said
+    assert "data-lake/a.roads/v3/data.parquet  3.4 kB" in said
+
+
+def test_what_was_not_changed_is_not_mentioned(capsys):
+    assert "changed" not in shown(capsys, datasets=(DATASET.model_copy(update={"changes": Changes()}),))
+
+
+def test_problems_and_warnings_say_where_what_and_what_to_do(capsys):
+    problem = Problem(code="crs_missing", where="files[0]", message="No CRS.", remedy="Add one.")
+    said = shown(capsys, status=Status.REJECTED, problems=(problem, problem), warnings=(problem,))
+    assert "✗ b1  rejected: 2 problems" in said
+    assert "  2. files[0]  crs_missing\n     No CRS.\n     → Add one.\n" in said
+    assert "1 warning" in said

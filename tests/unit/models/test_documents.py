@@ -1,0 +1,119 @@
+"""Every document of the ledger goes to plain values and comes back the same."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from libs.models import (
+    Activity,
+    Asset,
+    Changes,
+    Decision,
+    Document,
+    Field,
+    InputLayer,
+    InputObject,
+    LakeFile,
+    Lineage,
+    Outcome,
+    Problem,
+    Receipt,
+    Report,
+    Reservation,
+    Run,
+    Status,
+    utc_now,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+SHA = "0123456789abcdef" * 4
+PROBLEM = Problem(code="crs_mismatch", where="files[0].crs", message="They differ.", remedy="Correct it.")
+CHANGES = Changes(repaired=1, dropped={"clip": 2}, renamed={"geom": "geom_1"}, counts={"simplified": 3})
+FILE = LakeFile(uri="s3://data-lake/a.b/v2/data.parquet", sha256=SHA, bytes=10, features=3)
+ASSET = Asset(
+    dataset_id="a.b", version=2, run_id="x#1", batch_id="x", created_at=NOW, features=3, crs="EPSG:4326",
+    bbox=(0.1, -1.0, 2.0, 3.5), geometry_types=("Point", "Polygon Z"), table_schema=(Field(name="id", type="int64"),),
+    changes=CHANGES, files=(FILE,),
+)  # fmt: skip
+INPUT = InputLayer(
+    file=0, path="s3://landing-zone/a.gpkg", format="GPKG", layer="roads", crs=None, features=3,
+    objects=(InputObject(key="a.gpkg", sha256=SHA, bytes=1),),
+)  # fmt: skip
+LINEAGE = Lineage(
+    dataset_id="a.b", version=2, run_id="x#1", batch_id="x", uploader="me", created_at=NOW, intent="ingest",
+    recipe={"steps": [{"op": "reproject"}]}, manifest={"files": []}, inputs=(INPUT,), changes=CHANGES, engine="duckdb",
+    software={"duckdb": "1"}, seconds={"read": 0.25},
+)  # fmt: skip
+OUTCOME = Outcome(
+    run_id="x#1", batch_id="x", decision=Decision.SUCCESS, decided_at=NOW, decided_by="me", intent="ingest", recipe="default",
+    warnings=(PROBLEM,), assets=(ASSET,), lineage=(LINEAGE,),
+)  # fmt: skip
+RECEIPT = Receipt(batch_id="x", sha256=SHA, key="manifests/x.json", received_at=NOW, content={"a": [1.5]}, problems=(PROBLEM,))
+RUN = Run(
+    batch_id="x", attempt=1, receipt_id=RECEIPT.id, upload="u", owner="me", started_at=NOW, heartbeat_at=NOW, lease_seconds=60
+)
+RESERVATION = Reservation(dataset_id="a.b", version=2, run_id="x#1", key="a.b/v2/data.parquet", reserved_at=NOW)
+ACTIVITY = Activity(at=NOW, actor="me", action="claimed", subject="x#1", details={"n": 1})
+
+IDS = [
+    (RECEIPT, f"x@{SHA[:16]}"),
+    (RECEIPT.model_copy(update={"verdict": 2}), f"x@{SHA[:16]}~2"),
+    (RUN, "x#1"),
+    (OUTCOME, "x#1"),
+    (RESERVATION, "a.b@2"),
+    (ASSET, "a.b@2"),
+    (LINEAGE, "a.b@2"),
+]
+
+
+@pytest.mark.parametrize(("document", "identity"), IDS)
+def test_a_document_has_its_natural_id(document: Any, identity: str) -> None:
+    assert document.id == identity
+
+
+@pytest.mark.parametrize("document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, ACTIVITY])
+def test_a_document_comes_back_from_plain_values(document: Document) -> None:
+    plain = document.to_document()
+    assert types_in(plain) <= {dict, list, str, int, float, bool, type(None), datetime}
+    assert type(document).from_document(plain | {"_id": "whatever"}) == document
+
+
+def types_in(value: Any) -> set[type]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {type(value)}.union(*map(types_in, inner))
+
+
+def test_moments_are_kept_as_every_store_keeps_them() -> None:
+    east = datetime(2026, 1, 1, 12, microsecond=123_456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    kept = RUN.model_validate(RUN.model_dump() | {"started_at": east}).started_at
+    assert kept == east.replace(microsecond=123_000)
+    assert kept.tzinfo is UTC
+    assert utc_now().microsecond % 1000 == 0
+    with pytest.raises(ValidationError):
+        RUN.model_validate(RUN.model_dump() | {"started_at": datetime(2026, 1, 1)})  # noqa: DTZ001 - naive on purpose
+
+
+def test_a_document_is_not_changed_and_takes_no_unknown_key() -> None:
+    with pytest.raises(ValidationError):
+        RUN.attempt = 2
+    with pytest.raises(ValidationError):
+        RUN.from_document(RUN.to_document() | {"atempt": 2})
+
+
+def test_the_report_tells_an_outcome() -> None:
+    report = Report.of_outcome(OUTCOME)
+    assert (report.batch_id, report.run_id, report.status, report.recipe) == ("x", "x#1", Status.SUCCESS, "default")
+    assert report.warnings == (PROBLEM,)
+    (dataset,) = report.datasets
+    assert (dataset.dataset_id, dataset.version, dataset.features, dataset.files) == ("a.b", 2, 3, (FILE,))
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("content", "intent"), [({"intent": "clip"}, "clip"), ({"intent": 1}, None), ({}, None), ([], None), (None, None)]
+)
+def test_the_report_tells_a_rejection(content: Any, intent: str | None) -> None:
+    report = Report.of_rejection(RECEIPT.model_copy(update={"content": content}))
+    assert (report.status, report.run_id, report.intent, report.problems) == (Status.REJECTED, None, intent, (PROBLEM,))

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.spatial_utils.sniffing import Kind, kind_of, kind_of_bytes
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"", Kind.EMPTY),
+        (b" \r\n", Kind.EMPTY),
+        (b"\xef\xbb\xbf", Kind.EMPTY),
+        (b"PK\x03\x04...", Kind.ZIP),
+        (b"PK\x05\x06" + b"\0" * 18, Kind.ZIP),
+        (b"\x1f\x8b\x08", Kind.GZIP),
+        (b"SQLite format 3\0...", Kind.SQLITE),
+        (b"\0\0\x27\x0a" + b"\0" * 96, Kind.SHAPEFILE),
+        (b"fgb\x03fgb\x00", Kind.FLATGEOBUF),
+        (b"PAR1...", Kind.PARQUET),
+        (b'{"type": "FeatureCollection"}', Kind.JSON),
+        (b'\xef\xbb\xbf {"type":"Feature"}', Kind.JSON),
+        (b"[1]", Kind.JSON),
+        (b'\x1e{"type":"Feature"}\n', Kind.JSON_SEQUENCE),
+        (b'{"type":"Topology"}', Kind.TOPOJSON),
+        (b'{"geometryType":"esriGeometryPoint"}', Kind.ESRI_JSON),
+        (b"<!DOCTYPE html><html>", Kind.HTML),
+        (b"<html>", Kind.HTML),
+        (b'<?xml version="1.0"?>\n<!-- c --><kml xmlns="x">', Kind.KML),
+        (b"<kml:kml>", Kind.KML),
+        (b"<gpx>", Kind.GPX),
+        (b"<gml:FeatureCollection>", Kind.XML),
+        (b"<OGRVRTDataSource>", Kind.VRT),
+        (b"<osm>", Kind.OSM_XML),
+        (b"<ows:ExceptionReport>", Kind.XML_ERROR),
+        (b"!table\n!version 300", Kind.MAPINFO_TAB),
+        (b"!TABLE\r\n", Kind.MAPINFO_TAB),
+        (b'Version 300\nCharset "x"\nColumns 1\n', Kind.MAPINFO_MIF),
+        (b"  0\nSECTION\n  2\nHEADER\n", Kind.DXF),
+        (b"999\ncomment\n  0\r\nSECTION\n", Kind.DXF),
+        (b"AutoCAD Binary DXF\r\n", Kind.DXF_BINARY),
+        (b"AC1027", Kind.DWG),
+        (b"a,b\n1,2\n", Kind.TEXT),
+        (b"version,x\n1,2\n", Kind.TEXT),
+        (b"\xff\xfea\0,\0", Kind.TEXT_UTF16),
+        (b"abc\0def", Kind.BINARY),
+        (b"\0\0\0\x0e\n\x09OSMHeader", Kind.PBF),
+        (b"II*\0", Kind.TIFF),
+        (b"version https://git-lfs.github.com", Kind.LFS_POINTER),
+        (bytes([3, 95, 7, 26, 1, 0, 0, 0, 65, 0, 11, 0]) + b"\0" * 20 + b"N" * 32 + b"\r", Kind.DBASE),
+    ],
+)
+def test_kinds(head: bytes, kind: Kind) -> None:
+    assert kind_of_bytes(head) is kind
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert kind_of(tmp_path) is Kind.FOLDER
+
+
+@given(st.binary(max_size=300))
+def test_anything_has_a_kind(head: bytes) -> None:
+    assert isinstance(kind_of_bytes(head), Kind)

@@ -1,0 +1,36 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from libs.storage import DataLake, FolderStore, ObjectMissing
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> DataLake:
+    return DataLake(FolderStore(tmp_path / "home", "data-lake"))
+
+
+def test_a_version_is_placed_once(lake: DataLake, tmp_path: Path) -> None:
+    key = lake.key("alpha.roads", 3)
+    assert key == "alpha.roads/v3/data.parquet"
+    assert lake.uri(key) == "s3://data-lake/alpha.roads/v3/data.parquet"
+    assert lake.key_of(lake.uri(key)) == key
+    made = tmp_path / "made"
+    made.write_bytes(b"PAR1")
+    assert lake.place(key, made)
+    assert not made.exists()
+    made.write_bytes(b"other")
+    assert not lake.place(key, made)
+    assert lake.hash(key) == (hashlib.sha256(b"PAR1").hexdigest(), 4)
+    assert [info.key for info in lake.objects("alpha.roads/")] == [key]
+    lake.remove(key)
+    lake.remove(key)
+    assert list(lake.objects()) == []
+    with pytest.raises(ObjectMissing):
+        lake.hash(key)
+
+
+def test_a_foreign_uri_has_no_key(lake: DataLake) -> None:
+    with pytest.raises(ValueError, match="does not lie in the data lake"):
+        lake.key_of("s3://data-lake-2/alpha/v1/data.parquet")

@@ -1,0 +1,141 @@
+import hashlib
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from libs.models import Rejected, Report
+from libs.storage import FolderStore, LandingZone
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> LandingZone:
+    return LandingZone(FolderStore(tmp_path / "home", "landing-zone"))
+
+
+def dropped(landing: LandingZone, key: str, content: bytes = b"") -> Path:
+    path = landing.store.root / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_waiting_are_the_manifests_and_nothing_else_oldest_first(landing: LandingZone) -> None:
+    others = ["manifests/readme.txt", "manifests/sub/a.json", "manifests/._b.json", "archive/a/1.json", "x/a.json"]
+    for key in ["manifests/b #1.JSON", *others]:
+        dropped(landing, key)
+    time.sleep(0.02)
+    dropped(landing, "manifests/a.json")
+    assert [info.key for info in landing.waiting()] == ["manifests/b #1.JSON", "manifests/a.json"]
+
+
+def test_a_manifest_still_being_copied_is_waited_for(landing: LandingZone) -> None:
+    path = dropped(landing, "manifests/a.json", b'{"half')
+
+    def finish() -> None:
+        time.sleep(0.2)
+        path.write_bytes(b'{"half": 1}')
+
+    writer = threading.Thread(target=finish)
+    writer.start()
+    assert landing.read_manifest("manifests/a.json") == b'{"half": 1}'
+    writer.join()
+
+
+def test_a_manifest_that_stays_broken_is_given_back_as_it_is(landing: LandingZone) -> None:
+    dropped(landing, "manifests/a.json", b'{"half')
+    assert landing.read_manifest("manifests/a.json") == b'{"half'
+    assert landing.read_manifest("manifests/gone.json") is None
+
+
+def test_a_key_resolves_to_its_object_or_to_those_of_its_folder(landing: LandingZone) -> None:
+    for key in ("x/a.gpkg", "x/a.gpkg-wal", "x/roads.gdb/1.gdbtable", "x/roads.gdb/2.gdbtable", "x/roads.gdb.zip"):
+        dropped(landing, key)
+    assert [info.key for info in landing.resolve("x/a.gpkg")] == ["x/a.gpkg"]
+    assert [info.key for info in landing.resolve("x/roads.gdb")] == ["x/roads.gdb/1.gdbtable", "x/roads.gdb/2.gdbtable"]
+    assert landing.resolve("x/b.gpkg") == []
+    assert [info.key for info in landing.siblings("x/a.gpkg")] == ["x/a.gpkg", "x/a.gpkg-wal", "x/roads.gdb.zip"]
+
+
+def test_fetching_copies_and_hashes(landing: LandingZone, tmp_path: Path) -> None:
+    content = os.urandom(9_000_001)
+    dropped(landing, "x/a.bin", content)
+    fetched = landing.fetch("x/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == content
+    assert (fetched.key, fetched.sha256, fetched.bytes) == ("x/a.bin", hashlib.sha256(content).hexdigest(), 9_000_001)
+    with pytest.raises(FileExistsError):
+        landing.fetch("x/a.bin", tmp_path / "a.bin")
+
+
+def test_fetching_nothing_hashes_nothing(landing: LandingZone, tmp_path: Path) -> None:
+    dropped(landing, "x/empty")
+    assert landing.fetch("x/empty", tmp_path / "empty").sha256 == hashlib.sha256().hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ("x/Roads.geojson", "x/roads.geojson"),
+        ("x/caf\u0065\u0301.json", "x/caf\u00e9.json"),
+        ("x/roads.geojson", "x/raods.geojson"),
+    ],
+)
+def test_a_missing_file_is_told_with_the_one_that_was_meant(landing: LandingZone, tmp_path: Path, there: str, asked: str) -> None:
+    dropped(landing, there)
+    with pytest.raises(Rejected) as rejection:
+        landing.fetch(asked, tmp_path / "target")
+    (problem,) = rejection.value.problems
+    assert problem.code == "missing_file"
+    assert f"s3://landing-zone/{there}" in problem.message
+    assert landing.missing("nothing/like/it", "files[0].path").message.endswith("landing zone.")
+
+
+def test_a_link_is_refused_with_a_reason(landing: LandingZone, tmp_path: Path) -> None:
+    (landing.store.root / "passwd.geojson").symlink_to("/etc/passwd")
+    for attempt in (lambda: landing.resolve("passwd.geojson"), lambda: landing.fetch("passwd.geojson", tmp_path / "t")):
+        with pytest.raises(Rejected) as rejection:
+            attempt()
+        (problem,) = rejection.value.problems
+        assert (problem.code, problem.where) == ("unreadable_file", "s3://landing-zone/passwd.geojson")
+        assert "symbolic link" in problem.message
+
+
+def test_archiving_takes_the_manifest_away_and_can_be_repeated(landing: LandingZone) -> None:
+    landing.submit(b'{"n": 1}', "a")
+    (manifest,) = landing.waiting()
+    for _ in range(2):
+        assert landing.archive(manifest, b'{"n": 1}', "a", "a#1") == "archive/a/a-1.json"
+        assert landing.waiting() == []
+    assert landing.store.read("archive/a/a-1.json") == b'{"n": 1}'
+
+
+def test_archiving_leaves_a_newer_upload_even_of_the_same_content(landing: LandingZone) -> None:
+    landing.submit(b"{}", "a")
+    (manifest,) = landing.waiting()
+    time.sleep(0.02)
+    landing.submit(b"{}", "a")
+    landing.archive(manifest, b"{}", "a", "a#1")
+    assert [info.key for info in landing.waiting()] == ["manifests/a.json"]
+
+
+def test_an_archived_manifest_is_never_overwritten(landing: LandingZone) -> None:
+    landing.submit(b"{}", "a")
+    (manifest,) = landing.waiting()
+    landing.archive(manifest, b"first", "a", "a#1")
+    landing.archive(manifest, b"second", "a", "a#1")
+    assert landing.store.read("archive/a/a-1.json") == b"first"
+
+
+def test_a_report_lies_where_its_uploader_looks(landing: LandingZone) -> None:
+    report = Report(batch_id="a", run_id=None, status="rejected", intent=None, recipe=None)
+    assert landing.report(report) == "reports/a.json"
+    assert Report.model_validate(json.loads(landing.store.read("reports/a.json"))) == report
+
+
+def test_an_upload_is_named_as_manifests_name_it(landing: LandingZone, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"x,y\n")
+    assert landing.upload(tmp_path / "a.csv", "u/1/a.csv") == "s3://landing-zone/u/1/a.csv"
+    assert landing.store.read("u/1/a.csv") == b"x,y\n"

@@ -1,0 +1,233 @@
+"""Plans as text: what a recipe comes to, and what it refuses."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.models import Rejected
+from libs.transformations import Column, Dialect, DuckDb, Plan, PostGis, Recipe, Registry, Relation
+from libs.transformations.crs import CrsFacts, CrsUnit
+
+DIALECTS = [DuckDb(), PostGis()]
+COLUMNS = (
+    Column(name="id", type="int64"),
+    Column(name="Kind", type="string"),
+    Column(name="height", type="double"),
+    Column(name="built", type="date32[day]"),
+    Column(name="flag", type="bool"),
+    Column(name="tags", type="list<item: string>"),
+)
+PARCELS = Relation(columns=COLUMNS, geometry=True, crs="EPSG:25832")
+TABLE = Relation(columns=COLUMNS, geometry=False)
+
+
+def look_up(text: str) -> CrsFacts:
+    if text not in {"EPSG:25832", "EPSG:4326", "EPSG:3857"}:
+        raise ValueError(f"{text} is no CRS")
+    return CrsFacts(text, CrsUnit("angle", 1) if text == "EPSG:4326" else CrsUnit("length", 1))
+
+
+def recipe(*steps: dict[str, object]) -> Recipe:
+    return Recipe.model_validate({"name": "mine", "description": "Mine.", "steps": steps})
+
+
+def plan(relation: Relation, *steps: dict[str, object], dialect: Dialect = DIALECTS[0]) -> Plan:
+    return recipe(*steps).plan(relation, dialect, look_up)
+
+
+def test_the_default_recipe_in_duckdb() -> None:
+    plan = Registry().recipes["default"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
+    (stage,) = plan.stages
+    assert stage.select.splitlines() == [
+        "WITH step_1_reproject AS (",
+        'SELECT "_etl_row", "id", ST_Transform(ST_GeomFromWKB(geom), \'EPSG:25832\', \'EPSG:4326\', always_xy := true) AS "geom"',
+        "FROM raw_data",
+        "),",
+        "step_2_repair AS (",
+        (
+            'SELECT "_etl_row", coalesce(isinf(ST_XMax(geom)), false) AS "_etl_1_lost", '
+            'NOT ST_IsValid(geom) AS "_etl_2_invalid", "id", "geom"'
+        ),
+        "FROM step_1_reproject",
+        "),",
+        "step_2_repair_2 AS (",
+        (
+            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_invalid", "id", '
+            'CASE WHEN _etl_2_invalid THEN TRY(ST_MakeValid(geom)) ELSE geom END AS "geom"'
+        ),
+        "FROM step_2_repair",
+        ")",
+        (
+            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_invalid", '
+            'CASE WHEN _etl_2_invalid THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_2_failed", "id", "geom"'
+        ),
+        "FROM step_2_repair_2",
+    ]
+    assert plan.relation.crs == "EPSG:4326"
+    assert plan.kept is None
+    assert (stage.source, stage.target, stage.row_local) == ("raw_data", "processed", True)
+
+
+def test_postgis_keeps_the_selects_apart() -> None:
+    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
+    assert stage.select.count(", generate_series(1, 1) AS _etl_fence\n") == stage.select.count(" AS (\n") == 3
+    assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
+
+
+def test_postgis_takes_a_crs_as_text_where_it_has_no_number_for_it() -> None:
+    relation = PARCELS.model_copy(update={"crs": 'PROJCRS["Town"]'})
+    steps = recipe({"op": "reproject", "crs": "EPSG:4326"})
+    assert """ST_Transform(geom, 'PROJCRS["Town"]', 'EPSG:4326')""" in steps.plan(relation, PostGis()).stages[0].select
+    numbers = {'PROJCRS["Town"]': 910_001, "EPSG:4326": 4326}
+    assert "ST_SetSRID(geom, 910001), 4326)" in steps.plan(relation, PostGis(numbers.get)).stages[0].select
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_what_changes_nothing_is_one_plain_select(dialect: Dialect) -> None:
+    (stage,) = recipe().plan(TABLE, dialect).stages
+    assert stage.select == 'SELECT "_etl_row", "id", "Kind", "height", "built", "flag", "tags"\nFROM raw_data'
+    assert stage.audit is None
+
+
+def test_reprojecting_to_the_crs_of_the_source_is_no_work() -> None:
+    relation = PARCELS.model_copy(update={"crs": "OGC:CRS84"})
+    made = recipe({"op": "reproject", "crs": "EPSG:4326"}).plan(relation, DuckDb())
+    assert "ST_Transform" not in made.stages[0].select
+    assert made.relation.crs == "EPSG:4326"
+
+
+def test_a_table_passes_the_steps_that_change_geometries() -> None:
+    steps = [{"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"}, {"op": "force_2d"}]
+    steps += [
+        {"op": "simplify", "tolerance": {"value": 1, "unit": "m"}},
+        {"op": "set_precision", "grid": {"value": 1, "unit": "m"}},
+    ]
+    assert plan(TABLE, *steps) == plan(TABLE)
+
+
+def test_repairing_twice_tests_once_unless_something_came_between() -> None:
+    assert plan(PARCELS, {"op": "repair"}, {"op": "repair"}).stages[0].checks == plan(PARCELS, {"op": "repair"}).stages[0].checks
+    again = plan(PARCELS, {"op": "repair"}, {"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"})
+    assert [counter.slot for counter in again.stages[0].counters] == ["repaired", "repaired"]
+
+
+def test_columns_are_renamed_and_told() -> None:
+    made = plan(PARCELS, {"op": "rename", "columns": {"id": "Kind", "Kind": "id"}}, {"op": "rename", "columns": {"id": "what"}})
+    assert made.relation.names == ("Kind", "what", "height", "built", "flag", "tags")
+    assert made.relation.column("what") == Column(name="what", type="string")
+    assert made.renamed == {"id": "Kind", "Kind": "what"}
+    assert plan(PARCELS, {"op": "rename", "columns": {"id": "x"}}, {"op": "rename", "columns": {"x": "id"}}).renamed == {}
+
+
+def test_columns_left_out_are_counted() -> None:
+    assert plan(PARCELS, {"op": "select", "without": ["tags", "flag"]}).constants == {"columns_dropped": 2}
+    made = plan(PARCELS, {"op": "select", "columns": ["height", "id"]})
+    assert made.relation.names == ("height", "id")
+    assert made.constants == {"columns_dropped": 4}
+
+
+def test_only_a_step_that_must_see_all_rows_begins_a_stage() -> None:
+    made = plan(PARCELS, {"op": "repair"}, {"op": "dissolve", "by": ["Kind"]}, {"op": "explode"}, {"op": "dissolve"})
+    assert [(stage.source, stage.target, stage.row_local) for stage in made.stages] == [
+        ("raw_data", "stage_1", True),
+        ("stage_1", "stage_2", False),
+        ("stage_2", "processed", False),
+    ]
+    assert len(plan(PARCELS, {"op": "repair"}, {"op": "explode"}, {"op": "clip", "bbox": [0, 0, 1, 1]}).stages) == 1
+
+
+def test_audits_become_changes() -> None:
+    steps = [{"op": "repair"}, {"op": "filter", "condition": {"column": "id", "op": "gt", "value": 1}}]
+    steps += [{"op": "filter", "condition": {"column": "id", "op": "lt", "value": 9}}]
+    made = plan(PARCELS, *steps)
+    slots = [counter.slot for counter in made.stages[0].counters]
+    assert slots == ["repaired", "dropped.filter", "dropped.filter#2"]
+    changes = made.changes([[3, 2, 0, 0, None]], str)
+    assert changes.model_dump() == {
+        "repaired": 3, "linearized": 0, "dropped": {"filter": 2}, "renamed": {}, "counts": {}
+    }  # fmt: skip
+    with pytest.raises(Rejected) as caught:
+        made.changes([[3, 2, 1, 2, 41]], lambda row: f"feature {row + 1}")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.where) == ("irreparable", "feature 42")
+    assert "(and 1 more)" in problem.message
+
+
+def refused(relation: Relation, *steps: dict[str, object]) -> list[tuple[str, str]]:
+    with pytest.raises(Rejected) as caught:
+        plan(relation, *steps)
+    assert {problem.where for problem in caught.value.problems} == {f"recipe step {len(steps)} ({steps[-1]['op']})"}
+    return [(problem.code, f"{problem.message} {problem.remedy}") for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "words"),
+    [
+        ({"op": "reproject", "crs": "EPSG:99"}, "unknown_crs", "EPSG:99 is no CRS"),
+        ({"op": "select", "columns": ["kind"]}, "unknown_column", "Did you mean 'Kind'?"),
+        ({"op": "rename", "columns": {"id": "geom"}}, "column_name_taken", "'geom' is the geometry"),
+        ({"op": "rename", "columns": {"id": "KIND"}}, "column_name_taken", "'KIND' and 'Kind'"),
+        ({"op": "rename", "columns": {"id": "_ETL_x"}}, "column_name_taken", "'_etl_'"),
+        ({"op": "cast", "columns": {"tags": "date"}}, "cannot_cast", "'tags' (list<item: string>) cannot become date"),
+        ({"op": "cast", "columns": {"built": "int32"}}, "cannot_cast", "'built'"),
+        ({"op": "filter", "condition": {"column": "x", "op": "is_null"}}, "bad_condition", "There is no column 'x'"),
+        ({"op": "filter", "condition": {"column": "id", "op": "eq", "value": "1"}}, "bad_condition", "give a whole number"),
+        ({"op": "filter", "condition": {"column": "id", "op": "eq", "value": 1.5}}, "bad_condition", "whole number"),
+        ({"op": "filter", "condition": {"column": "id", "op": "eq", "value": True}}, "bad_condition", "whole number"),
+        ({"op": "filter", "condition": {"column": "Kind", "op": "eq", "value": 1}}, "bad_condition", "give a text"),
+        ({"op": "filter", "condition": {"column": "built", "op": "eq", "value": "31.1.2024"}}, "bad_condition", "'2024-01-31'"),
+        ({"op": "filter", "condition": {"column": "flag", "op": "lt", "value": True}}, "bad_condition", "no 'lt'"),
+        ({"op": "filter", "condition": {"column": "id", "op": "like", "value": "1%"}}, "bad_condition", "is for text"),
+        ({"op": "filter", "condition": {"column": "Kind", "op": "like", "value": "a\\"}}, "bad_condition", "backslash"),
+        ({"op": "filter", "condition": {"column": "tags", "op": "eq", "value": "a"}}, "bad_condition", "cannot be compared"),
+        ({"op": "simplify", "tolerance": {"value": 1, "unit": "m"}}, "repair_needed", "'repair'"),
+        ({"op": "simplify", "tolerance": {"value": 1, "unit": "deg"}}, "wrong_unit", "1 deg is an angle"),
+        ({"op": "set_precision", "grid": {"value": 1, "unit": "deg"}}, "wrong_unit", "reproject before this step"),
+        ({"op": "clip", "bbox": [0, 0, 1, 1]}, "repair_needed", "'repair'"),
+        ({"op": "dissolve"}, "repair_needed", "'repair'"),
+    ],
+    ids=str,
+)
+def test_what_a_relation_does_not_allow(step: dict[str, object], code: str, words: str) -> None:
+    ((found, text),) = refused(PARCELS, step)
+    assert found == code
+    assert words in text
+
+
+def test_metres_on_a_geographic_crs_are_refused() -> None:
+    relation = PARCELS.model_copy(update={"crs": "EPSG:4326"})
+    ((code, text),) = refused(relation, {"op": "repair"}, {"op": "simplify", "tolerance": {"value": 5, "unit": "m"}})
+    assert code == "wrong_unit"
+    assert "5 m is a length, but the CRS has an angle" in text
+
+
+def test_dissolving_names_all_that_does_not_fit() -> None:
+    repair = {"op": "repair"}
+    aggregate = {"a": {"op": "sum", "column": "Kind"}, "b": {"op": "max", "column": "flag"}, "c": {"op": "count"}}
+    assert [code for code, _ in refused(PARCELS, repair, {"op": "dissolve", "aggregate": aggregate})] == ["cannot_aggregate"] * 2
+    taken = {"kind": {"op": "count"}}
+    assert refused(PARCELS, repair, {"op": "dissolve", "by": ["Kind"], "aggregate": taken})[0][0] == "column_name_taken"
+    assert [code for code, _ in refused(PARCELS, repair, {"op": "dissolve", "by": ["x", "y"]})] == ["unknown_column"] * 2
+
+
+@pytest.mark.parametrize("step", [{"op": "clip", "bbox": [0, 0, 1, 1]}, {"op": "explode"}, {"op": "dissolve"}], ids=str)
+def test_a_table_has_nothing_to_cut_or_unite(step: dict[str, object]) -> None:
+    assert refused(TABLE, step)[0][0] == "no_geometry"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_quoting_ends_where_the_quoted_ends(dialect: Dialect, text: str) -> None:
+    for quoted, quote in ((dialect.text(text), "'"), (dialect.identifier(text), '"')):
+        assert re.fullmatch(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}", quoted)
+        assert quoted[1:-1].replace(quote * 2, quote) == text
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_nul_character_is_never_written(dialect: Dialect) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        dialect.text("a\0b")
+    with pytest.raises(Rejected, match="NUL"):
+        recipe({"op": "filter", "condition": {"column": "Kind", "op": "eq", "value": "a\0"}}).plan(PARCELS, dialect)
