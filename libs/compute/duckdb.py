@@ -214,7 +214,7 @@ class _DuckDBTable:
 
     def _put_aside(self, layout: Layout, select: str) -> None:
         sql = f"SELECT {', '.join(_result_columns(layout))}, COLUMNS('^_etl_') FROM ({select})"
-        with _within_memory():
+        with _plain_errors():
             made = self._connection.execute(sql).to_arrow_reader(RESULT_ROWS).read_all()
         split = len(layout.schema)
         marks = made.select(made.column_names[split:]).append_column(_PLACE, self._aside.put(made.select(range(split))))
@@ -223,7 +223,7 @@ class _DuckDBTable:
         self._connection.unregister(_PLACE)
 
     def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        with _within_memory():
+        with _plain_errors():
             return self._connection.execute(sql)
 
 
@@ -232,7 +232,7 @@ class _DuckDBProcessed:
         self._connection, self._layout, self._aside = connection, layout, aside
         self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
-        with _within_memory():
+        with _plain_errors():
             found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.kept}").fetchall()
         self.features, *extent = found[0]
         self.bbox: BBox | None = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
@@ -245,7 +245,7 @@ class _DuckDBProcessed:
             centre = "_etl_xmin / 2 + _etl_xmax / 2, _etl_ymin / 2 + _etl_ymax / 2"
             order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN ST_Hilbert({centre}, {bounds}) END NULLS LAST")
         sql = f"SELECT {', '.join(columns)} FROM processed WHERE {self._layout.kept} ORDER BY {', '.join(order)}"
-        with _within_memory():
+        with _plain_errors():
             for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS):
                 for whole in self._with_what_was_put_aside(batch) if self._aside.rows else [batch]:
                     yield restored(whole, self.schema)
@@ -264,10 +264,14 @@ class _DuckDBProcessed:
 
 
 @contextmanager
-def _within_memory() -> Iterator[None]:
-    """DuckDB's running out of memory, or of disk to spill to, in the platform's words."""
+def _plain_errors() -> Iterator[None]:
+    """What DuckDB raises when it runs out of memory, or of disk to spill to, in the platform's words; Ctrl-C as itself."""
     try:
         yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # "Query interrupted"
+            raise error.__cause__ from None
+        raise
     except (duckdb.Error, OSError) as error:  # a stream that is being fetched raises the latter
         reason = str(error).partition("\n")[0]  # what follows is advice for whoever writes SQL
         of_memory = "Out of Memory" in reason or "could not allocate" in reason

@@ -1,11 +1,14 @@
 """Workspaces: apart from each other, and gone when their run is."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 
 import pyarrow as pa
 import pytest
@@ -91,6 +94,17 @@ def test_an_error_of_the_source_comes_out_and_leaves_nothing(through: Callable, 
         with pytest.raises(StoppedError):
             through(source(table, batches=failing()))
         assert through(source(table)).features == 1_000
+
+
+def test_ctrl_c_in_the_middle_of_a_statement_comes_out_as_itself(through: Callable, source: Callable) -> None:
+    table = pa.table({"n": range(50_000), "text": [str(n) * 20 for n in range(50_000)]})
+    for _ in range(3):
+        pressed = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        pressed.start()
+        with pytest.raises(KeyboardInterrupt):
+            through(source(table, batches=(table.to_batches()[0] for _ in count())))
+        pressed.join()
+    assert through(source(table)).features == 50_000
 
 
 def test_closing_twice_and_without_use(new_engine: Callable) -> None:
