@@ -12,6 +12,8 @@ class Settings(BaseSettings):
     Attributes:
         spatial_etl_home: Folder of the embedded stores, scratch included.
         minio_endpoint: ``host:port`` of MinIO or another S3; unset: folders below the home.
+        minio_ca_file: PEM file with the certificate authority of MinIO, where the system does not know it.
+        minio_region: Where the buckets are; only AWS and few others ask.
         mongo_connection_string: Of the ledger's MongoDB; unset: SQLite below the home.
         postgres_host: Of the PostGIS used for compute; unset: DuckDB.
         spatial_etl_scratch: Folder for transient files; unset: ``scratch`` below the home.
@@ -31,6 +33,8 @@ class Settings(BaseSettings):
     minio_root_user: str | None = None
     minio_root_password: SecretStr | None = None
     minio_use_ssl: bool = True
+    minio_ca_file: Path | None = None
+    minio_region: str = "us-east-1"
     minio_landing_bucket: str = "landing-zone"
     minio_lake_bucket: str = "data-lake"
     mongo_connection_string: SecretStr | None = None

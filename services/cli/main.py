@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.commands import batches, catalog, doctor, housekeeping, ingest, recipes
+from services.cli.commands import admin, batches, catalog, doctor, housekeeping, ingest, recipes
 from services.cli.commands import settings as settings_command
 
 REJECTED, USAGE, UNREACHABLE = 1, 2, 3
@@ -44,6 +44,7 @@ for command in (
     settings_command.config,
 ):
     app.command()(command)
+app.add_typer(admin.app, name="admin")
 
 
 def _print_version(wanted: bool) -> None:

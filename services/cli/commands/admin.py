@@ -1,0 +1,63 @@
+"""``admin init``: making the servers ready that the settings name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libs.models.settings import Settings
+    from services.administration import Accounts, Step
+
+app = typer.Typer(help="Prepare the servers that the settings name.", no_args_is_help=True)
+
+
+@app.callback()
+def admin() -> None:
+    """Prepare the servers that the settings name."""
+
+
+@app.command()
+def init(
+    *,
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also make accounts with no more rights than their role needs, and write their settings to FOLDER/<role>.env.",
+            file_okay=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create what the servers lack.
+
+    Buckets, policies, indexes, database, extension, roles. To be run with the credentials of administrators in the settings. Safe to repeat: what is there stays.
+    """
+    from libs.models.settings import Settings
+    from services.administration import Accounts
+    from services.cli import output
+
+    steps = []
+    for step in _prepared(Settings(), Accounts(accounts) if accounts else None):
+        steps.append(step)
+        if not as_json:
+            output.line(output.text(f"{step.service}  ", "dim"), output.text(step.what, "bold"), f"  {step.done}")
+    if as_json:
+        from dataclasses import asdict
+
+        output.emit_json([asdict(step) for step in steps])
+    elif not steps:
+        output.line("The settings name no server: folders, SQLite and DuckDB need no preparation.")
+
+
+def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Step]":
+    """One part after the other; a server that the settings do not name is left out."""
+    if settings.minio_endpoint is not None:
+        from services.minio.init import prepare
+
+        yield from prepare(settings, accounts)
