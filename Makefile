@@ -8,11 +8,11 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url $(LOCK_ARGS)
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench services services-down services-env lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 demo: $(VENV)/.run ## The main job on files that the project ships, narrated (own folder: demo/var)
 	@PATH="$(abspath $(BIN)):$$PATH" sh demo/run.sh
@@ -32,6 +32,16 @@ format: $(VENV)/.dev ## Apply the format and the safe fixes
 
 bench: $(VENV)/.dev ## Speed and memory beside GeoPandas and DuckDB (BENCH_ARGS="--help")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+services: ## MinIO, FerretDB (MongoDB's protocol) and PostGIS: built or installed, started on loopback
+	@$(PYTHON) -m services.local up
+	@echo 'Point the commands of this shell at them: eval "$$(make -s services-env)"'
+
+services-down: ## End those; their data stays
+	@$(PYTHON) -m services.local down
+
+services-env: ## Print the settings that reach them, for eval in a shell
+	@$(PYTHON) -m services.local env
 
 lock: $(VENV)/.dev ## Resolve the requirements files again (LOCK_ARGS=--upgrade takes newer releases)
 	$(LOCK) pyproject.toml --group build -o requirements.txt

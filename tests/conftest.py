@@ -1,11 +1,15 @@
-"""What every test shares: an honest account of what was left out."""
+"""What every test shares: the real services, and an honest account of what was left out."""
 
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from services.local import Service
+from tests.services import VERSIONS, GivenService, service
 
 # How long an example takes says something about the machine and its other tenants, nothing about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -13,6 +17,27 @@ settings.load_profile("unhurried")
 
 CORPUS_NOT_SET = "SPATIAL_ETL_CORPUS is not set"
 """How a test that needs the corpus of real files must begin the reason of its skip."""
+
+
+@pytest.fixture(scope="session")
+def minio() -> Iterator[Service | GivenService]:
+    """A MinIO, reached as its administrator. Tests use buckets of their own."""
+    with service("minio") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[Service | GivenService]:
+    """A server of the MongoDB protocol, reached as its administrator. Tests use databases of their own."""
+    with service("mongodb") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgis() -> Iterator[Service | GivenService]:
+    """A PostGIS, reached as its administrator. Tests use schemas or databases of their own."""
+    with service("postgis") as running:
+        yield running
 
 
 def pytest_configure() -> None:
@@ -29,7 +54,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how many tests were left out, and why."""
+    """Say which real services the tests ran on, how many tests were left out, and why."""
+    if VERSIONS:
+        terminalreporter.section("services")
+        for name, version in sorted(VERSIONS.items()):
+            terminalreporter.line(f"{name:8} {version}")
     left_out = _left_out(config)
     if left_out:
         terminalreporter.section("left out")

@@ -1,14 +1,9 @@
-"""The same recipe on DuckDB and on PostGIS gives the same rows, geometries and counts.
-
-Runs where PostgreSQL with PostGIS is installed (Debian: ``postgresql-15-postgis-3``), on a cluster of its own.
-"""
+"""The same recipe on DuckDB and on PostGIS gives the same rows, geometries and counts."""
 
 import os
-import shutil
+import secrets
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,6 +15,8 @@ from libs.transformations import Column, DuckDb, Plan, PostGis, Recipe, Registry
 from libs.transformations.casting import TARGETS, exactly
 from libs.transformations.crs import CrsFacts, CrsUnit
 from libs.transformations.types import family
+from services.local import Service
+from tests.services import GivenService
 
 pytestmark = pytest.mark.integration
 
@@ -93,42 +90,24 @@ Query = Callable[[str], list[list[str | None]]]
 
 
 @pytest.fixture(scope="module")
-def postgis() -> Iterator[Query]:
-    """Runs SQL in a PostGIS of its own and gives the rows as text."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # where Debian puts it, outside of PATH
-    if not installed:
-        pytest.skip("PostgreSQL is not installed")
-    binaries, folder = installed[-1], Path(tempfile.mkdtemp(prefix="pg"))
-    user = {}
-    if os.geteuid() == 0:  # it refuses to run as root
-        user = {"user": "postgres"}
-        shutil.chown(folder, "postgres")
+def query(postgis: Service | GivenService) -> Iterator[Query]:
+    """Runs SQL in a schema of its own and gives the rows as text."""
+    schema = f"agree_{secrets.token_hex(4)}"
+    given = {name.removeprefix("POSTGRES_"): value for name, value in postgis.environment.items()}
+    reached = {"PGDATABASE" if name == "DB" else f"PG{name}": value for name, value in given.items()}
+    reached["PGOPTIONS"] = f"-c search_path={schema},public -c timezone=UTC"
+    command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\x1f", "-P", "null=\\N", "-f", "-"]
 
-    def run(program: str, *arguments: str, text: str = "") -> str:
-        command = [str(binaries / program), *arguments]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=folder, check=False, **user)
+    def run(sql: str) -> list[list[str | None]]:
+        done = subprocess.run(command, input=sql, capture_output=True, text=True, env=os.environ | reached, check=False)
         if done.returncode:
-            raise AssertionError(f"{done.stderr}\n{text}")
-        return done.stdout
+            raise AssertionError(f"{done.stderr}\n{sql}")
+        return [[None if value == "\\N" else value for value in line.split("\x1f")] for line in done.stdout.splitlines()]
 
-    def query(sql: str) -> list[list[str | None]]:
-        settings = ["-v", "ON_ERROR_STOP=1", "-F", "\x1f", "-P", "null=\\N", "-c", "SET timezone = 'UTC'", "-f", "-"]
-        out = run("psql", "-h", str(folder), "-d", "postgres", "-XAtq", *settings, text=sql)
-        return [[None if value == "\\N" else value for value in line.split("\x1f")] for line in out.splitlines()]
-
-    run("initdb", "-D", str(folder / "data"), "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-    options = f"-k {folder} -c listen_addresses= -c jit=off -c fsync=off"
-    run("pg_ctl", "-D", str(folder / "data"), "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
-        try:
-            query("CREATE EXTENSION postgis")
-        except AssertionError:
-            pytest.skip("PostGIS is not installed")
-        query(f"CREATE TABLE raw_data AS SELECT {NAMES}, ST_GeomFromText(wkt) AS geom FROM (VALUES {ROWS}) AS t({NAMES}, wkt)")
-        yield query
-    finally:
-        run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder)
+    run(f"CREATE SCHEMA {schema}")
+    run(f"CREATE TABLE raw_data AS SELECT {NAMES}, ST_GeomFromText(wkt) AS geom FROM (VALUES {ROWS}) AS t({NAMES}, wkt)")
+    yield run
+    run(f"DROP SCHEMA {schema} CASCADE")
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +138,12 @@ def result_of(plan: Plan, query: Callable[[str], list[Any]], as_wkb: str) -> tup
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_both_engines_give_the_same(duck: Callable[[str], list[Any]], postgis: Query, case: tuple[Any, ...]) -> None:
+def test_both_engines_give_the_same(duck: Callable[[str], list[Any]], query: Query, case: tuple[Any, ...]) -> None:
     recipe = as_recipe(case)
     ours, theirs = recipe.plan(RELATION, DuckDb(), look_up), recipe.plan(RELATION, PostGis(), look_up)
     assert ours.relation == theirs.relation
     counted, mine = result_of(ours, duck, "ST_AsHEXWKB(geom)")
-    recounted, others = result_of(theirs, postgis, "encode(ST_AsBinary(geom, 'NDR'), 'hex')")
+    recounted, others = result_of(theirs, query, "encode(ST_AsBinary(geom, 'NDR'), 'hex')")
     assert counted == recounted
     assert len(mine) == len(others)
     for one, other in zip(mine, others, strict=True):

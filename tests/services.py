@@ -1,0 +1,83 @@
+"""The real services that tests run on: servers of their own in a temporary folder, or those that the environment names."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.local import LocalServices, Service
+from services.local.build import NotInstalled
+
+SETTINGS = {
+    "minio": ("MINIO_ENDPOINT", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_USE_SSL"),
+    "mongodb": ("MONGO_CONNECTION_STRING", "MONGO_DATABASE"),
+    "postgis": ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"),
+}
+"""What reaches each service; the first of them names the server."""
+
+VERSIONS: dict[str, str] = {}
+"""What the tests of this session have run on, for the summary at their end."""
+
+
+class GivenService:
+    """A server that the environment names. It is not ours to start and end: tests that do are skipped."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.environment = {setting: os.environ[setting] for setting in SETTINGS[name] if setting in os.environ}
+
+    def start(self) -> None:
+        self._leave()
+
+    def stop(self) -> None:
+        self._leave()
+
+    def kill(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        pytest.skip(f"{SETTINGS[self.name][0]} names a server that is not ours to start and end")
+
+
+@contextmanager
+def service(name: str) -> Iterator[Service | GivenService]:
+    """The service that the environment names, or a new one of our own, ended with the context.
+
+    Skips when it cannot be had on this machine.
+    """
+    server = SETTINGS[name][0]
+    if server in os.environ:
+        VERSIONS[name] = f"the one that {server} names"
+        yield GivenService(name)
+        return
+    with throwaway_services() as services:
+        own: Service = getattr(services, name)
+        start(own)
+        VERSIONS[name] = own.version
+        yield own
+
+
+@contextmanager
+def throwaway_services() -> Iterator[LocalServices]:
+    """Services in a temporary folder, none started yet; ended and removed with the context."""
+    folder = Path(tempfile.mkdtemp(prefix="services-"))
+    folder.chmod(0o711)  # PostgreSQL, which refuses to run as root, must come through
+    services = LocalServices(folder)
+    try:
+        yield services
+    finally:
+        for each in services.all:
+            each.kill()
+        shutil.rmtree(folder)
+
+
+def start(own: Service) -> None:
+    """Start a service of our own, or skip when its programs are not on this machine."""
+    try:
+        own.start()
+    except NotInstalled as error:
+        pytest.skip(str(error))
