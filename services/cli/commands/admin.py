@@ -36,7 +36,8 @@ def init(
 ) -> None:
     """Create what the servers lack.
 
-    Buckets, policies, indexes, database, extension, roles. To be run with the credentials of administrators in the settings. Safe to repeat: what is there stays.
+    Buckets, policies, indexes, database, extension, roles. To be run with the credentials of administrators in the settings.
+    Safe to repeat: what is there stays.
     """
     from libs.models.settings import Settings
     from services.administration import Accounts
