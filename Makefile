@@ -33,15 +33,15 @@ format: $(VENV)/.dev ## Apply the format and the safe fixes
 bench: $(VENV)/.dev ## Speed and memory beside GeoPandas and DuckDB (BENCH_ARGS="--help")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-services: ## MinIO, FerretDB (MongoDB's protocol) and PostGIS: built or installed, started on loopback
-	@$(PYTHON) -m services.local up
+services: | $(BIN)/python ## MinIO, FerretDB (MongoDB's protocol) and PostGIS: built or installed, started on loopback
+	@$(BIN)/python -m services.local up
 	@echo 'Point the commands of this shell at them: eval "$$(make -s services-env)"'
 
-services-down: ## End those; their data stays
-	@$(PYTHON) -m services.local down
+services-down: | $(BIN)/python ## End those; their data stays
+	@$(BIN)/python -m services.local down
 
-services-env: ## Print the settings that reach them, for eval in a shell
-	@$(PYTHON) -m services.local env
+services-env: | $(BIN)/python ## Print the settings that reach them, for eval in a shell
+	@$(BIN)/python -m services.local env
 
 lock: $(VENV)/.dev ## Resolve the requirements files again (LOCK_ARGS=--upgrade takes newer releases)
 	$(LOCK) pyproject.toml --group build -o requirements.txt

@@ -19,6 +19,12 @@ SETTINGS = {
 }
 """What reaches each service; the first of them names the server."""
 
+GIVEN = {
+    service: {setting: os.environ.pop(setting) for setting in settings if setting in os.environ}
+    for service, settings in SETTINGS.items()
+}
+"""Those that are set where the tests are run. The environment keeps none of them: a test that asks for no server has none."""
+
 VERSIONS: dict[str, str] = {}
 """What the tests of this session have run on, for the summary at their end."""
 
@@ -28,7 +34,7 @@ class GivenService:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.environment = {setting: os.environ[setting] for setting in SETTINGS[name] if setting in os.environ}
+        self.environment = GIVEN[name]
 
     def start(self) -> None:
         self._leave()
@@ -50,7 +56,7 @@ def service(name: str) -> Iterator[Service | GivenService]:
     Skips when it cannot be had on this machine.
     """
     server = SETTINGS[name][0]
-    if server in os.environ:
+    if server in GIVEN[name]:
         VERSIONS[name] = f"the one that {server} names"
         yield GivenService(name)
         return

@@ -13,31 +13,27 @@ from services.local import LocalServiceError, LocalServices, Service
 
 
 def build(services: LocalServices) -> None:
-    """Get the programs."""
-    for service in services.all:
-        service.build()
+    """Get the programs: build them from source, or install packages."""
+    for_each(lambda service: service.build(), services)
 
 
 def up(services: LocalServices) -> None:
-    """Get the programs, start what does not run, and say what runs where."""
+    """Get the programs, start what does not run, say what runs where."""
     build(services)
-    with ThreadPoolExecutor() as starters:  # all are tried: one round tells everything
-        problems = [problem for problem in starters.map(_problem_of_start, services.all) if problem]
-    if problems:
-        raise LocalServiceError("\n".join(problems))
+    for_each(lambda service: service.start(), services)
     for service in services.all:
         print(f"{service.name:8} {service.address:16} {service.version}")
 
 
 def down(services: LocalServices) -> None:
-    """End what was started here, and nothing else. The data stays."""
+    """End what was started here, and nothing else; the data stays."""
     for service in services.all:
         print(f"{service.name:8} {'ended' if service.running else 'was not running'}")
         service.stop()
 
 
 def env(services: LocalServices) -> None:
-    """Print the settings that reach them, for ``eval`` in a shell."""
+    """Print the settings that reach them, for eval in a shell."""
     if idle := [service.name for service in services.all if not service.running]:
         raise LocalServiceError(f'Not running: {", ".join(idle)}. Run "make services" first.')
     for service in services.all:
@@ -45,12 +41,24 @@ def env(services: LocalServices) -> None:
             print(f"export {name}={shlex.quote(value)}")
 
 
-def _problem_of_start(service: Service) -> str | None:
-    try:
-        service.start()
-    except LocalServiceError as error:
-        return f"{service.name}: {error}"
-    return None
+def for_each(do: Callable[[Service], None], services: LocalServices) -> None:
+    """Do something with all services at once. All are tried: one round tells everything that is wrong.
+
+    Raises:
+        LocalServiceError: with the problems of all.
+    """
+
+    def problem(service: Service) -> str | None:
+        try:
+            do(service)
+        except LocalServiceError as error:
+            return f"{service.name}: {error}"
+        return None
+
+    with ThreadPoolExecutor() as workers:
+        problems = [found for found in workers.map(problem, services.all) if found]
+    if problems:
+        raise LocalServiceError("\n".join(problems))
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def main() -> int:
     """Do one of the actions."""
     actions: dict[str, Callable[[LocalServices], None]] = {"build": build, "up": up, "down": down, "env": env}
     parser = argparse.ArgumentParser(prog="python -m services.local", description=sys.modules["services.local"].__doc__)
-    parser.add_argument("action", choices=actions, help="; ".join(f"{name}: {do.__doc__}" for name, do in actions.items()))
+    parser.add_argument("action", choices=actions, help=" ".join(f"{name}: {do.__doc__}" for name, do in actions.items()))
     parser.add_argument("--folder", type=Path, default=Path("var", "services"), help="where they keep everything (%(default)s)")
     arguments = parser.parse_args()
     try:

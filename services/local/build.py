@@ -1,11 +1,14 @@
 """The services' programs: built from source into a cache outside of the checkout, or installed from Debian's packages."""
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +52,10 @@ class Program:
 
     def build(self) -> None:
         """Build it, unless it is in the cache."""
+        with _alone(self.name):
+            self._build()
+
+    def _build(self) -> None:
         if self._cached.exists():
             return
         go = shutil.which("go")
@@ -57,7 +64,6 @@ class Program:
                 f"{self.name} {self.version} is built with Go 1.24 or later, and there is no `go` on the PATH. Install it."
             )
         print(f"Building {self.name} {self.version}, once for this machine (minutes) ...", flush=True)
-        self._cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._cached.parent) as new:
             # The toolchain's version control stamps would fail in a checkout that belongs to somebody else.
             done = subprocess.run(
@@ -70,8 +76,7 @@ class Program:
 
     @property
     def _cached(self) -> Path:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "spatial-etl" / "bin" / f"{self.name}-{self.source}"
+        return _cache() / f"{self.name}-{self.source}"
 
 
 def minio() -> Program:
@@ -127,6 +132,11 @@ def postgresql() -> PostgreSQL:
 
 def install_postgresql() -> None:
     """Install PostgreSQL and PostGIS from Debian's packages where they are missing and we may."""
+    with _alone("postgresql"):
+        _install_postgresql()
+
+
+def _install_postgresql() -> None:
     try:
         postgresql()
     except NotInstalled:
@@ -159,3 +169,16 @@ def _apt(*arguments: str) -> None:
     )
     if done.returncode:
         raise NotInstalled(f"apt-get {arguments[0]} failed:\n{done.stderr.strip()}")
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "spatial-etl", "bin")
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Have whoever wants the same wait, and find it there."""
+    _cache().mkdir(parents=True, exist_ok=True)
+    with (_cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

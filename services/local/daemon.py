@@ -92,7 +92,8 @@ def _started(pid: int) -> int | None:
     if pid in _children and _children[pid].poll() is not None:
         del _children[pid]
     fields = _stat(pid)
-    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+    # A zombie has ended, but not while others of its threads are still at it: they hold its port.
+    return None if fields is None or (fields[0] in "ZX" and int(fields[17]) <= 1) else int(fields[19])
 
 
 def _descendants(pid: int) -> list[int]:
