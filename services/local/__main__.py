@@ -51,7 +51,7 @@ def for_each(do: Callable[[Service], None], services: LocalServices) -> None:
     def problem(service: Service) -> str | None:
         try:
             do(service)
-        except LocalServiceError as error:
+        except (LocalServiceError, OSError) as error:  # a file in the way, a full disk
             return f"{service.name}: {error}"
         return None
 
