@@ -45,7 +45,9 @@ class Cluster:
         installed = postgresql()
         data, user = self._data()
         if data.exists() and self._memory.get("postgresql_password") is None:
-            raise LocalServiceError(f"{data} is there, but {self._folder} has not got its password. Remove one or bring back the other.")
+            raise LocalServiceError(
+                f"{data} is there, but {self._folder} has not got its password. Remove one or bring back the other."
+            )
         if not data.exists():
             self._make(installed, data, user)
         (data / "postgresql.conf").write_text(self._configuration.read_text(encoding="utf-8"), encoding="utf-8")
