@@ -9,21 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from services.local import LocalServices, Service
+from services.local import LocalServices, MinIO, MongoDB, PostGIS, Service
 from services.local.build import NotInstalled
 
-SETTINGS = {
-    "minio": ("MINIO_ENDPOINT", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_USE_SSL"),
-    "mongodb": ("MONGO_CONNECTION_STRING", "MONGO_DATABASE"),
-    "postgis": ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"),
-}
-"""What reaches each service; the first of them names the server."""
-
 GIVEN = {
-    service: {setting: os.environ.pop(setting) for setting in settings if setting in os.environ}
-    for service, settings in SETTINGS.items()
+    kind.name: {setting: os.environ.pop(setting) for setting in kind.settings if setting in os.environ}
+    for kind in (MinIO, MongoDB, PostGIS)
 }
-"""Those that are set where the tests are run. The environment keeps none of them: a test that asks for no server has none."""
+"""Settings of servers where the tests are run. The environment keeps none of them: a test that asks for no server has none."""
 
 VERSIONS: dict[str, str] = {}
 """What the tests of this session have run on, for the summary at their end."""
@@ -46,7 +39,7 @@ class GivenService:
         self._leave()
 
     def _leave(self) -> None:
-        pytest.skip(f"{SETTINGS[self.name][0]} names a server that is not ours to start and end")
+        pytest.skip(f"this {self.name} is not ours to start and end: the environment names it")
 
 
 @contextmanager
@@ -55,13 +48,12 @@ def service(name: str) -> Iterator[Service | GivenService]:
 
     Skips when it cannot be had on this machine.
     """
-    server = SETTINGS[name][0]
-    if server in GIVEN[name]:
-        VERSIONS[name] = f"the one that {server} names"
-        yield GivenService(name)
-        return
     with throwaway_services() as services:
         own: Service = getattr(services, name)
+        if own.settings[0] in GIVEN[name]:
+            VERSIONS[name] = f"the one that {own.settings[0]} names"
+            yield GivenService(name)
+            return
         start(own)
         VERSIONS[name] = own.version
         yield own

@@ -2,9 +2,10 @@
 
 import argparse
 import fcntl
+import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +14,14 @@ from services.local import LocalServiceError, LocalServices, Service
 
 
 def build(services: LocalServices) -> None:
-    """Get the programs: build them from source, or install packages."""
-    for_each(lambda service: service.build(), services)
+    """Get the programs that tests need, but of servers that the environment names: build them from source, install packages."""
+    for_each(lambda service: service.build(), [service for service in services.all if service.settings[0] not in os.environ])
 
 
 def up(services: LocalServices) -> None:
     """Get the programs, start what does not run, say what runs where."""
-    build(services)
-    for_each(lambda service: service.start(), services)
+    for_each(lambda service: service.build(), services.all)
+    for_each(lambda service: service.start(), services.all)
     for service in services.all:
         print(f"{service.name:8} {service.address:16} {service.version}")
 
@@ -41,8 +42,8 @@ def env(services: LocalServices) -> None:
             print(f"export {name}={shlex.quote(value)}")
 
 
-def for_each(do: Callable[[Service], None], services: LocalServices) -> None:
-    """Do something with all services at once. All are tried: one round tells everything that is wrong.
+def for_each(do: Callable[[Service], None], services: Sequence[Service]) -> None:
+    """Do something with several services at once. All are tried: one round tells everything that is wrong.
 
     Raises:
         LocalServiceError: with the problems of all.
@@ -56,7 +57,7 @@ def for_each(do: Callable[[Service], None], services: LocalServices) -> None:
         return None
 
     with ThreadPoolExecutor() as workers:
-        problems = [found for found in workers.map(problem, services.all) if found]
+        problems = [found for found in workers.map(problem, services) if found]
     if problems:
         raise LocalServiceError("\n".join(problems))
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from services.local import build
 from services.local.daemon import Daemon
-from services.local.service import HOST, Service
+from services.local.service import ADMINISTRATOR, HOST, Service
 
 
 class MinIO(Service):
     """MinIO on one folder. With ``public.crt`` and ``private.key`` in its ``certs/``, it speaks TLS."""
 
     name = "minio"
+    settings = ("MINIO_ENDPOINT", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_USE_SSL")
 
     @property
     def running(self) -> bool:  # noqa: D102
@@ -31,7 +32,7 @@ class MinIO(Service):
         port = self.memory.free_port("port")
         command: list[str | Path] = [program.path, "server", "--address", f"{HOST}:{port}", "--certs-dir", certificates, data]
         private = {
-            "MINIO_ROOT_USER": "administrator", "MINIO_ROOT_PASSWORD": self.memory.password("password"),
+            "MINIO_ROOT_USER": ADMINISTRATOR, "MINIO_ROOT_PASSWORD": self.memory.password("password"),
             "MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "HOME": str(self.folder),
         }  # fmt: skip
         self._daemon.start(command, private, self.folder)
@@ -46,12 +47,8 @@ class MinIO(Service):
 
     @property
     def environment(self) -> dict[str, str]:  # noqa: D102
-        return {
-            "MINIO_ENDPOINT": self.address,
-            "MINIO_ROOT_USER": "administrator",
-            "MINIO_ROOT_PASSWORD": self.memory.password("password"),
-            "MINIO_USE_SSL": "true" if self._speaks_tls else "false",
-        }
+        speaks_tls = "true" if self._speaks_tls else "false"
+        return dict(zip(self.settings, (self.address, ADMINISTRATOR, self.memory.password("password"), speaks_tls), strict=True))
 
     @property
     def _daemon(self) -> Daemon:

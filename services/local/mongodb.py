@@ -5,8 +5,8 @@ from pathlib import Path
 
 from services.local import build
 from services.local.daemon import Daemon
-from services.local.postgresql import ADMINISTRATOR, Cluster
-from services.local.service import HOST, Service
+from services.local.postgresql import Cluster
+from services.local.service import ADMINISTRATOR, HOST, Service
 
 _CONFIGURATION = Path(__file__).parent.parent / "mongodb" / "postgresql.conf"
 
@@ -18,6 +18,7 @@ class MongoDB(Service):
     """
 
     name = "mongodb"
+    settings = ("MONGO_CONNECTION_STRING", "MONGO_DATABASE")
 
     @property
     def running(self) -> bool:  # noqa: D102
@@ -50,10 +51,8 @@ class MongoDB(Service):
 
     @property
     def environment(self) -> dict[str, str]:  # noqa: D102
-        return {
-            "MONGO_CONNECTION_STRING": f"mongodb://{ADMINISTRATOR}:{self.cluster.password}@{self.address}/?authMechanism=PLAIN",
-            "MONGO_DATABASE": "spatial_etl",
-        }
+        url = f"mongodb://{ADMINISTRATOR}:{self.cluster.password}@{self.address}/?authMechanism=PLAIN"
+        return dict(zip(self.settings, (url, "spatial_etl"), strict=True))
 
     @property
     def cluster(self) -> Cluster:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from services.local import build
-from services.local.postgresql import ADMINISTRATOR, Cluster
-from services.local.service import HOST, Service
+from services.local.postgresql import Cluster
+from services.local.service import ADMINISTRATOR, HOST, Service
 
 DATABASE = "spatial_etl"
 
@@ -15,6 +15,7 @@ class PostGIS(Service):
     """A PostgreSQL cluster with a database that has PostGIS."""
 
     name = "postgis"
+    settings = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB")
 
     @property
     def running(self) -> bool:  # noqa: D102
@@ -47,13 +48,8 @@ class PostGIS(Service):
 
     @property
     def environment(self) -> dict[str, str]:  # noqa: D102
-        return {
-            "POSTGRES_HOST": HOST,
-            "POSTGRES_PORT": str(self.cluster.port),
-            "POSTGRES_USER": ADMINISTRATOR,
-            "POSTGRES_PASSWORD": self.cluster.password,
-            "POSTGRES_DB": DATABASE,
-        }
+        reached = (HOST, str(self.cluster.port), ADMINISTRATOR, self.cluster.password, DATABASE)
+        return dict(zip(self.settings, reached, strict=True))
 
     @property
     def cluster(self) -> Cluster:

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from services.local.build import PostgreSQL, postgresql
 from services.local.daemon import Daemon
-from services.local.service import HOST, LocalServiceError, Memory
-
-ADMINISTRATOR = "administrator"
+from services.local.service import ADMINISTRATOR, HOST, LocalServiceError, Memory
 
 
 class Cluster:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
+ADMINISTRATOR = "administrator"
 
 _PORTS = range(20_000, 32_000)
 """Below those that the kernel hands out: a client that tries a dead one of these again and again could be given that very port as
@@ -63,10 +64,12 @@ class Service(ABC):
 
     Attributes:
         name: As users know it; also the name of its folder.
+        settings: Those of spatial-etl that reach it; the first says where a server is, ours or another.
         folder: Where it keeps everything.
     """
 
     name: str
+    settings: tuple[str, ...]
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
