@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url $(LOCK_ARGS)
 
-.PHONY: help demo test lint format bench services services-down services-env lock clean
+.PHONY: help demo dev test lint format bench services services-down services-env lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -16,6 +16,9 @@ help: ## This list
 
 demo: $(VENV)/.run ## The main job on files that the project ships, narrated (own folder: demo/var)
 	@PATH="$(abspath $(BIN)):$$PATH" sh demo/run.sh
+
+dev: $(VENV)/.dev ## Dagster's UI on the embedded default, http://127.0.0.1:3000 (DEV_PORT=, SPATIAL_ETL_HOME=; Ctrl-C ends it)
+	@PATH="$(abspath $(BIN)):$$PATH" sh services/dagster/dev.sh $(DEV_PORT)
 
 test: $(VENV)/.dev ## Every test that can run here, with coverage; says what it left out (PYTEST_ARGS="-k crs")
 	@$(BIN)/python -m services.local build || echo "Tests that need it will be left out."
@@ -47,6 +50,8 @@ services-env: | $(BIN)/python ## Print the settings that reach them, for eval in
 lock: $(VENV)/.dev ## Resolve the requirements files again (LOCK_ARGS=--upgrade takes newer releases)
 	$(LOCK) pyproject.toml --group build -o requirements.txt
 	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group dagster-services -c requirements-dev.txt -o services/dagster/requirements.txt
+	$(LOCK) pyproject.toml --group build --group dagster -c requirements-dev.txt -o services/dagster/requirements-user-code.txt
 
 clean: ## Remove the environment, caches and the demo's folder; your data in var/ stays
 	rm -rf $(VENV) demo/var build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

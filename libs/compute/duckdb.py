@@ -269,7 +269,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # "Query interrupted"
+        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):  # "Query interrupted"
             raise error.__cause__ from None
         raise
     except (duckdb.Error, OSError) as error:  # a stream that is being fetched raises the latter

@@ -37,6 +37,7 @@ class Received:
         action: What is to be done.
         receipt: Its record.
         upload: Version of its object, to claim it with.
+        attempt: For ``PROCESS`` only: which attempt at the batch it would be.
         manifest: Parsed; for ``PROCESS`` only.
         outcome: For ``FINISH`` only.
     """
@@ -44,6 +45,7 @@ class Received:
     action: Action
     receipt: Receipt
     upload: str
+    attempt: int = 0
     manifest: Manifest | None = None
     outcome: Outcome | None = None
 
@@ -107,7 +109,7 @@ class Ledger(Records):
         receipt = self._record(parsed.receipt.model_copy(update={"problems": tuple(in_reading_order(problems))}))
         if receipt.problems:
             return Received(Action.REJECT, receipt, upload)
-        return Received(Action.PROCESS, receipt, upload, manifest=parsed.manifest)
+        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1, manifest=parsed.manifest)
 
     def claim(self, received: Received, software: dict[str, str]) -> Run | None:
         """Begin an attempt at a batch. Of all workers that try, one gets it.

@@ -28,7 +28,7 @@ from libs.models import (
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.scratch import run_folder
-from libs.pipeline.stack import Event, Progress, Stack
+from libs.pipeline.stack import Event, Progress, Stack, no_progress
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe
 
@@ -42,14 +42,14 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
         What was decided; None when another worker had decided the run before.
 
     Raises:
-        KeyboardInterrupt: after the run has been decided as canceled.
+        KeyboardInterrupt: after the run has been decided as canceled; so with all else that stops a worker from outside.
         ServiceUnavailable: after the run has been decided as a failure that is tried again.
     """
     recipe, unknown = stack.registry.for_intent(manifest.intent)
     attempt = _Attempt(stack, run, manifest, recipe.bind(manifest.parameters), progress)
     if unknown:
         attempt.warnings.append(_unknown_intent(manifest.intent, recipe))
-    stop: KeyboardInterrupt | ServiceUnavailable | None = None
+    stop: BaseException | None = None
     with Lease(stack.ledger, run) as lease, run_folder(stack.scratch, run.id) as scratch:
         try:
             outcome = attempt.succeed(scratch, lease)
@@ -57,15 +57,22 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
             outcome = attempt.outcome(Decision.REJECTED, rejection.problems)
         except LeaseLost:
             return None
-        except KeyboardInterrupt as error:
-            stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
         except Exception as error:  # noqa: BLE001 - whatever it is, the uploader gets an answer
             stop, problem = _fault(error)
             outcome = attempt.outcome(Decision.FAILURE, [problem])
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an orchestrator's own kind of it; raised again below
+            stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
         decided = stack.ledger.decide(outcome)
     if stop is not None:
         raise stop
     return outcome if decided else None
+
+
+def canceled(stack: Stack, run: Run, manifest: Manifest) -> Outcome | None:
+    """Decide a claimed batch as canceled before anything is done; None when another worker had decided it."""
+    recipe, _ = stack.registry.for_intent(manifest.intent)
+    outcome = _Attempt(stack, run, manifest, recipe, no_progress).outcome(Decision.CANCELED, [_canceled()])
+    return outcome if stack.ledger.decide(outcome) else None
 
 
 class _Attempt:

@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from time import sleep
 
-from libs.ledger import Action
-from libs.models import Decision, Outcome, Problem, Report, ServiceUnavailable, Status
-from libs.pipeline.checks import check_surroundings
-from libs.pipeline.ingest import ingest
+from libs.models import Report, ServiceUnavailable
+from libs.pipeline.ingest import canceled, ingest
+from libs.pipeline.intake import Ready, finish, receive
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
 from libs.spatial_utils import reading
-from libs.storage import ObjectInfo, ObjectRefused
+from libs.storage import ObjectInfo
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0
@@ -59,6 +58,23 @@ def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progre
         sleep(pause)
 
 
+def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
+    """Decide that manifests which wait are not to be processed, and report on each.
+
+    Args:
+        stack: What to work with.
+        keys: The manifests. One that another worker is at is left alone.
+    """
+    for info in stack.landing.waiting():
+        received = receive(stack, info) if info.key in keys else None
+        if isinstance(received, Ready):
+            run = stack.ledger.claim(received.received, software_versions(stack.engine))
+            outcome = canceled(stack, run, received.manifest) if run else None
+            received = finish(stack, info, received.content, outcome) if outcome else None
+        if received is not None:
+            yield received
+
+
 def warm_up(stack: Stack) -> None:
     """Start what takes a moment, the reading process and the engine, and return at once. Optional: early is best."""
     reading.warm_up()
@@ -71,47 +87,9 @@ def _warm_up_engine(stack: Stack) -> None:
 
 
 def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress) -> Report | None:
-    try:
-        content = stack.landing.read_manifest(info.key)
-    except ObjectRefused as error:
-        return _unreadable(info, error)
-    if content is None:
-        return None  # another worker has dealt with it
-    received = stack.ledger.receive(
-        info.key,
-        content,
-        info.version,
-        stack.landing.bucket,
-        check=lambda value: check_surroundings(value, stack.landing, stack.registry),
-    )
-    receipt, outcome = received.receipt, received.outcome
-    if received.action is Action.REJECT:
-        report = Report.of_rejection(receipt)
-        stack.landing.report(report)
-        stack.landing.archive(info, content, receipt.batch_id, f"rejected-{receipt.id.partition('@')[2]}")
-        return report
-    if received.action is Action.PROCESS and received.manifest is not None:
-        run = stack.ledger.claim(received, software_versions(stack.engine))
-        outcome = ingest(stack, run, received.manifest, progress) if run else None
-    if outcome is None:
-        return None
-    return _finish(stack, info, content, outcome)
-
-
-def _finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> Report:
-    """What follows a decision. Harmless to repeat: until the manifest is archived, the next worker does it all again."""
-    if outcome.decision is Decision.SUCCESS:
-        stack.ledger.publish(outcome)
-    report = Report.of_outcome(outcome)
-    stack.landing.report(report)
-    stack.landing.archive(info, content, outcome.batch_id, outcome.run_id)
-    return report
-
-
-def _unreadable(info: ObjectInfo, error: ObjectRefused) -> Report:
-    """A manifest that the platform may not open cannot be recorded by its content, so it stays until it can be."""
-    problem = Problem(
-        code="unreadable_manifest", where=info.key, message=f"It {error.reason}.", remedy="Make it readable for the platform."
-    )
-    name = info.key.rpartition("/")[2].removesuffix(".json")
-    return Report(batch_id=name, run_id=None, status=Status.REJECTED, intent=None, recipe=None, problems=(problem,))
+    received = receive(stack, info)
+    if not isinstance(received, Ready):
+        return received
+    run = stack.ledger.claim(received.received, software_versions(stack.engine))
+    outcome = ingest(stack, run, received.manifest, progress) if run else None
+    return finish(stack, info, received.content, outcome) if outcome else None

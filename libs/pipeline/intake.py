@@ -1,0 +1,177 @@
+"""Taking in what waits in the landing zone: what can be answered without a run is answered, the rest is made ready for one.
+
+Whoever runs batches one after the other (``process``) and whoever hands them out to others (an orchestrator) begin here.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from time import monotonic
+
+from libs.ledger import Action, Received
+from libs.models import Decision, Manifest, Outcome, Problem, Rejected, Report, Status, landing_key
+from libs.pipeline.checks import check_surroundings
+from libs.pipeline.stack import Stack
+from libs.storage import ObjectInfo, ObjectRefused
+
+LARGE = 16 * 1024 * 1024
+"""Bytes of a batch that gets a run of its own: it takes long, and nobody should wait behind it."""
+RUN_BYTES = 64 * 1024 * 1024
+RUN_BATCHES = 250
+"""What one run carries at most. To start a run costs as much as some fifty small batches."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A manifest whose batch may be claimed.
+
+    Attributes:
+        info: As it lies in the landing zone.
+        content: As it was read.
+        received: The ledger's word on it.
+        manifest: Parsed.
+    """
+
+    info: ObjectInfo
+    content: bytes
+    received: Received
+    manifest: Manifest
+
+    @property
+    def attempt(self) -> str:
+        """Id of the run that it would become."""
+        return f"{self.manifest.batch_id}#{self.received.attempt}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A batch as those see it who hand it out.
+
+    Attributes:
+        key: Of its manifest.
+        attempt: Id of the ledger's run that it would become.
+        bytes: Size of its files.
+    """
+
+    key: str
+    attempt: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What taking in came to.
+
+    Attributes:
+        reports: On what was answered without a run.
+        ready: What is to be run, oldest first.
+        unseen: How many manifests there was no time for. They still wait.
+    """
+
+    reports: tuple[Report, ...]
+    ready: tuple[Work, ...]
+    unseen: int
+
+
+def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> Intake:
+    """Look at what waits, oldest first, for as long as there is time.
+
+    Args:
+        stack: What to work with.
+        seconds: To look at no further manifest after.
+        in_hand: Keys of manifests that have been handed out already.
+    """
+    until = monotonic() + seconds
+    waiting = [info for info in stack.landing.waiting() if info.key not in in_hand]
+    reports, ready = [], []
+    seen = 0
+    for info in waiting:
+        if seen and monotonic() > until:
+            break
+        seen += 1
+        found = receive(stack, info)
+        if isinstance(found, Ready):
+            ready.append(Work(info.key, found.attempt, _size(stack, found.manifest)))
+        elif found is not None:
+            reports.append(found)
+    return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
+
+
+def grouped(batches: Iterable[Work]) -> list[tuple[Work, ...]]:
+    """Batches in groups for one run each: small ones share, up to a number and a size; a large one is alone.
+
+    >>> [len(group) for group in grouped([Work("a", "a#1", 10), Work("b", "b#1", LARGE), Work("c", "c#1", 10)])]
+    [2, 1]
+    """
+    groups: list[list[Work]] = []
+    shared: list[Work] = []
+    size = 0
+    for batch in batches:
+        if batch.bytes >= LARGE:
+            groups.append([batch])
+            continue
+        if not shared or len(shared) == RUN_BATCHES or size + batch.bytes > RUN_BYTES:
+            shared, size = [], 0
+            groups.append(shared)
+        shared.append(batch)
+        size += batch.bytes
+    return [tuple(group) for group in groups]
+
+
+def receive(stack: Stack, info: ObjectInfo) -> Report | Ready | None:
+    """Record a manifest that waits, and answer it if that needs no run.
+
+    Returns:
+        The report on what has been dealt with; None for what another worker is at.
+    """
+    try:
+        content = stack.landing.read_manifest(info.key)
+    except ObjectRefused as error:
+        return _unreadable(info, error)
+    if content is None:
+        return None  # another worker has dealt with it
+    received = stack.ledger.receive(
+        info.key,
+        content,
+        info.version,
+        stack.landing.bucket,
+        check=lambda value: check_surroundings(value, stack.landing, stack.registry),
+    )
+    receipt = received.receipt
+    if received.action is Action.REJECT:
+        report = Report.of_rejection(receipt)
+        stack.landing.report(report)
+        stack.landing.archive(info, content, receipt.batch_id, f"rejected-{receipt.id.partition('@')[2]}")
+        return report
+    if received.outcome is not None:
+        return finish(stack, info, content, received.outcome)
+    return Ready(info, content, received, received.manifest) if received.manifest is not None else None
+
+
+def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> Report:
+    """What follows a decision. Harmless to repeat: until the manifest is archived, the next worker does it all again."""
+    if outcome.decision is Decision.SUCCESS:
+        stack.ledger.publish(outcome)
+    report = Report.of_outcome(outcome)
+    stack.landing.report(report)
+    stack.landing.archive(info, content, outcome.batch_id, outcome.run_id)
+    return report
+
+
+def _size(stack: Stack, manifest: Manifest) -> int:
+    """Bytes of the files that a manifest names; sidecars aside."""
+    size = 0
+    for spec in manifest.files:
+        try:
+            size += sum(info.size for info in stack.landing.resolve(landing_key(spec.path, stack.landing.bucket)))
+        except Rejected:
+            continue  # it was there a moment ago; the run will say what became of it
+    return size
+
+
+def _unreadable(info: ObjectInfo, error: ObjectRefused) -> Report:
+    """A manifest that the platform may not open cannot be recorded by its content, so it stays until it can be."""
+    problem = Problem(
+        code="unreadable_manifest", where=info.key, message=f"It {error.reason}.", remedy="Make it readable for the platform."
+    )
+    name = info.key.rpartition("/")[2].removesuffix(".json")
+    return Report(batch_id=name, run_id=None, status=Status.REJECTED, intent=None, recipe=None, problems=(problem,))

@@ -1,0 +1,44 @@
+"""A dataset version as an asset materialization."""
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from libs.models import Asset, Lineage
+
+
+def materialization(asset: Asset, lineage: Lineage) -> dg.AssetMaterialization:
+    """What there is to see of a version."""
+    columns = [dg.TableColumn(field.name, field.type) for field in asset.table_schema]
+    (file, *_) = asset.files
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(asset.features),
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        "version": dg.MetadataValue.int(asset.version),
+        "crs": dg.MetadataValue.text(asset.crs or "none: a table"),
+        "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
+        "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
+        "file": dg.MetadataValue.path(file.uri),
+        "sha256": dg.MetadataValue.text(file.sha256),
+        "bytes": dg.MetadataValue.int(sum(each.bytes for each in asset.files)),
+        "changes": dg.MetadataValue.json(asset.changes.model_dump(mode="json", exclude_defaults=True)),
+        "seconds": dg.MetadataValue.json(dict(lineage.seconds)),
+        "batch": dg.MetadataValue.text(asset.run_id),
+        "lineage": dg.MetadataValue.md(_lineage(asset, lineage)),
+    }
+    return dg.AssetMaterialization(
+        asset_key=dg.AssetKey(asset.dataset_id),
+        description=f"Version {asset.version}, from batch {asset.batch_id} of {lineage.uploader}.",
+        metadata=metadata,
+        tags={DATA_VERSION_TAG: file.sha256},
+    )
+
+
+def _lineage(asset: Asset, lineage: Lineage) -> str:
+    inputs = [
+        f"- `{layer.path}`, layer `{layer.layer}`, {layer.features:,} features"
+        + "".join(f"\n  - `{each.key}`: SHA-256 `{each.sha256}`" for each in layer.objects)
+        for layer in lineage.inputs
+    ]
+    return "\n".join([
+        f"Recipe `{lineage.recipe.get('name')}` on {lineage.engine}, from", "", *inputs, "", f"`spatial-etl lineage {asset.id}`",
+    ])  # fmt: skip

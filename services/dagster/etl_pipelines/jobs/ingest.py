@@ -1,0 +1,121 @@
+"""The job ``ingest``: works on the batches that a run carries, one after the other, and shows what came of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from libs.models import Report, ServiceUnavailable, Status
+from libs.pipeline.process import cancel, process
+from libs.pipeline.stack import Event, Progress, Stack
+from services.dagster.etl_pipelines.assets.datasets import materialization
+
+BATCHES_TAG = "spatial-etl/batches"
+"""Tag of a run that names what it carries."""
+POOL = "ingest"
+"""The pool whose limit says how many runs may compute at a time."""
+RETRIES = 2
+PAUSE = 10
+"""Seconds before a run tries again after a service failed; twice as long the second time."""
+NAMED = 20
+"""So many batches that came to nothing are named when a run fails."""
+
+
+class Batches(dg.Config):
+    """What a run carries.
+
+    Attributes:
+        batches: Key of the manifest to the attempt that it is handed out for.
+    """
+
+    batches: dict[str, str]
+
+
+@dg.op(pool=POOL, description="Claims, stages, computes, places and commits each batch of the run.")
+def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.ResourceParam[Stack]) -> None:
+    """Work on batches.
+
+    Raises:
+        Failure: when batches came to nothing, naming them and the reasons. The files are at fault: it is not retried.
+        RetryRequested: when a service failed.
+    """
+    done: list[Report] = []
+    try:
+        stack.engine.warm_up()  # an engine that does not work should cost no attempt of a batch
+        for report in process(stack, keys=config.batches, progress=_story(context, config.batches)):
+            done.append(report)
+            _show(context, stack, report)
+    except ServiceUnavailable as error:
+        if context.retry_number < RETRIES:
+            context.log.warning("%s Trying again.", error)
+            raise dg.RetryRequested(RETRIES, seconds_to_wait=PAUSE * 2**context.retry_number) from error
+        raise dg.Failure(f"{error}", allow_retries=False) from error
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        _cancel_the_rest(context, stack, config.batches)
+        raise
+    failed = [report for report in done if report.status is not Status.SUCCESS]
+    if failed:
+        raise dg.Failure(_why(failed, len(done)), allow_retries=False)
+
+
+@dg.job(description="Processes batches of the landing zone.", executor_def=dg.in_process_executor)
+def ingest() -> None:
+    """One op, because a process serves many batches: a step for each would cost more than the batch."""
+    ingest_batches()
+
+
+def run_config(batches: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration of a run that carries batches."""
+    return {"ops": {ingest_batches.name: {"config": {"batches": dict(batches)}}}}
+
+
+def batches_of(run: dg.DagsterRun) -> Mapping[str, str]:
+    """The batches that a run carries; none for one that somebody launched with a configuration that makes no sense."""
+    config: dict[str, Any] = dict(run.run_config)
+    batches: Mapping[str, str] = config.get("ops", {}).get(ingest_batches.name, {}).get("config", {}).get("batches", {})
+    return batches
+
+
+def _show(context: dg.OpExecutionContext, stack: Stack, report: Report) -> None:
+    made = ", ".join(f"{each.dataset_id}@{each.version} ({each.features:,} features)" for each in report.datasets)
+    reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in report.problems)
+    context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)
+    for each in report.datasets:
+        asset, lineage = stack.ledger.asset(each.dataset_id, each.version), stack.ledger.lineage(each.dataset_id, each.version)
+        if asset is not None and lineage is not None:
+            context.log_event(materialization(asset, lineage))
+
+
+def _story(context: dg.OpExecutionContext, batches: Mapping[str, str]) -> Progress:
+    """Tells each step of a batch that has the run to itself; in a crowd, the outcomes say enough."""
+    last: list[tuple[str, str]] = []
+
+    def tell(event: Event) -> None:
+        if len(batches) == 1 and (event.phase, event.subject) not in last:
+            last.append((event.phase, event.subject))
+            features = "" if event.features is None else f", {event.features:,} features"
+            context.log.info("%s: %s %s%s", event.batch_id, event.phase, event.subject, features)
+
+    return tell
+
+
+def _cancel_the_rest(context: dg.OpExecutionContext, stack: Stack, batches: Mapping[str, str]) -> None:
+    """Somebody who ends a run means all its batches. A worker that is shut down leaves those that it has not begun to others."""
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
+        for report in cancel(stack, batches):
+            context.log.info("%s: %s", report.run_id, report.status)
+
+
+def _why(failed: list[Report], total: int) -> str:
+    """The reasons; the first line stands alone in lists of runs."""
+    lines = [
+        f"{report.batch_id} {report.status}: " + "; ".join(f"{problem.where}: {problem.message}" for problem in report.problems)
+        for report in failed[:NAMED]
+    ]
+    if total > 1:
+        lines.insert(0, f"{len(failed)} of {total} batches came to nothing. {lines.pop(0)}")
+    if len(failed) > NAMED:
+        lines.append(f"... and {len(failed) - NAMED} more; their reports lie in the landing zone.")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Schedules: when which job of upkeep runs. Not here: what it does."""

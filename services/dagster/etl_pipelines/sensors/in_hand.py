@@ -1,0 +1,46 @@
+"""What Dagster has in hand: the batches of its runs that wait or work, and the runs whose worker is gone.
+
+Dagster's launcher does not notice when a worker dies together with the code server that started it. The ledger does: a worker
+at work gives a sign of life with each batch, and with each heartbeat of one that takes long.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+
+import dagster as dg
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+
+from libs.ledger import Ledger
+from libs.models import utc_now
+from services.dagster.etl_pipelines.jobs.ingest import batches_of, ingest
+
+PATIENCE = timedelta(seconds=30)
+"""Least time that a run is given before its worker counts as gone: to start one takes seconds, many on a busy machine."""
+
+
+def in_hand(instance: dg.DagsterInstance, ledger: Ledger) -> tuple[int, frozenset[str]]:
+    """How many runs are in progress, and the manifests that they carry. A run whose worker is gone is ended.
+
+    To end one that lives would do no harm but show it wrongly: the ledger lets nobody commit a batch twice.
+    """
+    statuses = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
+    keys: set[str] = set()
+    count = 0
+    for record in instance.get_run_records(dg.RunsFilter(job_name=ingest.name, statuses=statuses)):
+        carried = batches_of(record.dagster_run)
+        if record.dagster_run.status is not dg.DagsterRunStatus.QUEUED and not _gives_signs(record, carried, ledger):
+            instance.report_run_failed(
+                record.dagster_run, "Its worker gave no sign of life and is taken for dead. What it left undone is run again."
+            )
+            continue
+        keys |= carried.keys()
+        count += 1
+    return count, frozenset(keys)
+
+
+def _gives_signs(record: dg.RunRecord, carried: Mapping[str, str], ledger: Ledger) -> bool:
+    patience = max(PATIENCE, timedelta(seconds=ledger.lease_seconds))
+    if utc_now() - record.update_timestamp.replace(tzinfo=UTC) < patience:
+        return True
+    runs = (ledger.runs(attempt.rpartition("#")[0]) for attempt in carried.values())
+    return any(attempts and ledger.alive(attempts[-1]) for attempts in runs)

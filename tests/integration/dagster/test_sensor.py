@@ -1,0 +1,121 @@
+"""The sensor: what it asks for, what it answers by itself, and what it leaves alone."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from libs.ledger import Action
+from libs.models import Status
+from libs.pipeline.intake import receive
+from services.dagster.etl_pipelines.jobs.ingest import batches_of
+
+pytestmark = pytest.mark.integration
+
+
+def carried(result: dg.SensorResult) -> list[dict[str, str]]:
+    requests = result.run_requests or []
+    return [dict(request.run_config["ops"]["ingest_batches"]["config"]["batches"]) for request in requests]
+
+
+def test_what_waits_shares_a_run(orchestra: Any) -> None:
+    path = orchestra.put("a.geojson")
+    keys = [orchestra.submit(f"b{number}", path) for number in range(3)]
+    assert carried(orchestra.tick()) == [{key: f"b{number}#1" for number, key in enumerate(keys)}]
+
+
+def test_nothing_waits(orchestra: Any) -> None:
+    result = orchestra.tick()
+    assert (carried(result), result.skip_reason.skip_message) == ([], "0 runs at work or queued with 0 batches; 0 more wait.")
+
+
+def test_a_rejected_manifest_is_answered_without_a_run(orchestra: Any) -> None:
+    orchestra.submit("careless", "s3://landing-zone/in/nothing.geojson")
+    assert carried(orchestra.tick()) == []
+    assert b'"status": "rejected"' in orchestra.stack.landing.store.read("reports/careless.json")
+    assert orchestra.stack.ledger.batch("careless").status is Status.REJECTED
+    assert orchestra.stack.landing.waiting() == []
+
+
+def test_what_is_in_hand_is_not_asked_for_again_and_what_came_since_is(orchestra: Any) -> None:
+    path = orchestra.put("a.geojson")
+    orchestra.submit("first", path)
+    (request,) = orchestra.tick().run_requests
+    orchestra.create(request, dg.DagsterRunStatus.STARTING)
+    second = orchestra.submit("second", path)
+    assert carried(orchestra.tick()) == [{second: "second#1"}]
+
+
+def test_a_manifest_uploaded_again_unchanged_is_done_and_a_corrected_one_is_run(orchestra: Any) -> None:
+    path = orchestra.put("a.geojson")
+    orchestra.submit("b1", path)
+    assert orchestra.run(orchestra.tick().run_requests[0]).success
+    orchestra.submit("b1", path)
+    assert carried(orchestra.tick()) == []
+    assert orchestra.stack.landing.waiting() == []
+
+    broken = orchestra.put("broken.geojson", "{")
+    orchestra.submit("b2", broken)
+    assert not orchestra.run(orchestra.tick().run_requests[0]).success
+    key = orchestra.submit("b2", path)
+    (request,) = orchestra.tick().run_requests
+    assert batches_of(orchestra.create(request, dg.DagsterRunStatus.STARTING)) == {key: "b2#2"}
+
+
+def test_a_run_whose_worker_is_gone_is_ended_and_its_batches_are_run_again(
+    orchestra: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = orchestra.submit("b1", orchestra.put("a.geojson"))
+    run = orchestra.create(orchestra.tick().run_requests[0], dg.DagsterRunStatus.STARTED)
+    assert carried(orchestra.tick()) == []
+
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.in_hand.utc_now", lambda: in_an_hour)
+    orchestra.tick()
+    assert orchestra.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.landing_zone.utc_now", lambda: in_an_hour)
+    result = orchestra.tick()
+    assert carried(result) == [{key: "b1#1"}]
+    assert result.run_requests[0].run_key == "b1#1~1", "the key of the run that died would be taken for done"
+
+
+def test_a_long_batch_shows_that_its_worker_lives(orchestra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    orchestra.submit("b1", orchestra.put("a.geojson"))
+    orchestra.create(orchestra.tick().run_requests[0], dg.DagsterRunStatus.STARTED)
+    (info,) = orchestra.stack.landing.waiting()
+    ready = receive(orchestra.stack, info)
+    assert ready.received.action is Action.PROCESS
+    orchestra.stack.ledger.claim(ready.received, {})
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.in_hand.utc_now", lambda: in_an_hour)
+    assert orchestra.tick().skip_reason.skip_message.startswith("1 runs")
+
+
+def test_a_store_that_is_down_is_said_and_outlived(orchestra: Any, tmp_path: Path) -> None:
+    orchestra.submit("b1", orchestra.put("a.geojson"))
+    landing = tmp_path / "home" / "landing-zone"
+    landing.rename(tmp_path / "away")
+    assert "SPATIAL_ETL_HOME" in orchestra.tick().skip_reason.skip_message
+    (tmp_path / "away").rename(landing)
+    assert len(carried(orchestra.tick())) == 1
+
+
+@pytest.mark.slow
+def test_ten_thousand_waiting_manifests(orchestra: Any) -> None:
+    manifests = Path(orchestra.stack.landing.store.root) / "manifests"
+    key = orchestra.submit("b", orchestra.put("a.geojson"))
+    content = (manifests.parent / key).read_text()
+    for number in range(10_000):
+        (manifests / f"b{number}.json").write_text(content.replace('"b"', f'"b{number}"'))
+    orchestra.tick()  # the first one imports what it needs
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        result = orchestra.tick()
+        seconds.append(time.perf_counter() - started)
+        for request in result.run_requests or []:
+            orchestra.create(request, dg.DagsterRunStatus.STARTING)
+    assert sorted(seconds)[2] < 1.0, seconds
