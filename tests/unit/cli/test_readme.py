@@ -15,7 +15,7 @@ CODE = set(re.findall(r"`([^`\n]+)`", README))
 WORDS = {word for code in CODE for word in code.split()}
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
-OWN_SETTINGS = [name.upper() for name in Settings.model_fields if name.startswith("spatial_etl_")]
+SETTINGS = [name.upper() for name in Settings.model_fields]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -33,7 +33,7 @@ def test_every_recipe_is_mentioned(name):
     assert name in CODE
 
 
-@pytest.mark.parametrize("name", OWN_SETTINGS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_is_mentioned(name):
     assert name in CODE
 
