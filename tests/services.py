@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pymongo
 import pytest
 
 from services.local import LocalServices, MinIO, MongoDB, PostGIS, Service
@@ -28,6 +31,21 @@ class GivenService:
     def __init__(self, name: str) -> None:
         self.name = name
         self.environment = GIVEN[name]
+
+    @property
+    def version(self) -> str:
+        """What it says that it is."""
+        if self.name == "mongodb":
+            with pymongo.MongoClient[Any](self.environment["MONGO_CONNECTION_STRING"]) as client:
+                return f"a server of MongoDB's protocol {client.server_info()['version']}, which the environment names"
+        if self.name == "postgis":
+            reached = {
+                key.replace("POSTGRES_", "PG").replace("PGDB", "PGDATABASE"): value for key, value in self.environment.items()
+            }
+            command = ["psql", "-XAtq", "-c", "SHOW server_version"]
+            told = subprocess.run(command, env=os.environ | reached, capture_output=True, text=True, check=True).stdout
+            return f"PostgreSQL {told.strip()}, which the environment names"
+        return "an S3, which the environment names"
 
     def start(self) -> None:
         self._leave()
@@ -51,8 +69,9 @@ def service(name: str) -> Iterator[Service | GivenService]:
     with throwaway_services() as services:
         own: Service = getattr(services, name)
         if own.settings[0] in GIVEN[name]:
-            VERSIONS[name] = f"the one that {own.settings[0]} names"
-            yield GivenService(name)
+            given = GivenService(name)
+            VERSIONS[name] = given.version
+            yield given
             return
         start(own)
         VERSIONS[name] = own.version
