@@ -81,7 +81,7 @@ def main() -> int:
     try:
         with _alone_in(arguments.folder):
             actions[arguments.action](LocalServices(arguments.folder))
-    except LocalServiceError as error:
+    except (LocalServiceError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
