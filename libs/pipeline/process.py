@@ -33,6 +33,7 @@ def process(stack: Stack, *, keys: Collection[str] | None = None, progress: Prog
     waiting = [info for info in stack.landing.waiting() if keys is None or info.key in keys]
     if waiting:
         warm_up(stack)
+        stack.lake.store.check()
     for info in waiting:
         report = _deal_with(stack, info, progress)
         if report is not None:

@@ -66,7 +66,8 @@ def reconcile(stack: Stack) -> Reconciled:
 def gc(stack: Stack) -> Collected:
     """Remove lake objects of runs that came to nothing, and unfinished uploads."""
     removed = []
-    for reservation in stack.ledger.abandoned():
+    abandoned = stack.ledger.abandoned()
+    for reservation in abandoned:
         if stack.lake.store.head(reservation.key) is not None:
             stack.lake.remove(reservation.key)
             stack.ledger.log("removed", reservation.key, run_id=reservation.run_id)
@@ -74,5 +75,5 @@ def gc(stack: Stack) -> Collected:
     lying = [info.key for info in stack.lake.objects()]  # listed before the records: what is placed now is reserved already
     reserved = {reservation.key for reservation in stack.ledger.reservations()}
     unknown = [key for key in lying if key not in reserved]
-    partial = stack.lake.store.sweep() + stack.landing.store.sweep()
+    partial = stack.lake.store.sweep({reservation.key for reservation in abandoned}) + stack.landing.store.sweep()
     return Collected(removed=tuple(removed), unknown=tuple(unknown), partial=partial)

@@ -6,6 +6,7 @@ no engine.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from libs.models import ServiceUnavailable
@@ -14,7 +15,8 @@ from libs.models.settings import Settings
 if TYPE_CHECKING:
     from libs.ledger import Ledger
     from libs.pipeline.stack import Stack
-    from libs.storage import DataLake, LandingZone
+    from libs.storage import DataLake, LandingZone, ObjectStore
+    from libs.storage.s3_server import S3Server
     from libs.transformations import Registry
 
 __all__ = ["open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack"]
@@ -22,18 +24,16 @@ __all__ = ["open_lake", "open_landing_zone", "open_ledger", "open_registry", "op
 
 def open_landing_zone(settings: Settings) -> "LandingZone":
     """The landing zone."""
-    _require_unset("MINIO_ENDPOINT", settings.minio_endpoint)
-    from libs.storage import FolderStore, LandingZone
+    from libs.storage import LandingZone
 
-    return LandingZone(FolderStore(settings.spatial_etl_home, settings.minio_landing_bucket))
+    return LandingZone(_open_bucket(settings, settings.minio_landing_bucket, "MINIO_LANDING_BUCKET"))
 
 
 def open_lake(settings: Settings) -> "DataLake":
     """The data lake."""
-    _require_unset("MINIO_ENDPOINT", settings.minio_endpoint)
-    from libs.storage import DataLake, FolderStore
+    from libs.storage import DataLake
 
-    return DataLake(FolderStore(settings.spatial_etl_home, settings.minio_lake_bucket))
+    return DataLake(_open_bucket(settings, settings.minio_lake_bucket, "MINIO_LAKE_BUCKET"))
 
 
 def open_ledger(settings: Settings) -> "Ledger":
@@ -94,6 +94,34 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
     finally:
         engine.close()
         ledger.store.close()
+
+
+def _open_bucket(settings: Settings, bucket: str, setting: str) -> "ObjectStore":
+    if settings.minio_endpoint is None:
+        from libs.storage import FolderStore
+
+        return FolderStore(settings.spatial_etl_home, bucket)
+    from libs.storage.s3 import S3Store
+
+    return S3Store(_s3_server(settings), bucket, setting)
+
+
+@cache
+def _s3_server(settings: Settings) -> "S3Server":
+    """The server of both buckets: what is found out about it is found out once."""
+    from libs.storage.s3_server import S3Server
+
+    if settings.minio_endpoint is None or not settings.minio_root_user or not settings.minio_root_password:
+        missing = "MINIO_ROOT_PASSWORD" if settings.minio_root_user else "MINIO_ROOT_USER"
+        raise ServiceUnavailable(f"the object store at {settings.minio_endpoint}", f"{missing} is not set.", missing)
+    return S3Server(
+        endpoint=settings.minio_endpoint,
+        user=settings.minio_root_user,
+        password=settings.minio_root_password,
+        tls=settings.minio_use_ssl,
+        ca_file=settings.minio_ca_file,
+        region=settings.minio_region,
+    )
 
 
 def _require_unset(name: str, value: object) -> None:

@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,11 @@ class FolderStore:
     def uri(self, key: str) -> str:
         """See :class:`~libs.storage.store.ObjectStore`."""
         return f"s3://{self.bucket}/{key}"
+
+    def check(self) -> None:
+        """See :class:`~libs.storage.store.ObjectStore`. Of creating, the kernel keeps the promise."""
+        if not os.access(self.root / PARTIAL, os.W_OK):
+            raise self._unavailable(OSError(errno.EROFS, "It cannot be written to"))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See :class:`~libs.storage.store.ObjectStore`. Names that are no Unicode, links and devices are no objects."""
@@ -135,7 +140,7 @@ class FolderStore:
             return False
         return True
 
-    def sweep(self) -> int:
+    def sweep(self, abandoned: Collection[str] = ()) -> int:  # noqa: ARG002 - a lock tells who still writes
         """See :class:`~libs.storage.store.ObjectStore`. A writer holds a lock on its file for as long as it lives."""
         removed = 0
         with self._speaking():

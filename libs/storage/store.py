@@ -1,6 +1,6 @@
 """The object store seam: what a bucket offers, whatever keeps it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -57,6 +57,10 @@ class ObjectStore(Protocol):
 
     def uri(self, key: str) -> str:
         """``s3://<bucket>/<key>``: the object's name in manifests, reports and the ledger, whatever the store is."""
+        ...
+
+    def check(self) -> None:
+        """Make sure that the store can be written to and creates no object twice, before work begins that would be lost."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -116,8 +120,12 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def sweep(self) -> int:
-        """Remove what killed writers left behind; what is being written is not touched. Returns how many pieces."""
+    def sweep(self, abandoned: Collection[str] = ()) -> int:
+        """Remove what killed writers left behind; what is being written is not touched. Returns how many pieces.
+
+        Args:
+            abandoned: Keys that nobody writes to any more: what is unfinished under them is not waited for.
+        """
         ...
 
 

@@ -1,0 +1,302 @@
+"""An object store on MinIO, or any S3 that honours ``If-None-Match: *``.
+
+Not obstore: its listing ends with an error at the first key with a control character, which every uploader can write; it
+completes large uploads unconditionally and holds the whole content in memory to create an object; and it tells times to the
+second only, so that two uploads of the same content look like one. botocore leaves each of these to us.
+"""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from libs.models import ServiceUnavailable
+from libs.storage.s3_server import S3Server, code
+from libs.storage.store import CHUNK, ObjectInfo, ObjectMissing, ObjectRefused, check_key
+
+PROBES = ".probe/"
+"""What the probe creates and removes again; no object of the bucket."""
+
+PART = 16 * 1024 * 1024
+"""Bytes of a part of a large upload, at least; what is not larger goes in one request."""
+
+_MOST_PARTS = 10_000
+_AT_ONCE = 4
+"""Parts on their way at the same time: with their size, what an upload takes of memory."""
+
+_STALE = timedelta(days=1)
+"""After which nobody goes on with an upload."""
+
+_RACERS = 8
+_RESUMPTIONS = 5
+"""Times that a broken download is taken up again without a byte of progress between."""
+
+_MARK = "written-by"
+"""Metadata of a created object that tells its creator: an answer that was lost on the way is asked for again, and then the
+object that is in the way may be one's own."""
+
+_GONE = {"NoSuchKey", "404", "NoSuchUpload"}
+_TAKEN = {"PreconditionFailed", "412"}
+_IN_THE_WAY = {"XMinioObjectExistsAsDirectory", "XMinioParentIsObject", "XMinioInvalidObjectName", "XMinioInvalidResourceName",
+               "KeyTooLongError", "XMinioObjectNameTooLong"}  # fmt: skip
+
+
+class S3Store:
+    """A bucket on a server.
+
+    Args:
+        server: Where it is; shared by the buckets of a process.
+        bucket: Its name.
+        setting: Which names it, for messages.
+    """
+
+    def __init__(self, server: S3Server, bucket: str, setting: str) -> None:
+        self.bucket = bucket
+        self._server, self._setting = server, setting
+        self._met = False
+
+    def uri(self, key: str) -> str:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        return f"s3://{self.bucket}/{key}"
+
+    def check(self) -> None:
+        """See :class:`~libs.storage.store.ObjectStore`. Eight try to create one object: one must succeed, seven be refused."""
+        with self._server.lock:
+            if self._server.honest.is_set():
+                return
+            key = f"{PROBES}{secrets.token_hex(16)}"
+            with self._speaking(key), ThreadPoolExecutor(_RACERS) as racers:
+                winners = sum(racers.map(lambda _: self._create_once(key, b""), range(_RACERS)))
+            with suppress(ClientError, BotoCoreError):
+                self._server.quick.delete_object(Bucket=self.bucket, Key=key)
+            if winners != 1:
+                raise ServiceUnavailable(
+                    self._server.name,
+                    f"{winners} of {_RACERS} writers created the same object: it ignores `If-None-Match: *`, without which "
+                    "files in the lake could be overwritten. Use MinIO, or another S3 with conditional writes.",
+                    "MINIO_ENDPOINT",
+                )  # fmt: skip
+            self._server.honest.set()
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """See :class:`~libs.storage.store.ObjectStore`. Keys that are not in normal form are no objects."""
+        following: dict[str, str] = {}
+        while True:
+            with self._speaking():
+                page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **following)
+            for entry in page.get("Contents", ()):
+                info = _info(entry)
+                if info is not None:
+                    yield info
+            if not page.get("IsTruncated"):
+                return
+            following = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """See :class:`~libs.storage.store.ObjectStore`. By listing: what HEAD answers tells the time to the second only."""
+        with self._speaking(check_key(key)):
+            page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        first = next(iter(page.get("Contents", ())), None)
+        return _info(first) if first and first["Key"] == key else None
+
+    def read(self, key: str, limit: int | None = None) -> bytes:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        content = bytearray()
+        for piece in self.stream(key):
+            content += piece
+            if limit is not None and len(content) >= limit:
+                return bytes(content[:limit])
+        return bytes(content)
+
+    def stream(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+        """See :class:`~libs.storage.store.ObjectStore`. Goes on where it was when the connection breaks."""
+        position, version, failures = 0, "", 0
+        check_key(key)
+        while True:
+            with self._speaking(key):
+                rest = {"Range": f"bytes={position}-", "IfMatch": version} if position else {}
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **rest)
+                version = answer["ETag"]
+                try:
+                    while piece := answer["Body"].read(chunk):
+                        position, failures = position + len(piece), 0
+                        yield piece
+                except BotoCoreError:
+                    failures += 1
+                    if failures > _RESUMPTIONS:
+                        raise
+                else:
+                    return
+                finally:
+                    answer["Body"].close()
+
+    def put(self, key: str, source: bytes | Path) -> None:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        with self._speaking(check_key(key)):
+            self._send(key, source, {}, {})
+
+    def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`. The server decides, by ``If-None-Match: *``, whatever the size."""
+        check_key(key)
+        self.check()
+        with self._speaking(key):
+            created = self._create_once(key, source)
+        if created and give and isinstance(source, Path):
+            source.unlink(missing_ok=True)
+        return created
+
+    def delete(self, key: str, version: str | None = None) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`.
+
+        Between the look and the removal lies a moment in which an upload would be lost: S3 knows no removal of one of two
+        uploads with the same content.
+        """
+        info = self.head(key)
+        if info is None or (version is not None and info.version != version):
+            return False
+        with self._speaking(key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+        return True
+
+    def sweep(self, abandoned: Collection[str] = ()) -> int:
+        """See :class:`~libs.storage.store.ObjectStore`. What is younger than a day may still be going on."""
+        removed = 0
+        until = datetime.now(UTC) - _STALE
+        with self._speaking():
+            for key, upload, begun in self._uploads(abandoned):
+                if begun < until or key in abandoned:
+                    removed += self._abort(key, upload)
+            for entry in self._client.list_objects_v2(Bucket=self.bucket, Prefix=PROBES).get("Contents", ()):
+                if entry["LastModified"] < until:
+                    self._client.delete_object(Bucket=self.bucket, Key=entry["Key"])
+                    removed += 1
+        return removed
+
+    @property
+    def _client(self) -> Any:
+        """The client, once it is known that the server is there and lets us in: that much is found out quickly."""
+        if not self._met:
+            try:
+                self._server.quick.get_bucket_location(Bucket=self.bucket)
+            except ClientError as error:
+                if code(error) != "AccessDenied":  # somebody who may not ask that may still do what is to be done
+                    raise
+            self._met = True
+        return self._server.patient
+
+    def _create_once(self, key: str, source: bytes | Path) -> bool:
+        mark = secrets.token_hex(16)
+        while True:
+            try:
+                self._send(key, source, {"Metadata": {_MARK: mark}}, {"IfNoneMatch": "*"})
+            except ClientError as error:
+                if code(error) == "ConditionalRequestConflict":  # AWS: two at the same moment, nothing decided
+                    time.sleep(0.1)
+                    continue
+                if code(error) in _TAKEN | {"NoSuchUpload"}:
+                    return self._is_marked(key, mark)
+                raise
+            return True
+
+    def _is_marked(self, key: str, mark: str) -> bool:
+        try:
+            head = self._client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if code(error) in _GONE:
+                return False
+            raise
+        return bool(head["Metadata"].get(_MARK) == mark)
+
+    def _send(self, key: str, source: bytes | Path, described: dict[str, Any], condition: dict[str, str]) -> None:
+        """Upload in one request, or in parts that become an object with the last request."""
+        if isinstance(source, bytes):
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=source, **described, **condition)
+            return
+        with source.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= PART:
+                content = file.read()
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=content, **described, **condition)
+            else:
+                self._send_parts(key, file.fileno(), size, described, condition)
+
+    def _send_parts(self, key: str, file: int, size: int, described: dict[str, Any], condition: dict[str, str]) -> None:
+        client, address = self._client, {"Bucket": self.bucket, "Key": key}
+        upload = client.create_multipart_upload(**address, **described)["UploadId"]
+        length = max(PART, -(-size // _MOST_PARTS))
+        stop = threading.Event()
+
+        def send(number: int) -> dict[str, Any]:
+            if stop.is_set():
+                return {}
+            content = os.pread(file, length, (number - 1) * length)
+            sent = client.upload_part(**address, UploadId=upload, PartNumber=number, Body=content)
+            return {"PartNumber": number, "ETag": sent["ETag"]}
+
+        try:
+            with ThreadPoolExecutor(_AT_ONCE) as senders:
+                try:
+                    parts = list(senders.map(send, range(1, -(-size // length) + 1)))
+                finally:
+                    stop.set()
+            client.complete_multipart_upload(**address, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
+        except BaseException:
+            with suppress(ClientError, BotoCoreError):  # what remains, gc finds
+                self._abort(key, upload)
+            raise
+
+    def _abort(self, key: str, upload: str) -> bool:
+        try:
+            self._server.quick.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+        except ClientError as error:
+            if code(error) in _GONE:
+                return False
+            raise
+        return True
+
+    def _uploads(self, keys: Collection[str]) -> Iterator[tuple[str, str, datetime]]:
+        """The unfinished uploads: key, id, beginning. MinIO may tell of those under a key only when it is named."""
+        seen = set()
+        for prefix in ("", *keys):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+            for page in pages:
+                for entry in page.get("Uploads", ()):
+                    if entry["UploadId"] not in seen:
+                        seen.add(entry["UploadId"])
+                        yield entry["Key"], entry["UploadId"], entry["Initiated"]
+
+    @contextmanager
+    def _speaking(self, key: str = "") -> Iterator[None]:
+        """Failures in words: what is wrong with the object, else with the server."""
+        with self._server.speaking(self.bucket, self._setting):
+            try:
+                yield
+            except ClientError as error:
+                if code(error) in {"NoSuchKey", "404"}:
+                    raise ObjectMissing(self.uri(key)) from None
+                if code(error) in _TAKEN:
+                    raise ObjectRefused(self.uri(key), "was replaced while it was read") from None
+                if code(error) in _IN_THE_WAY:
+                    raise ObjectRefused(
+                        self.uri(key), "cannot be written: its name, or an object in its way, does not allow it"
+                    ) from None
+                raise
+
+
+def _info(entry: dict[str, Any]) -> ObjectInfo | None:
+    key, modified = entry["Key"], entry["LastModified"].astimezone(UTC)
+    try:
+        check_key(key)
+    except ValueError:
+        return None
+    if key.startswith(PROBES):
+        return None
+    return ObjectInfo(key=key, size=entry["Size"], modified=modified, version=f"{entry['ETag']}-{modified.timestamp():.3f}")
