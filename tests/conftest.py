@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from services.local import Service
+from tests.buckets import Buckets
 from tests.services import VERSIONS, GivenService, service
 
 # How long an example takes says something about the machine and its other tenants, nothing about the code.
@@ -24,6 +25,14 @@ def minio() -> Iterator[Service | GivenService]:
     """A MinIO, reached as its administrator. Tests use buckets of their own."""
     with service("minio") as running:
         yield running
+
+
+@pytest.fixture
+def buckets(minio: Service | GivenService) -> Iterator[Buckets]:
+    """Makes buckets of the test's own on ``minio``."""
+    made = Buckets(minio.environment)
+    yield made
+    made.clear()
 
 
 @pytest.fixture(scope="session")

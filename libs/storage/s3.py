@@ -44,6 +44,8 @@ _MARK = "written-by"
 object that is in the way may be one's own."""
 
 _GONE = {"NoSuchKey", "404", "NoSuchUpload"}
+_UNDECIDED = {"ConditionalRequestConflict"}
+"""What AWS says to some of those who create an object in the same moment."""
 _TAKEN = {"PreconditionFailed", "412"}
 _IN_THE_WAY = {"XMinioObjectExistsAsDirectory", "XMinioParentIsObject", "XMinioInvalidObjectName", "XMinioInvalidResourceName",
                "KeyTooLongError", "XMinioObjectNameTooLong"}  # fmt: skip
@@ -68,16 +70,28 @@ class S3Store:
         return f"s3://{self.bucket}/{key}"
 
     def check(self) -> None:
-        """See :class:`~libs.storage.store.ObjectStore`. Eight try to create one object: one must succeed, seven be refused."""
+        """See :class:`~libs.storage.store.ObjectStore`. Eight try to create one object: more than one must not succeed."""
         with self._server.lock:
             if self._server.honest.is_set():
                 return
             key = f"{PROBES}{secrets.token_hex(16)}"
-            with self._speaking(key), ThreadPoolExecutor(_RACERS) as racers:
-                winners = sum(racers.map(lambda _: self._create_once(key, b""), range(_RACERS)))
-            with suppress(ClientError, BotoCoreError):
-                self._server.quick.delete_object(Bucket=self.bucket, Key=key)
-            if winners != 1:
+            with self._speaking(key):
+                client = self._client
+
+                def race(_: int) -> bool:
+                    try:
+                        client.put_object(Bucket=self.bucket, Key=key, IfNoneMatch="*")
+                    except ClientError as error:
+                        if code(error) in _TAKEN | _UNDECIDED:
+                            return False
+                        raise
+                    return True
+
+                with ThreadPoolExecutor(_RACERS) as racers:
+                    winners = sum(racers.map(race, range(_RACERS)))
+                with suppress(ClientError):  # gc removes what somebody may not remove
+                    client.delete_object(Bucket=self.bucket, Key=key)
+            if winners > 1:
                 raise ServiceUnavailable(
                     self._server.name,
                     f"{winners} of {_RACERS} writers created the same object: it ignores `If-None-Match: *`, without which "
@@ -145,9 +159,10 @@ class S3Store:
 
     def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`. The server decides, by ``If-None-Match: *``, whatever the size."""
-        check_key(key)
         self.check()
-        with self._speaking(key):
+        if isinstance(source, Path) and self.head(key) is not None:
+            return False  # saves the upload; the server decides
+        with self._speaking(check_key(key)):
             created = self._create_once(key, source)
         if created and give and isinstance(source, Path):
             source.unlink(missing_ok=True)
@@ -198,7 +213,7 @@ class S3Store:
             try:
                 self._send(key, source, {"Metadata": {_MARK: mark}}, {"IfNoneMatch": "*"})
             except ClientError as error:
-                if code(error) == "ConditionalRequestConflict":  # AWS: two at the same moment, nothing decided
+                if code(error) in _UNDECIDED:
                     time.sleep(0.1)
                     continue
                 if code(error) in _TAKEN | {"NoSuchUpload"}:

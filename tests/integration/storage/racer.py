@@ -3,11 +3,15 @@
 import sys
 from pathlib import Path
 
+from libs.models.settings import Settings
+from libs.platform import open_lake
 from libs.storage import FolderStore, ObjectStore
 
 
-def store_of(kind: str, place: str) -> ObjectStore:
-    return {"folder": lambda: FolderStore(Path(place), "bucket")}[kind]()
+def store_of(kind: str, bucket: str, place: str) -> ObjectStore:
+    if kind == "folder":
+        return FolderStore(Path(place), bucket)
+    return open_lake(Settings(_env_file=None, minio_lake_bucket=bucket)).store
 
 
 def create(store: ObjectStore, number: str) -> None:
@@ -28,6 +32,13 @@ def give(store: ObjectStore, place: str, number: str) -> None:
     print(*won)
 
 
+def large(store: ObjectStore, place: str, number: str) -> None:
+    """As ``create``, with objects that go in parts where the store sends large ones so."""
+    source = Path(place) / f"source-{number}"
+    source.write_bytes(number.encode() * 20_000_000)
+    print(*(i for i in range(5) if store.create(f"large/{i}", source)))
+
+
 def put(store: ObjectStore, number: str) -> None:
     """Overwrite one object many times with content that shows whose it is."""
     for _ in range(200):
@@ -44,8 +55,8 @@ def forever(store: ObjectStore, place: str) -> None:
 
 
 def main() -> None:
-    kind, place, what, number = sys.argv[1:]
-    store = store_of(kind, place)
+    kind, bucket, place, what, number = sys.argv[1:]
+    store = store_of(kind, bucket, place)
     print("ready", flush=True)
     sys.stdin.readline()
     match what:
@@ -53,6 +64,8 @@ def main() -> None:
             create(store, number)
         case "give":
             give(store, place, number)
+        case "large":
+            large(store, place, number)
         case "put":
             put(store, number)
         case "forever":

@@ -44,7 +44,7 @@ def test_a_key_round_trips_whatever_its_characters(store: ObjectStore, name: str
     assert store.delete(name)
     assert store.create(name, b"created")
     assert b"".join(store.stream(name)) == b"created"
-    assert store.uri(name) == f"s3://bucket/{name}"
+    assert store.uri(name) == f"s3://{store.bucket}/{name}"
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\0b", "a" * 1025, "half-\ud800"])
@@ -92,9 +92,9 @@ def test_what_is_missing_is_missing(store: ObjectStore) -> None:
     store.put("folder/file", b"")
     for key in ("missing", "folder", "folder/missing", "folder/file/below", "missing/missing"):
         assert store.head(key) is None
-        with pytest.raises(ObjectMissing, match=f"s3://bucket/{key}"):
+        with pytest.raises(ObjectMissing, match=f"s3://{store.bucket}/{key}"):
             store.read(key)
-        with pytest.raises(ObjectMissing, match=f"s3://bucket/{key}"):
+        with pytest.raises(ObjectMissing, match=f"s3://{store.bucket}/{key}"):
             next(store.stream(key))
         assert not store.delete(key)
     assert store.read("folder/file") == b""
@@ -174,6 +174,14 @@ def test_of_eight_processes_that_give_a_file_for_one_object_one_wins(race, store
     for number, line in enumerate(printed):
         for i in line.split():
             assert store.read(f"dataset/v{i}/data.parquet").decode() == str(number) * 10_000
+
+
+def test_of_four_processes_that_create_one_large_object_one_wins(race, store: ObjectStore) -> None:
+    winners = {int(won): str(number) for number, printed in enumerate(race(4, "large")) for won in printed.split()}
+    assert sorted(winners) == list(range(5))
+    for i in range(5):
+        assert set(store.read(f"large/{i}").decode()) == {winners[i]}
+    assert store.sweep() == 0
 
 
 def test_readers_see_one_content_while_writers_replace_it(start, store: ObjectStore) -> None:
