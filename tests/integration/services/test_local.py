@@ -9,15 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import obstore
 import pymongo
 import pytest
-from obstore.store import S3Store
 
 from services.local import LocalServiceError, LocalServices, Service
 from services.local.build import NotInstalled, ferretdb
 from services.local.daemon import Daemon
 from services.local.service import HOST, Memory
+from tests.buckets import Buckets
 from tests.services import start, throwaway_services
 
 pytestmark = pytest.mark.integration
@@ -60,13 +59,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def bucket(environment: dict[str, str]) -> S3Store:
-    return S3Store(
-        "bucket", endpoint=f"http://{environment['MINIO_ENDPOINT']}", region="us-east-1", client_options={"allow_http": True},
-        access_key_id=environment["MINIO_ROOT_USER"], secret_access_key=environment["MINIO_ROOT_PASSWORD"],
-    )  # fmt: skip
-
-
 def libpq(environment: dict[str, str]) -> dict[str, str]:
     return {name.replace("POSTGRES_", "PG").replace("PGDB", "PGDATABASE"): value for name, value in environment.items()}
 
@@ -83,7 +75,7 @@ def write(service: Service, value: str) -> None:
     environment = service.environment
     if service.name == "minio":
         Path(service.folder, "data", "bucket").mkdir(exist_ok=True)  # which is what a bucket is to MinIO
-        obstore.put(bucket(environment), "key", value.encode())
+        Buckets(environment).client.put_object(Bucket="bucket", Key="key", Body=value.encode())
     elif service.name == "mongodb":
         with pymongo.MongoClient(environment["MONGO_CONNECTION_STRING"]) as client:
             client["test"]["documents"].replace_one({"_id": 1}, {"value": value}, upsert=True)
@@ -94,7 +86,7 @@ def write(service: Service, value: str) -> None:
 def read(service: Service) -> str:
     environment = service.environment
     if service.name == "minio":
-        return bytes(obstore.get(bucket(environment), "key").bytes()).decode()
+        return str(Buckets(environment).client.get_object(Bucket="bucket", Key="key")["Body"].read().decode())
     if service.name == "mongodb":
         with pymongo.MongoClient(environment["MONGO_CONNECTION_STRING"]) as client:
             return str(client["test"]["documents"].find_one({"_id": 1})["value"])
