@@ -140,7 +140,7 @@ class DatasetMaker:
         dataset.inputs.append(
             InputLayer(
                 file=index, path=spec.path, format=spec.format, layer=stream.layer.name, crs=crs, features=features,
-                objects=staged.objects,
+                objects=staged.objects(),
             )
         )  # fmt: skip
 
@@ -176,7 +176,8 @@ class DatasetMaker:
     def _write(self, identifier: str, processed: Processed) -> geoparquet.WrittenFile:
         crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None
         path = self._scratch / f"{identifier}.parquet"
-        written = geoparquet.write(path, processed.schema, read_ahead(processed.batches()), crs)
+        groups = read_ahead(geoparquet.row_groups(processed.schema, processed.batches()))
+        written = geoparquet.write(path, processed.schema, groups, crs)
         geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
         return written
 

@@ -81,7 +81,7 @@ def _require_same_inputs(stack: Stack, manifest: Manifest, lineage: Lineage, fol
     found: dict[str, str] = {}
     for spec in dict.fromkeys(spec.model_copy(update={"layer": None}) for spec in manifest.files):
         staged = stage(stack.landing, spec, spec.path, folder)
-        found |= {item.key: item.sha256 for item in staged.objects}
+        found |= {item.key: item.sha256 for item in staged.objects()}
         shutil.rmtree(folder)
     recorded = {item.key: item.sha256 for layer in lineage.inputs for item in layer.objects}
     problems = [

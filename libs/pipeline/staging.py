@@ -1,11 +1,12 @@
-"""Bringing the raw files of a batch from the landing zone to scratch, hashed on the way. Nothing is opened here."""
+"""Bringing the raw files of a batch from the landing zone to scratch. Nothing is opened here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from libs.models import FileSpec, InputObject, Rejected, landing_key
 from libs.spatial_utils.formats import find_format
-from libs.storage import LandingZone
+from libs.storage import Fetched, LandingZone
 
 
 @dataclass(frozen=True)
@@ -14,15 +15,22 @@ class StagedFile:
 
     Attributes:
         path: The file with its sidecars beside it, or the folder of a FileGDB; alone in a folder of its own.
-        objects: Everything that was copied.
     """
 
     path: Path
-    objects: tuple[InputObject, ...]
+    _fetched: Sequence[Fetched]
+
+    def objects(self) -> tuple[InputObject, ...]:
+        """Everything that was brought here, with hashes. To be asked when it has been read.
+
+        Raises:
+            Rejected: when an object was written into since it was brought here.
+        """
+        return tuple(each.object() for each in self._fetched)
 
 
 def stage(landing: LandingZone, spec: FileSpec, where: str, folder: Path) -> StagedFile:
-    """Copy a file and what belongs to it.
+    """Bring a file and what belongs to it.
 
     Args:
         landing: Where it lies.
@@ -39,18 +47,23 @@ def stage(landing: LandingZone, spec: FileSpec, where: str, folder: Path) -> Sta
     if not found:
         raise Rejected([landing.missing(key, f"{where}.path")])
     parent = key.removesuffix(name)
+    has_log = False
     if found == [key]:
+        kind = find_format(spec.format, f"{where}.format")
         siblings = [info.key.removeprefix(parent) for info in landing.siblings(key)]
-        found += [parent + sibling for sibling in find_format(spec.format, f"{where}.format").companions(name, siblings)]
-    objects = []
+        companions = kind.companions(name, siblings)
+        has_log = any(name + suffix in companions for suffix in kind.suffixes)  # then a database is completed from it
+        found += [parent + companion for companion in companions]
+    fetched = []
     for each in found:
         target = folder / each.removeprefix(parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        objects.append(landing.fetch(each, target))
-    if spec.sha256 is not None and [item.sha256 for item in objects if item.key == key] != [spec.sha256]:
-        actual = next((item.sha256 for item in objects if item.key == key), "none, being a folder")
+        fetched.append(landing.fetch(each, target, copy=has_log))
+    staged = StagedFile(folder / name, fetched)
+    if spec.sha256 is not None and [item.sha256 for item in staged.objects() if item.key == key] != [spec.sha256]:
+        actual = next((item.sha256 for item in staged.objects() if item.key == key), "none, being a folder")
         raise Rejected.because(
             "sha256_mismatch", f"{where}.sha256", f"{spec.path!r} has the SHA-256 {actual}, not {spec.sha256}.",
             "Upload the file again; if it was changed on purpose, correct the checksum.",
         )  # fmt: skip
-    return StagedFile(folder / name, tuple(objects))
+    return staged

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from libs.pipeline.stack import Stack
 from libs.spatial_utils.formats import Format
+from libs.storage import LandingZone
 
 
-def upload(stack: Stack, path: Path, kind: Format, prefix: str) -> str:
+def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
     """Upload a file with its sidecars, or a folder.
 
     Args:
-        stack: What to work with.
+        landing: Where to.
         path: A file, or the folder of a FileGDB.
         kind: Its format, which says what belongs to it.
         prefix: Folder in the landing zone.
@@ -26,5 +26,5 @@ def upload(stack: Stack, path: Path, kind: Format, prefix: str) -> str:
             *(path.parent / name for name in kind.companions(path.name, [each.name for each in path.parent.iterdir()])),
         ]
     for member in members:
-        stack.landing.upload(member, f"{prefix}/{member.relative_to(path.parent).as_posix()}")
-    return stack.landing.store.uri(f"{prefix}/{path.name}")
+        landing.upload(member, f"{prefix}/{member.relative_to(path.parent).as_posix()}")
+    return landing.store.uri(f"{prefix}/{path.name}")

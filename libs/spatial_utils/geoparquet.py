@@ -9,9 +9,10 @@ Rules from the GeoParquet 1.1.0 specification: WKB is ISO (Z is ``+1000``), ``ge
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +29,9 @@ DICTIONARY_BYTES = 64 * 1024
 
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 """A row group ends earlier when its text and binary values come to this: it is made, and read, in memory."""
+
+PIECE_BYTES = 1024 * 1024
+"""What is handed over at once to be hashed and written."""
 
 BBOX_TYPE = pa.struct([(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")])
 _WKB_NAMES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon", "GeometryCollection")
@@ -57,13 +61,13 @@ class WrittenFile:
     schema: pa.Schema
 
 
-def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs: Mapping[str, Any] | None) -> WrittenFile:
-    """Write record batches as one file, hashing it on the way.
+def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mapping[str, Any] | None) -> WrittenFile:
+    """Write one file, hashing it on the way.
 
     Args:
         path: To be created; its folder exists.
         schema: Attribute columns and, for a layer, ``geom`` (WKB) and the struct ``bbox`` last.
-        batches: Of this schema, in file order, of any length: row groups come out the same.
+        groups: From :func:`row_groups`.
         crs: PROJJSON, or None for an undefined CRS. Not used for a table.
     """
     has_geometry = GEOMETRY in schema.names
@@ -71,9 +75,9 @@ def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs:
     types: set[int] = set()
     extent: BBox | None = None
     features = 0
-    with path.open("xb") as raw:
-        sink = _HashingSink(raw)
-        with pq.ParquetWriter(
+    with (
+        _HashingSink(path) as sink,
+        pq.ParquetWriter(
             pa.PythonFile(sink, mode="w"),
             schema,
             compression="zstd",
@@ -81,16 +85,17 @@ def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs:
             use_dictionary=attributes,
             dictionary_pagesize_limit=DICTIONARY_BYTES,
             write_statistics=[*_leaves(schema, attributes), *(f"{BBOX}.{field.name}" for field in BBOX_TYPE if has_geometry)],
-        ) as writer:
-            for table in _row_groups(schema, batches):
-                if has_geometry:
-                    types |= _type_codes(table[GEOMETRY])
-                    extent = _union(extent, _extent(table[BBOX]))
-                features += table.num_rows
-                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-            names = tuple(sorted(_type_name(code) for code in types))
+        ) as writer,
+    ):
+        for table in groups:
             if has_geometry:
-                writer.add_key_value_metadata({"geo": json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))})
+                types |= _type_codes(table[GEOMETRY])
+                extent = _union(extent, _extent(table[BBOX]))
+            features += table.num_rows
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        names = tuple(sorted(_type_name(code) for code in types))
+        if has_geometry:
+            writer.add_key_value_metadata({"geo": json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))})
     return WrittenFile(path, sink.digest.hexdigest(), sink.size, features, extent, names, schema)
 
 
@@ -122,38 +127,76 @@ def check(written: WrittenFile, *, features: int, bbox: BBox | None, crs: Mappin
 
 
 class _HashingSink:
-    """A file that is hashed while it is written: Parquet is written front to back."""
+    """A file that is hashed while it is written: Parquet is written front to back.
+
+    A thread does both, a piece behind the encoding of what comes next.
+    """
 
     closed = False
 
-    def __init__(self, raw: Any) -> None:
-        self._raw, self.digest, self.size = raw, hashlib.sha256(), 0
+    def __init__(self, path: Path) -> None:
+        self._raw, self._thread = path.open("xb", buffering=0), ThreadPoolExecutor(1, "write")
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._written: Future[None] | None = None
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.flush()
+        finally:
+            self._thread.shutdown()
+            self._raw.close()
 
     def write(self, data: Any) -> int:
-        self.digest.update(data)
-        self.size += len(data)
-        written: int = self._raw.write(data)
-        return written
+        self._pieces.append(bytes(data))
+        self._held, self.size = self._held + len(data), self.size + len(data)
+        if self._held >= PIECE_BYTES:
+            self._hand_over()
+        return len(data)
 
     def tell(self) -> int:
         return self.size
 
     def flush(self) -> None:
-        self._raw.flush()
+        self._hand_over()
+        self._hand_over()
 
     def close(self) -> None:
-        """Left to the owner of the raw file."""
+        """Left to the context."""
+
+    def _hand_over(self) -> None:
+        """Wait for the piece before, then let the thread have this one."""
+        if self._written is not None:
+            self._written.result()
+        self._written = self._thread.submit(self._put, self._pieces) if self._pieces else None
+        self._pieces, self._held = [], 0
+
+    def _put(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self.digest.update(piece)
+            view = memoryview(piece)
+            while view:
+                view = view[self._raw.write(view) :]
 
 
-def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Tables of one row group each, and in one piece: row groups and pages come out the same however rows were batched."""
+def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Tables of one row group each, and in one piece: row groups and pages come out the same however rows were batched.
+
+    Args:
+        schema: See :func:`write`.
+        batches: Of this schema, in file order, of any length.
+    """
     pending: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         sizes = pc.cumulative_sum(_row_sizes(batch))  # of each row and those before it
         offset = before = 0
         while offset < batch.num_rows:
-            fitting = pc.sum(pc.less_equal(sizes, before + ROW_GROUP_BYTES - size)).as_py() - offset
+            fitting = pc.sum(pc.less_equal(sizes, _number(before + ROW_GROUP_BYTES - size))).as_py() - offset
             take = min(ROW_GROUP_ROWS - rows, max(fitting, 0 if rows else 1), batch.num_rows - offset)
             if take:
                 pending.append(batch.slice(offset, take))
@@ -168,11 +211,16 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
 
 def _row_sizes(batch: pa.RecordBatch) -> pa.Array:
     """Bytes of text and binary values in each row: what makes rows large."""
-    sizes = pa.repeat(0, batch.num_rows)
+    sizes = pa.repeat(_number(0), batch.num_rows)
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
-            sizes = pc.add(sizes, pc.fill_null(pc.binary_length(column), 0))
+            sizes = pc.add(sizes, pc.coalesce(pc.binary_length(column), _number(0)))
     return sizes
+
+
+def _number(value: int) -> pa.Int64Scalar:
+    """A number for Arrow. ``pa.scalar`` would look for pandas, whose import takes 0.3 s where it is installed."""
+    return pa.arange(value, value + 1)[0]
 
 
 def _leaves(schema: pa.Schema, names: Iterable[str]) -> list[str]:

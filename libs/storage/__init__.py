@@ -1,8 +1,9 @@
 """Landing zone and data lake, on an object store. No rules of the pipeline live here."""
 
+from libs.storage.fetched import Fetched
 from libs.storage.folder import FolderStore
 from libs.storage.lake import DataLake
 from libs.storage.landing import LandingZone
 from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
 
-__all__ = ["DataLake", "FolderStore", "LandingZone", "ObjectInfo", "ObjectMissing", "ObjectRefused", "ObjectStore"]
+__all__ = ["DataLake", "Fetched", "FolderStore", "LandingZone", "ObjectInfo", "ObjectMissing", "ObjectRefused", "ObjectStore"]

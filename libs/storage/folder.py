@@ -99,6 +99,18 @@ class FolderStore:
             while piece := os.read(descriptor, chunk):
                 yield piece
 
+    def lend(self, key: str, target: Path) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`. A hard link, where file system and owner allow it."""
+        with self._opened(key) as descriptor, self._parent(key) as (parent, name):
+            try:
+                os.link(name, target, src_dir_fd=parent, follow_symlinks=False)
+            except OSError:
+                return False
+            if os.path.samestat(os.fstat(descriptor), os.lstat(target)):
+                return True
+            target.unlink()  # replaced since it was looked at
+            return False
+
     def put(self, key: str, source: bytes | Path) -> None:
         """See :class:`~libs.storage.store.ObjectStore`."""
         with self._speaking(), self._parent(key, make=True) as (parent, name), self._partial(source) as (partials, partial):

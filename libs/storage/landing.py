@@ -1,16 +1,15 @@
 """The landing zone: what people upload, and what they get back."""
 
-import hashlib
 import json
 import re
 import time
 import unicodedata
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from libs.models import InputObject, Manifest, Problem, Rejected, Report
+from libs.models import Manifest, Problem, Rejected, Report
 from libs.models.manifest import MAX_MANIFEST_BYTES
+from libs.storage.fetched import Fetched
 from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
 
 MANIFESTS = "manifests/"
@@ -90,33 +89,23 @@ class LandingZone:
             remedy="Upload the file or correct the path, then upload the manifest again.",
         )
 
-    def fetch(self, key: str, target: Path) -> InputObject:
-        """Copy an object to a local file, hashing on the way what is written.
+    def fetch(self, key: str, target: Path, *, copy: bool = False) -> Fetched:
+        """Bring an object to a local file.
 
         Args:
             key: The object.
             target: The file; its folder exists, it does not.
+            copy: It will be written to: it must not be the object itself.
 
         Raises:
             Rejected: when the object is missing or not readable.
         """
-        digest, size = hashlib.sha256(), 0
-        hashed: Future[None] | None = None
         try:
-            with target.open("xb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
-                for piece in self.store.stream(key):
-                    if hashed is not None:
-                        hashed.result()  # one piece ahead at most: memory stays bounded
-                    hashed = hasher.submit(digest.update, piece)
-                    view = memoryview(piece)
-                    while view:
-                        view = view[file.write(view) :]
-                    size += len(piece)
+            return Fetched(self.store, key, target, copy=copy)
         except ObjectMissing as error:
             raise Rejected([self.missing(key, self.store.uri(key))]) from error
         except ObjectRefused as error:
             raise _rejected(error) from error
-        return InputObject(key=key, sha256=digest.hexdigest(), bytes=size)
 
     def upload(self, path: Path, key: str) -> str:
         """Upload a raw file, replacing one of the same key. Returns its ``s3://`` path for the manifest."""

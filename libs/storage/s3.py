@@ -152,6 +152,12 @@ class S3Store:
                 finally:
                     answer["Body"].close()
 
+    def lend(self, key: str, target: Path) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`. Never: it is elsewhere."""
+        if self.head(key) is None:
+            raise ObjectMissing(self.uri(key))
+        return False
+
     def put(self, key: str, source: bytes | Path) -> None:
         """See :class:`~libs.storage.store.ObjectStore`."""
         with self._speaking(check_key(key)):

@@ -91,6 +91,23 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def lend(self, key: str, target: Path) -> bool:
+        """Make the object itself appear as a local file, where that takes no copy.
+
+        Uploads replace an object and leave what was lent as it is; only whoever writes into it in its place changes both.
+
+        Args:
+            key: The object.
+            target: The file; its folder exists, it does not.
+
+        Returns:
+            False when the object has to be copied.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        ...
+
     def put(self, key: str, source: bytes | Path) -> None:
         """Write an object, replacing one that is there. Readers see the old content or the new, never a mixture."""
         ...

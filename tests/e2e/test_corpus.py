@@ -124,7 +124,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory):
                 companions = (
                     () if item.driver in {"OSM", "TopoJSON", "XLSX", "GTiff", "AAIGrid"} else find_format(declared_format, "")
                 )
-                uri = upload(stack, item.path, companions, item.batch_id) if companions else _upload_alone(stack, item)
+                uri = upload(stack.landing, item.path, companions, item.batch_id) if companions else _upload_alone(stack, item)
                 manifest = {
                     "batch_id": item.batch_id,
                     "uploader": "corpus",

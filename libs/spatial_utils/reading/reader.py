@@ -126,7 +126,8 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> I
 
     Args:
         path: The file in a scratch folder, with what belongs to it beside it under its own names; the folder of a FileGDB. The
-            reading process sees this folder and nothing else. Archives are unpacked beside it.
+            reading process sees this folder and nothing else. Archives are unpacked beside it. Files are written to only if a
+            database's log lies beside them.
         spec: What the manifest says of it.
         where: Its place, for problems: ``files[0]``.
         limits: What reading may take.

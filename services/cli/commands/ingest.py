@@ -1,7 +1,10 @@
 """``ingest``: files on a disk to datasets in the lake, with a manifest made on the way."""
 
 import json
+import threading
 import time
+from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +14,9 @@ from services.cli.options import AsJson, Intent
 
 if TYPE_CHECKING:
     from libs.models import Report
+    from libs.models.settings import Settings
     from libs.pipeline.stack import Progress, Stack
+    from libs.storage import LandingZone
     from services.cli.intake import Upload
 
 LOOK_AGAIN = 0.3
@@ -60,34 +65,36 @@ def ingest(
 
     reading.warm_up()  # first: it starts while the rest is imported
     from libs.models import Status, parse_manifest
-    from libs.pipeline.process import warm_up
-    from libs.pipeline.upload import upload
-    from libs.platform import open_stack
-    from services.cli import intake, output, progress
-    from services.cli.place import located
-    from services.cli.report import show
+    from libs.models.settings import Settings
+    from libs.platform import open_landing_zone, open_stack
+    from services.cli import intake
 
     uploads = intake.uploads(files, file_format)
     batch_id = batch_id or intake.new_batch_id(files[0])
     options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter)
     same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding)
-    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
-        manifest = {
-            "batch_id": batch_id,
-            "uploader": uploader or intake.user(),
-            "intent": intent,
-            "files": [
-                {"path": stack.landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **same} for file in uploads
-            ],
-            "metadata": intake.given(project=project),
-            "parameters": intake.parameters(param or ()),
-        }
-        content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
-        parse_manifest(content, landing_bucket=stack.landing.bucket)  # a wrong option is said before a gigabyte is copied
-        _require_free(stack, batch_id)
+    settings = Settings()
+    landing = open_landing_zone(settings)
+    manifest = {
+        "batch_id": batch_id,
+        "uploader": uploader or intake.user(),
+        "intent": intent,
+        "files": [{"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **same} for file in uploads],
+        "metadata": intake.given(project=project),
+        "parameters": intake.parameters(param or ()),
+    }
+    content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
+    parse_manifest(content, landing_bucket=landing.bucket)  # a wrong option is said before a gigabyte is copied
+    _require_free(settings, batch_id)
+    uploading = _uploading(landing, uploads, batch_id)
+    from libs.pipeline.process import warm_up
+    from services.cli import output, progress
+    from services.cli.place import located
+    from services.cli.report import show
+
+    with open_stack(settings) as stack, progress.shown(quiet=as_json) as tell:
         warm_up(stack)
-        for file in uploads:
-            upload(stack, file.path, file.format, str(PurePosixPath(batch_id, file.key).parent))
+        uploading.result()
         key = stack.landing.submit(content, batch_id)
         started = time.monotonic()
         report = _processed(stack, key, batch_id, tell)
@@ -99,15 +106,37 @@ def ingest(
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 
-def _require_free(stack: "Stack", batch_id: str) -> None:
+def _uploading(landing: "LandingZone", uploads: "list[Upload]", batch_id: str) -> "Future[None]":
+    """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
+    from libs.pipeline.upload import upload
+
+    done: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            for file in uploads:
+                upload(landing, file.path, file.format, str(PurePosixPath(batch_id, file.key).parent))
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=work, name="upload", daemon=True).start()
+    return done
+
+
+def _require_free(settings: "Settings", batch_id: str) -> None:
     """Refuse the name of a batch that is done or at work: uploading would replace the files that it was, or is, made from.
 
     Raises:
         typer.BadParameter: naming the batch.
     """
     from libs.models import Status
+    from libs.platform import open_ledger
 
-    state = stack.ledger.batch(batch_id)
+    ledger = open_ledger(settings)
+    with closing(ledger.store):
+        state = ledger.batch(batch_id)
     if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
         raise typer.BadParameter(f"The batch {batch_id!r} exists, with the status {state.status}.", param_hint="--batch-id")
 

@@ -2,7 +2,7 @@ import dataclasses
 import hashlib
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.spatial_utils import geoparquet
-from libs.spatial_utils.geoparquet import BBOX_TYPE, SelfCheckFailed, WrittenFile, check, write
+from libs.spatial_utils.geoparquet import BBOX_TYPE, SelfCheckFailed, WrittenFile, check, row_groups
 
 CRS = {"type": "GeographicCRS", "name": "x", "id": {"authority": "EPSG", "code": 4326}}
 SCHEMA = pa.schema([("n", pa.int64()), ("tags", pa.list_(pa.string())), ("geom", pa.binary()), ("bbox", BBOX_TYPE)])
 EXTENT = (0.0, -4.0, 4.0, 0.0)
+
+
+def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs: Any) -> WrittenFile:
+    return geoparquet.write(path, schema, row_groups(schema, batches), crs)
 
 
 def point(x: float, y: float) -> bytes:

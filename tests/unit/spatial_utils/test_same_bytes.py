@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,9 +18,10 @@ def table() -> pa.Table:
 
 @pytest.mark.parametrize("rows", [1, 999, 40_000])
 def test_a_file_is_the_same_however_its_rows_came_in_batches(table: pa.Table, rows: int, tmp_path: Path) -> None:
-    whole = geoparquet.write(tmp_path / "whole", table.schema, table.to_batches(), None)
+    def write(name: str, batches: Iterable[pa.RecordBatch]) -> geoparquet.WrittenFile:
+        return geoparquet.write(tmp_path / name, table.schema, geoparquet.row_groups(table.schema, batches), None)
+
+    whole = write("whole", table.to_batches())
     pieces = [table.slice(0, ROWS - 2_000), *(table.slice(start, rows) for start in range(ROWS - 2_000, ROWS, rows))]
-    batched = geoparquet.write(
-        tmp_path / "batched", table.schema, (batch for piece in pieces for batch in piece.to_batches(max_chunksize=40_000)), None
-    )
+    batched = write("batched", (batch for piece in pieces for batch in piece.to_batches(max_chunksize=40_000)))
     assert batched.sha256 == whole.sha256

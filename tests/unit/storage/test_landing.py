@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.models import Rejected, Report
+from libs.models import InputObject, Rejected, Report
 from libs.storage import FolderStore, LandingZone
 
 
@@ -60,19 +60,54 @@ def test_a_key_resolves_to_its_object_or_to_those_of_its_folder(landing: Landing
     assert [info.key for info in landing.siblings("x/a.gpkg")] == ["x/a.gpkg", "x/a.gpkg-wal", "x/roads.gdb.zip"]
 
 
-def test_fetching_copies_and_hashes(landing: LandingZone, tmp_path: Path) -> None:
+@pytest.mark.parametrize("copy", [False, True])
+def test_fetching_brings_the_content_and_its_hash(landing: LandingZone, tmp_path: Path, copy: bool) -> None:
     content = os.urandom(9_000_001)
     dropped(landing, "x/a.bin", content)
-    fetched = landing.fetch("x/a.bin", tmp_path / "a.bin")
+    fetched = landing.fetch("x/a.bin", tmp_path / "a.bin", copy=copy)
     assert (tmp_path / "a.bin").read_bytes() == content
-    assert (fetched.key, fetched.sha256, fetched.bytes) == ("x/a.bin", hashlib.sha256(content).hexdigest(), 9_000_001)
+    assert fetched.object() == InputObject(key="x/a.bin", sha256=hashlib.sha256(content).hexdigest(), bytes=9_000_001)
     with pytest.raises(FileExistsError):
-        landing.fetch("x/a.bin", tmp_path / "a.bin")
+        landing.fetch("x/a.bin", tmp_path / "a.bin", copy=copy)
 
 
 def test_fetching_nothing_hashes_nothing(landing: LandingZone, tmp_path: Path) -> None:
     dropped(landing, "x/empty")
-    assert landing.fetch("x/empty", tmp_path / "empty").sha256 == hashlib.sha256().hexdigest()
+    assert landing.fetch("x/empty", tmp_path / "empty").object().sha256 == hashlib.sha256().hexdigest()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_an_upload_under_the_same_name_does_not_touch_what_was_fetched(landing: LandingZone, tmp_path: Path, copy: bool) -> None:
+    landing.store.put("x/a.bin", b"first")
+    fetched = landing.fetch("x/a.bin", tmp_path / "a.bin", copy=copy)
+    landing.store.put("x/a.bin", b"second")
+    assert (tmp_path / "a.bin").read_bytes() == b"first"
+    assert fetched.object().sha256 == hashlib.sha256(b"first").hexdigest()
+    landing.store.delete("x/a.bin")
+    assert fetched.object().bytes == 5
+
+
+@pytest.mark.parametrize("more", [b"x", b"xyz"])
+def test_a_file_that_is_written_into_while_it_is_read_is_told(landing: LandingZone, tmp_path: Path, more: bytes) -> None:
+    """As ``cp`` over a file that is there does."""
+    dropped(landing, "x/a.bin", b"old")
+    fetched = landing.fetch("x/a.bin", tmp_path / "a.bin")
+    assert fetched.object().bytes == 3
+    time.sleep(0.02)  # the clock of a file system ticks in milliseconds
+    with (landing.store.root / "x/a.bin").open("r+b") as file:
+        file.write(more)
+    with pytest.raises(Rejected) as rejection:
+        fetched.object()
+    assert [(problem.code, problem.where) for problem in rejection.value.problems] == [
+        ("changed_while_read", "s3://landing-zone/x/a.bin")
+    ]
+
+
+def test_what_will_be_written_to_is_a_copy(landing: LandingZone, tmp_path: Path) -> None:
+    dropped(landing, "x/a.bin", b"old")
+    landing.fetch("x/a.bin", tmp_path / "a.bin", copy=True)
+    (tmp_path / "a.bin").write_bytes(b"new")
+    assert landing.store.read("x/a.bin") == b"old"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""A raw object as a local file, and the proof of what was read."""
+
+import hashlib
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import FileIO
+from pathlib import Path
+
+from libs.models import InputObject, Rejected
+from libs.storage.store import CHUNK, ObjectStore
+
+
+class Fetched:
+    """An object that was brought to a local file.
+
+    A copy is hashed while it is written. A file that is the object itself is hashed in a thread, while it is already being
+    read: whoever asks for the hash afterwards learns whether somebody wrote into it meanwhile.
+    """
+
+    def __init__(self, store: ObjectStore, key: str, target: Path, *, copy: bool) -> None:
+        self._key, self._uri, self._path = key, store.uri(key), target
+        self._lent: tuple[int, int] | None = None
+        if not copy and store.lend(key, target):
+            self._lent = self._state()
+            thread = ThreadPoolExecutor(1, "hash")
+            self._hashed: Future[tuple[str, int]] = thread.submit(_hash, target.open("rb", buffering=0))
+            thread.shutdown(wait=False)
+        else:
+            self._hashed = Future()
+            self._hashed.set_result(_copy(store, key, target))
+
+    def object(self) -> InputObject:
+        """What was read. Waits for the hash.
+
+        Raises:
+            Rejected: when the object was written into after it had been fetched.
+        """
+        sha256, size = self._hashed.result()
+        if self._lent is not None and self._lent != self._state():
+            raise Rejected.because(
+                "changed_while_read", self._uri, "It was written into while it was being read.",
+                "Upload it whole, and the manifest after it.",
+            )  # fmt: skip
+        return InputObject(key=self._key, sha256=sha256, bytes=size)
+
+    def _state(self) -> tuple[int, int]:
+        status = os.lstat(self._path)  # not the change time: that of a link changes with the number of links
+        return status.st_mtime_ns, status.st_size
+
+
+def _hash(file: FileIO) -> tuple[str, int]:
+    with file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+
+
+def _copy(store: ObjectStore, key: str, target: Path) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    hashed: Future[None] | None = None
+    with target.open("xb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
+        for piece in store.stream(key, CHUNK):
+            if hashed is not None:
+                hashed.result()  # one piece ahead at most: memory stays bounded
+            hashed = hasher.submit(digest.update, piece)
+            view = memoryview(piece)
+            while view:
+                view = view[file.write(view) :]
+            size += len(piece)
+    return digest.hexdigest(), size
