@@ -152,7 +152,7 @@ class S3Store:
                 finally:
                     answer["Body"].close()
 
-    def lend(self, key: str, target: Path) -> bool:
+    def lend(self, key: str, target: Path) -> bool:  # noqa: ARG002 - nothing comes to lie there
         """See :class:`~libs.storage.store.ObjectStore`. Never: it is elsewhere."""
         if self.head(key) is None:
             raise ObjectMissing(self.uri(key))
