@@ -1,8 +1,11 @@
 """The ledger: all rules of who may decide what, once, over a narrow document store."""
 
-from libs.ledger.ledger import Action, Ledger, Received
+from libs.ledger.ledger import KEPT_PROBLEMS, Action, Ledger, Received
 from libs.ledger.records import UNAVAILABLE, BatchState, Records
 from libs.ledger.sqlite import SqliteStore
-from libs.ledger.store import DocumentStore
+from libs.ledger.store import DocumentStore, DocumentTooLarge
 
-__all__ = ["UNAVAILABLE", "Action", "BatchState", "DocumentStore", "Ledger", "Received", "Records", "SqliteStore"]
+__all__ = [
+    "KEPT_PROBLEMS", "UNAVAILABLE", "Action", "BatchState", "DocumentStore", "DocumentTooLarge", "Ledger", "Received", "Records",
+    "SqliteStore",
+]  # fmt: skip

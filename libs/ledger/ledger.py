@@ -12,8 +12,11 @@ from typing import Any
 
 from libs.ledger.receipt import batch_id_of, read_receipt
 from libs.ledger.records import LOST, MAX_LOST, Records
-from libs.ledger.store import DocumentStore
+from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import Activity, Decision, Manifest, Outcome, Problem, Receipt, Reservation, Run, in_reading_order, utc_now
+
+KEPT_PROBLEMS = 100
+"""Of a list that makes a record too large for the store."""
 
 
 class Action(StrEnum):
@@ -199,8 +202,8 @@ class Ledger(Records):
             run: The run.
             key: The lake key of a version of it.
         """
-        taken = [int(identity.rpartition("@")[2]) for identity in self.store.ids("versions", f"{dataset_id}@")]
-        version = max(taken, default=0)
+        taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
+        version = max((reservation["version"] for _, reservation in taken), default=0)
         while True:
             version += 1
             reservation = Reservation(
@@ -257,7 +260,22 @@ class Ledger(Records):
             if known and known[-1].problems == receipt.problems:
                 return known[-1]
             new = receipt.model_copy(update={"verdict": len(known) + 1})
-            if self.store.insert("manifests", new.id, new.to_document()):
+            try:
+                recorded = self.store.insert("manifests", new.id, new.to_document())
+            except DocumentTooLarge as error:
+                return self._record(_shortened(receipt, error))
+            if recorded:
                 action = "rejected" if new.problems else "received"
                 self.log(action, new.batch_id, actor=new.uploader or "unknown", at=new.received_at, receipt=new.id)
                 return new
+
+
+def _shortened(receipt: Receipt, error: DocumentTooLarge) -> Receipt:
+    """A receipt that fits: without the manifest, and rejected."""
+    problem = Problem(
+        code="manifest_too_large", where="manifest",
+        message=f"The record of this manifest and of its {len(receipt.problems):,} problems would have {error.size:,} bytes; the "
+        f"ledger keeps at most {error.limit:,}.",
+        remedy="Split the batch into several manifests.",
+    )  # fmt: skip
+    return receipt.model_copy(update={"content": None, "problems": (problem, *receipt.problems[:KEPT_PROBLEMS])})

@@ -41,6 +41,9 @@ class BatchState:
 class Records:
     """Queries on the ledger.
 
+    Where documents are looked for by the beginning of their ``_id``, the field that says the same is named too: not every server
+    has an index for the one, or a quick way for the other.
+
     Args:
         store: Where the documents are.
         clock: The present, aware, in whole milliseconds.
@@ -55,7 +58,8 @@ class Records:
 
     def receipts(self, batch_id: str) -> list[Receipt]:
         """The manifests that arrived for a batch, newest last."""
-        found = [Receipt.from_document(document) for _, document in self.store.find("manifests", prefix=f"{batch_id}@")]
+        documents = self.store.find("manifests", prefix=f"{batch_id}@", where={"batch_id": batch_id})
+        found = [Receipt.from_document(document) for _, document in documents]
         return sorted(found, key=lambda receipt: (receipt.received_at, receipt.verdict))
 
     def run(self, run_id: str) -> Run | None:
@@ -64,7 +68,8 @@ class Records:
 
     def runs(self, batch_id: str) -> list[Run]:
         """The attempts of a batch, in order."""
-        found = [Run.from_document(document) for _, document in self.store.find("runs", prefix=f"{batch_id}#")]
+        documents = self.store.find("runs", prefix=f"{batch_id}#", where={"batch_id": batch_id})
+        found = [Run.from_document(document) for _, document in documents]
         return sorted(found, key=lambda run: run.attempt)
 
     def outcome(self, run_id: str) -> Outcome | None:

@@ -128,6 +128,10 @@ class SqliteStore:
                 conditions.append(beyond)
             values["_time"], values["_id"], _ = rows[-1]
 
+    def describe(self) -> str:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        return f"SQLite {sqlite3.sqlite_version}, {self.path}"
+
     def close(self) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
         with self._lock:

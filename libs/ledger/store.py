@@ -14,11 +14,19 @@ ORDERED_BY = {"manifests": "received_at", "assets": "created_at", "activity_logs
 """The field that a collection is listed by in order of time; a store keeps an index on it."""
 
 
+class DocumentTooLarge(ValueError):  # noqa: N818 - a state of the document
+    """A document is larger than the store keeps."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(f"The document has {size:,} bytes; the store keeps at most {limit:,}.")
+
+
 class DocumentStore(Protocol):
     """Collections of documents, each under a text ``_id``, which is not part of the document.
 
     Safe to share between threads, and to use from many processes at once. Every method raises ``ServiceUnavailable``
-    when the store cannot be reached.
+    when the store cannot be reached, and ``DocumentTooLarge`` where it has a limit that a document exceeds.
     """
 
     def insert(self, collection: str, identity: str, document: Document) -> bool:
@@ -67,6 +75,10 @@ class DocumentStore(Protocol):
                 point order of the ``_id`` otherwise.
             limit: At most so many.
         """
+        ...
+
+    def describe(self) -> str:
+        """What keeps the documents, in which version: for people."""
         ...
 
     def close(self) -> None:

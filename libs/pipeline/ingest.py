@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from libs.ledger import UNAVAILABLE
+from libs.ledger import KEPT_PROBLEMS, UNAVAILABLE, DocumentTooLarge
 from libs.models import (
     Asset,
     Decision,
@@ -62,7 +62,11 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
             outcome = attempt.outcome(Decision.FAILURE, [problem])
         except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an orchestrator's own kind of it; raised again below
             stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
-        decided = stack.ledger.decide(outcome)
+        try:
+            decided = stack.ledger.decide(outcome)
+        except DocumentTooLarge as error:
+            outcome = attempt.too_large(outcome, error)
+            decided = stack.ledger.decide(outcome)
     if stop is not None:
         raise stop
     return outcome if decided else None
@@ -99,6 +103,18 @@ class _Attempt:
             assets=tuple(assets),
             lineage=tuple(lineage),
         )
+
+    def too_large(self, outcome: Outcome, error: DocumentTooLarge) -> Outcome:
+        """The decision in place of one that the ledger does not keep: a batch is committed by one record, or not at all."""
+        lists = f"{len(outcome.assets):,} datasets, {len(outcome.problems):,} problems and {len(outcome.warnings):,} warnings"
+        problem = Problem(
+            code="batch_too_large", where="files",
+            message=f"The record of this batch, with {lists}, would have {error.size:,} bytes; the ledger keeps at most "
+            f"{error.limit:,}.",
+            remedy="Split it into several batches, of fewer files or layers each.",
+        )  # fmt: skip
+        del self.warnings[KEPT_PROBLEMS:]
+        return self.outcome(Decision.REJECTED, (problem, *outcome.problems[:KEPT_PROBLEMS]))
 
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""

@@ -38,10 +38,15 @@ def open_lake(settings: Settings) -> "DataLake":
 
 def open_ledger(settings: Settings) -> "Ledger":
     """The ledger; whoever opens it closes its store."""
-    _require_unset("MONGO_CONNECTION_STRING", settings.mongo_connection_string)
-    from libs.ledger import Ledger, SqliteStore
+    from libs.ledger import DocumentStore, Ledger, SqliteStore
 
-    store = SqliteStore(settings.spatial_etl_home / "ledger.sqlite")
+    store: DocumentStore
+    if settings.mongo_connection_string is not None:
+        from libs.ledger.mongo import MongoStore
+
+        store = MongoStore(settings.mongo_connection_string.get_secret_value(), settings.mongo_database)
+    else:
+        store = SqliteStore(settings.spatial_etl_home / "ledger.sqlite")
     return Ledger(store, lease_seconds=settings.spatial_etl_lease_seconds)
 
 

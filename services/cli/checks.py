@@ -133,7 +133,8 @@ def _stores(settings: "Settings") -> Iterator[Check]:
     yield Check("Lake", Verdict.GOOD, lake.store.uri(""))
     with opened_ledger() as ledger:
         datasets = output.count(sum(1 for _ in ledger.datasets()), "dataset")
-    yield Check("Ledger", Verdict.GOOD, datasets)
+        about = ledger.store.describe()
+    yield Check("Ledger", Verdict.GOOD, f"{about}, {datasets}")
 
 
 def _engine(settings: "Settings") -> Iterator[Check]:

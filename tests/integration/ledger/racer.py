@@ -1,6 +1,7 @@
 """One process of a race: says that it is ready, waits for the word to go, then does what it is told."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,12 @@ from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation,
 
 
 def store_of(kind: str, place: str) -> DocumentStore:
-    return {"sqlite": lambda: SqliteStore(Path(place))}[kind]()
+    """Opens a store. A MongoDB is named by the environment, and the place in it is a database."""
+    if kind == "mongo":
+        from libs.ledger.mongo import MongoStore
+
+        return MongoStore(os.environ["MONGO_CONNECTION_STRING"], place)
+    return SqliteStore(Path(place))
 
 
 def insert(kind: str, place: str, number: str) -> None:

@@ -38,6 +38,13 @@ def test_a_document_comes_back_as_it_went_from_wherever_it_is_read(open_store: C
     assert list(read) == list(EVERYTHING)
 
 
+def test_a_field_that_looks_like_another_is_its_own(store: DocumentStore) -> None:
+    document = {"_id": "mine", "": {"": {"_id": []}}, "%": "%00", "a%2Eb": [[1, [2]], []], "n": {"\0": -0.0, "%text": "\0%00"}}
+    store.insert("manifests", "a", document)
+    assert store.get("manifests", "a") == document
+    assert list(store.find("manifests")) == [("a", document)]
+
+
 @pytest.mark.parametrize("value", [2**63, {1: 1}, (1,), datetime(2026, 1, 1, microsecond=1, tzinfo=UTC), "\ud800"])
 def test_what_would_not_come_back_is_refused(store: DocumentStore, value: object) -> None:
     for attempt in (

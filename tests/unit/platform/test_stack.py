@@ -67,6 +67,6 @@ def test_looking_something_up_waits_for_no_engine(tmp_path: Path) -> None:
     look = (
         "import sys; from pathlib import Path; from libs.platform import open_ledger; from libs.models.settings import Settings\n"
         f"list(open_ledger(Settings(spatial_etl_home=Path({str(tmp_path)!r}), _env_file=None)).assets())\n"
-        "print(*sorted({'duckdb', 'pyarrow', 'pyproj', 'pyogrio', 'numpy', 'pandas'} & set(sys.modules)))"
+        "print(*sorted({'duckdb', 'pyarrow', 'pyproj', 'pyogrio', 'numpy', 'pandas', 'pymongo'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split() == []
