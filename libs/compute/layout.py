@@ -96,9 +96,10 @@ class Layout:
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return self.plan.changes(audits, self._locate)
+        return self.plan.changes(audits, self.locate)
 
-    def _locate(self, row: int) -> str:
+    def locate(self, row: int) -> str:
+        """The place of a row, for people."""
         index = bisect_right(self._starts, row) - 1
         return f"{self._places[index]}, feature {row - self._starts[index] + 1:,}"
 

@@ -16,6 +16,7 @@ class Settings(BaseSettings):
         minio_region: Where the buckets are; only AWS and few others ask.
         mongo_connection_string: Of the ledger's MongoDB; unset: SQLite below the home.
         postgres_host: Of the PostGIS used for compute; unset: DuckDB.
+        postgres_statement_seconds: How long PostGIS may take for one statement; the copying in of a file is one, too.
         spatial_etl_scratch: Folder for transient files; unset: ``scratch`` below the home.
         spatial_etl_recipes: Folder with recipes of the user's own (``*.yaml``); unset: ``recipes`` below the home.
         spatial_etl_memory_mb: What the compute engine may use, in MiB.
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     postgres_user: str = "spatial_etl"
     postgres_password: SecretStr | None = None
     postgres_db: str = "spatial_etl"
+    postgres_statement_seconds: int = Field(default=3600, ge=1)
     spatial_etl_scratch: Path | None = None
     spatial_etl_recipes: Path | None = None
     spatial_etl_memory_mb: int = Field(default=640, ge=64)

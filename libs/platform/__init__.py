@@ -13,13 +13,14 @@ from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 
 if TYPE_CHECKING:
+    from libs.compute.engine import ComputeEngine
     from libs.ledger import Ledger
     from libs.pipeline.stack import Stack
     from libs.storage import DataLake, LandingZone, ObjectStore
     from libs.storage.s3_server import S3Server
     from libs.transformations import Registry
 
-__all__ = ["open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack"]
+__all__ = ["open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack"]
 
 
 def open_landing_zone(settings: Settings) -> "LandingZone":
@@ -62,6 +63,24 @@ def open_registry(settings: Settings) -> "Registry":
     return Registry(own_recipes(settings.recipes))
 
 
+def open_engine(settings: Settings) -> "ComputeEngine":
+    """The compute engine; whoever opens it closes it.
+
+    Raises:
+        ServiceUnavailable: when PostGIS is asked for without what is needed to reach it.
+    """
+    memory_mb, threads = settings.spatial_etl_memory_mb, settings.spatial_etl_threads
+    if settings.postgres_host is None:
+        from libs.compute.duckdb import DuckDBEngine
+
+        return DuckDBEngine(settings.scratch, memory_mb=memory_mb, threads=threads)
+    from libs.compute.postgis import PostGISEngine
+    from libs.compute.postgres import Server
+
+    seconds = settings.postgres_statement_seconds
+    return PostGISEngine(Server.of(settings), memory_mb=memory_mb, threads=threads, statement_seconds=seconds)
+
+
 @contextmanager
 def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
     """Everything that processing needs, closed when the context ends.
@@ -73,14 +92,12 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
         ServiceUnavailable: when a part cannot be reached.
         Rejected: when a recipe of the user's own cannot be used.
     """
-    from libs.compute.duckdb import DuckDBEngine
     from libs.pipeline.stack import Stack
     from libs.spatial_utils.reading import ReadLimits
 
     settings = settings or Settings()
-    _require_unset("POSTGRES_HOST", settings.postgres_host)
     ledger = open_ledger(settings)
-    engine = DuckDBEngine(settings.scratch, memory_mb=settings.spatial_etl_memory_mb, threads=settings.spatial_etl_threads)
+    engine = open_engine(settings)
     try:
         yield Stack(
             settings=settings,

@@ -1,5 +1,6 @@
 """PostGIS 3.3 on PostgreSQL 15."""
 
+import hashlib
 import re
 from collections.abc import Callable
 
@@ -11,6 +12,10 @@ _TYPES = {
     "bool": "boolean", "int32": "integer", "int64": "bigint", "float": "real", "double": "double precision", "decimal": "numeric",
     "string": "text", "date": "date", "timestamp": "timestamp", "timestamp_utc": "timestamp with time zone",
 }  # fmt: skip
+
+_SYSTEM_COLUMNS = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
+LONGEST_NAME = 63
+"""Bytes of a name."""
 
 
 def epsg_code(crs: str) -> int | None:
@@ -32,6 +37,16 @@ class PostGis(Dialect):
 
     def __init__(self, srid_of: Callable[[str], int | None] = epsg_code) -> None:
         self._srid_of = srid_of
+
+    def known_as(self, name: str) -> str:
+        """What a column is called there. PostgreSQL cuts off long names, and has columns of its own in every table."""
+        if len(name.encode()) <= LONGEST_NAME and name not in _SYSTEM_COLUMNS:
+            return name
+        return f"_etl_as_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+    @override
+    def identifier(self, name: str) -> str:
+        return super().identifier(self.known_as(name))
 
     @override
     def source_geometry(self, geometry: str) -> str:
@@ -103,3 +118,24 @@ class PostGis(Dialect):
     @override
     def by_code_point(self, text: str) -> str:
         return f'{text} COLLATE "C"'
+
+
+class GuardedPostGis(PostGis):
+    """PostGIS's spelling where a geometry may lie outside of a projection's domain, at which PostGIS raises: slower by far.
+
+    Attributes:
+        functions: To be created before its statements run, by name.
+    """
+
+    def __init__(self, srid_of: Callable[[str], int | None] = epsg_code) -> None:
+        super().__init__(srid_of)
+        self.functions: dict[str, str] = {}
+
+    @override
+    def transform(self, geometry: str, source: str, target: str) -> str:
+        attempt = super().transform("$1", source, target)
+        name = f"_etl_transform_{hashlib.sha256(attempt.encode()).hexdigest()[:16]}"
+        failed = "EXCEPTION WHEN OTHERS THEN RETURN ST_MakePoint('Infinity', 'Infinity')"
+        body = self.text(f"BEGIN RETURN {attempt}; {failed}; END")
+        self.functions[name] = f"CREATE FUNCTION {name}(geometry) RETURNS geometry LANGUAGE plpgsql AS {body}"
+        return f"{name}({geometry})"

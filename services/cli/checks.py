@@ -138,13 +138,16 @@ def _stores(settings: "Settings") -> Iterator[Check]:
 
 
 def _engine(settings: "Settings") -> Iterator[Check]:
-    from libs.platform import open_stack
+    from libs.platform import open_engine
 
-    with open_stack(settings) as stack:
-        stack.engine.warm_up()
-        versions = ", ".join(f"{name} {number}" for name, number in stack.engine.versions().items())
-    memory = f"{settings.spatial_etl_memory_mb:,} MiB before it spills"
-    yield Check("Engine", Verdict.GOOD, f"{versions} with its spatial extension, {memory}")
+    engine = open_engine(settings)
+    try:
+        engine.warm_up()
+        versions = ", ".join(f"{name} {number}" for name, number in engine.versions().items())
+    finally:
+        engine.close()
+    where = "with its spatial extension" if settings.postgres_host is None else f"on {settings.postgres_host}"
+    yield Check("Engine", Verdict.GOOD, f"{versions} {where}, {settings.spatial_etl_memory_mb:,} MiB before it spills")
 
 
 def _reading(_: "Settings") -> Iterator[Check]:

@@ -62,3 +62,7 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[St
         from services.minio.init import prepare
 
         yield from prepare(settings, accounts)
+    if settings.postgres_host is not None:
+        from services.postgis.init import prepare as prepare_postgis
+
+        yield from prepare_postgis(settings, accounts)

@@ -10,15 +10,12 @@ import pyarrow as pa
 import pytest
 import shapely
 
-from libs.compute.duckdb import DuckDBEngine
 from libs.compute.engine import ComputeEngine, Source
 from libs.models import BBox, Changes
 from libs.transformations import Recipe, Registry
-
-ENGINES: dict[str, Callable[..., ComputeEngine]] = {
-    "duckdb": lambda scratch, threads=2, memory_mb=256: DuckDBEngine(scratch, memory_mb=memory_mb, threads=threads),
-}
-"""Every implementation of the seam: a further one is added here, and to ``worker.py``."""
+from services.local import Service
+from tests.integration.compute.worker import ENGINES
+from tests.services import GivenService
 
 
 @dataclass
@@ -35,6 +32,17 @@ class Result:
 @pytest.fixture(scope="session", params=sorted(ENGINES))
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server(kind: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The server of an engine that has one, for this process and those that it starts."""
+    with pytest.MonkeyPatch.context() as patched:
+        if kind == "postgis":
+            service: Service | GivenService = request.getfixturevalue("postgis")
+            for name, value in service.environment.items():
+                patched.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")

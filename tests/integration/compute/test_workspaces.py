@@ -151,8 +151,17 @@ def test_more_than_the_memory_spills(new_engine: Callable, through: Callable, so
     assert result.rows["n"].to_pylist() == list(range(300_000))
 
 
-def test_out_of_memory_says_what_to_change(new_engine: Callable, through: Callable, source: Callable, recipe: Callable) -> None:
+def test_out_of_memory_says_what_to_change(
+    kind: str, new_engine: Callable, through: Callable, source: Callable, recipe: Callable
+) -> None:
     """A recipe that must hold one value which is larger than all there is."""
     table = pa.table({"text": ["x" * (150 << 20)], "geom": pa.nulls(1, pa.binary())})
+    if kind == "postgis":  # what it may use is no limit for a single value
+        assert (
+            through(source(table), recipe("dissolve", by=["text"]), on=new_engine(memory_mb=64))
+            .rows["text"]
+            .equals(table["text"])
+        )
+        return
     with pytest.raises(ServiceUnavailable, match="SPATIAL_ETL_MEMORY_MB"):
         through(source(table), recipe("dissolve", by=["text"]), on=new_engine(memory_mb=64))

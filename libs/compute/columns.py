@@ -1,0 +1,110 @@
+"""The columns of a dataset in PostgreSQL: its types, and how values that it does not have are carried through it without loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from libs.compute.aside import Aside
+
+_UINT64_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """The type that holds a column's values in PostgreSQL, and the Arrow type that it is spoken in."""
+
+    sql: str
+    arrow: pa.DataType
+
+
+def _is_wide_time(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(type_) or pa.types.is_time64(type_)) and str(type_.unit) == "ns"
+
+
+_SMALL, _INTEGER, _BIG = Carrier("smallint", pa.int16()), Carrier("integer", pa.int32()), Carrier("bigint", pa.int64())
+_REAL, _TEXT, _BYTES = Carrier("real", pa.float32()), Carrier("text", pa.string()), Carrier("bytea", pa.binary())
+_ZONED = Carrier("timestamp with time zone", pa.timestamp("us", "UTC"))
+_BY_KIND: tuple[tuple[Callable[[pa.DataType], bool], Carrier], ...] = (
+    (lambda type_: pa.types.is_null(type_) or pa.types.is_boolean(type_), Carrier("boolean", pa.bool_())),
+    (lambda type_: type_ in {pa.int8(), pa.uint8(), pa.int16()}, _SMALL),
+    (lambda type_: type_ in {pa.uint16(), pa.int32()}, _INTEGER),
+    (lambda type_: type_ in {pa.uint32(), pa.int64()}, _BIG),
+    (pa.types.is_uint64, Carrier("numeric", pa.decimal128(_UINT64_DIGITS))),
+    (lambda type_: type_ in {pa.float16(), pa.float32()}, _REAL),
+    (pa.types.is_float64, Carrier("double precision", pa.float64())),
+    (lambda type_: pa.types.is_string(type_) or pa.types.is_large_string(type_), _TEXT),
+    (lambda type_: pa.types.is_binary(type_) or pa.types.is_large_binary(type_), _BYTES),
+    (pa.types.is_date32, Carrier("date", pa.date32())),
+    # PostgreSQL counts microseconds: what is finer travels as the number it is.
+    (lambda type_: pa.types.is_duration(type_) or _is_wide_time(type_), _BIG),
+    (pa.types.is_time, Carrier("time", pa.time64("us"))),
+    (lambda type_: pa.types.is_timestamp(type_) and type_.tz is None, Carrier("timestamp", pa.timestamp("us"))),
+    (pa.types.is_timestamp, _ZONED),
+)
+
+
+def carrier(type_: pa.DataType) -> Carrier | None:
+    """What carries a type; None for one whose values are put aside, and only their places carried."""
+    if pa.types.is_decimal(type_):
+        return Carrier("numeric", pa.decimal128(type_.precision, type_.scale))
+    return next((carrier for is_it, carrier in _BY_KIND if is_it(type_)), None)
+
+
+class Columns:
+    """The attribute columns of a dataset on their way into PostgreSQL and out of it.
+
+    Args:
+        schema: Of the attributes in the source.
+        path: Where to put values aside, to be completed by a number.
+    """
+
+    def __init__(self, schema: pa.Schema, path: Path) -> None:
+        self._types = list(schema.types)
+        self.carriers = [carrier(type_) or _BIG for type_ in self._types]
+        aside = [index for index, type_ in enumerate(self._types) if carrier(type_) is None]
+        self._aside = {index: Aside(path.with_name(f"{path.name}_{index}.arrow")) for index in aside}
+
+    def carried(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The columns of a batch from the source, as PostgreSQL takes them."""
+        return [
+            self._put(index, column) if index in self._aside else _cast(column, carrier.arrow)
+            for index, (column, carrier) in enumerate(zip(batch.columns, self.carriers, strict=False))
+        ]
+
+    def restored(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
+        """A column of the result in the type that it is to have, whatever it is called there."""
+        if pa.types.is_null(type_):
+            return pa.nulls(len(column))
+        if self._aside and carrier(type_) is None:
+            return self._taken(column, type_)
+        return _cast(column.storage if isinstance(column, pa.ExtensionArray) else column, type_)
+
+    def close(self) -> None:
+        """Remove what was put aside."""
+        for aside in self._aside.values():
+            aside.close()
+
+    def _put(self, index: int, column: pa.Array) -> pa.Array:
+        # A place says which column it is of, too: a recipe may call that what it likes.
+        places = self._aside[index].put(pa.table({"value": column}))
+        return pc.if_else(column.is_valid(), pc.add(pc.multiply(places, len(self._types)), index), None)
+
+    def _taken(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
+        places = column.drop_null()
+        if not len(places):
+            return pa.nulls(len(column), type_)
+        place, index = pc.divide(places, len(self._types)), places[0].as_py() % len(self._types)
+        taken = self._aside[index].take(place)["value"].combine_chunks()
+        nth = pc.subtract(pc.cumulative_sum(pc.cast(column.is_valid(), pa.int64())), 1)
+        return taken.take(pc.if_else(column.is_valid(), nth, None))
+
+
+def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    if column.type == type_:
+        return column
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), type_)
+    return column.cast(type_)

@@ -1,0 +1,230 @@
+"""A connection to PostgreSQL by ADBC: Arrow in and out, Ctrl-C at once, errors in the platform's words."""
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import adbc_driver_manager
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from libs.models import ServiceUnavailable, SpatialEtlError
+from libs.models.settings import Settings
+
+T = TypeVar("T")
+CONNECT_SECONDS = 10
+_SERVICE = "PostGIS"
+_ADDRESS = "POSTGRES_HOST and POSTGRES_PORT, and that the server runs"
+_UNAVAILABLE = {
+    "53100": "the free disk space of the server that POSTGRES_HOST names",
+    "53200": "the memory of the server that POSTGRES_HOST names, and SPATIAL_ETL_MEMORY_MB",
+    "53300": "max_connections of the server that POSTGRES_HOST names, or run fewer workers",
+    "53": "the server that POSTGRES_HOST names: it lacks something",
+    "42501": "POSTGRES_USER: it needs the right to create schemas in POSTGRES_DB, which 'spatial-etl admin init' grants",
+    "25006": "POSTGRES_HOST: this server is read-only, perhaps a standby",
+    "57014": "POSTGRES_STATEMENT_SECONDS",
+    "57": _ADDRESS,
+    "08": _ADDRESS,
+    "58": "the disk of the server that POSTGRES_HOST names",
+    "F0": "the configuration of the server that POSTGRES_HOST names",
+}
+"""By SQLSTATE or its class: what makes a statement fail whatever the data, and the setting to look at."""
+_NO_CONNECTION = (
+    ("password authentication failed", "POSTGRES_USER and POSTGRES_PASSWORD"),
+    ("no password supplied", "POSTGRES_PASSWORD"),
+    ("no pg_hba.conf entry", "POSTGRES_USER, POSTGRES_DB, and the server's pg_hba.conf"),
+    ("role ", "POSTGRES_USER"),
+    ("database ", "POSTGRES_DB; 'spatial-etl admin init' creates it"),
+    ("too many clients", _UNAVAILABLE["53300"]),
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a database is, and as whom to go there. What else libpq knows (TLS, say) it takes from its own PG... variables."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Server":
+        """The one that the settings name.
+
+        Raises:
+            ServiceUnavailable: when they don't.
+        """
+        if settings.postgres_host is None or settings.postgres_password is None:
+            raise ServiceUnavailable(_SERVICE, "no server and password are given.", "POSTGRES_HOST and POSTGRES_PASSWORD")
+        password = settings.postgres_password.get_secret_value()
+        return cls(settings.postgres_host, settings.postgres_port, settings.postgres_user, password, settings.postgres_db)
+
+    def __repr__(self) -> str:
+        return f"Server({self.host}:{self.port}/{self.database})"
+
+    @property
+    def conninfo(self) -> str:
+        """For libpq. Secret."""
+        values = {
+            "host": self.host, "port": str(self.port), "user": self.user, "password": self.password, "dbname": self.database,
+            "connect_timeout": str(CONNECT_SECONDS), "application_name": "spatial-etl",
+        }  # fmt: skip
+        return " ".join(f"{name}={_quoted(value)}" for name, value in values.items())
+
+
+class StatementFailed(SpatialEtlError):  # noqa: N818 - what happened
+    """A statement failed for a reason that lies in it, or in the data.
+
+    Attributes:
+        state: SQLSTATE.
+        row: Of the rows that were being copied in, the one at fault, from 0.
+    """
+
+    def __init__(self, state: str, message: str, row: int | None) -> None:
+        self.state, self.row = state, row
+        super().__init__(message)
+
+
+class Connection:
+    """A session in autocommit.
+
+    It has a thread of its own, which waits for the server, so that its caller can be interrupted: the server is then told to
+    cancel the statement. One statement runs at a time.
+
+    Raises:
+        ServiceUnavailable: from every method, when it lies with the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres")
+        self._cursor: Any = None
+        self._reader: Any = None
+        self._closed = False
+        try:
+            self._connection = self._call(lambda: dbapi.connect(server.conninfo, autocommit=True))
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+
+    def execute(self, sql: str) -> None:
+        """Run a statement that gives nothing."""
+        self._call(lambda: self._execute(sql))
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a query of a few rows."""
+        return self._call(lambda: self._execute(sql, lambda cursor: cursor.fetchall()))
+
+    def append(self, schema: str, table: str, batches: pa.RecordBatchReader) -> None:
+        """Copy rows into a table, in binary, as they come."""
+
+        def ingest(cursor: Any) -> None:
+            cursor.adbc_ingest(table, batches, mode="append", db_schema_name=schema)
+
+        self._call(lambda: self._with_cursor(ingest))
+
+    def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a query as they come. Ends early when the connection is closed."""
+        self._call(lambda: self._open_stream(sql))
+        try:
+            while (batch := self._call(self._next)) is not None:
+                yield batch
+        finally:
+            if not self._closed:
+                self.end_stream()
+
+    def cancel(self) -> None:
+        """Have the server give up what it is doing for us. Harmless when that is nothing."""
+        cursor = self._cursor
+        if cursor is not None:
+            with suppress(adbc_driver_manager.Error, RuntimeError):
+                cursor.adbc_cancel()
+
+    def close(self) -> None:
+        """End the session. Closing twice is no error."""
+        if not self._closed:
+            self.end_stream()
+            self._closed = True
+            with suppress(ServiceUnavailable, StatementFailed):
+                self._call(self._connection.close)
+            self._thread.shutdown()
+
+    def end_stream(self) -> None:
+        """Let go of a stream that was not read to its end."""
+        if self._reader is not None:
+            self.cancel()
+            with suppress(ServiceUnavailable, StatementFailed):
+                self._call(self._close_stream)
+
+    def _open_stream(self, sql: str) -> None:
+        self._cursor = self._connection.cursor()
+        try:
+            self._cursor.execute(sql)
+            self._reader = self._cursor.fetch_record_batch()
+        except BaseException:
+            self._close_stream()
+            raise
+
+    def _close_stream(self) -> None:
+        reader, cursor, self._reader, self._cursor = self._reader, self._cursor, None, None
+        if reader is not None:
+            reader.close()
+        if cursor is not None:
+            cursor.close()
+
+    def _next(self) -> pa.RecordBatch | None:
+        if self._reader is None:
+            return None
+        try:
+            return self._reader.read_next_batch()
+        except StopIteration:
+            return None
+
+    def _execute(self, sql: str, then: Callable[[Any], Any] = lambda _: None) -> Any:
+        def run(cursor: Any) -> Any:
+            cursor.execute(sql)
+            return then(cursor)
+
+        return self._with_cursor(run)
+
+    def _with_cursor(self, use: Callable[[Any], Any]) -> Any:
+        with self._connection.cursor() as cursor:
+            self._cursor = cursor
+            try:
+                return use(cursor)
+            finally:
+                self._cursor = None
+
+    def _call(self, work: Callable[[], T]) -> T:
+        future = self._thread.submit(work)
+        try:
+            return future.result()
+        except adbc_driver_manager.Error as error:
+            raise _plain(error) from error
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+
+
+def _plain(error: adbc_driver_manager.Error) -> ServiceUnavailable | StatementFailed:
+    text = str(error)
+    state = error.sqlstate or ""
+    reason = re.split(r"(?:ERROR|FATAL|PANIC):\s+|failed: |\[libpq\] ", text)[-1].partition("\n")[0].strip().rstrip(".")
+    if "Failed to connect" in text:
+        change = next((setting for part, setting in _NO_CONNECTION if part in reason), _ADDRESS)
+        return ServiceUnavailable(_SERVICE, f"no connection: {reason}.", change)
+    setting = _UNAVAILABLE.get(state) or _UNAVAILABLE.get(state[:2])
+    if setting is None and not state:  # libpq's own words: the server is gone
+        setting, reason = _ADDRESS, f"the connection was lost: {reason}"
+    if setting is not None:
+        return ServiceUnavailable(_SERVICE, f"{reason}.", setting)
+    line = re.search(r"^CONTEXT: +COPY \w+, line (\d+)", text, re.MULTILINE)
+    return StatementFailed(state, reason, int(line[1]) - 1 if line else None)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

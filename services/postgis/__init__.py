@@ -1,0 +1,1 @@
+"""PostGIS, or another PostGIS: the policies of those who use it, and how it is prepared."""
