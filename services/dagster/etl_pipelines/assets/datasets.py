@@ -1,18 +1,32 @@
-"""A dataset version as an asset materialization."""
+"""A dataset version as Dagster's events: a materialization and its checks."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from libs.models import Asset, Lineage
+from libs.pipeline.stack import Stack
+from services.dagster.etl_pipelines.assets.preview import preview
+from services.dagster.etl_pipelines.checks.self_check import evaluations
 
 
-def materialization(asset: Asset, lineage: Lineage) -> dg.AssetMaterialization:
-    """What there is to see of a version."""
+def events(stack: Stack, asset: Asset) -> Iterator[Any]:
+    """What there is to see of a version, for ``log_event``: it takes evaluations, which its annotation does not say."""
+    lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
+    if lineage is not None:
+        yield _materialization(asset, lineage, preview(stack, asset))
+        yield from evaluations(asset, lineage)
+
+
+def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:
     columns = [dg.TableColumn(field.name, field.type) for field in asset.table_schema]
     (file, *_) = asset.files
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(asset.features),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        **({"preview": drawing} if drawing else {}),
         "version": dg.MetadataValue.int(asset.version),
         "crs": dg.MetadataValue.text(asset.crs or "none: a table"),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),

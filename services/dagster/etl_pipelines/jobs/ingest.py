@@ -9,7 +9,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from libs.models import Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
 from libs.pipeline.stack import Event, Progress, Stack
-from services.dagster.etl_pipelines.assets.datasets import materialization
+from services.dagster.etl_pipelines.assets.datasets import events
 
 BATCHES_TAG = "spatial-etl/batches"
 """Tag of a run that names what it carries."""
@@ -82,9 +82,9 @@ def _show(context: dg.OpExecutionContext, stack: Stack, report: Report) -> None:
     reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in report.problems)
     context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)
     for each in report.datasets:
-        asset, lineage = stack.ledger.asset(each.dataset_id, each.version), stack.ledger.lineage(each.dataset_id, each.version)
-        if asset is not None and lineage is not None:
-            context.log_event(materialization(asset, lineage))
+        asset = stack.ledger.asset(each.dataset_id, each.version)
+        for event in events(stack, asset) if asset else ():
+            context.log_event(event)
 
 
 def _story(context: dg.OpExecutionContext, batches: Mapping[str, str]) -> Progress:

@@ -1,0 +1,106 @@
+"""A small drawing of a lake file: SVG, made here from its WKB, without a map, a font or anything from a network."""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import BinaryIO
+
+import pyarrow.parquet as pq
+
+from libs.models import BBox
+from libs.spatial_utils.geoparquet import GEOMETRY
+
+WIDTH = 320
+"""Pixels of the longer side."""
+FEATURES = 2_000
+"""Drawn at most: every so-manieth, from all over the file."""
+LENGTH = 24_000
+"""Characters of the drawing at most; it ends where they do."""
+_ROWS = 4_096
+_MARGIN = 4
+_POINT, _LINE, _POLYGON = 1, 2, 3
+_SIMPLE = {_POINT, _LINE, _POLYGON}
+_HEADER = Struct("<BI")
+_COUNT = Struct("<I")
+
+
+def draw(file: BinaryIO, bbox: BBox) -> str:
+    """The features of a file as an SVG document.
+
+    Args:
+        file: A GeoParquet file of this platform, to be read anywhere in it.
+        bbox: Its extent.
+    """
+    scale = (WIDTH - 2 * _MARGIN) / max(bbox[2] - bbox[0], bbox[3] - bbox[1], 1e-9)
+    width, height = (max(1, round((bbox[side + 2] - bbox[side]) * scale)) + 2 * _MARGIN for side in (0, 1))
+    areas: list[str] = []
+    lines: list[str] = []
+    length = 0
+    for wkb in _sample(file):
+        for kind, parts in _shapes(wkb):
+            drawn = "".join(
+                _path([(round((x - bbox[0]) * scale) + _MARGIN, round((bbox[3] - y) * scale) + _MARGIN) for x, y in part], kind)
+                for part in parts
+            )
+            length += len(drawn)
+            (areas if kind == _POLYGON else lines).append(drawn)
+        if length > LENGTH:
+            break
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<path d="{"".join(areas)}" fill="#4f46e5" fill-opacity=".25" fill-rule="evenodd" stroke="#4f46e5"/>'
+        f'<path d="{"".join(lines)}" fill="none" stroke="#4f46e5" stroke-width="2" stroke-linecap="round"/></svg>'
+    )
+
+
+def _sample(opened: BinaryIO) -> Iterator[bytes]:
+    with pq.ParquetFile(opened) as file:
+        every, row = -(-file.metadata.num_rows // FEATURES), 0
+        for batch in file.iter_batches(_ROWS, columns=[GEOMETRY]):
+            first = -row % every
+            row += batch.num_rows
+            yield from (wkb for wkb in batch[0][first::every].to_pylist() if wkb)
+
+
+def _path(points: list[tuple[int, int]], kind: int) -> str:
+    """A part in whole pixels, those that follow each other on one of them drawn once."""
+    kept = [point for point, before in zip(points, [None, *points], strict=False) if point != before]
+    if not kept:
+        return ""
+    start, rest = kept[0], " ".join(f"{x} {y}" for x, y in kept[1:])
+    return f"M{start[0]} {start[1]}" + (f"L{rest}" if rest else "h0") + ("Z" if kind == _POLYGON and rest else "")
+
+
+def _shapes(wkb: bytes) -> list[tuple[int, list[list[tuple[float, float]]]]]:
+    """The simple geometries in a geometry: kind and parts (a polygon's rings)."""
+    found: list[tuple[int, list[list[tuple[float, float]]]]] = []
+    _walk(wkb, 0, found)
+    return found
+
+
+def _walk(wkb: bytes, at: int, found: list[tuple[int, list[list[tuple[float, float]]]]]) -> int:
+    """Read the geometry that begins at a place; returns where it ends."""
+    _, code = _HEADER.unpack_from(wkb, at)
+    at += _HEADER.size
+    dimension, kind = divmod(code, 1000)
+    position = Struct("<ddd" if dimension else "<dd")
+    if kind == _POINT:
+        x, y, *_ = position.unpack_from(wkb, at)
+        if x == x:  # noqa: PLR0124 - an empty point is NaN
+            found.append((kind, [[(x, y)]]))
+        return at + position.size
+    (count,) = _COUNT.unpack_from(wkb, at)
+    at += _COUNT.size
+    if kind not in _SIMPLE:
+        for _ in range(count):
+            at = _walk(wkb, at, found)
+        return at
+    parts = []
+    for _ in range(1 if kind == _LINE else count):
+        if kind == _POLYGON:
+            (count,) = _COUNT.unpack_from(wkb, at)
+            at += _COUNT.size
+        end = at + count * position.size
+        parts.append([(x, y) for x, y, *_ in position.iter_unpack(wkb[at:end])])
+        at = end
+    found.append((kind, parts))
+    return at

@@ -1,0 +1,30 @@
+"""The drawing of a dataset version, for the page that shows it."""
+
+import base64
+import tempfile
+
+import dagster as dg
+
+from libs.models import Asset
+from libs.pipeline.stack import Stack
+from libs.spatial_utils.preview import draw
+from libs.storage import ObjectMissing, ObjectRefused
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a file that is fetched to be drawn."""
+
+
+def preview(stack: Stack, asset: Asset) -> dg.MarkdownMetadataValue | None:
+    """An image that needs no request; None for a table, an empty layer, and a file that is too large to be fetched for it."""
+    file = asset.files[0]
+    if asset.bbox is None or file.bytes > LARGEST:
+        return None
+    with tempfile.TemporaryFile() as copy:  # it has no name: nothing is left of it when the worker is killed
+        try:
+            for piece in stack.lake.store.stream(stack.lake.key_of(file.uri)):
+                copy.write(piece)
+        except (ObjectMissing, ObjectRefused):
+            return None  # `verify` says so
+        copy.seek(0)
+        image = base64.b64encode(draw(copy, asset.bbox).encode()).decode()
+    return dg.MetadataValue.md(f"![{asset.id}](data:image/svg+xml;base64,{image})")

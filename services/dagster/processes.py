@@ -1,0 +1,145 @@
+"""Dagster as its separate processes: code server, daemon, webserver. Each can be started and ended by itself.
+
+Everything listens on loopback; the instance lies in a folder, or, where DAGSTER_POSTGRES_HOST is set, in PostgreSQL.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
+_STARTING = 120.0
+"""Seconds that a process is given until it answers."""
+_STOPPING = 20.0
+"""Seconds that a process is given to end by itself."""
+
+CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
+_POSTGRES = """
+storage:
+  postgres:
+    postgres_db:
+      hostname: {env: DAGSTER_POSTGRES_HOST}
+      port: {env: DAGSTER_POSTGRES_PORT}
+      username: {env: DAGSTER_POSTGRES_USER}
+      password: {env: DAGSTER_POSTGRES_PASSWORD}
+      db_name: {env: DAGSTER_POSTGRES_DB}
+"""
+
+
+class DidNotStart(Exception):  # noqa: N818 - what happened
+    """A process ended, or did not answer in time; with the end of its log."""
+
+
+class Processes:
+    """The processes of one instance.
+
+    Args:
+        folder: Of the instance (DAGSTER_HOME): its configuration, logs, and its storage where that is SQLite.
+        environment: The platform's settings, beside those that this process has.
+        port: Of the webserver; any free one when 0.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, port: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder.resolve()
+        self.port, self.code_port = port or _free_port(), _free_port()
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.environment = {
+            **os.environ,
+            **(environment or {}),
+            "DAGSTER_HOME": str(self.folder),
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+            "PYTHONWARNINGS": "ignore:::dagster._core.definitions.sensor_definition",
+        }
+        storage = _POSTGRES if self.environment.get("DAGSTER_POSTGRES_HOST") else ""
+        (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + storage)
+        self.workspace = self.folder / "workspace.yaml"
+        self.workspace.write_text(
+            f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {self.code_port}, location_name: spatial-etl}}\n"
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the webserver is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *names: str) -> None:
+        """Start processes, all when none is named, and wait until they answer.
+
+        Raises:
+            DidNotStart: when one does not.
+        """
+        for name in names or (CODE_SERVER, DAEMON, WEBSERVER):
+            with (self.folder / f"{name}.log").open("ab") as log:
+                # In a process group of its own: Ctrl-C at a terminal reaches whoever started us, and they end it in order.
+                self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+                    [sys.executable, "-m", *self._command(name)], cwd=_ROOT, env=self.environment,
+                    stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+                )  # fmt: skip
+            self._wait_for(name)
+
+    def stop(self, *names: str) -> None:
+        """Ask processes to end, all when none is named, and see to it that they do."""
+        for name in names or (WEBSERVER, DAEMON, CODE_SERVER):
+            process = self.running.pop(name, None)
+            if process is not None:
+                process.terminate()
+                try:
+                    process.wait(_STOPPING)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # and what it started
+                process.wait()
+
+    def kill(self, name: str) -> None:
+        """End a process as a crash would. What it started lives on."""
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
+    def log(self, name: str) -> str:
+        """What a process has printed."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def _command(self, name: str) -> list[str]:
+        if name == CODE_SERVER:
+            module = ["-m", "services.dagster.etl_pipelines.definitions", "-d", str(_ROOT), "--location-name", "spatial-etl"]
+            return ["dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(self.code_port), *module]
+        if name == DAEMON:
+            return ["dagster._daemon", "run", "--workspace", str(self.workspace)]
+        return ["dagster_webserver", "--host", "127.0.0.1", "--port", str(self.port), "--workspace", str(self.workspace)]
+
+    def _wait_for(self, name: str) -> None:
+        until = time.monotonic() + _STARTING
+        while not self._answers(name):
+            if self.running[name].poll() is not None or time.monotonic() > until:
+                raise DidNotStart(f"The {name} did not start:\n{self.log(name)[-3000:]}")
+            time.sleep(0.1)
+
+    def _answers(self, name: str) -> bool:
+        try:
+            if name == CODE_SERVER:
+                socket.create_connection(("127.0.0.1", self.code_port), 1).close()
+            elif name == WEBSERVER:
+                urllib.request.urlopen(f"{self.url}/server_info", timeout=5).close()  # noqa: S310 - of this machine
+            else:
+                return True
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,125 @@
+"""The jobs, run in this process: what is shown of datasets, and what a failed run says."""
+
+import base64
+import json
+import xml.etree.ElementTree as ET
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from libs.models import Status, utc_now
+from libs.pipeline.ingest import canceled
+from libs.pipeline.intake import receive
+from libs.pipeline.process import process
+from services.dagster.etl_pipelines.jobs.upkeep import WAITING
+
+pytestmark = pytest.mark.integration
+
+
+def ran(orchestra: Any, batch_id: str, path: str, **more: Any) -> dg.ExecuteInProcessResult:
+    orchestra.submit(batch_id, path, **more)
+    (request,) = orchestra.tick().run_requests
+    return orchestra.run(request)
+
+
+def shown(orchestra: Any, dataset_id: str) -> dict[str, Any]:
+    event = orchestra.instance.get_latest_materialization_event(dg.AssetKey(dataset_id))
+    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+
+def test_a_dataset_is_seen_with_what_matters(orchestra: Any) -> None:
+    assert ran(orchestra, "b1", orchestra.put("a.geojson")).success
+    seen = shown(orchestra, "a")
+    asset = orchestra.stack.ledger.asset("a")
+    assert (seen["dagster/row_count"], seen["version"], seen["crs"]) == (1, 1, "EPSG:4326")
+    assert next((column.name, column.type) for column in seen["dagster/column_schema"].columns) == ("n", "int32")
+    assert (seen["file"], seen["sha256"]) == (asset.files[0].uri, asset.files[0].sha256)
+    assert {"read and transform", "write", "place"} <= seen["seconds"].keys()
+    assert "s3://landing-zone/in/a.geojson" in seen["lineage"]
+
+
+def test_the_preview_is_a_drawing_without_a_request(orchestra: Any) -> None:
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [4, 0], [4, 2], [0, 2], [0, 0]], [[1, 1], [2, 1], [1, 1.5], [1, 1]]]}
+    line = {"type": "MultiLineString", "coordinates": [[[0, 0, 5], [4, 2, 5]], [[1, 1, 0], [2, 2, 0]]]}
+    features = [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in (square, line, None)]
+    ran(orchestra, "b1", orchestra.put("a.geojson", json.dumps({"type": "FeatureCollection", "features": features})))
+    preview = shown(orchestra, "a")["preview"]
+    image = ET.fromstring(base64.b64decode(preview.partition("base64,")[2].rstrip(")")))
+    assert (image.get("width"), image.get("height")) == ("320", "164")
+    areas, lines = (path.get("d") for path in image)
+    assert (areas.count("M"), areas.count("Z"), lines.count("M")) == (2, 2, 2)
+
+
+def test_the_checks_of_a_version(orchestra: Any) -> None:
+    result = ran(orchestra, "b1", orchestra.put("a.geojson"))
+    found = {event.event_specific_data.check_name: event.event_specific_data.passed for event in result.all_events
+             if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION}  # fmt: skip
+    assert found == {"counts_agree": True, "crs": True, "covering": True, "geometry_valid": True}
+
+
+def test_nothing_is_repaired_by_raw_so_nothing_is_said_of_validity(orchestra: Any) -> None:
+    result = ran(orchestra, "b1", orchestra.put("a.geojson"), intent="raw")
+    assert "geometry_valid" not in str(result.all_events)
+
+
+def test_a_run_that_failed_says_why_on_its_first_line(orchestra: Any) -> None:
+    result = ran(orchestra, "b1", orchestra.put("a.geojson", "{"))
+    (failure,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE]
+    description = failure.step_failure_data.user_failure_data.description
+    assert description.splitlines()[0].startswith("b1 rejected: files[0]: ")
+    assert not [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+
+
+def test_one_bad_batch_does_not_keep_the_others_of_its_run(orchestra: Any) -> None:
+    good, bad = orchestra.put("good.geojson"), orchestra.put("bad.geojson", "{")
+    for number, path in enumerate([good, bad, good]):
+        orchestra.submit(f"b{number}", path)
+    (request,) = orchestra.tick().run_requests
+    result = orchestra.run(request)
+    assert not result.success
+    statuses = [orchestra.stack.ledger.batch(f"b{number}").status for number in range(3)]
+    assert statuses == [Status.SUCCESS, Status.REJECTED, Status.SUCCESS]
+    assert orchestra.stack.ledger.versions("good") == [1, 2]
+
+
+def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(orchestra: Any) -> None:
+    path = orchestra.put("a.geojson")
+    orchestra.submit("b1", path)
+    list(process(orchestra.stack))
+    orchestra.submit("b2", path)
+    job = orchestra.defs.resolve_job_def("reconcile")
+    assert job.execute_in_process(instance=orchestra.instance).success
+    assert shown(orchestra, "a")["version"] == 1
+    (record,) = orchestra.instance.fetch_observations(WAITING, limit=1).records
+    assert record.asset_observation.metadata["manifests"].value == 1
+
+
+def test_verify_looks_at_the_whole_lake_in_a_month(orchestra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran(orchestra, "b1", orchestra.put("a.geojson"))
+    lake = orchestra.stack.lake.store.root
+    (lake / "a/v1/data.parquet").write_bytes(b"damaged")
+    job = orchestra.defs.resolve_job_def("verify")
+    nights = []
+    for night in range(30):
+        monkeypatch.setattr(
+            "services.dagster.etl_pipelines.jobs.upkeep.utc_now", lambda night=night: utc_now() + timedelta(night)
+        )
+        nights.append(job.execute_in_process(instance=orchestra.instance, raise_on_error=False).success)
+    assert nights.count(False) == 1
+
+
+def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path) -> None:
+    stack = orchestra.stack
+    orchestra.submit("b1", orchestra.put("a.geojson"))
+    (info,) = stack.landing.waiting()
+    ready = receive(stack, info)
+    run = stack.ledger.claim(ready.received, {})
+    reservation = stack.ledger.reserve("a", run, lambda version: stack.lake.key("a", version))
+    (tmp_path / "file").write_bytes(b"of no use")
+    assert stack.lake.place(reservation.key, tmp_path / "file")
+    assert canceled(stack, run, ready.manifest) is not None
+    assert orchestra.defs.resolve_job_def("gc").execute_in_process(instance=orchestra.instance).success
+    assert list(stack.lake.objects()) == []
