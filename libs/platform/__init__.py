@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from libs.storage.s3_server import S3Server
     from libs.transformations import Registry
 
-__all__ = ["open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack"]
+__all__ = ["open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack", "s3_server"]
 
 
 def open_landing_zone(settings: Settings) -> "LandingZone":
@@ -125,11 +125,11 @@ def _open_bucket(settings: Settings, bucket: str, setting: str) -> "ObjectStore"
         return FolderStore(settings.spatial_etl_home, bucket)
     from libs.storage.s3 import S3Store
 
-    return S3Store(_s3_server(settings), bucket, setting)
+    return S3Store(s3_server(settings), bucket, setting)
 
 
 @cache
-def _s3_server(settings: Settings) -> "S3Server":
+def s3_server(settings: Settings) -> "S3Server":
     """The server of both buckets: what is found out about it is found out once."""
     from libs.storage.s3_server import S3Server
 

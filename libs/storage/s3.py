@@ -206,7 +206,7 @@ class S3Store:
         """The client, once it is known that the server is there and lets us in: that much is found out quickly."""
         if not self._met:
             try:
-                self._server.quick.get_bucket_location(Bucket=self.bucket)
+                self._server.quick.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
             except ClientError as error:
                 if code(error) != "AccessDenied":  # somebody who may not ask that may still do what is to be done
                     raise
@@ -301,7 +301,7 @@ class S3Store:
             try:
                 yield
             except ClientError as error:
-                if code(error) in {"NoSuchKey", "404"}:
+                if code(error) == "NoSuchKey":
                     raise ObjectMissing(self.uri(key)) from None
                 if code(error) in _TAKEN:
                     raise ObjectRefused(self.uri(key), "was replaced while it was read") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from botocore.config import Config
 from botocore.exceptions import (
@@ -27,7 +28,7 @@ from libs.models import ServiceUnavailable
 CONNECTIONS = 16
 """Kept open at once: the parts of an upload, and what else goes on beside it."""
 
-_QUICK, _PATIENT = 3, 10
+_QUICK, _PATIENT = 3, 8
 """Attempts at a request: a second or two at the first contact, for whoever mistyped the address; then about a minute, since a
 server that is started again in the middle of a batch should cost only time."""
 
@@ -120,6 +121,8 @@ class S3Server:
         except HTTPClientError as error:
             said = f"the connection broke, again and again: {_inner(error)}."
             raise ServiceUnavailable(self.name, said, "MINIO_ENDPOINT and MINIO_USE_SSL, and that the server runs") from None
+        except ParseError:
+            raise ServiceUnavailable(self.name, "what answers there speaks no S3.", "MINIO_ENDPOINT") from None
         except BotoCoreError as error:
             raise ServiceUnavailable(self.name, f"{error}.", "MINIO_ENDPOINT") from None
 
@@ -145,7 +148,8 @@ class S3Server:
         config = Config(
             connect_timeout=connect,
             read_timeout=read,
-            retries={"mode": "standard", "total_max_attempts": attempts},
+            # Not "standard": all threads of a process would share a budget there, which the parts of one upload use up at once.
+            retries={"mode": "legacy", "total_max_attempts": attempts},
             max_pool_connections=CONNECTIONS,
             proxies={},
             signature_version="s3v4",
@@ -153,6 +157,9 @@ class S3Server:
             request_checksum_calculation="when_required",  # content is part of the signature already
             response_checksum_validation="when_required",
         )
+        if "/" in self.endpoint:
+            said = f"{self.endpoint!r} is not of the form host:port; whether it speaks TLS, MINIO_USE_SSL says."
+            raise ServiceUnavailable("the object store", said, "MINIO_ENDPOINT")
         try:
             return _session().create_client(
                 "s3",

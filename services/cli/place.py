@@ -25,17 +25,19 @@ def opened_ledger() -> Iterator["Ledger"]:
 
 
 @cache
-def _lake() -> "DataLake":
+def _folder() -> "DataLake | None":
+    """The lake, if it is a folder: what opens a server takes longer than to say where a file is."""
     from libs.models.settings import Settings
     from libs.platform import open_lake
 
-    return open_lake(Settings())
+    settings = Settings()
+    return open_lake(settings) if settings.minio_endpoint is None else None
 
 
 def located(uri: str) -> str:
     """The path of a lake file in an embedded store, relative to the working folder if it lies below; else the URI itself."""
-    root = getattr(_lake().store, "root", None)
-    if root is None:
+    lake = _folder()
+    if lake is None:
         return uri
-    path = Path(root) / _lake().key_of(uri)
+    path = Path(lake.store.root) / lake.key_of(uri)  # type: ignore[attr-defined]
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
