@@ -144,11 +144,3 @@ def s3_server(settings: Settings) -> "S3Server":
         ca_file=settings.minio_ca_file,
         region=settings.minio_region,
     )
-
-
-def _require_unset(name: str, value: object) -> None:
-    """Refuse a setting that asks for a server, rather than work beside it in silence."""
-    if value is not None:
-        raise ServiceUnavailable(
-            "a server", "this version works on folders, SQLite and DuckDB only.", f"{name}: it must not be set"
-        )

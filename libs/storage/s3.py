@@ -152,8 +152,8 @@ class S3Store:
                 finally:
                     answer["Body"].close()
 
-    def lend(self, key: str, target: Path) -> bool:  # noqa: ARG002 - nothing comes to lie there
-        """See :class:`~libs.storage.store.ObjectStore`. Never: it is elsewhere."""
+    def lend(self, key: str, target: Path) -> bool:  # noqa: ARG002 - there is nothing here that could appear there
+        """See :class:`~libs.storage.store.ObjectStore`. Never: what lies on a server has to be copied."""
         if self.head(key) is None:
             raise ObjectMissing(self.uri(key))
         return False
