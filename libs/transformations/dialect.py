@@ -12,14 +12,20 @@ class Dialect(ABC):
         name: Name of the engine.
         fence: A column that keeps the planner from merging an inner SELECT into the outer one, which would evaluate an
             expensive expression once for every mention of it. Empty where the planner does not.
+        nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
     """
 
     name: str
     fence: str
+    nests: bool = False
+
+    def known_as(self, name: str) -> str:
+        """What a column is called in the engine: by its name, unless that is none there."""
+        return name
 
     def identifier(self, name: str) -> str:
         """A quoted identifier."""
-        return '"' + name.replace('"', '""') + '"'
+        return '"' + self.known_as(name).replace('"', '""') + '"'
 
     def text(self, value: str) -> str:
         """A string literal.

@@ -273,7 +273,7 @@ class Query:
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select()
-        if last.chain:
+        if last.chain and not self.dialect.nests:
             # Not indented: a name or a text may hold a line break.
             chain = ",\n".join(f"{name} AS (\n{text}\n)" for name, text in last.chain)
             select = f"WITH {chain}\n{select}"
@@ -301,5 +301,8 @@ class Query:
             quoted(name) if expression in {name, quoted(name)} else f"{expression} AS {quoted(name)}"
             for name, expression in items
         ]
-        source = last.chain[-1][0] if last.chain else last.source
+        source = last.source
+        if last.chain:
+            name, text = last.chain[-1]
+            source = f"(\n{text}\n) AS {name}" if self.dialect.nests else name
         return f"SELECT {', '.join(filter(None, (*columns, *further)))}\nFROM {source}{last.tail}"

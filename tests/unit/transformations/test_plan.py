@@ -72,7 +72,7 @@ def test_the_default_recipe_in_duckdb() -> None:
 
 def test_postgis_keeps_the_selects_apart() -> None:
     (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", generate_series(1, 1) AS _etl_fence\n") == stage.select.count(" AS (\n") == 3
+    assert stage.select.count(", clock_timestamp() AS _etl_fence\n") == stage.select.count("FROM (\n") == 3
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
 
 
@@ -222,7 +222,7 @@ def test_a_table_has_nothing_to_cut_or_unite(step: dict[str, object]) -> None:
 def test_quoting_ends_where_the_quoted_ends(dialect: Dialect, text: str) -> None:
     for quoted, quote in ((dialect.text(text), "'"), (dialect.identifier(text), '"')):
         assert re.fullmatch(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}", quoted)
-        assert quoted[1:-1].replace(quote * 2, quote) == text
+        assert quoted[1:-1].replace(quote * 2, quote) == (dialect.known_as(text) if quote == '"' else text)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

@@ -1,0 +1,226 @@
+"""What is PostGIS's own: what is told when it cannot be used or cannot keep something, and what is left on the server."""
+
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import shapely
+
+from libs.compute.postgis import PostGISEngine
+from libs.compute.postgres import Connection, Server, StatementFailed
+from libs.models import Rejected, ServiceUnavailable
+from libs.models.settings import Settings
+from services.administration import Accounts
+from services.postgis.init import prepare
+from tests.services import throwaway_services
+
+pytestmark = pytest.mark.integration
+
+DATABASE = "spatial_etl_test_roles"
+OTHERS = "AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture(scope="session", params=["postgis"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """This engine only."""
+    return request.param
+
+
+@pytest.fixture
+def administrator() -> Server:
+    return Server.of(Settings())
+
+
+@pytest.fixture
+def ask(administrator: Server) -> Iterator[Callable[[str], list[Any]]]:
+    """Asks the server, as its administrator."""
+    with closing(Connection(administrator)) as connection:
+        yield connection.rows
+
+
+@pytest.mark.parametrize(
+    ("wrong", "setting"),
+    [
+        ({"password": "geheim-1234"}, "POSTGRES_USER and POSTGRES_PASSWORD"),
+        ({"user": "nobody-there"}, "POSTGRES_USER"),
+        ({"database": "not_there"}, "POSTGRES_DB"),
+        ({"database": "postgres"}, "POSTGRES_DB"),
+        ({"port": 1}, "POSTGRES_HOST and POSTGRES_PORT"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_reached_names_its_setting_and_no_secret(wrong: dict, setting: str, administrator: Server) -> None:
+    server = replace(administrator, **wrong)
+    with pytest.raises(ServiceUnavailable, match=setting) as caught:
+        PostGISEngine(server, memory_mb=64).warm_up()
+    told = f"{caught.value!r} {caught.value.__cause__!r} {server!r}"
+    assert server.password not in told
+    assert "\n" not in str(caught.value)
+
+
+def test_text_in_settings_is_no_syntax(administrator: Server) -> None:
+    odd = "a' b\\ host=elsewhere sslmode='x"
+    with pytest.raises(ServiceUnavailable, match="POSTGRES_USER and POSTGRES_PASSWORD"):
+        Connection(replace(administrator, password=odd))
+
+
+@pytest.fixture
+def accounts(administrator: Server, tmp_path: Path) -> Iterator[Accounts]:
+    """A database that ``admin init`` has prepared, with its accounts."""
+    accounts = Accounts(tmp_path / "accounts")
+    settings = Settings(postgres_db=DATABASE)
+    first = [step.done for step in prepare(settings, accounts)]
+    assert first == ["created"] * 3
+    assert {step.done for step in prepare(settings, accounts)} == {"already there"}
+    yield accounts
+    with closing(Connection(administrator)) as connection:
+        connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        connection.execute(f"DROP ROLE {DATABASE}_pipeline")
+
+
+def test_the_account_of_the_pipeline_can_do_its_work_and_nothing_else(
+    accounts: Accounts, administrator: Server, through: Callable, source: Callable, wkb: Callable
+) -> None:
+    given = accounts.settings("pipeline")
+    mine = replace(administrator, user=given["POSTGRES_USER"], password=given["POSTGRES_PASSWORD"], database=given["POSTGRES_DB"])
+    table = pa.table({"geom": wkb("POINT (500000 0)", "POINT (500000 100)")})
+    assert through(source(table, "EPSG:32632"), "default", on=PostGISEngine(mine, memory_mb=64)).features == 2
+    with closing(Connection(mine)) as connection:
+        for forbidden in (
+            "CREATE TABLE public.mine (n int)",
+            "UPDATE spatial_ref_sys SET srtext = '' WHERE srid = 4326",
+            "DELETE FROM spatial_ref_sys",
+            "CREATE ROLE another",
+            "CREATE DATABASE another",
+            "COPY (SELECT 1) TO '/tmp/spatial-etl-test'",
+            "ALTER SYSTEM SET jit = on",
+            "DROP EXTENSION postgis",
+        ):
+            with pytest.raises((ServiceUnavailable, StatementFailed), match=r"permission|must be|only roles|owner"):
+                connection.execute(forbidden)
+
+
+def test_an_account_without_rights_is_told_who_grants_them(
+    administrator: Server, ask: Callable, through: Callable, source: Callable
+) -> None:
+    with closing(Connection(administrator)) as connection:
+        connection.execute("CREATE ROLE etl_test_weak LOGIN PASSWORD 'weak'")
+        try:
+            weak = PostGISEngine(replace(administrator, user="etl_test_weak", password="weak"), memory_mb=64)
+            with pytest.raises(ServiceUnavailable, match=r"POSTGRES_USER.*admin init"):
+                through(source(pa.table({"n": [1]})), on=weak)
+        finally:
+            connection.execute("DROP ROLE etl_test_weak")
+
+
+def test_a_statement_that_takes_too_long(administrator: Server, through: Callable, source: Callable) -> None:
+    table = pa.table({"n": range(1_000)})
+
+    def slowly() -> Iterator[pa.RecordBatch]:
+        for batch in table.to_batches(max_chunksize=100):
+            yield batch
+            sleep(0.3)
+
+    hasty = PostGISEngine(administrator, memory_mb=64, statement_seconds=1)
+    with pytest.raises(ServiceUnavailable, match="POSTGRES_STATEMENT_SECONDS"):
+        through(source(table, batches=slowly()), on=hasty)
+    assert hasty.leftovers() == []
+
+
+def test_a_session_that_is_lost_is_the_servers_fault_and_leaves_nothing(
+    ask: Callable, engine: PostGISEngine, through: Callable, source: Callable
+) -> None:
+    table = pa.table({"n": range(200_000)})
+
+    def losing() -> Iterator[pa.RecordBatch]:
+        for batch in table.to_batches(max_chunksize=50_000):
+            yield batch
+            ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%raw_data%' {OTHERS}")
+
+    with pytest.raises(ServiceUnavailable, match="POSTGRES_HOST"):
+        through(source(table, batches=losing()))
+    assert engine.leftovers() == []
+
+
+def test_what_a_server_that_was_killed_leaves_is_dropped(recipe: Callable, source: Callable, tmp_path: Path) -> None:
+    with throwaway_services() as services:
+        own = services.postgis
+        own.start()
+        given = {name.lower(): value for name, value in own.environment.items()}
+        engine = PostGISEngine(Server.of(Settings(**given)), memory_mb=64)
+        with engine.workspace("run#1", tmp_path) as workspace:
+            table = workspace.table(recipe("raw"))
+            table.load(source(pa.table({"n": range(1_000)})))
+            own.kill()
+            with pytest.raises(ServiceUnavailable, match="POSTGRES_HOST"):
+                table.finish()
+        with pytest.raises(ServiceUnavailable, match="POSTGRES_HOST"):
+            engine.leftovers()
+        own.start()
+        (left,) = engine.leftovers()
+        engine.drop(left)
+        assert engine.leftovers() == []
+
+
+def test_ctrl_c_cancels_the_servers_statement(administrator: Server, ask: Callable) -> None:
+    with closing(Connection(administrator)) as connection:
+        threading.Timer(0.5, connection.cancel).start()
+        with pytest.raises(ServiceUnavailable):
+            connection.rows("SELECT pg_sleep(60)")
+        assert connection.rows("SELECT 1") == [(1,)], "the session lasts"
+    assert (
+        ask("SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND state = 'active' AND pid <> pg_backend_pid()")
+        == []
+    )
+
+
+ONE_VERTEX = struct.pack("<BII2d", 1, 2, 1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("geom", pa.array([shapely.to_wkb(shapely.Point(1, 2)), ONE_VERTEX]), "at least two points"),
+        ("text", pa.array(["a", "b\0c"]), "NUL"),
+        ("day", pa.array([0, 2**31 - 1], pa.date32()), "range"),
+    ],
+)
+def test_what_it_cannot_keep_names_the_feature(
+    column: str, values: pa.Array, said: str, through: Callable, source: Callable
+) -> None:
+    with pytest.raises(Rejected) as caught:
+        through(source(pa.table({column: values}), where="files[3]: layer a"))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.where) == ("not_storable", "files[3]: layer a, feature 2")
+    assert said in problem.message
+
+
+def test_more_columns_than_a_table_can_have(through: Callable, source: Callable) -> None:
+    with pytest.raises(Rejected, match="1600 columns"):
+        through(source(pa.table({f"c{number}": [1] for number in range(1_700)})))
+
+
+def test_a_crs_without_a_code_gets_a_number_of_its_own(ask: Callable, through: Callable, source: Callable, wkb: Callable) -> None:
+    import pyproj
+
+    crs = pyproj.CRS("+proj=tmerc +lon_0=11.5 +k=0.9996 +x_0=500000 +ellps=GRS80").to_wkt("WKT2_2019")
+    for _ in range(2):
+        result = through(source(pa.table({"geom": wkb("POINT (500000 0)")}), crs), "default")
+        assert shapely.from_wkb(result.rows["geom"][0].as_py()).equals_exact(shapely.Point(11.5, 0), 1e-9)
+    ((count,),) = ask("SELECT count(*) FROM spatial_ref_sys WHERE srid BETWEEN 910000 AND 998998 AND srtext LIKE '%11.5%'")
+    assert count == 1
+
+
+def test_an_engine_is_imported_without_the_other() -> None:
+    for wanted, unwanted in (("libs.compute.duckdb", "adbc_driver_manager"), ("libs.compute.postgis", "duckdb")):
+        code = f"import sys, {wanted}; sys.exit({unwanted!r} in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
