@@ -81,6 +81,9 @@ class MongoStore:
         self._patience = _FIRST_PATIENCE
         self._client = self._connected(connection_string)
         try:
+            if database in {"", "admin", "local", "config"} or re.search(r"[^A-Za-z0-9_-]", database):
+                name = f"{database!r} is no name for a database: take letters, digits, _ and -."
+                raise ServiceUnavailable(self._name, name, "MONGO_DATABASE")  # noqa: TRY301 - closes the client
             hello = self._patiently(lambda: self._client.admin.command("hello"))
             replicated = "setName" in hello or hello.get("msg") == "isdbgrid"
             self._database = self._client.get_database(
@@ -187,6 +190,8 @@ class MongoStore:
 
     def _connected(self, connection_string: str) -> MongoClient[dict[str, Any]]:
         try:
+            if not connection_string.startswith(("mongodb://", "mongodb+srv://")):
+                raise ValueError  # noqa: TRY301 - the driver would take whatever it is for a host
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # an option that is misspelt would be ignored
                 return MongoClient(
@@ -291,7 +296,7 @@ def _body(identity: str, document: Document) -> RawBSONDocument:
     except BSONError as error:
         raise ValueError(str(error)) from error
     if len(encoded) > _MAX_BYTES:
-        raise DocumentTooLarge(len(encoded), _MAX_BYTES)
+        raise DocumentTooLarge(len(encoded) - len(identity), _MAX_BYTES)  # of the document, which has no ``_id``
     return RawBSONDocument(encoded)
 
 

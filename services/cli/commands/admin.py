@@ -62,6 +62,10 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[St
         from services.minio.init import prepare
 
         yield from prepare(settings, accounts)
+    if settings.mongo_connection_string is not None:
+        from services.mongodb.init import prepare as prepare_mongodb
+
+        yield from prepare_mongodb(settings, accounts)
     if settings.postgres_host is not None:
         from services.postgis.init import prepare as prepare_postgis
 
