@@ -1,5 +1,7 @@
 """`spatial-etl admin init` on MinIO, and what the accounts that it makes may and may not do."""
 
+import io
+import json
 import os
 import secrets
 import subprocess
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from minio import Minio
 
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
@@ -171,6 +174,26 @@ def test_the_commands_work_with_the_accounts_and_say_no_secret(
         "Traceback",
     ):
         assert secret not in said + wrong.stdout + wrong.stderr
+
+
+def test_somebody_with_a_plain_client_delivers_and_reads_the_report(
+    prepared: tuple[Settings, Accounts], command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    own = prepared[1].settings("uploader")
+    client = Minio(own["MINIO_ENDPOINT"], own["MINIO_ROOT_USER"], own["MINIO_ROOT_PASSWORD"], secure=False)
+    landing = own["MINIO_LANDING_BUCKET"]
+    key = f"{own['MINIO_ROOT_USER']}/march/points.geojson"
+    client.fput_object(landing, key, str(tmp_path / "points.geojson"))
+    manifest = {
+        "batch_id": "march", "uploader": "somebody", "intent": "ingest_vector",
+        "files": [{"path": f"s3://{landing}/{key}", "type": "vector", "format": "GeoJSON"}],
+    }  # fmt: skip
+    content = json.dumps(manifest).encode()
+    client.put_object(landing, "manifests/march.json", io.BytesIO(content), len(content))
+    done = command(prepared[1].settings("pipeline"), "process", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(client.get_object(landing, "reports/march.json").read())
+    assert (report["status"], [dataset["dataset_id"] for dataset in report["datasets"]]) == ("success", ["points"])
 
 
 def test_a_lake_that_may_not_be_written_to_stops_before_any_work(

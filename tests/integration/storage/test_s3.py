@@ -189,6 +189,34 @@ def test_a_server_that_goes_away_and_comes_back_costs_only_time(tmp_path: Path) 
 
 
 @pytest.fixture
+def cramped() -> Iterator[Buckets]:
+    """A MinIO on a disk of 64 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk to fill")
+    with throwaway_services() as services:
+        disk = services.minio.folder / "data"
+        disk.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], check=True)
+        try:
+            start(services.minio)
+            yield Buckets(services.minio.environment)
+        finally:
+            services.minio.kill()
+            subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_done(cramped: Buckets, tmp_path: Path) -> None:
+    store = cramped.store(cramped.new())
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(5 * PART))
+    for write in (store.put, store.create):
+        with pytest.raises(ServiceUnavailable, match=r"its disk is full.*the disk of MINIO_ENDPOINT"):
+            write("v1/data", large)
+    assert list(store.list()) == []
+    assert list(store._uploads(["v1/data"])) == []
+
+
+@pytest.fixture
 def certified(tmp_path: Path) -> Iterator[Buckets]:
     """A MinIO that speaks TLS with a certificate of an authority of our own."""
     authority, authority_key, request = tmp_path / "ca.pem", tmp_path / "ca.key", tmp_path / "request.pem"

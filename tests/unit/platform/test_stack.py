@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,16 @@ def test_looking_something_up_waits_for_no_engine(tmp_path: Path) -> None:
         "print(*sorted({'duckdb', 'pyarrow', 'pyproj', 'pyogrio', 'numpy', 'pandas', 'pymongo'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split() == []
+
+
+def test_s3_is_opened_without_a_word_to_it_and_imported_only_when_chosen(tmp_path: Path) -> None:
+    look = (
+        "import sys; from pathlib import Path; from libs.platform import open_lake; from libs.models.settings import Settings\n"
+        f"settings = dict(spatial_etl_home=Path({str(tmp_path)!r}), _env_file=None)\n"
+        "open_lake(Settings(**settings)); print('botocore' in sys.modules)\n"
+        "server = dict(minio_endpoint='127.0.0.1:1', minio_root_user='u', minio_root_password='p')\n"
+        "print(open_lake(Settings(**settings, **server)).uri('a'), 'botocore' in sys.modules)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, env=environment).stdout
+    assert said.splitlines() == ["False", "s3://data-lake/a True"]
