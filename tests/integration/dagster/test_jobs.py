@@ -53,16 +53,19 @@ def test_the_preview_is_a_drawing_without_a_request(orchestra: Any) -> None:
     assert (areas.count("M"), areas.count("Z"), lines.count("M")) == (2, 2, 2)
 
 
-def test_the_checks_of_a_version(orchestra: Any) -> None:
-    result = ran(orchestra, "b1", orchestra.put("a.geojson"))
-    found = {event.event_specific_data.check_name: event.event_specific_data.passed for event in result.all_events
-             if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION}  # fmt: skip
-    assert found == {"counts_agree": True, "crs": True, "covering": True, "geometry_valid": True}
-
-
-def test_nothing_is_repaired_by_raw_so_nothing_is_said_of_validity(orchestra: Any) -> None:
-    result = ran(orchestra, "b1", orchestra.put("a.geojson"), intent="raw")
-    assert "geometry_valid" not in str(result.all_events)
+@pytest.mark.parametrize(("intent", "validity"), [("ingest_vector", "0 repaired"), ("raw", "not asked for by the recipe")])
+def test_the_check_of_a_version(orchestra: Any, intent: str, validity: str) -> None:
+    result = ran(orchestra, "b1", orchestra.put("a.geojson"), intent=intent)
+    (check,) = [
+        event.event_specific_data for event in result.all_events if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    assert (check.check_name, check.passed) == ("self_check", True)
+    assert {name: value.value for name, value in check.metadata.items()} == {
+        "counts agree": "1 read, 0 dropped by the recipe, 1 in the file as in the record",
+        "CRS": "EPSG:4326, in the file as in the record",
+        "covering": "the boxes of the rows come to 9, 53, 9, 53",
+        "geometry valid": validity,
+    }
 
 
 def test_a_run_that_failed_says_why_on_its_first_line(orchestra: Any) -> None:

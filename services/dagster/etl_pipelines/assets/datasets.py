@@ -1,4 +1,4 @@
-"""A dataset version as Dagster's events: a materialization and its checks."""
+"""A dataset version as Dagster's events: a materialization and its check."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from libs.models import Asset, Lineage
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
-from services.dagster.etl_pipelines.checks.self_check import evaluations
+from services.dagster.etl_pipelines.checks.self_check import self_check
 
 
 def events(stack: Stack, asset: Asset) -> Iterator[Any]:
@@ -17,7 +17,7 @@ def events(stack: Stack, asset: Asset) -> Iterator[Any]:
     lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
     if lineage is not None:
         yield _materialization(asset, lineage, preview(stack, asset))
-        yield from evaluations(asset, lineage)
+        yield self_check(asset, lineage)
 
 
 def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:

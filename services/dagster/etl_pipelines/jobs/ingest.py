@@ -45,7 +45,7 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
         stack.engine.warm_up()  # an engine that does not work should cost no attempt of a batch
         for report in process(stack, keys=config.batches, progress=_story(context, config.batches)):
             done.append(report)
-            _show(context, stack, report)
+            _show(context, stack, report, alone=len(config.batches) == 1)
     except ServiceUnavailable as error:
         if context.retry_number < RETRIES:
             context.log.warning("%s Trying again.", error)
@@ -77,10 +77,12 @@ def batches_of(run: dg.DagsterRun) -> Mapping[str, str]:
     return batches
 
 
-def _show(context: dg.OpExecutionContext, stack: Stack, report: Report) -> None:
+def _show(context: dg.OpExecutionContext, stack: Stack, report: Report, *, alone: bool) -> None:
+    """In a crowd, the materializations say which batches succeeded: an event more for each would slow a flood down."""
     made = ", ".join(f"{each.dataset_id}@{each.version} ({each.features:,} features)" for each in report.datasets)
     reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in report.problems)
-    context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)
+    if alone or report.problems:
+        context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)
     for each in report.datasets:
         asset = stack.ledger.asset(each.dataset_id, each.version)
         for event in events(stack, asset) if asset else ():

@@ -12,7 +12,7 @@ from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.jobs.ingest import BATCHES_TAG, ingest, run_config
 from services.dagster.etl_pipelines.sensors.in_hand import in_hand
 
-LOOKING = 0.4
+LOOKING = 0.6
 """Seconds that a tick looks at manifests. What it does not come to still waits, and the oldest are looked at first."""
 AHEAD = 2
 """Runs asked for ahead of each that may run at a time."""
