@@ -206,11 +206,12 @@ class S3Store:
         """The client, once it is known that the server is there and lets us in: that much is found out quickly."""
         if not self._met:
             try:
-                self._server.quick.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+                self._server.newly_met.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
             except ClientError as error:
                 if code(error) != "AccessDenied":  # somebody who may not ask that may still do what is to be done
                     raise
             self._met = True
+            self._server.met.set()
         return self._server.patient
 
     def _create_once(self, key: str, source: bytes | Path) -> bool:

@@ -28,8 +28,8 @@ from libs.models import ServiceUnavailable
 CONNECTIONS = 16
 """Kept open at once: the parts of an upload, and what else goes on beside it."""
 
-_QUICK, _PATIENT = 3, 8
-"""Attempts at a request: a second or two at the first contact, for whoever mistyped the address; then about a minute, since a
+_QUICK, _PATIENT = 4, 8
+"""Attempts at a request: some seconds at the first contact, for whoever mistyped the address; then about a minute, since a
 server that is started again in the middle of a batch should cost only time."""
 
 _BUCKET = {"NoSuchBucket": "there is no bucket {bucket!r}: `spatial-etl admin init` makes it.",
@@ -73,12 +73,22 @@ class S3Server:
     @cached_property
     def quick(self) -> Any:
         """The client for the first contact, and for what is not worth waiting for."""
-        return self._client(_QUICK, connect=3, read=10)
+        return self._client(_QUICK, connect=2, read=10)
 
     @cached_property
     def patient(self) -> Any:
         """The client for everything else: goes on when the server has been away for a minute."""
         return self._client(_PATIENT, connect=5, read=60)
+
+    @property
+    def newly_met(self) -> Any:
+        """The client to ask a bucket for the first time: once the server has answered at all, it is waited for."""
+        return self.patient if self.met.is_set() else self.quick
+
+    @cached_property
+    def met(self) -> threading.Event:
+        """Set once the server has answered."""
+        return threading.Event()
 
     @cached_property
     def honest(self) -> threading.Event:
