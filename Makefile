@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url $(LOCK_ARGS)
 
-.PHONY: help demo dev test lint format bench services services-down services-env lock clean
+.PHONY: help demo dev up test lint format bench services services-down services-env lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -19,6 +19,9 @@ demo: $(VENV)/.run ## The main job on files that the project ships, narrated (ow
 
 dev: $(VENV)/.dev ## Dagster's UI on the embedded default, http://127.0.0.1:3000 (DEV_PORT=, SPATIAL_ETL_HOME=; Ctrl-C ends it)
 	@PATH="$(abspath $(BIN)):$$PATH" sh services/dagster/dev.sh $(DEV_PORT)
+
+up: $(VENV)/.dev services ## The same on the real services, Dagster's own records in PostgreSQL
+	@PATH="$(abspath $(BIN)):$$PATH" sh services/dagster/up.sh $(DEV_PORT)
 
 test: $(VENV)/.dev ## Every test that can run here, with coverage; says what it left out (PYTEST_ARGS="-k crs")
 	@$(BIN)/python -m services.local build || echo "Tests that need it will be left out."

@@ -26,6 +26,7 @@ _POSTGRES = """
 storage:
   postgres:
     postgres_db:
+      scheme: postgresql+psycopg2 # SQLAlchemy takes another driver, which is not there, unless told
       hostname: {env: DAGSTER_POSTGRES_HOST}
       port: {env: DAGSTER_POSTGRES_PORT}
       username: {env: DAGSTER_POSTGRES_USER}
