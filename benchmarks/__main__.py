@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import memory, orchestration, speed, start, throughput
+from benchmarks import memory, orchestration, postgis, speed, start, throughput
 from benchmarks.buildings import FORMATS
 from benchmarks.contenders import JOBS
 from benchmarks.measure import Result, machine
 
-PARTS = ("start", "throughput", "orchestration", "speed", "memory")
+PARTS = ("start", "throughput", "orchestration", "speed", "memory", "postgis")
 PIPED_WIDTH = 130
 
 
@@ -68,6 +68,8 @@ def _measured(part: str, options: argparse.Namespace) -> Iterator[Result]:
             return orchestration.measure(5 * options.batches, options.folder)
         case "speed":
             return speed.measure(options.rows, options.formats, options.rounds, options.folder)
+        case "postgis":
+            return postgis.measure(options.rows, options.formats, options.rounds, options.folder)
         case _:
             return memory.measure(options.rows, options.large_rows, options.folder)
 
@@ -75,14 +77,15 @@ def _measured(part: str, options: argparse.Namespace) -> Iterator[Result]:
 def _table(results: list[Result]) -> Table:
     table = Table()
     table.add_column("measured")
-    for name in JOBS:
+    columns = list(dict.fromkeys([*JOBS, *(name for result in results for name in result.values)]))
+    for name in columns:
         table.add_column(name, justify="right")
     table.add_column("judged", justify="right")
     table.add_column("goal")
     table.add_column("")
     for result in results:
         mark = "[green]met[/]" if result.met else "[red]missed[/]"
-        table.add_row(result.what, *(result.values.get(name, "") for name in JOBS), result.judged, result.goal, mark)
+        table.add_row(result.what, *(result.values.get(name, "") for name in columns), result.judged, result.goal, mark)
     return table
 
 
