@@ -56,8 +56,8 @@ class PostGISEngine:
     Args:
         server: The database, which has PostGIS.
         memory_mb: What a statement may hold before it spills to the server's disk, in MiB.
-        threads: Processes of the server that work on a statement, beside the one that collects and writes what they make (measured:
-            faster than if that one were counted); 0 for as many as this machine has cores.
+        threads: Processes of the server that work on a statement, beside the one that writes what they make (counting that
+            one was slower); 0 for as many as this machine has cores.
         statement_seconds: How long a statement may take.
     """
 
@@ -69,7 +69,8 @@ class PostGISEngine:
         self._session = {
             "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO", "client_min_messages": "error", "extra_float_digits": "1",
             "statement_timeout": f"{round(statement_seconds * 1000)}", "client_connection_check_interval": "5s",
-            "work_mem": f"{max(4, memory_mb // workers)}MB", "max_parallel_workers_per_gather": str(workers if workers > 1 else 0),
+            "work_mem": f"{max(4, memory_mb // workers)}MB",
+            "max_parallel_workers_per_gather": str(workers if workers > 1 else 0),
             # A table is as large as it is: nothing is gained by a doubt whether several are worth it.
             "parallel_setup_cost": "100", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "1MB",
         }  # fmt: skip
