@@ -20,7 +20,8 @@ def main() -> None:
     if os.environ.get("DAGSTER_POSTGRES_HOST"):
         _make_database()
     processes = Processes(Path(os.environ.get("SPATIAL_ETL_HOME", "var")) / "dagster", port=port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # whoever is started in the background has the first ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
         processes.start()
         print(f"Dagster's UI is at {processes.url}; its logs are in {processes.folder}. Ctrl-C ends it.", flush=True)  # noqa: T201
