@@ -115,6 +115,10 @@ class DuckDBEngine:
                 "temp_directory": str(spill_folder),
                 "preserve_insertion_order": "false",  # every result is ordered explicitly
                 "threads": str(self._threads),
+                # What a large sort lets go of goes back to the system, rather than to come on top of the limit.
+                "allocator_background_threads": "true",
+                "allocator_flush_threshold": "32MiB",
+                "allocator_bulk_deallocation_flush_threshold": "64MiB",
             }
         )
         try:

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     postgres_statement_seconds: int = Field(default=3600, ge=1)
     spatial_etl_scratch: Path | None = None
     spatial_etl_recipes: Path | None = None
-    spatial_etl_memory_mb: int = Field(default=640, ge=64)
+    spatial_etl_memory_mb: int = Field(default=384, ge=64)
     spatial_etl_threads: int = Field(default=0, ge=0)
     spatial_etl_read_memory_mb: int = Field(default=2048, ge=128)
     spatial_etl_read_seconds: int = Field(default=3600, ge=1)

@@ -34,9 +34,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def server(kind: str, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The server of an engine that has one, for this process and those that it starts."""
+    """The server of an engine that has one, for this process and those that it starts; other folders' tests have none."""
     with pytest.MonkeyPatch.context() as patched:
         if kind == "postgis":
             service: Service | GivenService = request.getfixturevalue("postgis")
@@ -45,8 +45,8 @@ def server(kind: str, request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def engine(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComputeEngine]:
+@pytest.fixture(scope="module")
+def engine(kind: str, server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComputeEngine]:
     """An engine for all tests that leave none of it behind: which each of them thereby checks."""
     engine = ENGINES[kind](tmp_path_factory.mktemp("engine"))
     yield engine
