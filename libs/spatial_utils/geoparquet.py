@@ -135,7 +135,7 @@ class _HashingSink:
     closed = False
 
     def __init__(self, path: Path) -> None:
-        self._raw, self._thread = path.open("xb", buffering=0), ThreadPoolExecutor(1, "write")
+        self._raw, self._thread = path.open("xb"), ThreadPoolExecutor(1, "write")
         self._pieces: list[bytes] = []
         self._held = 0
         self._written: Future[None] | None = None
@@ -162,8 +162,8 @@ class _HashingSink:
         return self.size
 
     def flush(self) -> None:
-        self._hand_over()
-        self._hand_over()
+        self._hand_over()  # what is held
+        self._hand_over()  # waits for it
 
     def close(self) -> None:
         """Left to the context."""
@@ -178,9 +178,7 @@ class _HashingSink:
     def _put(self, pieces: list[bytes]) -> None:
         for piece in pieces:
             self.digest.update(piece)
-            view = memoryview(piece)
-            while view:
-                view = view[self._raw.write(view) :]
+            self._raw.write(piece)
 
 
 def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -7,6 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from libs.models import InputObject, Rejected
+from libs.storage.files import write
 from libs.storage.store import CHUNK, ObjectStore
 
 
@@ -61,8 +62,6 @@ def _copy(store: ObjectStore, key: str, target: Path) -> tuple[str, int]:
             if hashed is not None:
                 hashed.result()  # one piece ahead at most: memory stays bounded
             hashed = hasher.submit(digest.update, piece)
-            view = memoryview(piece)
-            while view:
-                view = view[file.write(view) :]
+            write(file.fileno(), piece)
             size += len(piece)
     return digest.hexdigest(), size
