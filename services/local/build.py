@@ -109,7 +109,10 @@ class PostgreSQL:
     @property
     def has_postgis(self) -> bool:
         """Whether PostGIS is installed for it."""
-        told = subprocess.run([self.folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=False)
+        configuration = self.folder / "pg_config"
+        if not configuration.exists():  # a folder with links to some of its programs
+            return False
+        told = subprocess.run([configuration, "--sharedir"], capture_output=True, text=True, check=False)
         return Path(told.stdout.strip(), "extension", "postgis.control").exists()
 
 
