@@ -12,29 +12,26 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from libs.compute import spill
-from libs.compute.aside import Aside
 from libs.compute.batching import chunks, read_ahead
 from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, schema_name
 from libs.compute.layout import Layout
+from libs.compute.rows import Rows
 from libs.models import BBox, Changes, ServiceUnavailable
 from libs.transformations import DuckDb, Recipe
-from libs.transformations.plan import ROW, TARGET
+from libs.transformations.plan import ROW, SOURCE, Stage
 
 CHUNK_ROWS = 122_880
 """DuckDB's own row group: a larger statement holds more without being faster."""
 CHUNK_BYTES = 48 * 1024 * 1024
 RESULT_ROWS = 65_536
-SORT_SHARE = 1 / 3
-"""A sort holds about CHUNK_ROWS rows per thread in memory. Rows that would take more than this share of it are put aside."""
+HELD_SHARE = 3 / 4
+"""Of the memory, how much of a result is held in it before it goes into a file."""
 THREAD_MB = 96
 """Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
-TAKEN_BYTES = 16 * 1024 * 1024
-"""How much of what was put aside is fetched at once."""
-_PLACE = "_etl_place"
+_PLACE, _MARKS = "_etl_place", "_etl_marks"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
 """The sides of a collection of empty parts bound nothing, nor do those of a geometry with a coordinate that is not finite."""
@@ -78,8 +75,8 @@ class DuckDBEngine:
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
         """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
         with ExitStack() as open_tables:
-            row_bytes = self._memory_mb * 1024 * 1024 / (self._threads * CHUNK_ROWS)
-            yield _DuckDBWorkspace(self._opened(), run_id, scratch, row_bytes, open_tables)
+            held = round(self._memory_mb * 1024 * 1024 * HELD_SHARE)
+            yield _DuckDBWorkspace(self._opened(), run_id, scratch, held, open_tables)
 
     def leftovers(self) -> list[str]:
         """Spill folders whose process is gone."""
@@ -137,17 +134,17 @@ class _DuckDBWorkspace:
     """A schema for each dataset of the run, each with a connection of its own: one may be read while another is loaded."""
 
     def __init__(
-        self, database: duckdb.DuckDBPyConnection, run_id: str, scratch: Path, row_bytes: float, open_tables: ExitStack
+        self, database: duckdb.DuckDBPyConnection, run_id: str, scratch: Path, held: int, open_tables: ExitStack
     ) -> None:
-        self._database, self._run_id, self._scratch, self._row_bytes = database, run_id, scratch, row_bytes
+        self._database, self._run_id, self._scratch, self._held = database, run_id, scratch, held
         self._open_tables = open_tables
         self._count = 0
 
     def table(self, recipe: Recipe) -> Table:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
-        aside = Aside(self._scratch / f"{schema}.arrow")
-        table = _DuckDBTable(self._database.cursor(), schema, recipe, aside, self._row_bytes)
+        rows = Rows(self._scratch / f"{schema}.arrow", self._held)
+        table = _DuckDBTable(self._database.cursor(), schema, recipe, rows)
         self._open_tables.callback(table.close)
         return table
 
@@ -155,18 +152,13 @@ class _DuckDBWorkspace:
 class _DuckDBTable:
     """The first stage runs on each chunk as it arrives: ``raw_data`` is a view of the chunk, never a table.
 
-    Where no other stage follows, large rows need not be in the engine again: they are put aside, and ``processed`` keeps their
-    marks, their extents and their places.
-
-    Args:
-        row_bytes: Size of rows with which a sort would take all of the memory.
+    The rows that the last stage makes leave the engine at once. ``processed`` keeps their marks and extents, and where they lie.
     """
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, schema: str, recipe: Recipe, aside: Aside, row_bytes: float
-    ) -> None:
-        self._connection, self._schema, self._recipe, self._aside, self._row_bytes = connection, schema, recipe, aside, row_bytes
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, recipe: Recipe, result: Rows) -> None:
+        self._connection, self._schema, self._recipe, self._result = connection, schema, recipe, result
         self._layout: Layout | None = None
+        self._made = set[str]()
         self._rows = 0
         self._closed = False
         connection.execute(f'CREATE SCHEMA "{schema}"')
@@ -176,11 +168,11 @@ class _DuckDBTable:
         carried = carried_schema(source.schema, source.where)
         if self._layout is None:
             self._layout = Layout.plan_for(source, self._recipe, DuckDb())
-            self._append(self._layout, pa.Table.from_batches([], carried), create=True)
+            self._transform(self._layout, pa.Table.from_batches([], carried))
         self._layout.add(source, self._rows)
         before = self._rows
         for chunk in read_ahead(chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES)):
-            self._append(self._layout, pa.Table.from_batches(chunk, source.schema).cast(carried))
+            self._transform(self._layout, pa.Table.from_batches(chunk, source.schema).cast(carried))
         return self._rows - before
 
     def finish(self) -> Processed:
@@ -189,42 +181,52 @@ class _DuckDBTable:
         audits = []
         for stage in self._layout.plan.stages:
             if stage is not self._layout.plan.stages[0]:
-                self._execute(f"CREATE TABLE {stage.target} AS {self._layout.with_extent(stage, _extent_columns)}")
+                self._run(self._layout, stage)
                 self._execute(f"DROP TABLE {stage.source}")
             audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        return _DuckDBProcessed(self._connection, self._layout, self._layout.changes(audits), self._aside)
+        return _DuckDBProcessed(self._connection, self._layout, self._layout.changes(audits), self._result)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._aside.close()
+            self._result.close()
             self._connection.execute(f'DROP SCHEMA "{self._schema}" CASCADE')
             self._connection.close()
 
-    def _append(self, layout: Layout, chunk: pa.Table, *, create: bool = False) -> None:
-        stage = layout.plan.stages[0]
+    def _transform(self, layout: Layout, chunk: pa.Table) -> None:
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
-        # As a bare stream: for a table DuckDB would import pyarrow.dataset, and with it pandas where it is installed (0.25 s).
-        self._connection.register(stage.source, chunk.add_column(0, ROW, rows).__arrow_c_stream__())
-        select = layout.with_extent(stage, _extent_columns)
-        if create:
-            self._execute(f"CREATE TABLE {stage.target} AS SELECT *, NULL::BIGINT AS {_PLACE} FROM ({select})")
-        elif len(layout.plan.stages) == 1 and chunk.nbytes > SORT_SHARE * self._row_bytes * chunk.num_rows:
-            self._put_aside(layout, select)
-        else:
-            self._execute(f"INSERT INTO {stage.target} BY NAME {select}")
-        self._connection.unregister(stage.source)
+        with self._registered(SOURCE, chunk.add_column(0, ROW, rows)):
+            self._run(layout, layout.plan.stages[0])
         self._rows += chunk.num_rows
 
-    def _put_aside(self, layout: Layout, select: str) -> None:
+    def _run(self, layout: Layout, stage: Stage) -> None:
+        if stage is not layout.plan.stages[-1]:
+            self._add_to(stage.target, stage.select)
+            return
+        select = layout.with_extent(stage, _extent_columns)
         sql = f"SELECT {', '.join(_result_columns(layout))}, COLUMNS('^_etl_') FROM ({select})"
+        columns = len(layout.schema)
         with _plain_errors():
-            made = self._connection.execute(sql).to_arrow_reader(RESULT_ROWS).read_all()
-        split = len(layout.schema)
-        marks = made.select(made.column_names[split:]).append_column(_PLACE, self._aside.put(made.select(range(split))))
-        self._connection.register(_PLACE, marks.__arrow_c_stream__())
-        self._execute(f"INSERT INTO {TARGET} BY NAME SELECT * FROM {_PLACE}")
-        self._connection.unregister(_PLACE)
+            reader = self._execute(sql).to_arrow_reader(RESULT_ROWS)
+            marks = pa.schema([*list(reader.schema)[columns:], (_PLACE, pa.int64())])
+            marked = []
+            for batch in reader:
+                place = self._result.put(batch.select(range(columns)))
+                places = pa.arange(place, place + batch.num_rows)
+                marked.append(pa.RecordBatch.from_arrays([*batch.columns[columns:], places], schema=marks))
+        with self._registered(_MARKS, pa.Table.from_batches(marked, marks)):
+            self._add_to(stage.target, f"SELECT * FROM {_MARKS}")
+
+    def _add_to(self, table: str, select: str) -> None:
+        self._execute(f"INSERT INTO {table} BY NAME {select}" if table in self._made else f"CREATE TABLE {table} AS {select}")
+        self._made.add(table)
+
+    @contextmanager
+    def _registered(self, name: str, table: pa.Table) -> Iterator[None]:
+        # As a bare stream: for a table DuckDB would import pyarrow.dataset, and with it pandas where it is installed (0.25 s).
+        self._connection.register(name, table.__arrow_c_stream__())
+        yield
+        self._connection.unregister(name)
 
     def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         with _plain_errors():
@@ -232,8 +234,8 @@ class _DuckDBTable:
 
 
 class _DuckDBProcessed:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, changes: Changes, aside: Aside) -> None:
-        self._connection, self._layout, self._aside = connection, layout, aside
+    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, changes: Changes, result: Rows) -> None:
+        self._connection, self._layout, self._result = connection, layout, result
         self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
         with _plain_errors():
@@ -242,29 +244,16 @@ class _DuckDBProcessed:
         self.bbox: BBox | None = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        columns = [*_result_columns(self._layout), *([_PLACE] if self._aside.rows else [])]
         order = list(self._layout.plan.order)
         if self.bbox is not None:
             bounds = "{{'min_x': {!r}, 'min_y': {!r}, 'max_x': {!r}, 'max_y': {!r}}}::BOX_2D".format(*self.bbox)
             centre = "_etl_xmin / 2 + _etl_xmax / 2, _etl_ymin / 2 + _etl_ymax / 2"
             order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN ST_Hilbert({centre}, {bounds}) END NULLS LAST")
-        sql = f"SELECT {', '.join(columns)} FROM processed WHERE {self._layout.kept} ORDER BY {', '.join(order)}"
+        sql = f"SELECT {_PLACE} FROM processed WHERE {self._layout.kept} ORDER BY {', '.join(order)}"
         with _plain_errors():
-            for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS):
-                for whole in self._with_what_was_put_aside(batch) if self._aside.rows else [batch]:
-                    yield restored(whole, self.schema)
-
-    def _with_what_was_put_aside(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        rows = max(1, TAKEN_BYTES * self._aside.rows // self._aside.bytes)
-        for start in range(0, batch.num_rows, rows):
-            piece = batch.slice(start, rows)
-            places, here = piece[_PLACE], pa.Table.from_batches([piece.drop_columns(_PLACE)])
-            elsewhere = pc.is_valid(places)
-            taken = self._aside.take(places.drop_null()) if pc.any(elsewhere).as_py() else here.slice(0, 0)
-            mixed = pa.concat_tables([here.filter(pc.invert(elsewhere)), taken.rename_columns(here.column_names)])
-            # A stable sort of "elsewhere" gives where each row of the mixture belongs; its own sort brings them there.
-            belongs = pc.sort_indices(pc.cast(elsewhere, pa.int8()))
-            yield from mixed.take(pc.sort_indices(belongs)).combine_chunks().to_batches()
+            places = (batch[_PLACE] for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS))
+            for batch in self._result.in_order(places):
+                yield restored(batch, self.schema)
 
 
 @contextmanager

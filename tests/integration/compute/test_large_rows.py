@@ -1,16 +1,21 @@
-"""Rows that DuckDB puts aside come out like those that it keeps."""
+"""Results that do not fit into memory come out like those that do."""
 
 import random
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.compute import duckdb
 from libs.compute.aside import Aside
+from libs.compute.rows import Rows
 
 pytestmark = pytest.mark.integration
 
@@ -47,21 +52,14 @@ def sample(rows: int = 400) -> pa.Table:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_same_rows_aside_inside_and_mixed(
+def test_the_same_rows_from_memory_and_from_files(
     name: str, through: Callable, source: Callable, recipe: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, by = sample(), recipe(name, **RECIPES[name])
-    halves = [table.slice(0, 200), table.slice(200)]
     results = []
-    for large in ((1e9, 1e9), (0, 0), (0, 1e9), (1e9, 0)):
-
-        def sources(large: tuple[float, float] = large) -> Any:
-            for half, limit in zip(halves, large, strict=True):
-                monkeypatch.setattr(duckdb, "SORT_SHARE", limit)
-                yield source(half, batches=half.to_batches(max_chunksize=60))
-
-        monkeypatch.setattr(duckdb, "TAKEN_BYTES", 5_000)
-        results.append(through(sources(), by))
+    for share in (1, 1e-4, 1e-8):  # of 384 MiB: all, some 40 KB, and not even a row
+        monkeypatch.setattr(duckdb, "HELD_SHARE", share)
+        results.append(through(source(table, batches=table.to_batches(max_chunksize=60)), by))
     first = results[0]
     assert first.features > 0
     for other in results[1:]:
@@ -90,7 +88,51 @@ def test_nothing_of_it_is_left(through: Callable, source: Callable, tmp_path: An
     assert list(tmp_path.rglob("*.arrow")) == []
 
 
-def test_places_in_any_order_and_again(tmp_path: Any) -> None:
+def row_batches(sizes: list[int]) -> list[pa.RecordBatch]:
+    """A batch for each size in bytes of the texts in it, ten rows each, numbered."""
+    return [
+        pa.record_batch({"n": range(10 * start, 10 * start + 10), "text": ["x" * size] * 10}) for start, size in enumerate(sizes)
+    ]
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=8), st.integers(1, 20_000), st.randoms(use_true_random=False))
+def test_rows_come_back_in_any_order(sizes: list[int], memory: int, draw: random.Random) -> None:
+    batches = row_batches(sizes)
+    wanted = draw.sample(range(10 * len(sizes)), draw.randint(0, 10 * len(sizes)))
+    cut = draw.randint(0, len(wanted))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Rows(Path(folder, "rows.arrow"), memory)
+        assert [rows.put(batch) for batch in batches] == [10 * number for number in range(len(batches))]
+        found = rows.in_order(pa.array(part, pa.int64()) for part in (wanted[:cut], wanted[cut:]))
+        assert [(row["n"], len(row["text"])) for piece in found for row in piece.to_pylist()] == [
+            (n, sizes[n // 10]) for n in wanted
+        ]
+        rows.close()
+        assert list(Path(folder).iterdir()) == []
+
+
+def test_no_piece_needs_more_than_its_memory(tmp_path: Path) -> None:
+    """A few large rows beside each other in the order, each from another batch."""
+    rows = Rows(tmp_path / "rows.arrow", 100_000)
+    for batch in row_batches([20_000] + [10] * 20 + [20_000]):
+        rows.put(batch)
+    pieces = list(rows.in_order([pa.array([*range(10), *range(210, 220), *range(10, 210)])]))
+    assert sum(piece.num_rows for piece in pieces) == 220
+    assert max(piece.nbytes for piece in pieces) < 150_000
+
+
+def test_what_is_not_read_to_its_end_leaves_nothing(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "rows.arrow", 1_000)
+    for batch in row_batches([200] * 5):
+        rows.put(batch)
+    found = rows.in_order([pa.array(range(50))])
+    next(found)
+    found.close()
+    rows.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_in_any_order_and_again(tmp_path: Path) -> None:
     aside = Aside(tmp_path / "rows.arrow")
     places = [aside.put(pa.table({"n": range(start, start + 10)})).to_pylist() for start in (0, 10, 20)]
     assert places == [list(range(start, start + 10)) for start in (0, 10, 20)]

@@ -1,0 +1,143 @@
+"""The rows of a result, kept while an engine decides on their order: its sort holds where they lie, not what they are."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PIECE_ROWS = 65_536
+"""Rows that are brought into their order at once."""
+MOST_STRETCHES = 256
+"""Files that are written at once. A result that would need more of them takes more memory than it should."""
+
+_Integers: TypeAlias = npt.NDArray[np.int64]
+
+
+class Rows:
+    """Rows, taken in as they come and given back in any order.
+
+    What fits into memory stays there. More than that goes into a file. To be given back it is first dealt out to further files,
+    each of which holds a stretch of the order and fits into memory: everything is written and read front to back.
+
+    Args:
+        path: Of the file, should one be needed. Beside it lie those of the stretches, ``<path>.0`` and so on.
+        memory: Bytes that may be held.
+    """
+
+    def __init__(self, path: Path, memory: int) -> None:
+        self._path, self._memory = path, memory
+        self._held: list[pa.RecordBatch] = []
+        self._file: pa.ipc.RecordBatchStreamWriter | None = None
+        self._sizes: list[_Integers] = []
+        self._bytes = self._rows = 0
+
+    def put(self, batch: pa.RecordBatch) -> int:
+        """Take in rows, all of one schema. They lie one after the other; returns the place of the first."""
+        first = self._rows
+        self._rows, self._bytes = first + batch.num_rows, self._bytes + batch.nbytes
+        self._held.append(batch)
+        if self._file is None and self._bytes > self._memory:
+            self._file = pa.ipc.new_stream(self._path, batch.schema)
+        while self._file is not None and self._held:
+            whole = self._held.pop(0)
+            self._sizes.append(_row_sizes(whole))
+            self._file.write_batch(whole)
+        return first
+
+    def in_order(self, places: Iterable[pa.Array]) -> Iterator[pa.RecordBatch]:
+        """The rows at some places, in pieces. Nothing can be put here any more.
+
+        Args:
+            places: Integers, each of them once at most, in the order in which the rows are wanted.
+        """
+        if self._file is None:
+            for some in places:
+                yield from _gathered(self._held, some.to_numpy())
+            return
+        self._file.close()
+        ranks, stretch, count = self._stretches(places)
+        with ExitStack() as files:
+            paths = [self._path.with_name(f"{self._path.name}.{number}") for number in range(count)]
+            for path in paths:
+                files.callback(path.unlink, missing_ok=True)
+            lying = self._deal_out(ranks, stretch, paths)
+            for path, rank in zip(paths, lying, strict=True):
+                yield from _gathered(list(_batches(path)), np.argsort(rank))
+                path.unlink()
+
+    def close(self) -> None:
+        """Forget the rows, and remove the file."""
+        self._held.clear()
+        if self._file is not None:
+            with suppress(OSError):  # a disk that is full, of which has been told
+                self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    def _stretches(self, places: Iterable[pa.Array]) -> tuple[_Integers, _Integers, int]:
+        """Which each row is in the order, -1 for one that is not wanted; the stretch that it falls in; how many there are."""
+        order = np.concatenate([some.to_numpy() for some in places] or [np.empty(0, np.int64)])
+        sizes = np.concatenate(self._sizes)
+        ranks, stretch = np.full(self._rows, -1), np.full(self._rows, -1)
+        ranks[order] = np.arange(len(order))
+        stretch[order] = (np.cumsum(sizes[order]) - 1) // max(self._memory, -(-int(sizes.sum()) // MOST_STRETCHES))
+        return ranks, stretch, int(stretch.max(initial=-1)) + 1
+
+    def _deal_out(self, ranks: _Integers, stretch: _Integers, paths: Sequence[Path]) -> list[_Integers]:
+        """Write each row into the file of its stretch. The ranks of each file's rows, as they lie there."""
+        lying: list[list[_Integers]] = [[np.empty(0, np.int64)] for _ in paths]
+        start = 0
+        with ExitStack() as files:
+            writers: list[pa.ipc.RecordBatchStreamWriter] = []
+            for batch in _batches(self._path):
+                writers = writers or [files.enter_context(pa.ipc.new_stream(path, batch.schema)) for path in paths]
+                here = slice(start, start + batch.num_rows)
+                start += batch.num_rows
+                sorted_rows = np.argsort(stretch[here], kind="stable")
+                bounds = np.searchsorted(stretch[here][sorted_rows], np.arange(len(paths) + 1))
+                for number, writer in enumerate(writers):
+                    chosen = sorted_rows[bounds[number] : bounds[number + 1]]
+                    if len(chosen):
+                        writer.write_batch(batch.take(pa.array(chosen)))
+                        lying[number].append(ranks[here][chosen])
+        return [np.concatenate(each) for each in lying]
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        yield from reader
+
+
+def _gathered(batches: Sequence[pa.RecordBatch], places: _Integers) -> Iterator[pa.RecordBatch]:
+    """The rows at some places of batches that lie one after the other."""
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    for first in range(0, len(places), PIECE_ROWS):
+        piece = places[first : first + PIECE_ROWS]
+        order = np.argsort(piece)
+        inside = piece[order]
+        bounds = np.searchsorted(inside, starts)
+        parts = [
+            batch.take(pa.array(inside[bounds[number] : bounds[number + 1]] - starts[number]))
+            for number, batch in enumerate(batches)
+            if bounds[number] < bounds[number + 1]
+        ]
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        yield pa.concat_batches(parts).take(pa.array(back))
+
+
+def _row_sizes(batch: pa.RecordBatch) -> _Integers:
+    """Bytes of each row: text and binary values by their length, all else at the average."""
+    sizes: _Integers = np.zeros(batch.num_rows, np.int64)
+    rest = batch.nbytes
+    for column in batch.columns:
+        if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
+            lengths = pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+            sizes += lengths
+            rest -= int(lengths.sum())
+    sizes += max(1, rest // max(1, batch.num_rows))
+    return sizes
