@@ -20,7 +20,7 @@ if [ ! -e "$home/ledger.sqlite" ]; then
   spatial-etl submit demo/manifests/careless.json
 fi
 mkdir -p "$DAGSTER_HOME"
-cp services/dagster/dagster.yaml "$DAGSTER_HOME/dagster.yaml"
+cat services/dagster/dagster.yaml services/dagster/sqlite.yaml > "$DAGSTER_HOME/dagster.yaml"
 
 echo "Dagster's UI will be at http://127.0.0.1:$port; Ctrl-C ends it. Deliver more with: spatial-etl --home $home submit MANIFEST"
 exec dagster dev --workspace services/dagster/workspace.yaml --host 127.0.0.1 --port "$port"

@@ -60,7 +60,7 @@ class Processes:
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "PYTHONWARNINGS": "ignore:::dagster._core.definitions.sensor_definition",
         }
-        storage = _POSTGRES if self.environment.get("DAGSTER_POSTGRES_HOST") else ""
+        storage = _POSTGRES if self.environment.get("DAGSTER_POSTGRES_HOST") else (_HERE / "sqlite.yaml").read_text()
         (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + storage)
         self.workspace = self.folder / "workspace.yaml"
         self.workspace.write_text(

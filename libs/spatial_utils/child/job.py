@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from libs.spatial_utils.child import sandbox
 from libs.spatial_utils.child.gdal import Gdal
+from libs.spatial_utils.child.reference import warm_up
 from libs.spatial_utils.child.source import BATCH_BYTES, LayerReader, OpenFile, Request, Unreadable
 
 _BUFFER = 256 * 1024
@@ -41,6 +42,7 @@ def preload() -> dict[str, Any]:
             "OGR_ARROW_MEM_LIMIT": str(BATCH_BYTES),
         }
     )
+    warm_up(_gdal)
     return {"gdal": _gdal.version}
 
 

@@ -6,6 +6,14 @@ _SAME = ("IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT_EXCEP
 _WKT2 = ("FORMAT=WKT2_2019",)
 
 
+def warm_up(gdal: Gdal) -> None:
+    """Have the commonest CRS ready, which GDAL keeps: a child that needs no other leaves PROJ's database shut."""
+    reference = gdal.OSRNewSpatialReference(None)
+    gdal.OSRImportFromEPSG(reference, 4326)
+    gdal.OSRIsSameEx(reference, reference, strings(_SAME))
+    gdal.OSRRelease(reference)
+
+
 def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
     """What the file says of its CRS: a code only where the definition is the authority's own."""
     if not reference:

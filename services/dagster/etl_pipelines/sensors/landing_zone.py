@@ -36,8 +36,9 @@ def landing_zone(context: dg.SensorEvaluationContext, stack: dg.ResourceParam[St
         return dg.SensorResult(skip_reason=f"{error} Looking again in a moment.")
     for report in intake.reports:
         context.log.info(_told(report))
-    room = AHEAD * _at_a_time(context.instance) - running
-    requests = [request for group in grouped(intake.ready)[: max(room, 0)] if (request := _request(context.instance, group))]
+    at_a_time = _at_a_time(context.instance)
+    groups = grouped(intake.ready, at_a_time)[: max(AHEAD * at_a_time - running, 0)]
+    requests = [request for group in groups if (request := _request(context.instance, group))]
     if requests:
         return dg.SensorResult(run_requests=requests)
     waiting = len(intake.ready) + intake.unseen

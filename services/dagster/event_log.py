@@ -1,0 +1,88 @@
+"""Dagster's log of events in SQLite, without opening files and asking for the schema anew with every event.
+
+Dagster's own class makes an engine and a connection and looks at the schema, several times for one event, and waits for the disk
+as often: as much as a small batch takes. Loads nothing but Dagster, since webserver and daemon load it, too.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dagster import Field, StringSource
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool, QueuePool
+from typing_extensions import override
+
+_KEPT_ENGINES = 16
+"""Runs whose engines are kept: a webserver may be asked for any number of them."""
+
+
+class EventLog(SqliteEventLogStorage):
+    """The index of all runs stays open; the file of one run is opened for each event, by which the user interface notices it.
+
+    What was written a moment before a power cut may be gone. The ledger, which decides, has it, and ``reconcile`` shows it again.
+    """
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        self._engines: dict[str, Engine] = {}
+        self._known: set[str] = set()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    @override
+    def config_type(cls) -> Any:
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    @override
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "EventLog":
+        own = Path(os.environ.get("DAGSTER_HOME", ".")) / "history" / "runs"  # where Dagster itself would have it
+        return cls(config_value.get("base_dir", str(own)), inst_data)
+
+    @override
+    def has_table(self, table_name: str) -> bool:
+        """Tables do not go away."""
+        if table_name not in self._known and super().has_table(table_name):
+            self._known.add(table_name)
+        return table_name in self._known
+
+    @override
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        column = f"asset_keys.{column_name}"
+        if column not in self._known and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._known.add(column)
+        return column in self._known
+
+    @override
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def _engine(self, shard: str) -> Engine:
+        engine = self._engines.get(shard)
+        if engine is None:
+            while len(self._engines) >= _KEPT_ENGINES:
+                del self._engines[next(name for name in self._engines if name != INDEX_SHARD_NAME)]
+            engine = self._engines[shard] = create_engine(
+                self.conn_string_for_shard(shard),
+                poolclass=QueuePool if shard == INDEX_SHARD_NAME else NullPool,
+                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+            )
+            event.listen(engine, "connect", _relax)
+        return engine
+
+
+def _relax(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous = NORMAL")
