@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import memory, orchestration, postgis, speed, start, throughput
+from benchmarks import memory, orchestration, postgis, soak, speed, start, throughput
 from benchmarks.buildings import FORMATS
 from benchmarks.contenders import JOBS
 from benchmarks.measure import Result, machine
 
-PARTS = ("start", "throughput", "orchestration", "speed", "memory", "postgis")
+PARTS = ("start", "throughput", "orchestration", "soak", "speed", "memory", "postgis")
 PIPED_WIDTH = 130
 
 
@@ -47,7 +47,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--large-rows", type=int, default=12_000_000, help="polygons in the large file (%(default)s)")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS), help="file formats (%(default)s)")
     parser.add_argument(
-        "--batches", type=int, default=100, help="small batches, five times as many through Dagster (%(default)s)"
+        "--batches",
+        type=int,
+        default=100,
+        help="small batches, five times as many through Dagster, twenty times to see it hold on (%(default)s)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="of speed and throughput (%(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(default), help="for generated files, which are kept (%(default)s)")
@@ -59,19 +62,17 @@ def _options() -> argparse.Namespace:
 
 
 def _measured(part: str, options: argparse.Namespace) -> Iterator[Result]:
-    match part:
-        case "start":
-            return start.measure(options.folder)
-        case "throughput":
-            return throughput.measure(options.batches, options.rounds, options.folder)
-        case "orchestration":
-            return orchestration.measure(5 * options.batches, options.folder)
-        case "speed":
-            return speed.measure(options.rows, options.formats, options.rounds, options.folder)
-        case "postgis":
-            return postgis.measure(options.rows, options.formats, options.rounds, options.folder)
-        case _:
-            return memory.measure(options.rows, options.large_rows, options.folder)
+    rows, batches, rounds, folder = options.rows, options.batches, options.rounds, options.folder
+    measures = {
+        "start": lambda: start.measure(folder),
+        "throughput": lambda: throughput.measure(batches, rounds, folder),
+        "orchestration": lambda: orchestration.measure(5 * batches, folder),
+        "soak": lambda: soak.measure(20 * batches, folder),
+        "speed": lambda: speed.measure(rows, options.formats, rounds, folder),
+        "memory": lambda: memory.measure(rows, options.large_rows, folder),
+        "postgis": lambda: postgis.measure(rows, options.formats, rounds, folder),
+    }
+    return measures[part]()
 
 
 def _table(results: list[Result]) -> Table:

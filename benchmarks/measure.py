@@ -114,11 +114,20 @@ class _MemoryWatch:
                 self._peak = max(self._peak, sum(_pss(member.pid) for member in family))
 
 
+def heap(pid: int) -> int:
+    """Bytes that a process has written to and that no file holds; 0 when it has ended."""
+    return _sum_of(pid, "Anonymous")
+
+
 def _pss(pid: int) -> int:
     """Proportional set size in bytes; 0 for a process that has ended."""
+    return _sum_of(pid, "Pss")
+
+
+def _sum_of(pid: int, kind: str) -> int:
     with suppress(FileNotFoundError, ProcessLookupError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) * 1024
     return 0
 

@@ -18,11 +18,11 @@ def one_feature(folder: Path) -> Path:
     return path
 
 
-def fill_landing_zone(home: Path, batches: int) -> None:
-    """Lay down batches of one file each, as an uploader does: the raw file, then its manifest."""
+def fill_landing_zone(home: Path, batches: int, first: int = 0) -> None:
+    """Lay down batches of one file each, numbered from ``first``, as an uploader does: the raw file, then its manifest, whole."""
     landing = home / "landing-zone"
-    (landing / "manifests").mkdir(parents=True)
-    for number in range(batches):
+    (landing / "manifests").mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + batches):
         batch_id = f"small-{number:03}"
         (landing / batch_id).mkdir()
         (landing / batch_id / "one.geojson").write_bytes(CONTENT)
@@ -33,4 +33,5 @@ def fill_landing_zone(home: Path, batches: int) -> None:
             "files": [{"path": f"s3://landing-zone/{batch_id}/one.geojson", "type": "vector", "format": "GeoJSON"}],
             "metadata": {"project": batch_id},
         }
-        (landing / "manifests" / f"{batch_id}.json").write_text(json.dumps(manifest))
+        (new := landing / batch_id / "manifest").write_text(json.dumps(manifest))
+        new.rename(landing / "manifests" / f"{batch_id}.json")

@@ -80,16 +80,16 @@ def service(name: str) -> Iterator[Service | GivenService]:
 
 @contextmanager
 def throwaway_services() -> Iterator[LocalServices]:
-    """Services in a temporary folder, none started yet; ended and removed with the context."""
-    folder = Path(tempfile.mkdtemp(prefix="services-"))
-    folder.chmod(0o711)  # PostgreSQL, which refuses to run as root, must come through
-    services = LocalServices(folder)
+    """Services of a temporary home, none started yet; ended and removed with the context."""
+    home = Path(tempfile.mkdtemp(prefix="services-"))
+    home.chmod(0o711)  # PostgreSQL, which refuses to run as root, must come through
+    services = LocalServices(home / "services")
     try:
         yield services
     finally:
         for each in services.all:
             each.kill()
-        shutil.rmtree(folder)
+        shutil.rmtree(home)
 
 
 def start(own: Service) -> None:

@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from services.dagster.processes import Processes
+from services.dagster.processes import DidNotStart, Processes
 
 
 def main() -> None:
@@ -28,7 +28,10 @@ def main() -> None:
         while True:
             for name in [name for name, process in processes.running.items() if process.poll() is not None]:
                 print(f"The {name} ended and is started again.", flush=True)  # noqa: T201
-                processes.start(name)
+                try:
+                    processes.start(name)
+                except DidNotStart as error:  # its turn comes again: what it needs may be back by then
+                    print(error, flush=True)  # noqa: T201
             time.sleep(1)
     except KeyboardInterrupt:
         pass

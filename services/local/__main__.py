@@ -76,7 +76,8 @@ def main() -> int:
     actions: dict[str, Callable[[LocalServices], None]] = {"build": build, "up": up, "down": down, "env": env}
     parser = argparse.ArgumentParser(prog="python -m services.local", description=sys.modules["services.local"].__doc__)
     parser.add_argument("action", choices=actions, help=" ".join(f"{name}: {do.__doc__}" for name, do in actions.items()))
-    parser.add_argument("--folder", type=Path, default=Path("var", "services"), help="where they keep everything (%(default)s)")
+    default = Path(os.environ.get("SPATIAL_ETL_HOME", "var"), "services")
+    parser.add_argument("--folder", type=Path, default=default, help="where they keep everything (%(default)s)")
     arguments = parser.parse_args()
     try:
         with _alone_in(arguments.folder):

@@ -4,12 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from coverage import Coverage
+
+from libs.platform import s3_server
+from services.administration import Accounts
+from tests.orchestrated import BucketUploader, FolderUploader, Orchestrated, settings_of
+from tests.services import start, throwaway_services
 
 ROOT = Path(__file__).parents[2]
 PLATFORM_SETTINGS = ("SPATIAL_ETL_", "MINIO_", "MONGO_", "POSTGRES_")
@@ -74,6 +80,30 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path)
+
+
+@pytest.fixture(params=["embedded", "servers"])
+def orchestrated(request: pytest.FixtureRequest, cli: Cli) -> Iterator[Orchestrated]:
+    """Dagster on the embedded default, and on real services as ``make up`` starts them. ``cli`` reaches the same."""
+    log = cli.folder / "dagster.log"
+    if request.param == "embedded":
+        command = [sys.executable, "-m", "services.dagster", "--port", "0"]
+        yield Orchestrated(command, cli.environment, FolderUploader(cli.home / "landing-zone"), "in", log)
+        return
+    with throwaway_services() as services:
+        for each in services.all:
+            start(each)
+            cli.environment |= each.environment
+        accounts = Accounts(cli.folder / "accounts")
+        cli("admin", "init", "--accounts", accounts.folder)
+        cli.environment |= {
+            "SPATIAL_ETL_HOME": str(services.minio.folder.parents[1]),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        own = settings_of(accounts.settings("uploader"))
+        uploader = BucketUploader(s3_server(own).quick, own.minio_landing_bucket)
+        command = ["sh", ROOT / "services" / "dagster" / "up.sh", "0"]
+        yield Orchestrated(command, cli.environment, uploader, str(own.minio_root_user), log)
 
 
 @pytest.fixture(scope="module")

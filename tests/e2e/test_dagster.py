@@ -1,26 +1,39 @@
-"""Dagster as it is run: code server, daemon and webserver as processes, seen through GraphQL, fed by the installed command."""
+"""Dagster as it is run: code server, daemon and webserver as processes, seen through GraphQL, fed from outside."""
 
 import json
 import os
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.dagster.processes import CODE_SERVER, DAEMON, WEBSERVER, Processes
+from tests.orchestrated import Orchestrated, graphql, points, until
 
 pytestmark = pytest.mark.integration
 
 SPATIAL = ("pyarrow", "_duckdb", "duckdb", "pyogrio", "gdal", "pyproj", "adbc", "arrow_dataset")
 """What must not be mapped into a process that serves pages or looks at the clock. libpq is Dagster's own, for its storage."""
 
-DATASETS = """query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset { assetMaterializations(limit: 1) {
+DATASETS = """query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset { assetMaterializations {
   runId metadataEntries { label ... on IntMetadataEntry { intValue } ... on MarkdownMetadataEntry { mdStr } } } } } }"""
 RUNS = """{ runsOrError(filter: {pipelineName: "ingest"}) { ... on Runs { results { runId status } } } }"""
+FAILED = """{ runsOrError(filter: {pipelineName: "ingest", statuses: [FAILURE]}) { ... on Runs { results { eventConnection {
+  events { ... on ExecutionStepFailureEvent { failureMetadata { description } } } } } } } }"""
 TERMINATE = """mutation($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunSuccess { run { status } } } }"""
+
+
+def runs(url: str) -> dict[str, str]:
+    """Those that process batches, and how they stand."""
+    return {run["runId"]: run["status"] for run in graphql(url, RUNS)["runsOrError"]["results"]}
+
+
+def seen(url: str, dataset_id: str) -> list[dict[str, Any]]:
+    """What a dataset's page shows of its versions, the last one first."""
+    found = graphql(url, DATASETS, key={"path": [dataset_id]})["assetOrError"].get("assetMaterializations", ())
+    return [{entry["label"]: entry.get("intValue", entry.get("mdStr")) for entry in each["metadataEntries"]} for each in found]
 
 
 class Platform:
@@ -33,22 +46,13 @@ class Platform:
 
     def ask(self, query: str, **variables: Any) -> Any:
         """GraphQL."""
-        content = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.processes.url}/graphql", content, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found = json.load(answer)
-        assert "errors" not in found, found
-        return found["data"]
+        return graphql(self.processes.url, query, **variables)
 
     def runs(self) -> dict[str, str]:
-        return {run["runId"]: run["status"] for run in self.ask(RUNS)["runsOrError"]["results"]}
+        return runs(self.processes.url)
 
-    def seen(self, dataset_id: str) -> dict[str, Any] | None:
-        """The metadata of a dataset's last materialization."""
-        found = self.ask(DATASETS, key={"path": [dataset_id]})["assetOrError"].get("assetMaterializations")
-        if not found:
-            return None
-        return {entry["label"]: entry.get("intValue", entry.get("mdStr")) for entry in found[0]["metadataEntries"]}
+    def seen(self, dataset_id: str) -> list[dict[str, Any]]:
+        return seen(self.processes.url, dataset_id)
 
     def submit(self, batch_id: str, content: str) -> None:
         """As an uploader would: the file first, then the manifest."""
@@ -65,20 +69,6 @@ class Platform:
     def report(self, batch_id: str) -> dict[str, Any] | None:
         path = self.home / "landing-zone" / "reports" / f"{batch_id}.json"
         return json.loads(path.read_text()) if path.exists() else None
-
-
-def until(true: Callable[[], Any], seconds: float) -> Any:
-    """What ``true`` returns when it is true at last."""
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.2)
-    return found
-
-
-def points(count: int) -> str:
-    feature = {"type": "Feature", "properties": {"n": 1}, "geometry": {"type": "Point", "coordinates": [9, 53]}}
-    return json.dumps({"type": "FeatureCollection", "features": [feature] * count})
 
 
 @pytest.fixture
@@ -98,10 +88,10 @@ def test_submitted_files_are_seen_and_a_run_that_is_ended_leaves_nothing(platfor
     started = time.monotonic()
     platform.submit("first", points(3))
     platform.submit("careless", "{")
-    seen = until(lambda: platform.seen("first"), 60)
+    (shown,) = until(lambda: platform.seen("first"), 60)
     assert time.monotonic() - started < 15 or os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0)), "a machine that is free"
-    assert (seen["dagster/row_count"], seen["version"]) == (3, 1)
-    assert "data:image/svg+xml;base64," in seen["preview"]
+    assert (shown["dagster/row_count"], shown["version"]) == (3, 1)
+    assert "data:image/svg+xml;base64," in shown["preview"]
     assert until(lambda: platform.report("careless"), 60)["status"] == "rejected"
 
     for name in (DAEMON, WEBSERVER):
@@ -122,3 +112,40 @@ def test_submitted_files_are_seen_and_a_run_that_is_ended_leaves_nothing(platfor
     assert list((platform.home / "scratch" / "runs").glob("*")) == []
     assert sorted(path.name for path in (platform.home / "data-lake").iterdir() if path.name != ".partial") == ["first"]
     assert list((platform.home / "landing-zone" / "manifests").iterdir()) == []
+
+
+def test_an_uploader_delivers_repeats_and_corrects(orchestrated: Orchestrated) -> None:
+    """From outside, on both stacks: an S3 client with the uploader's keys, or a folder."""
+
+    def report(batch_id: str, status: str) -> Any:
+        return until(lambda: (found := orchestrated.report(batch_id)) and found["status"] == status and found)
+
+    with orchestrated.running(), orchestrated.stack() as stack:
+        orchestrated.deliver("first", points(3))
+        (shown,) = until(lambda: seen(orchestrated.url, "first"))
+        assert (shown["dagster/row_count"], shown["version"]) == (3, 1)
+        assert "data:image/svg+xml;base64," in shown["preview"]
+        assert report("first", "success")["datasets"][0]["features"] == 3
+
+        orchestrated.deliver("careless", points(2), format="FlatGeobuf")
+        assert report("careless", "rejected")["problems"]
+        (line,) = until(lambda: failed(orchestrated.url))
+        assert line.startswith("careless rejected: files[0]")
+
+        before = runs(orchestrated.url)
+        orchestrated.deliver("first", points(3))
+        until(lambda: not stack.landing.waiting())
+        orchestrated.deliver("careless", points(2))
+        assert report("careless", "success")["run_id"] == "careless#2"
+        (shown,) = until(lambda: seen(orchestrated.url, "careless"))
+        assert (shown["dagster/row_count"], shown["version"]) == (2, 1)
+        assert len(runs(orchestrated.url)) == len(before) + 1, "what was repeated needs no run"
+        assert [run.id for run in stack.ledger.runs("first")] == ["first#1"]
+        assert len(seen(orchestrated.url, "first")) == 1
+
+
+def failed(url: str) -> list[str]:
+    """The first lines of what runs say that failed."""
+    found = graphql(url, FAILED)["runsOrError"]["results"]
+    events = [event for run in found for event in run["eventConnection"]["events"] if event.get("failureMetadata")]
+    return [event["failureMetadata"]["description"].splitlines()[0] for event in events]

@@ -1,0 +1,76 @@
+"""Dagster's processes killed at random moments of 200 batches, on both stacks: each batch ends once, and nothing is left.
+
+How fast the machine is does not matter: batches are delivered until every kind of process has been killed as often as it
+should be, and a moment is a number of reports.
+"""
+
+import os
+import random
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pytest
+
+from libs.models import Decision
+from services.dagster.processes import CODE_SERVER, DAEMON
+from tests.orchestrated import WORKER, Orchestrated, ends, points, until
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+BATCHES = 200
+KILLS = 3
+"""Of each kind of process."""
+WAVE = 16
+"""Batches that are delivered at a time."""
+LARGE = 20_000
+"""Features of the first batch of a wave: it takes long enough to be killed in the midst of."""
+LEASE = "5"
+UNFINISHED = """{ runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) {
+  ... on Runs { results { id jobName } } } }"""
+
+
+def test_killed_at_random_moments(orchestrated: Orchestrated, cli: Any) -> None:
+    orchestrated.environment["SPATIAL_ETL_LEASE_SECONDS"] = LEASE
+    chance = random.Random(int(os.environ.get("SPATIAL_ETL_SEED", "5")))
+    due = [kind for kind in (CODE_SERVER, DAEMON, WORKER) for _ in range(KILLS)]
+    chance.shuffle(due)
+    batches: list[str] = []
+
+    def deliver(count: int) -> None:
+        for number in range(count):
+            batches.append(f"b{len(batches):03}")
+            orchestrated.deliver(batches[-1], points(1 if number else LARGE))
+
+    def kill(kind: str) -> bool:
+        """Kill one of a kind, if one lives."""
+        living = orchestrated.living(kind)
+        if not living:
+            return False
+        victim = chance.choice(living)
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+        until(lambda: victim not in orchestrated.living(kind), pause=0.02)
+        return True
+
+    with orchestrated.running(), orchestrated.stack() as stack:
+
+        def reported() -> int:
+            return sum(1 for _ in stack.landing.store.list("reports/"))
+
+        while due:
+            deliver(WAVE)
+            moment = chance.randrange(reported(), len(batches))
+            until(lambda moment=moment: reported() >= moment, pause=0.02)
+            if kill(kind := due[-1]):
+                due.pop()
+                if kind != WORKER and chance.random() < 0.5:
+                    until(lambda kind=kind: kill(kind), pause=0.02)  # the next one, as it starts
+        deliver(BATCHES - len(batches))
+        until(lambda: reported() == len(batches) and not stack.landing.waiting())
+        until(lambda: not orchestrated.ask(UNFINISHED)["runsOrError"]["results"])
+
+    cli("reconcile")
+    cli("gc")
+    with orchestrated.stack() as stack:
+        assert ends(stack, batches)[Decision.SUCCESS] > len(batches) // 2
