@@ -50,6 +50,19 @@ _OF_THE_DATA = {
 }
 
 
+def require_postgresql(connection: Connection) -> str:
+    """The server's version.
+
+    Raises:
+        ServiceUnavailable: when it is too old.
+    """
+    known = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+    ((number, version),) = connection.rows(known)
+    if number < OLDEST_POSTGRESQL:
+        raise ServiceUnavailable("PostGIS", f"PostgreSQL {version} is too old: 15 at least.", "POSTGRES_HOST")
+    return str(version)
+
+
 class PostGISEngine:
     """See :class:`libs.compute.engine.ComputeEngine`.
 
@@ -139,11 +152,10 @@ class PostGISEngine:
             connection.close()
 
     def _prepare(self, connection: Connection) -> None:
-        known = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), extversion, nspname::text"
+        postgresql = require_postgresql(connection)
+        known = "SELECT extversion, nspname::text"
         extension = "LEFT JOIN pg_extension AS e ON extname = 'postgis' LEFT JOIN pg_namespace AS n ON n.oid = extnamespace"
-        ((number, postgresql, postgis, place),) = connection.rows(f"{known} FROM (VALUES (1)) AS one {extension}")
-        if number < OLDEST_POSTGRESQL:
-            raise ServiceUnavailable("PostGIS", f"PostgreSQL {postgresql} is too old: 15 at least.", "POSTGRES_HOST")
+        ((postgis, place),) = connection.rows(f"{known} FROM (VALUES (1)) AS one {extension}")
         if postgis is None:
             remedy = "POSTGRES_DB: 'spatial-etl admin init' creates the extension there, as an administrator"
             raise ServiceUnavailable("PostGIS", f"the database {self._server.database!r} is without PostGIS.", remedy)

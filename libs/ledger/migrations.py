@@ -1,14 +1,16 @@
 """What a MongoDB ledger needs beside its documents: numbered steps, each recorded when it has been made.
 
 Every step may be made again, by any number of processes at once: whoever dies between a step and its record does no harm.
-A step that has been released never changes; what is needed later is a further one.
+A step that has been released never changes; what is needed later is a further one. All of them serve speed only: a server that
+does not know how to make one does without, and is asked again when the store is next opened.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from libs.ledger.store import ORDERED_BY
 from libs.models import utc_now
@@ -33,14 +35,23 @@ MIGRATIONS: dict[str, _Step] = {
 """In the order in which they are made; the name is the ``_id`` of the record in ``migrations``."""
 
 
+_UNKNOWN_COMMAND, _NOT_SUPPORTED, _NOT_IMPLEMENTED = 59, 115, 238
+
+
 def migrate(database: Database[dict[str, Any]]) -> list[str]:
     """Make what is missing, in order. Returns the names of what was made."""
     recorded = {record["_id"] for record in database["migrations"].find({}, {"_id": 1})}
-    missing = [name for name in MIGRATIONS if name not in recorded]
-    for name in missing:
-        MIGRATIONS[name](database)
+    made = []
+    for name, make in MIGRATIONS.items():
+        if name in recorded:
+            continue
         try:
+            make(database)
+        except OperationFailure as error:
+            if error.code not in {_UNKNOWN_COMMAND, _NOT_SUPPORTED, _NOT_IMPLEMENTED}:
+                raise
+            continue
+        with suppress(DuplicateKeyError):  # another process was as fast
             database["migrations"].insert_one({"_id": name, "made_at": utc_now()})
-        except DuplicateKeyError:
-            continue  # another process was as fast
-    return missing
+        made.append(name)
+    return made

@@ -84,8 +84,10 @@ class MongoStore:
             if database in {"", "admin", "local", "config"} or re.search(r"[^A-Za-z0-9_-]", database):
                 name = f"{database!r} is no name for a database: take letters, digits, _ and -."
                 raise ServiceUnavailable(self._name, name, "MONGO_DATABASE")  # noqa: TRY301 - closes the client
-            hello = self._patiently(lambda: self._client.admin.command("hello"))
-            replicated = "setName" in hello or hello.get("msg") == "isdbgrid"
+            self._patiently(lambda: self._client.admin.command("ping"))
+            # By the driver's handshake: `hello` is a command that not every server knows.
+            servers = self._client.topology_description.server_descriptions().values()
+            replicated = any(server.server_type_name not in {"Standalone", "Unknown"} for server in servers)
             self._database = self._client.get_database(
                 database,
                 codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),

@@ -83,7 +83,8 @@ def warm_up(stack: Stack) -> None:
 
 
 def _warm_up_engine(stack: Stack) -> None:
-    with suppress(ServiceUnavailable):  # whoever needs the engine meets it again
+    # Whoever needs the engine meets it again; and no thread starts another once the program ends.
+    with suppress(ServiceUnavailable, RuntimeError):
         stack.engine.warm_up()
 
 

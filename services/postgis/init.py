@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
+from libs.compute.postgis import require_postgresql
 from libs.compute.postgres import Connection, Server
 from libs.models.settings import Settings
 from libs.transformations import PostGis
@@ -28,6 +29,7 @@ def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
     server = Server.of(settings)
     maintenance = Connection(replace(server, database=MAINTENANCE_DATABASE))
     try:
+        require_postgresql(maintenance)
         found = maintenance.rows(f"SELECT FROM pg_database WHERE datname = {_SQL.text(server.database)}")
         if not found:
             maintenance.execute(f"CREATE DATABASE {_SQL.identifier(server.database)} ENCODING 'UTF8' TEMPLATE template0")

@@ -91,7 +91,7 @@ def race(start: Callable[..., list[subprocess.Popen[str]]]) -> Callable[..., lis
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
-        printed = [process.communicate(timeout=120)[0].split() for process in processes]
+        printed = [process.communicate(timeout=600)[0].split() for process in processes]
         assert [process.returncode for process in processes] == [0] * count
         return printed
 
