@@ -1,214 +1,192 @@
 """Kills a worker at one external effect after the other, lets another recover, and tells what was found each time.
 
-A program of its own, for ``test_crash.py``: ``python crash_driver.py FOLDER FIRST STEP [BEFORE]`` tries the effects number
-FIRST, FIRST + STEP, ... until a worker lives to the end, and prints one line of JSON for each. With BEFORE, a first worker is
-killed at that effect, and it is the one that recovers after it which is killed at one after the other.
+A program of its own, for ``test_crash.py`` and ``test_services_killed.py``, on the platform that its environment names. It
+prints one line of JSON for each crash.
 
-An external effect is whatever outlasts the process: a file made, written, synced, linked, renamed or removed, a statement that
-changes the ledger, a process started. They are met where they leave Python, so that none can be forgotten; nothing of it is in
-the product. Killing before each of them covers every state that a crash can leave: nothing changes between one and the next.
+``crash_driver.py worker FIRST STEP [BEFORE]`` kills it before the effects number FIRST, FIRST + STEP, ... until a worker lives
+to the end. With BEFORE, a first worker is killed at that effect, and it is the one that recovers after it which is killed at
+one after the other. Killing before each of them covers every state that a crash can leave: nothing changes between one and
+the next.
+
+``crash_driver.py service FOLDER NAME harmless|deadly MOMENT...`` kills one of the services in FOLDER before the first effect,
+or at the first sign of progress, whose name begins with MOMENT, and starts it again; ``deadly`` kills the worker too, while
+the service is down.
 """
 
 import ctypes
 import json
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
-from libs.ledger import Records
-from libs.models import Decision, utc_now
+import libs.compute.duckdb  # noqa: F401 - what workers import late, they would all import again
+from libs.models import ServiceUnavailable, utc_now
 from libs.models.settings import Settings
 from libs.pipeline.process import process
-from libs.pipeline.stack import Stack
+from libs.pipeline.stack import Progress, no_progress
 from libs.pipeline.upkeep import gc, reconcile
-from libs.pipeline.verify import Finding, verify
-from libs.platform import open_ledger, open_stack
-from libs.storage import landing
-
-BATCH = "three-files"
-POINT = '{"type": "Feature", "properties": {"n": %d}, "geometry": {"type": "Point", "coordinates": [9, %d]}}'
-FILES = {
-    "points.geojson": POINT % (1, 53),
-    "stops.geojsonl": "\n".join(POINT % (n, 53 + n) for n in range(3)),
-    "trees.csv": "species,x,y\noak,9.5,53.5\nlime,9.6,53.6\n",
-}
-MANIFEST = {
-    "batch_id": BATCH,
-    "uploader": "tester",
-    "intent": "ingest_vector",
-    "files": [
-        {"path": f"s3://landing-zone/{BATCH}/points.geojson", "type": "vector", "format": "GeoJSON"},
-        {"path": f"s3://landing-zone/{BATCH}/stops.geojsonl", "type": "vector", "format": "GeoJSONSeq"},
-        {
-            "path": f"s3://landing-zone/{BATCH}/trees.csv",
-            "type": "vector",
-            "format": "CSV",
-            "crs": "EPSG:4326",
-            "options": {"x": "x", "y": "y"},
-        },
-    ],
-}
+from libs.platform import open_stack, s3_server
+from libs.storage import s3
+from services.local import LocalServices
+from tests.e2e.crash_batch import found, seen, sessions_end, submit
+from tests.e2e.crash_effects import Effects
 
 LATER = 3600.0
 """Seconds that a recovering worker comes after the one before it: leases have run out, leftovers have settled."""
 
-_FILE_EVENTS = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.truncate", "subprocess.Popen"}
-_UNAUDITED = ("write", "copy_file_range", "fsync")
-_CHANGES = ("INSERT", "UPDATE", "DELETE", "CREATE", "BEGIN", "COMMIT")
-_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_DOWN = 0.5
+"""Seconds that a killed service is away, before it is started again."""
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class Effects:
-    """Counts the external effects of this process; kills it before a given one."""
-
-    def __init__(self, fatal: int) -> None:
-        self.trail: list[str] = []
-        self._fatal, self._lock = fatal, threading.Lock()
-        sys.addaudithook(self._on_audit)
-        for name in _UNAUDITED:
-            setattr(os, name, self._counted(f"os.{name}", getattr(os, name)))
-        connect = sqlite3.connect
-
-        def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
-            connection = connect(*arguments, **options)
-            connection.set_trace_callback(self._on_statement)
-            return connection
-
-        sqlite3.connect = traced  # type: ignore[assignment]
-
-    def _happens(self, what: str) -> None:
-        with self._lock:
-            self.trail.append(what)
-            if len(self.trail) == self._fatal:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def _on_audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _FILE_EVENTS or (event == "open" and arguments[2] & _FOR_WRITING):
-            self._happens(f"{event} {arguments[0]}")
-
-    def _on_statement(self, sql: str) -> None:
-        if sql.startswith(_CHANGES):
-            self._happens(sql[:60])
-
-    def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            self._happens(name)
-            return function(*arguments, **options)
-
-        return counted
+def work(settings: Settings, progress: Progress = no_progress) -> str | None:
+    """What a worker does that starts on a waiting batch. Returns what it gave up for."""
+    with open_stack(settings) as stack:
+        try:
+            list(process(stack, progress=progress))
+        except ServiceUnavailable as error:
+            return str(error)
+        return None
 
 
-def work(home: Path) -> None:
-    """What a worker does that starts on a waiting batch."""
-    with open_stack(Settings(spatial_etl_home=home)) as stack:
-        list(process(stack))
-
-
-def recover(home: Path, later: float) -> None:
+def recover(settings: Settings, later: float) -> None:
     """What a worker does that starts after a crash, some time later."""
-    present = time.time
-    time.time = lambda: present() + later
-    with open_stack(Settings(spatial_etl_home=home)) as stack:
+    with ahead(later), open_stack(settings) as stack:
         stack.ledger.clock = lambda: utc_now() + timedelta(seconds=later)
         reconcile(stack)
         list(process(stack))
         gc(stack)
 
 
-def after_crash(home: Path) -> dict[str, Any]:
-    """What users see of the batch after the crash, and how far it had got."""
-    ledger = open_ledger(Settings(spatial_etl_home=home))
+@contextmanager
+def ahead(seconds: float) -> Iterator[None]:
+    """Put the clock forward. MinIO's cannot be, so that what is there becomes old sooner."""
+    present, stale = time.time, s3._STALE
+    time.time = lambda: present() + seconds
+    s3._STALE = timedelta(0)
     try:
-        return {"committed": _successes(ledger), "visible": [asset.id for asset in ledger.assets()]}
+        yield
     finally:
-        ledger.store.close()
+        time.time, s3._STALE = present, stale
 
 
-def after_recovery(home: Path) -> dict[str, Any]:
-    """Everything that should be as if nothing had happened."""
-    with open_stack(Settings(spatial_etl_home=home)) as stack:
-        found = _found(stack)
-    hidden = [path for bucket in ("landing-zone", "data-lake") for path in (home / bucket / ".partial").iterdir()]
-    scratch = [path for path in (home / "scratch").rglob("*") if path.is_file() or path.parent.name == "runs"]
-    found["left"] = [str(path.relative_to(home)) for path in hidden + scratch]
-    return found
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a worker.
 
-
-def _found(stack: Stack) -> dict[str, Any]:
-    assets = list(stack.ledger.assets())
-    recorded = {stack.lake.key_of(file.uri) for asset in assets for file in asset.files}
-    lying = {info.key for info in stack.lake.objects()}
-    report = json.loads(stack.landing.store.read(f"reports/{BATCH}.json"))
-    return {
-        "attempts": len(stack.ledger.runs(BATCH)),
-        "successes": _successes(stack.ledger),
-        "datasets": {asset.dataset_id: asset.features for asset in assets},
-        "versions": len(assets),
-        "lineage": sum(1 for _ in stack.ledger.store.ids("lineage")),
-        "unrecorded": sorted(lying - recorded),
-        "intact": all(item.finding is Finding.INTACT for item in verify(stack)),
-        "report": report["status"],
-        "problems": report["problems"],
-        "reported": len(report["datasets"]),
-        "waiting": [info.key for info in stack.landing.waiting()],
-        "archived": sum(1 for _ in stack.landing.store.list("archive/")),
-    }
-
-
-def _successes(ledger: Records) -> int:
-    runs = ledger.runs(BATCH)
-    return sum(outcome.decision is Decision.SUCCESS for run in runs if (outcome := ledger.outcome(run.id)))
-
-
-def fill(home: Path) -> None:
-    """A landing zone with the batch in it."""
-    folder = home / "landing-zone" / BATCH
-    folder.mkdir(parents=True)
-    for name, content in FILES.items():
-        (folder / name).write_text(content)
-    (home / "landing-zone" / landing.MANIFESTS).mkdir()
-    (home / "landing-zone" / landing.MANIFESTS / f"{BATCH}.json").write_text(json.dumps(MANIFEST))
-
-
-def in_child(job: Callable[[], Any], fatal: int | None = None) -> Any:
-    """Do a job in a forked process, to be killed at its effect number ``fatal``.
-
-    Returns:
-        What it returned; the effects when ``fatal`` was given and it lived; None when it was killed.
+    Attributes:
+        later: Seconds after which it comes to recover from a crash; 0 for the first worker.
+        effect: Number of the effect before which it is killed.
+        moment: Beginning of the effect's name before which it rings, and waits for the answer.
+        deadly: It is killed when it has got it.
     """
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            effects = Effects(fatal) if fatal is not None else None
-            result = job()
-            with os.fdopen(writing, "w") as pipe:
-                json.dump(effects.trail if effects else result, pipe)
+
+    later: float = 0
+    effect: int = 0
+    moment: str = ""
+    deadly: bool = False
+
+
+class Nursery:
+    """Where workers come from that will be killed: forks of a process that has imported everything, and started nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._orders, orders = Pipe()
+        self._bell, bell = Pipe()
+        if os.fork() == 0:
+            self._orders.close()
+            self._bell.close()
+            self._serve(orders, bell)
             os._exit(0)
-        except BaseException:  # noqa: BLE001 - must never return into the driver
-            traceback.print_exc()
-            os._exit(1)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        answer = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
-        return None
-    if status:
-        sys.exit("the worker failed")
-    return json.loads(answer)
+        orders.close()
+        bell.close()
+
+    def worker(self, fate: Fate, when_it_rings: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """Have a worker live and die.
+
+        Returns:
+            ``trail``, its effects, None when it was killed; ``gave_up`` for a service, and why; ``orphans``, how many processes
+            it left that did not end.
+        """
+        self._orders.send(fate)
+        while True:
+            ready = wait([self._orders, self._bell])
+            if self._bell in ready:
+                self._bell.recv()
+                when_it_rings()
+            if self._orders in ready:
+                return dict(self._orders.recv())
+
+    def answer(self) -> None:
+        """Let the worker that has rung go on."""
+        self._bell.send(None)
+
+    def _serve(self, orders: Connection, bell: Connection) -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        while True:
+            try:
+                fate = orders.recv()
+            except EOFError:
+                return
+            lived = self._forked(fate, bell)
+            orders.send(lived | {"orphans": _orphans()})
+
+    def _forked(self, fate: Fate, bell: Connection) -> dict[str, Any]:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                told = json.dumps(self._live(fate, bell))
+                with os.fdopen(writing, "w") as pipe:
+                    pipe.write(told)
+                os._exit(0)
+            except BaseException:  # noqa: BLE001 - must never return into the driver
+                traceback.print_exc()
+                os._exit(1)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            told = pipe.read()
+        _, status = os.waitpid(pid, 0)
+        if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+            return {"trail": None, "gave_up": None}
+        if status:
+            sys.exit("the worker failed")
+        return dict(json.loads(told))
+
+    def _live(self, fate: Fate, bell: Connection) -> dict[str, Any]:
+        rung = threading.Event()
+
+        def before(number: int, name: str) -> None:
+            if number == fate.effect:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if fate.moment and name.startswith(fate.moment) and not rung.is_set():
+                rung.set()
+                bell.send(None)
+                bell.recv()
+                if fate.deadly:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        effects = Effects(before)
+        if fate.later:
+            recover(self._settings, fate.later)
+            return {"trail": effects.trail, "gave_up": None}
+        signs = (lambda event: before(-1, f"{event.phase} {event.subject}")) if fate.moment else no_progress
+        return {"trail": effects.trail, "gave_up": work(self._settings, signs)}
 
 
-def wait_for_orphans(limit: float = 10.0) -> int:
+def _orphans(limit: float = 10.0) -> int:
     """Wait until the processes that a killed worker left have ended; the number of those that have not."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
@@ -220,33 +198,70 @@ def wait_for_orphans(limit: float = 10.0) -> int:
     return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
-def try_point(home: Path, number: int, before: int | None) -> dict[str, Any]:
+def kill_worker(settings: Settings, nursery: Nursery, number: int, before: int | None) -> dict[str, Any]:
     """One crash and what came of it."""
-    fill(home)
-    if before is None:
-        lived = in_child(lambda: work(home), number)
+    submit(settings)
+    later = 0.0
+    if before is not None:
+        nursery.worker(Fate(effect=before))
         later = LATER
-    else:
-        in_child(lambda: work(home), before)
-        wait_for_orphans()
-        lived = in_child(lambda: recover(home, LATER), number)
-        later = 2 * LATER
-    found: dict[str, Any] = {"point": number, "trail": lived, "orphans": wait_for_orphans()}
-    found |= in_child(lambda: after_crash(home))
-    in_child(lambda: recover(home, later))
-    return found | in_child(lambda: after_recovery(home))
+    lived = nursery.worker(Fate(effect=number, later=later))
+    return {"point": number} | lived | aftermath(settings, later + LATER)
+
+
+def kill_service(settings: Settings, nursery: Nursery, services: LocalServices, name: str, fate: Fate) -> dict[str, Any]:
+    """A service that goes away and comes back, and what came of it."""
+    mongodb = services.mongodb
+    kill, start = {
+        "minio": (services.minio.kill, services.minio.start),
+        "ferretdb": (mongodb._daemon.kill, mongodb.start),
+        "postgresql": (mongodb.cluster.kill, mongodb.start),
+        "postgis": (services.postgis.kill, services.postgis.start),
+    }[name]
+    submit(settings)
+    killed = []
+
+    def restart() -> None:
+        kill()
+        killed.append(name)
+        nursery.answer()
+        time.sleep(_DOWN)
+        start()
+
+    lived = nursery.worker(fate, restart)
+    return {"killed": killed, "moment": fate.moment} | lived | aftermath(settings, LATER)
+
+
+def aftermath(settings: Settings, later: float) -> dict[str, Any]:
+    """What is seen after a crash, and what is found after the recovery."""
+    sessions = sessions_end(settings)
+    after = {"sessions": sessions} | seen(settings)
+    recover(settings, later)
+    return after | found(settings)
 
 
 def main() -> None:
-    """Try points until a worker lives."""
-    folder, number, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    before = int(sys.argv[4]) if len(sys.argv) > 4 else None
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    lived = False
-    while not lived:
-        found = try_point(folder / f"{before}-{number}", number, before)
-        print(json.dumps(found), flush=True)
-        lived, number = found["trail"] is not None, number + step
+    """Do what the command line says."""
+    settings = Settings(_env_file=None)
+    if settings.minio_endpoint is not None:
+        assert s3_server(settings).quick  # the clients take long to make, and connect to nothing yet
+        assert s3_server(settings).patient
+        s3.PART = 5 * 1024 * 1024  # the least that S3 takes
+    kind, *arguments = sys.argv[1:]
+    nursery = Nursery(settings)
+    if kind == "worker":
+        number, step, *before = map(int, arguments)
+        lived = False
+        while not lived:
+            point = kill_worker(settings, nursery, number, before[0] if before else None)
+            print(json.dumps(point), flush=True)
+            lived, number = point["trail"] is not None, number + step
+    else:
+        folder, name, how, *moments = arguments
+        services = LocalServices(Path(folder))
+        for moment in moments:
+            point = kill_service(settings, nursery, services, name, Fate(moment=moment, deadly=how == "deadly"))
+            print(json.dumps(point), flush=True)
 
 
 if __name__ == "__main__":

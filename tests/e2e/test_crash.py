@@ -1,77 +1,83 @@
-"""A worker killed at every external effect of a batch of three files, and the one that comes after it."""
+"""A worker killed at every external effect of a batch of three files, and the one that comes after it; embedded, on servers."""
 
-import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from tests.e2e.crash_platforms import drive, embedded, on_servers, wrong
+
 pytestmark = pytest.mark.integration
 
-DRIVER = Path(__file__).with_name("crash_driver.py")
 SIDE_BY_SIDE = 2
-EVERYTHING = {
-    "successes": 1,
-    "datasets": {"points": 1, "stops": 3, "trees": 2},
-    "versions": 3,
-    "lineage": 3,
-    "unrecorded": [],
-    "intact": True,
-    "report": "success",
-    "problems": [],
-    "reported": 3,
-    "waiting": [],
-    "left": [],
-    "orphans": 0,
-}
+EFFECTS = {
+    "embedded": ("os.link", "os.rename", "os.fsync", "'runs'", "'versions'", "'outcomes'", "'assets'", "COMMIT", "Popen"),
+    "servers": (
+        "PUT", "POST", "?uploadId", "DELETE", "insert runs", "insert versions", "insert outcomes", "insert assets",
+        "CREATE SCHEMA", "COPY", "rows to", "DROP SCHEMA", "advisory", "os.rename", "Popen",
+    ),
+}  # fmt: skip
 
 
-def crash_at(folder: Path, *, every: int = 1, before: int | None = None) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module", params=["embedded", "servers"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def platforms(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Mapping[str, str]]]:
+    """One for each driver."""
+    homes = [tmp_path_factory.mktemp("crash") / "home" for _ in range(SIDE_BY_SIDE)]
+    if kind == "embedded":
+        yield [embedded(home) for home in homes]
+        return
+    services = [request.getfixturevalue(name) for name in ("minio", "mongodb", "postgis")]
+    reached = {name: value for service in services for name, value in service.environment.items()}
+    with ExitStack() as made:
+        yield [made.enter_context(on_servers(reached, home)) for home in homes]
+
+
+def crash_at(platforms: list[Mapping[str, str]], *, every: int = 1, before: int | None = None) -> list[dict[str, Any]]:
     """Try every so-manieth effect, some side by side; what was found at each, in order."""
+    more = [] if before is None else [before]
 
-    def drive(first: int) -> list[dict[str, Any]]:
-        arguments = [first * every, SIDE_BY_SIDE * every, *([] if before is None else [before])]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # a process with threads should not be forked
-        command = [sys.executable, DRIVER, folder / str(first), *map(str, arguments)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+    def sweep(first: int) -> list[dict[str, Any]]:
+        return drive(platforms[first - 1], "worker", first * every, SIDE_BY_SIDE * every, *more)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as drivers:
-        found = [point for points in drivers.map(drive, range(1, SIDE_BY_SIDE + 1)) for point in points]
+        found = [point for points in drivers.map(sweep, range(1, SIDE_BY_SIDE + 1)) for point in points]
     return sorted(found, key=lambda point: point["point"])
 
 
-def wrong(points: list[dict[str, Any]]) -> list[str]:
+def all_wrong(points: list[dict[str, Any]]) -> list[str]:
     """What was lost, doubled or left, at which effect of the worker that lived."""
     trail = next(point["trail"] for point in points if point["trail"])
     named = [*trail, "none"]
     return [
-        f"killed before effect {point['point']} ({named[min(point['point'], len(named)) - 1]}): {name} is {point[name]}"
+        f"killed before effect {point['point']} ({named[min(point['point'], len(named)) - 1]}): {wrong(point)}"
         for point in points
-        for name, expected in EVERYTHING.items()
-        if point[name] != expected
+        if wrong(point)
     ]
 
 
 @pytest.fixture(scope="module")
-def points(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return crash_at(tmp_path_factory.mktemp("crash"))
+def points(platforms: list[Mapping[str, str]]) -> list[dict[str, Any]]:
+    return crash_at(platforms)
 
 
 def test_nothing_is_lost_doubled_or_left(points: list[dict[str, Any]]) -> None:
-    assert wrong(points) == []
+    assert all_wrong(points) == []
 
 
-def test_the_sweep_met_every_kind_of_effect(points: list[dict[str, Any]]) -> None:
+def test_the_sweep_met_every_kind_of_effect(points: list[dict[str, Any]], kind: str) -> None:
     trail = "\n".join(points[-1]["trail"])
-    for effect in ("os.link", "os.rename", "os.fsync", "'runs'", "'versions'", "'outcomes'", "'assets'", "COMMIT", "Popen"):
+    for effect in EFFECTS[kind]:
         assert effect in trail, effect
-    # two drivers, each ends with one worker that lived
+    # each driver ends with a worker that lived
     assert sum(point["trail"] is None for point in points) == len(points) - SIDE_BY_SIDE
 
 
@@ -89,6 +95,7 @@ def test_what_was_committed_is_not_done_again(points: list[dict[str, Any]]) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not-committed"])
-def test_a_crash_of_the_recovery(points: list[dict[str, Any]], committed: bool, tmp_path: Path) -> None:
+def test_a_crash_of_the_recovery(points: list[dict[str, Any]], committed: bool, platforms: list[Mapping[str, str]]) -> None:
     before = [point["point"] for point in points if bool(point["committed"]) == committed]
-    assert wrong(crash_at(tmp_path, every=1 if committed else 3, before=min(before) if committed else max(before))) == []
+    crashed = crash_at(platforms, every=1 if committed else 3, before=min(before) if committed else max(before))
+    assert all_wrong(crashed) == []

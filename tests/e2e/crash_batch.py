@@ -1,0 +1,185 @@
+"""The batch that the crash tests process, what is left of one before the next, and what was found of it."""
+
+import io
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from libs.compute.postgis import PostGISEngine
+from libs.compute.postgres import Connection, Server
+from libs.ledger import Records
+from libs.ledger.mongo import MongoStore
+from libs.models import Decision
+from libs.models.settings import Settings
+from libs.pipeline.stack import Stack
+from libs.pipeline.verify import Finding, verify
+from libs.platform import open_landing_zone, open_ledger, open_stack
+from libs.storage import FolderStore, ObjectStore
+from libs.storage.s3 import PROBES, S3Store
+
+BATCH = "three-files"
+_POINT = '{"type": "Feature", "properties": {"n": %d}, "geometry": {"type": "Point", "coordinates": [9, %d]}}'
+
+
+def _large() -> bytes:
+    """A table that does not become smaller: its file in the lake is one that S3 takes in two parts, of 5 MiB at least."""
+    content, noise = io.BytesIO(), random.Random(1)
+    pq.write_table(pa.table({"noise": [noise.randbytes(1024 * 1024) for _ in range(6)]}), content, compression="none")
+    return content.getvalue()
+
+
+FILES = {
+    "points.geojson": (_POINT % (1, 53)).encode(),
+    "noise.parquet": _large(),
+    "trees.csv": b"species,x,y\noak,9.5,53.5\nlime,9.6,53.6\n",
+}
+ENTRIES: list[dict[str, Any]] = [
+    {"path": "points.geojson", "type": "vector", "format": "GeoJSON"},
+    {"path": "noise.parquet", "type": "tabular", "format": "GeoParquet"},
+    {"path": "trees.csv", "type": "vector", "format": "CSV", "crs": "EPSG:4326", "options": {"x": "x", "y": "y"}},
+]
+EVERYTHING = {
+    "successes": 1,
+    "datasets": {"points": 1, "noise": 6, "trees": 2},
+    "versions": 3,
+    "lineage": 3,
+    "intact": True,
+    "report": "success",
+    "problems": [],
+    "reported": 3,
+    "archived": 1,
+    "left": [],
+    "orphans": 0,
+    "sessions": 0,
+}
+"""What must be found of the batch, whatever happened to those who processed it."""
+
+_SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_ENDING = 10.0
+
+
+def submit(settings: Settings) -> None:
+    """Put the batch into the landing zone of a platform on which nothing else is."""
+    if settings.minio_endpoint is not None:
+        with open_stack(settings) as stack:
+            _clear(stack)
+    shutil.rmtree(settings.spatial_etl_home, ignore_errors=True)
+    landing = open_landing_zone(settings)
+    for name, content in FILES.items():
+        if landing.store.head(f"{BATCH}/{name}") is None:
+            landing.store.put(f"{BATCH}/{name}", content)
+    files = [entry | {"path": landing.store.uri(f"{BATCH}/{entry['path']}")} for entry in ENTRIES]
+    manifest = {"batch_id": BATCH, "uploader": "tester", "intent": "ingest_vector", "files": files}
+    landing.submit(json.dumps(manifest).encode(), BATCH)
+
+
+def seen(settings: Settings) -> dict[str, Any]:
+    """What users see of the batch, and whether it is committed."""
+    ledger = open_ledger(settings)
+    try:
+        return {"committed": _successes(ledger), "visible": [asset.id for asset in ledger.assets()]}
+    finally:
+        ledger.store.close()
+
+
+def found(settings: Settings) -> dict[str, Any]:
+    """Everything that should be as if nothing had happened."""
+    with open_stack(settings) as stack:
+        assets = list(stack.ledger.assets())
+        report = json.loads(stack.landing.store.read(f"reports/{BATCH}.json"))
+        return {
+            "attempts": len(stack.ledger.runs(BATCH)),
+            "successes": _successes(stack.ledger),
+            "datasets": {asset.dataset_id: asset.features for asset in assets},
+            "versions": len(assets),
+            "lineage": sum(1 for _ in stack.ledger.store.ids("lineage")),
+            "intact": all(item.finding is Finding.INTACT for item in verify(stack)),
+            "report": report["status"],
+            "problems": report["problems"],
+            "reported": len(report["datasets"]),
+            "archived": sum(1 for _ in stack.landing.store.list(f"archive/{BATCH}/")),
+            "left": sorted(_left(stack)),
+        }
+
+
+def sessions_end(settings: Settings) -> int:
+    """Wait until PostgreSQL has noticed that nobody is there any more; the number of sessions that it keeps nevertheless."""
+    if settings.postgres_host is None:
+        return 0
+    with closing(Connection(Server.of(settings))) as connection:
+        deadline = time.monotonic() + _ENDING
+        while True:
+            ((count,),) = connection.rows(f"SELECT count(*) {_SESSIONS}")
+            if count == 0 or time.monotonic() > deadline:
+                return int(count)
+            time.sleep(0.01)
+
+
+def _left(stack: Stack) -> Iterator[str]:
+    """All that is neither the batch's nor of what became of it."""
+    recorded = {stack.lake.key_of(file.uri) for asset in stack.ledger.assets() for file in asset.files}
+    yield from (info.key for info in stack.lake.objects() if info.key not in recorded)
+    known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json")
+    yield from (info.key for info in stack.landing.store.list() if not info.key.startswith(known))
+    reserved = [reservation.key for reservation in stack.ledger.reservations()]
+    for store in (stack.landing.store, stack.lake.store):
+        yield from _hidden(store, reserved)
+    yield from (str(path) for path in stack.scratch.rglob("*") if path.is_file() or path.parent.name == "runs")
+    yield from _schemas(stack)
+
+
+def _hidden(store: ObjectStore, reserved: list[str]) -> Iterator[str]:
+    """What lies in a bucket and is no object."""
+    if isinstance(store, FolderStore):
+        yield from (str(path) for path in (store.root / ".partial").iterdir())
+    elif isinstance(store, S3Store):
+        yield from (f"upload of {key}" for key, _, _ in store._uploads(reserved))
+        yield from (key for key in _keys(store) if key.startswith(PROBES))
+
+
+def _keys(store: S3Store) -> list[str]:
+    """All keys, those too that are no objects of the platform's."""
+    return [entry["Key"] for entry in store._client.list_objects_v2(Bucket=store.bucket).get("Contents", ())]
+
+
+def _schemas(stack: Stack) -> list[str]:
+    if not isinstance(stack.engine, PostGISEngine):
+        return []
+    with closing(stack.engine.connect()) as connection:
+        return [name for (name,) in connection.rows("SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'proc\\_%'")]
+
+
+def _clear(stack: Stack) -> None:
+    """Make a platform on servers as new, without the time that it takes to make one; the raw files stay."""
+    reserved = [reservation.key for reservation in stack.ledger.reservations()]
+    for store in (stack.landing.store, stack.lake.store):
+        if isinstance(store, S3Store):
+            _empty(store, reserved)
+    if isinstance(stack.ledger.store, MongoStore):
+        database = stack.ledger.store._database
+        for name in database.list_collection_names():
+            if name != "migrations":
+                database[name].delete_many({})
+    if isinstance(stack.engine, PostGISEngine):
+        for schema in _schemas(stack):
+            stack.engine.drop(schema)
+
+
+def _empty(store: S3Store, reserved: list[str]) -> None:
+    for key in _keys(store):
+        if not key.startswith(f"{BATCH}/"):
+            store._client.delete_object(Bucket=store.bucket, Key=key)
+    for key, upload, _ in store._uploads(reserved):
+        store._abort(key, upload)
+
+
+def _successes(ledger: Records) -> int:
+    runs = ledger.runs(BATCH)
+    return sum(outcome.decision is Decision.SUCCESS for run in runs if (outcome := ledger.outcome(run.id)))
