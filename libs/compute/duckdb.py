@@ -21,14 +21,18 @@ from libs.compute.layout import Layout
 from libs.compute.rows import Rows
 from libs.models import BBox, Changes, ServiceUnavailable
 from libs.transformations import DuckDb, Recipe
-from libs.transformations.plan import ROW, SOURCE, Stage
+from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
 
 CHUNK_ROWS = 122_880
 """DuckDB's own row group: a larger statement holds more without being faster."""
 CHUNK_BYTES = 48 * 1024 * 1024
+SCAN_ROWS = 16_384
+"""What a thread takes at once of a chunk: little, so that all of them end with it at the same time."""
 RESULT_ROWS = 65_536
-HELD_SHARE = 3 / 4
-"""Of the memory, how much of a result is held in it before it goes into a file."""
+RESULT_BUFFER = "32MiB"
+"""How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
+HELD_SHARE = 2 / 3
+"""Of the memory, how much rows of a result may take before they go into a file. The rest is DuckDB's."""
 THREAD_MB = 96
 """Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
@@ -42,7 +46,7 @@ class DuckDBEngine:
 
     Args:
         scratch: Folder for spilling; created when first needed.
-        memory_mb: What DuckDB may hold before it spills, in MiB.
+        memory_mb: What may be held before it spills, in MiB.
         threads: 0 for one per core, as far as memory goes.
     """
 
@@ -75,8 +79,7 @@ class DuckDBEngine:
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
         """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
         with ExitStack() as open_tables:
-            held = round(self._memory_mb * 1024 * 1024 * HELD_SHARE)
-            yield _DuckDBWorkspace(self._opened(), run_id, scratch, held, open_tables)
+            yield _DuckDBWorkspace(self._opened(), run_id, scratch, self._memory_mb, open_tables)
 
     def leftovers(self) -> list[str]:
         """Spill folders whose process is gone."""
@@ -108,7 +111,7 @@ class DuckDBEngine:
             config={
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                "memory_limit": f"{self._memory_mb}MiB",
+                "memory_limit": _own_share(self._memory_mb),
                 "temp_directory": str(spill_folder),
                 "preserve_insertion_order": "false",  # every result is ordered explicitly
                 "threads": str(self._threads),
@@ -134,17 +137,17 @@ class _DuckDBWorkspace:
     """A schema for each dataset of the run, each with a connection of its own: one may be read while another is loaded."""
 
     def __init__(
-        self, database: duckdb.DuckDBPyConnection, run_id: str, scratch: Path, held: int, open_tables: ExitStack
+        self, database: duckdb.DuckDBPyConnection, run_id: str, scratch: Path, memory_mb: int, open_tables: ExitStack
     ) -> None:
-        self._database, self._run_id, self._scratch, self._held = database, run_id, scratch, held
+        self._database, self._run_id, self._scratch, self._memory_mb = database, run_id, scratch, memory_mb
         self._open_tables = open_tables
         self._count = 0
 
     def table(self, recipe: Recipe) -> Table:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
-        rows = Rows(self._scratch / f"{schema}.arrow", self._held)
-        table = _DuckDBTable(self._database.cursor(), schema, recipe, rows)
+        rows = Rows(self._scratch / f"{schema}.arrow", round(self._memory_mb * 1024 * 1024 * HELD_SHARE))
+        table = _DuckDBTable(self._database.cursor(), schema, recipe, rows, self._memory_mb)
         self._open_tables.callback(table.close)
         return table
 
@@ -155,14 +158,16 @@ class _DuckDBTable:
     The rows that the last stage makes leave the engine at once. ``processed`` keeps their marks and extents, and where they lie.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, recipe: Recipe, result: Rows) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, recipe: Recipe, result: Rows, memory_mb: int) -> None:
         self._connection, self._schema, self._recipe, self._result = connection, schema, recipe, result
+        self._memory_mb = memory_mb
         self._layout: Layout | None = None
         self._made = set[str]()
         self._rows = 0
         self._closed = False
         connection.execute(f'CREATE SCHEMA "{schema}"')
         connection.execute(f"SET schema = '{schema}'")
+        connection.execute(f"SET streaming_buffer_size = '{RESULT_BUFFER}'")
 
     def load(self, source: Source) -> int:
         carried = carried_schema(source.schema, source.where)
@@ -179,6 +184,8 @@ class _DuckDBTable:
         if self._layout is None:
             raise ValueError("nothing was loaded")
         audits = []
+        if len(self._layout.plan.stages) > 1:  # what sees all rows holds them: until it is done, there is no result to hold
+            self._execute(f"SET GLOBAL memory_limit = '{self._memory_mb}MiB'")
         for stage in self._layout.plan.stages:
             if stage is not self._layout.plan.stages[0]:
                 self._run(self._layout, stage)
@@ -191,11 +198,13 @@ class _DuckDBTable:
             self._closed = True
             self._result.close()
             self._connection.execute(f'DROP SCHEMA "{self._schema}" CASCADE')
+            self._connection.execute(f"SET GLOBAL memory_limit = '{_own_share(self._memory_mb)}'")
             self._connection.close()
 
     def _transform(self, layout: Layout, chunk: pa.Table) -> None:
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
-        with self._registered(SOURCE, chunk.add_column(0, ROW, rows)):
+        numbered = chunk.add_column(0, ROW, rows)
+        with self._registered(SOURCE, pa.Table.from_batches(numbered.to_batches(SCAN_ROWS), numbered.schema)):
             self._run(layout, layout.plan.stages[0])
         self._rows += chunk.num_rows
 
@@ -251,9 +260,13 @@ class _DuckDBProcessed:
             order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN ST_Hilbert({centre}, {bounds}) END NULLS LAST")
         sql = f"SELECT {_PLACE} FROM processed WHERE {self._layout.kept} ORDER BY {', '.join(order)}"
         with _plain_errors():
-            places = (batch[_PLACE] for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS))
-            for batch in self._result.in_order(places):
+            for batch in self._result.in_order(self._places(sql)):
                 yield restored(batch, self.schema)
+
+    def _places(self, sql: str) -> Iterator[pa.Array]:
+        for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS):
+            yield batch[_PLACE]
+        self._connection.execute(f"DROP TABLE {TARGET}")  # the memory is wanted for the rows
 
 
 @contextmanager
@@ -273,6 +286,10 @@ def _plain_errors() -> Iterator[None]:
         raise ServiceUnavailable(
             "DuckDB", f"out of memory: {reason}.", "SPATIAL_ETL_MEMORY_MB, and the free disk space of SPATIAL_ETL_SCRATCH"
         ) from error
+
+
+def _own_share(memory_mb: int) -> str:
+    return f"{round(memory_mb * (1 - HELD_SHARE))}MiB"
 
 
 def _result_columns(layout: Layout) -> list[str]:

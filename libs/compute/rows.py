@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ PIECE_ROWS = 65_536
 MOST_STRETCHES = 256
 """Files that are written at once. A result that would need more of them takes more memory than it should."""
 
-_Integers: TypeAlias = npt.NDArray[np.int64]
+_Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
 class Rows:
@@ -60,12 +60,13 @@ class Rows:
                 yield from _gathered(self._held, some.to_numpy())
             return
         self._file.close()
-        ranks, stretch, count = self._stretches(places)
+        ranks, begins = self._ranked(places)
         with ExitStack() as files:
-            paths = [self._path.with_name(f"{self._path.name}.{number}") for number in range(count)]
+            paths = [self._path.with_name(f"{self._path.name}.{number}") for number in range(len(begins) - 1)]
             for path in paths:
                 files.callback(path.unlink, missing_ok=True)
-            lying = self._deal_out(ranks, stretch, paths)
+            lying = self._deal_out(ranks, begins, paths)
+            del ranks
             for path, rank in zip(paths, lying, strict=True):
                 yield from _gathered(list(_batches(path)), np.argsort(rank))
                 path.unlink()
@@ -78,32 +79,39 @@ class Rows:
                 self._file.close()
             self._path.unlink(missing_ok=True)
 
-    def _stretches(self, places: Iterable[pa.Array]) -> tuple[_Integers, _Integers, int]:
-        """Which each row is in the order, -1 for one that is not wanted; the stretch that it falls in; how many there are."""
-        order = np.concatenate([some.to_numpy() for some in places] or [np.empty(0, np.int64)])
-        sizes = np.concatenate(self._sizes)
-        ranks, stretch = np.full(self._rows, -1), np.full(self._rows, -1)
-        ranks[order] = np.arange(len(order))
-        stretch[order] = (np.cumsum(sizes[order]) - 1) // max(self._memory, -(-int(sizes.sum()) // MOST_STRETCHES))
-        return ranks, stretch, int(stretch.max(initial=-1)) + 1
+    def _ranked(self, places: Iterable[pa.Array]) -> tuple[_Integers, list[int]]:
+        """Which each row is in the order, -1 for one that is not wanted; which begin a stretch, and their number at the end."""
+        sizes, ranks = np.concatenate(self._sizes), np.full(self._rows, -1, np.int32)
+        self._sizes.clear()
+        memory = max(self._memory, -(-int(sizes.sum(dtype=np.int64)) // MOST_STRETCHES))
+        begins, rank, total, stretch = list[int](), 0, 0, -1
+        for some in places:
+            piece = some.to_numpy()
+            ranks[piece] = np.arange(rank, rank + len(piece), dtype=np.int32)
+            filled = total + np.cumsum(sizes[piece], dtype=np.int64)
+            stretches = (filled - 1) // memory
+            begins += (rank + np.flatnonzero(np.diff(stretches, prepend=stretch))).tolist()
+            if len(piece):
+                rank, total, stretch = rank + len(piece), int(filled[-1]), int(stretches[-1])
+        return ranks, [*begins, rank]
 
-    def _deal_out(self, ranks: _Integers, stretch: _Integers, paths: Sequence[Path]) -> list[_Integers]:
+    def _deal_out(self, ranks: _Integers, begins: Sequence[int], paths: Sequence[Path]) -> list[_Integers]:
         """Write each row into the file of its stretch. The ranks of each file's rows, as they lie there."""
-        lying: list[list[_Integers]] = [[np.empty(0, np.int64)] for _ in paths]
+        lying: list[list[_Integers]] = [[] for _ in paths]
         start = 0
         with ExitStack() as files:
             writers: list[pa.ipc.RecordBatchStreamWriter] = []
             for batch in _batches(self._path):
                 writers = writers or [files.enter_context(pa.ipc.new_stream(path, batch.schema)) for path in paths]
-                here = slice(start, start + batch.num_rows)
+                here = ranks[start : start + batch.num_rows]
                 start += batch.num_rows
-                sorted_rows = np.argsort(stretch[here], kind="stable")
-                bounds = np.searchsorted(stretch[here][sorted_rows], np.arange(len(paths) + 1))
+                by_rank = np.argsort(here)
+                bounds = np.searchsorted(here[by_rank], begins)
                 for number, writer in enumerate(writers):
-                    chosen = sorted_rows[bounds[number] : bounds[number + 1]]
+                    chosen = by_rank[bounds[number] : bounds[number + 1]]
                     if len(chosen):
                         writer.write_batch(batch.take(pa.array(chosen)))
-                        lying[number].append(ranks[here][chosen])
+                        lying[number].append(here[chosen])
         return [np.concatenate(each) for each in lying]
 
 
@@ -132,7 +140,7 @@ def _gathered(batches: Sequence[pa.RecordBatch], places: _Integers) -> Iterator[
 
 def _row_sizes(batch: pa.RecordBatch) -> _Integers:
     """Bytes of each row: text and binary values by their length, all else at the average."""
-    sizes: _Integers = np.zeros(batch.num_rows, np.int64)
+    sizes = np.zeros(batch.num_rows, np.int32)
     rest = batch.nbytes
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from time import sleep
 
@@ -11,7 +11,7 @@ from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Ready, finish, receive
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
-from libs.spatial_utils import reading
+from libs.spatial_utils import crs, reading
 from libs.storage import ObjectInfo
 
 _LOG = logging.getLogger(__name__)
@@ -77,15 +77,16 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
 
 
 def warm_up(stack: Stack) -> None:
-    """Start what takes a moment, the reading process and the engine, and return at once. Optional: early is best."""
+    """Start what takes a moment, the reading process, the engine and what knows of CRSs, and return at once. Early is best."""
     reading.warm_up()
-    threading.Thread(target=_warm_up_engine, args=(stack,), name="warm-up", daemon=True).start()
+    for part in (stack.engine, crs):
+        threading.Thread(target=_warm_up, args=(part.warm_up,), name="warm-up", daemon=True).start()
 
 
-def _warm_up_engine(stack: Stack) -> None:
-    # Whoever needs the engine meets it again; and no thread starts another once the program ends.
+def _warm_up(part: Callable[[], None]) -> None:
+    # Whoever needs the part meets it again; and no thread starts another once the program ends.
     with suppress(ServiceUnavailable, RuntimeError):
-        stack.engine.warm_up()
+        part()
 
 
 def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress) -> Report | None:
