@@ -1,5 +1,6 @@
 """The rows of a result, kept while an engine decides on their order: its sort holds where they lie, not what they are."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ class Rows:
         self._path, self._memory = path, memory
         self._held: list[pa.RecordBatch] = []
         self._file: pa.ipc.RecordBatchStreamWriter | None = None
-        self._sizes: list[_Integers] = []
+        self._sizes = array("i")  # grows without a copy beside it, unlike a list that is joined at last
         self._bytes = self._rows = 0
 
     def put(self, batch: pa.RecordBatch) -> int:
@@ -45,7 +46,7 @@ class Rows:
             self._file = pa.ipc.new_stream(self._path, batch.schema)
         while self._file is not None and self._held:
             whole = self._held.pop(0)
-            self._sizes.append(_row_sizes(whole))
+            self._sizes.frombytes(_row_sizes(whole).tobytes())
             self._file.write_batch(whole)
         return first
 
@@ -81,8 +82,7 @@ class Rows:
 
     def _ranked(self, places: Iterable[pa.Array]) -> tuple[_Integers, list[int]]:
         """Which each row is in the order, -1 for one that is not wanted; which begin a stretch, and their number at the end."""
-        sizes, ranks = np.concatenate(self._sizes), np.full(self._rows, -1, np.int32)
-        self._sizes.clear()
+        sizes, ranks = np.frombuffer(self._sizes, np.int32), np.full(self._rows, -1, np.int32)
         memory = max(self._memory, -(-int(sizes.sum(dtype=np.int64)) // MOST_STRETCHES))
         begins, rank, total, stretch = list[int](), 0, 0, -1
         for some in places:
@@ -93,6 +93,7 @@ class Rows:
             begins += (rank + np.flatnonzero(np.diff(stretches, prepend=stretch))).tolist()
             if len(piece):
                 rank, total, stretch = rank + len(piece), int(filled[-1]), int(stretches[-1])
+        self._sizes = array("i")
         return ranks, [*begins, rank]
 
     def _deal_out(self, ranks: _Integers, begins: Sequence[int], paths: Sequence[Path]) -> list[_Integers]:
