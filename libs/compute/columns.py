@@ -49,7 +49,8 @@ _BY_KIND: tuple[tuple[Callable[[pa.DataType], bool], Carrier], ...] = (
 def carrier(type_: pa.DataType) -> Carrier | None:
     """What carries a type; None for one whose values are put aside, and only their places carried."""
     if pa.types.is_decimal(type_):
-        return Carrier("numeric", pa.decimal128(type_.precision, type_.scale))
+        # With its scale, which is what it shows as text.
+        return Carrier(f"numeric({type_.precision}, {type_.scale})", pa.decimal128(type_.precision, type_.scale))
     return next((carrier for is_it, carrier in _BY_KIND if is_it(type_)), None)
 
 

@@ -6,7 +6,7 @@ integer 2 and '2023-02-28x' as a date, PostgreSQL fails) is kept from them by pa
 
 from typing import Literal
 
-from libs.transformations.dialect import Dialect
+from libs.transformations.dialect import NANOSECONDS_A_DAY, Dialect
 from libs.transformations.types import Family
 
 CastTarget = Literal["int32", "int64", "double", "string", "bool", "date", "timestamp", "timestamp_utc"]
@@ -54,6 +54,8 @@ def exactly(value: str, source: Family, target: CastTarget, dialect: Dialect) ->
             result = dialect.cast(value, target) if target == "string" else None
         case Family.DATE | Family.TIME | Family.TIMESTAMP | Family.TIMESTAMP_UTC:
             result = _from_time(value, source, target, dialect)
+        case Family.FINE_TIME | Family.FINE_TIMESTAMP:
+            result = _from_nanoseconds(value, source, target, dialect)
         case Family.OPAQUE:
             result = None
     return result
@@ -130,10 +132,20 @@ def _from_time(value: str, source: Family, target: CastTarget, dialect: Dialect)
             return result
         case Family.TIMESTAMP, "date":
             return _when(result, f"{value} = {dialect.cast(result, 'timestamp')}")
-        case Family.TIMESTAMP, "timestamp":
-            return _when(result, f"{value} = {result}")  # nanoseconds may be lost
-        case (Family.DATE, "timestamp") | (Family.TIMESTAMP_UTC, "timestamp_utc"):
+        case (Family.DATE | Family.TIMESTAMP, "timestamp") | (Family.TIMESTAMP_UTC, "timestamp_utc"):
             return result
+        case _:
+            return None
+
+
+def _from_nanoseconds(value: str, source: Family, target: CastTarget, dialect: Dialect) -> str | None:
+    count = dialect.nanoseconds(value)
+    match source, target:
+        case Family.FINE_TIMESTAMP, "date" | "timestamp":
+            unit = 1000 if target == "timestamp" else NANOSECONDS_A_DAY
+            return _when(dialect.cast(dialect.to_microseconds(value), target), f"{count} % {unit} = 0")
+        case _, "string":
+            return dialect.nanoseconds_as_text(value, of_day=source is Family.FINE_TIME)
         case _:
             return None
 

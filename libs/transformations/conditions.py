@@ -89,6 +89,8 @@ class Comparison(Model):
             return f"{name} IS {'NOT ' if self.op == 'not_null' else ''}NULL"
         if family(column) is Family.TEXT:
             name = dialect.by_code_point(name)
+        elif family(column) in {Family.FINE_TIME, Family.FINE_TIMESTAMP}:
+            name = dialect.nanoseconds(name)
         given = self.value if isinstance(self.value, list | tuple) else [self.value]
         values = [literal(value, column, dialect) for value in given]
         match self.op:

@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+NANOSECONDS_A_DAY = 86_400 * 10**9
+
 
 class Dialect(ABC):
     """How an engine spells what steps need. Arguments called ``geometry`` are SQL expressions.
@@ -111,6 +113,18 @@ class Dialect(ABC):
     @abstractmethod
     def matches(self, text: str, pattern: str) -> str:
         """Whether a text as a whole matches a regular expression (ranges, groups, alternatives, repetitions)."""
+
+    @abstractmethod
+    def nanoseconds(self, value: str) -> str:
+        """How many nanoseconds a value of that resolution is after 1970, or after midnight: a whole number of 64 bits."""
+
+    @abstractmethod
+    def to_microseconds(self, value: str) -> str:
+        """A timestamp in nanoseconds as one in microseconds; only where it is a whole number of them."""
+
+    @abstractmethod
+    def nanoseconds_as_text(self, value: str, *, of_day: bool) -> str:
+        """A timestamp or a time of day in nanoseconds, with as many digits of the second as it needs."""
 
     @abstractmethod
     def text_to_double(self, text: str, pattern: str) -> str:

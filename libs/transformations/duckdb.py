@@ -72,6 +72,18 @@ class DuckDb(Dialect):
         return f"regexp_full_match({text}, {self.text(pattern)})"
 
     @override
+    def nanoseconds(self, value: str) -> str:
+        return f"epoch_ns({value})"
+
+    @override
+    def to_microseconds(self, value: str) -> str:
+        return self.cast(value, "timestamp")
+
+    @override
+    def nanoseconds_as_text(self, value: str, *, of_day: bool) -> str:
+        return self.cast(value, "string")
+
+    @override
     def text_to_double(self, text: str, pattern: str) -> str:
         # What is too large comes out infinite, what is too small as zero though it has a digit other than zero.
         number = self.cast(text, "double")

@@ -1,7 +1,8 @@
 """Values that a recipe compares columns with: checked against the column's type, and written in SQL."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from math import isfinite
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from libs.transformations.types import Family, family
 Scalar = str | bool | int | float
 Parsed = Scalar | date | time | datetime
 Moment = TypeVar("Moment", time, datetime)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as the columns, it has no time zone
 
 
 def check_literal(value: Scalar, column: Column) -> None:
@@ -24,7 +26,7 @@ def check_literal(value: Scalar, column: Column) -> None:
 
 
 def literal(value: Scalar, column: Column, dialect: Dialect) -> str:
-    """A value in SQL, to be compared with a column that it fits."""
+    """A value in SQL, to be compared with a column that it fits; with its number of nanoseconds if it has that resolution."""
     kind = family(column)
     parsed = _parsed(value, kind)
     match parsed:
@@ -72,14 +74,39 @@ def _number(value: float) -> float:
 
 
 def _time(value: str) -> time:
+    _further(value, 0)
     return _without_zone(time.fromisoformat(value))
 
 
 def _timestamp(value: str) -> datetime:
+    _further(value, 0)
     return _without_zone(datetime.fromisoformat(value))
 
 
+def _fine_time(value: str) -> int:
+    moment = datetime.combine(_EPOCH, _without_zone(time.fromisoformat(value)))
+    return _nanoseconds(moment, value)
+
+
+def _fine_timestamp(value: str) -> int:
+    return _nanoseconds(_without_zone(datetime.fromisoformat(value)), value)
+
+
+def _nanoseconds(moment: datetime, text: str) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 + _further(text, 3)
+
+
+def _further(text: str, most: int) -> int:
+    """The digits of the second after its microseconds, which Python leaves out in silence."""
+    found = re.search("[.,][0-9]{6}([0-9]*)", text)
+    digits = found[1].rstrip("0") if found else ""
+    if len(digits) > most:
+        raise ValueError(f"the column has no more than {6 + most} digits of a second")
+    return int(digits.ljust(most, "0") or 0)
+
+
 def _timestamp_utc(value: str) -> datetime:
+    _further(value, 0)
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("it says no time zone")
@@ -101,6 +128,8 @@ _KINDS: dict[Family, tuple[type | tuple[type, ...], Callable[..., Parsed], str]]
     Family.DATE: (str, date.fromisoformat, "a date such as '2024-01-31'"),
     Family.TIME: (str, _time, "a time such as '12:30:00'"),
     Family.TIMESTAMP: (str, _timestamp, "a timestamp such as '2024-01-31T12:30:00'"),
+    Family.FINE_TIME: (str, _fine_time, "a time such as '12:30:00.000000001'"),
+    Family.FINE_TIMESTAMP: (str, _fine_timestamp, "a timestamp such as '2024-01-31T12:30:00.000000001'"),
     Family.TIMESTAMP_UTC: (str, _timestamp_utc, "a timestamp such as '2024-01-31T12:30:00Z'"),
 }
 """For each family what a value may be in JSON, how it is read, and an example."""

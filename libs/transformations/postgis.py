@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from libs.transformations.dialect import Dialect
+from libs.transformations.dialect import NANOSECONDS_A_DAY, Dialect
 
 _TYPES = {
     "bool": "boolean", "int32": "integer", "int64": "bigint", "float": "real", "double": "double precision", "decimal": "numeric",
@@ -93,8 +93,11 @@ class PostGis(Dialect):
     @override
     def union(self, geometry: str, order: str, condition: str) -> str:
         # It fails on a mixture of geometries with heights and without, before the step can say what is wrong.
-        united = f"ST_Union(ST_Force3DZ({geometry}, 'NaN') ORDER BY {order}) FILTER (WHERE {condition})"
-        return f"CASE WHEN bool_or({self.has_z(geometry)}) THEN {united} ELSE ST_Force2D({united}) END"
+        united = [
+            f"ST_Union({geometry} ORDER BY {order}) FILTER (WHERE {condition} AND {alike}{self.has_z(geometry)})"
+            for alike in ("", "NOT ")
+        ]
+        return f"coalesce({', '.join(united)})"
 
     @override
     def first(self, value: str, order: str, condition: str) -> str:
@@ -107,6 +110,23 @@ class PostGis(Dialect):
     @override
     def matches(self, text: str, pattern: str) -> str:
         return f"{text} ~ {self.text(f'^({pattern})$')}"
+
+    @override
+    def nanoseconds(self, value: str) -> str:
+        return value  # carried as the number: it has no such type
+
+    @override
+    def to_microseconds(self, value: str) -> str:
+        # By days and the rest of one: an interval is multiplied as a double, which cannot count as far.
+        days, rest = (f"({value} {sign} {NANOSECONDS_A_DAY})" for sign in "/%")
+        return f"(TIMESTAMP 'epoch' + {days} * INTERVAL '1 day' + floor({rest} / 1000.0) * INTERVAL '1 microsecond')"
+
+    @override
+    def nanoseconds_as_text(self, value: str, *, of_day: bool) -> str:
+        part = f"(({value} % 1000000000 + 1000000000) % 1000000000)"
+        digits = f"CASE WHEN {part} = 0 THEN '' ELSE '.' || rtrim(lpad(CAST({part} AS text), 9, '0'), '0') END"
+        whole = f"CAST(date_trunc('second', {self.to_microseconds(value)}) AS text)"
+        return f"{f'substr({whole}, 12)' if of_day else whole} || {digits}"
 
     @override
     def text_to_double(self, text: str, pattern: str) -> str:

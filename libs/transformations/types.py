@@ -16,6 +16,8 @@ class Family(StrEnum):
     DATE = "dates"
     TIME = "times of day"
     TIMESTAMP = "timestamps"
+    FINE_TIME = "times of day in nanoseconds"
+    FINE_TIMESTAMP = "timestamps in nanoseconds"
     TIMESTAMP_UTC = "timestamps with a time zone"
     OPAQUE = "values that cannot be compared"
 
@@ -31,12 +33,13 @@ _FAMILIES = {
 def family(column: Column) -> Family:
     """The family of a column's type."""
     if column.type.startswith("timestamp["):
-        if "tz=" not in column.type:
-            return Family.TIMESTAMP
-        # No engine has nanoseconds with a time zone: they are carried through, not compared.
-        return Family.OPAQUE if column.type.startswith("timestamp[ns") else Family.TIMESTAMP_UTC
+        fine, zoned = column.type.startswith("timestamp[ns"), "tz=" in column.type
+        if fine:
+            # No engine has nanoseconds with a time zone: they are carried through, not compared.
+            return Family.OPAQUE if zoned else Family.FINE_TIMESTAMP
+        return Family.TIMESTAMP_UTC if zoned else Family.TIMESTAMP
     if column.type.startswith(("time32[", "time64[")):
-        return Family.TIME
+        return Family.FINE_TIME if column.type == "time64[ns]" else Family.TIME
     if column.type.startswith("decimal"):
         return Family.DECIMAL
     return _FAMILIES.get(column.type, Family.OPAQUE)
