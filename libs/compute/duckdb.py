@@ -184,7 +184,7 @@ class _DuckDBTable:
         if self._layout is None:
             raise ValueError("nothing was loaded")
         audits = []
-        if len(self._layout.plan.stages) > 1:  # what sees all rows holds them: until it is done, there is no result to hold
+        if self._sees_all_rows:  # and holds them: until it is done, there is no result to hold
             self._execute(f"SET GLOBAL memory_limit = '{self._memory_mb}MiB'")
         for stage in self._layout.plan.stages:
             if stage is not self._layout.plan.stages[0]:
@@ -198,8 +198,13 @@ class _DuckDBTable:
             self._closed = True
             self._result.close()
             self._connection.execute(f'DROP SCHEMA "{self._schema}" CASCADE')
-            self._connection.execute(f"SET GLOBAL memory_limit = '{_own_share(self._memory_mb)}'")
+            if self._sees_all_rows:
+                self._connection.execute(f"SET GLOBAL memory_limit = '{_own_share(self._memory_mb)}'")
             self._connection.close()
+
+    @property
+    def _sees_all_rows(self) -> bool:
+        return self._layout is not None and len(self._layout.plan.stages) > 1
 
     def _transform(self, layout: Layout, chunk: pa.Table) -> None:
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
