@@ -5,8 +5,8 @@ In fact the same bytes, but for what lies in GEOS and PROJ, of which DuckDB brin
 - A multi-geometry of one part that is repaired or put on a grid may come back as that part: GEOS 3.11 unwraps points on a grid,
   later ones do not; PostGIS wraps what it repaired again, DuckDB does not.
 - PROJ 9.1 has the equator of EPSG:3857 at -7e-10 m, later releases at 0, which a grid of a metre counts as rounded.
-- Simplified rings: later GEOS may leave out the vertex where a ring begins, too, and takes care that parts do not jump over each
-  other; 3.11 does neither. Layers where that shows are listed in ``OTHERWISE_SIMPLIFIED``.
+- Simplified rings: the files in ``OTHERWISE_SIMPLIFIED`` come out otherwise. Most likely, not looked into one by one: later
+  GEOS may leave out the vertex where a ring begins, too, and keeps parts from jumping over each other; 3.11 does neither.
 """
 
 import os
