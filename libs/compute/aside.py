@@ -1,4 +1,4 @@
-"""Large rows, put aside into a file: tables and sorts of an engine hold where they lie, not what they are."""
+"""Values of types that an engine does not have, put aside into a file: the engine holds where they lie, not what they are."""
 
 from bisect import bisect_right
 from contextlib import suppress
@@ -14,26 +14,22 @@ class Aside:
 
     Args:
         path: To be created with the first rows, removed by :meth:`close`.
-
-    Attributes:
-        rows: How many there are.
-        bytes: Their size in memory.
     """
 
     def __init__(self, path: Path) -> None:
         self._path, self._starts = path, list[int]()
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
-        self.rows = self.bytes = 0
+        self._rows = 0
 
     def put(self, table: pa.Table) -> pa.Array:
         """Append rows, all of one schema. Returns their places."""
         if self._writer is None:
             self._writer = pa.ipc.new_file(self._path, table.schema)
         for batch in table.to_batches():
-            self._starts.append(self.rows)
+            self._starts.append(self._rows)
             self._writer.write_batch(batch)
-            self.rows, self.bytes = self.rows + batch.num_rows, self.bytes + batch.nbytes
-        return pa.arange(self.rows - table.num_rows, self.rows)
+            self._rows += batch.num_rows
+        return pa.arange(self._rows - table.num_rows, self._rows)
 
     def take(self, places: pa.Array) -> pa.Table:
         """The rows at some places, in their order. Nothing can be put here any more."""
