@@ -53,7 +53,7 @@ class DuckDBEngine:
     name = "duckdb"
 
     def __init__(self, scratch: Path, *, memory_mb: int, threads: int = 0) -> None:
-        self._scratch, self._memory_mb = scratch, memory_mb
+        self._scratch, self.memory_mb = scratch, memory_mb
         self._threads = threads or max(1, min(len(os.sched_getaffinity(0)), memory_mb // THREAD_MB))
         self._database: duckdb.DuckDBPyConnection | None = None
         self._opening = threading.Lock()
@@ -69,17 +69,18 @@ class DuckDBEngine:
             if not self._closed and self._database is None:
                 self._database = self._open()
 
-    def _opened(self) -> duckdb.DuckDBPyConnection:
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the one database."""
         self.warm_up()
         if self._database is None:
             raise ValueError("the engine is closed")
-        return self._database
+        return self._database.cursor()
 
     @contextmanager
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
         """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
         with ExitStack() as open_tables:
-            yield _DuckDBWorkspace(self._opened(), run_id, scratch, self._memory_mb, open_tables)
+            yield _DuckDBWorkspace(self, run_id, scratch, open_tables)
 
     def leftovers(self) -> list[str]:
         """Spill folders whose process is gone."""
@@ -111,7 +112,7 @@ class DuckDBEngine:
             config={
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                "memory_limit": _own_share(self._memory_mb),
+                "memory_limit": _own_share(self.memory_mb),
                 "temp_directory": str(spill_folder),
                 "preserve_insertion_order": "false",  # every result is ordered explicitly
                 "threads": str(self._threads),
@@ -136,18 +137,16 @@ class DuckDBEngine:
 class _DuckDBWorkspace:
     """A schema for each dataset of the run, each with a connection of its own: one may be read while another is loaded."""
 
-    def __init__(
-        self, database: duckdb.DuckDBPyConnection, run_id: str, scratch: Path, memory_mb: int, open_tables: ExitStack
-    ) -> None:
-        self._database, self._run_id, self._scratch, self._memory_mb = database, run_id, scratch, memory_mb
-        self._open_tables = open_tables
+    def __init__(self, engine: DuckDBEngine, run_id: str, scratch: Path, open_tables: ExitStack) -> None:
+        self._engine, self._run_id, self._scratch, self._open_tables = engine, run_id, scratch, open_tables
         self._count = 0
 
     def table(self, recipe: Recipe) -> Table:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
-        rows = Rows(self._scratch / f"{schema}.arrow", round(self._memory_mb * 1024 * 1024 * HELD_SHARE))
-        table = _DuckDBTable(self._database.cursor(), schema, recipe, rows, self._memory_mb)
+        memory_mb = self._engine.memory_mb
+        rows = Rows(self._scratch / f"{schema}.arrow", round(memory_mb * 1024 * 1024 * HELD_SHARE))
+        table = _DuckDBTable(self._engine.connect(), schema, recipe, rows, memory_mb)
         self._open_tables.callback(table.close)
         return table
 

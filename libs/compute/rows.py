@@ -1,10 +1,11 @@
 """The rows of a result, kept while an engine decides on their order: its sort holds where they lie, not what they are."""
 
+import ctypes
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,14 +42,20 @@ class Rows:
         """Take in rows, all of one schema. They lie one after the other; returns the place of the first."""
         first = self._rows
         self._rows, self._bytes = first + batch.num_rows, self._bytes + batch.nbytes
+        if self._file is not None:
+            self._write(self._file, batch)
+            return first
         self._held.append(batch)
-        if self._file is None and self._bytes > self._memory:
+        if self._bytes > self._memory:
             self._file = pa.ipc.new_stream(self._path, batch.schema)
-        while self._file is not None and self._held:
-            whole = self._held.pop(0)
-            self._sizes.frombytes(_row_sizes(whole).tobytes())
-            self._file.write_batch(whole)
+            while self._held:
+                self._write(self._file, self._held.pop(0))
+                _return_memory()
         return first
+
+    def _write(self, file: pa.ipc.RecordBatchStreamWriter, batch: pa.RecordBatch) -> None:
+        self._sizes.frombytes(_row_sizes(batch).tobytes())
+        file.write_batch(batch)
 
     def in_order(self, places: Iterable[pa.Array]) -> Iterator[pa.RecordBatch]:
         """The rows at some places, in pieces. Nothing can be put here any more.
@@ -58,7 +65,7 @@ class Rows:
         """
         if self._file is None:
             for some in places:
-                yield from _gathered(self._held, some.to_numpy())
+                yield from _gathered(self._held, _numbers(some))
             return
         self._file.close()
         ranks, begins = self._ranked(places)
@@ -86,7 +93,7 @@ class Rows:
         memory = max(self._memory, -(-int(sizes.sum(dtype=np.int64)) // MOST_STRETCHES))
         begins, rank, total, stretch = list[int](), 0, 0, -1
         for some in places:
-            piece = some.to_numpy()
+            piece = _numbers(some)
             ranks[piece] = np.arange(rank, rank + len(piece), dtype=np.int32)
             filled = total + np.cumsum(sizes[piece], dtype=np.int64)
             stretches = (filled - 1) // memory
@@ -111,9 +118,16 @@ class Rows:
                 for number, writer in enumerate(writers):
                     chosen = by_rank[bounds[number] : bounds[number + 1]]
                     if len(chosen):
-                        writer.write_batch(batch.take(pa.array(chosen)))
+                        writer.write_batch(batch.take(_indices(chosen)))
                         lying[number].append(here[chosen])
         return [np.concatenate(each) for each in lying]
+
+
+def _return_memory() -> None:
+    """Give the system what was let go of: an engine's results are allocated by C, which would keep it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -130,13 +144,23 @@ def _gathered(batches: Sequence[pa.RecordBatch], places: _Integers) -> Iterator[
         inside = piece[order]
         bounds = np.searchsorted(inside, starts)
         parts = [
-            batch.take(pa.array(inside[bounds[number] : bounds[number + 1]] - starts[number]))
+            batch.take(_indices(inside[bounds[number] : bounds[number + 1]] - starts[number]))
             for number, batch in enumerate(batches)
             if bounds[number] < bounds[number + 1]
         ]
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        yield pa.concat_batches(parts).take(pa.array(back))
+        yield pa.concat_batches(parts).take(_indices(back))
+
+
+def _indices(numbers: _Integers) -> pa.Array:
+    """For Arrow. ``pa.array`` would look for pandas, whose import takes 0.3 s where it is installed."""
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers.astype(np.int64, copy=False))])
+
+
+def _numbers(column: pa.Array) -> _Integers:
+    """For NumPy, without a copy. ``to_numpy`` would look for pandas, too."""
+    return cast("_Integers", np.from_dlpack(column))
 
 
 def _row_sizes(batch: pa.RecordBatch) -> _Integers:
@@ -145,7 +169,7 @@ def _row_sizes(batch: pa.RecordBatch) -> _Integers:
     rest = batch.nbytes
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
-            lengths = pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+            lengths = _numbers(pc.binary_length(column).fill_null(0))
             sizes += lengths
             rest -= int(lengths.sum())
     sizes += max(1, rest // max(1, batch.num_rows))

@@ -1,9 +1,7 @@
 """Working off the landing zone: what lies in ``manifests/`` is unfinished work, and the ledger says what to do with each."""
 
 import logging
-import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from time import sleep
 
 from libs.models import Report, ServiceUnavailable
@@ -11,7 +9,6 @@ from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Ready, finish, receive
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
-from libs.spatial_utils import crs, reading
 from libs.storage import ObjectInfo
 
 _LOG = logging.getLogger(__name__)
@@ -32,7 +29,7 @@ def process(stack: Stack, *, keys: Collection[str] | None = None, progress: Prog
     """
     waiting = [info for info in stack.landing.waiting() if keys is None or info.key in keys]
     if waiting:
-        warm_up(stack)
+        stack.warm_up()
         stack.lake.store.check()
     for info in waiting:
         report = _deal_with(stack, info, progress)
@@ -74,19 +71,6 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
             received = finish(stack, info, received.content, outcome) if outcome else None
         if received is not None:
             yield received
-
-
-def warm_up(stack: Stack) -> None:
-    """Start what takes a moment, the reading process, the engine and what knows of CRSs, and return at once. Early is best."""
-    reading.warm_up()
-    for part in (stack.engine, crs):
-        threading.Thread(target=_warm_up, args=(part.warm_up,), name="warm-up", daemon=True).start()
-
-
-def _warm_up(part: Callable[[], None]) -> None:
-    # Whoever needs the part meets it again; and no thread starts another once the program ends.
-    with suppress(ServiceUnavailable, RuntimeError):
-        part()
 
 
 def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress) -> Report | None:

@@ -1,12 +1,16 @@
 """What a use case works with: one landing zone, lake, ledger, engine and recipe registry. Chosen by ``libs.platform``."""
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from libs.compute.engine import ComputeEngine
 from libs.ledger import Ledger
+from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
+from libs.spatial_utils import crs, reading
 from libs.spatial_utils.reading import ReadLimits
 from libs.storage import DataLake, LandingZone
 from libs.transformations import Registry
@@ -29,6 +33,18 @@ class Stack:
     registry: Registry
     scratch: Path
     limits: ReadLimits
+
+    def warm_up(self) -> None:
+        """Start what takes a moment, the reading process, the engine and what knows of CRSs, and return at once."""
+        reading.warm_up()
+        for part in (self.engine, crs):
+            threading.Thread(target=_warm_up, args=(part.warm_up,), name="warm-up", daemon=True).start()
+
+
+def _warm_up(part: Callable[[], None]) -> None:
+    # Whoever needs the part meets it again; and no thread starts another once the program ends.
+    with suppress(ServiceUnavailable, RuntimeError):
+        part()
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def options(
 
 def main() -> None:
     """Run the command line; expected errors become an exit code and a text that says what to do."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's BLAS, of which we use nothing, has threads that spin at first
     gc.set_threshold(50_000)  # imports make many objects and no garbage: looking for some at every 700th takes 0.1 s
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows a question mark instead of a traceback.

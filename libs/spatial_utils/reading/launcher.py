@@ -171,11 +171,8 @@ class _Launcher:
         if self._control is not None:
             self._control.close()
         if self._process is not None:
-            try:
-                self._process.wait(timeout=_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.kill()  # it leaves nothing behind, its children go with it, and its own way out takes 0.1 s
+            self._process.wait()
         self._process = self._control = self._features = None
 
 

@@ -87,17 +87,15 @@ def ingest(
     parse_manifest(content, landing_bucket=landing.bucket)  # a wrong option is said before a gigabyte is copied
     _require_free(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
-    from libs.pipeline.process import warm_up
-    from services.cli import output, progress
-    from services.cli.place import located
-    from services.cli.report import show
+    with open_stack(settings) as stack:
+        stack.warm_up()  # while the rest is imported
+        from services.cli import output, progress
+        from services.cli.place import located
+        from services.cli.report import show
 
-    with open_stack(settings) as stack, progress.shown(quiet=as_json) as tell:
-        warm_up(stack)
-        uploading.result()
-        key = stack.landing.submit(content, batch_id)
         started = time.monotonic()
-        report = _processed(stack, key, batch_id, tell)
+        with progress.shown(quiet=as_json) as tell:
+            report = _processed(stack, uploading, content, batch_id, tell)
     if as_json:
         output.emit_json(report)
     else:
@@ -152,11 +150,13 @@ def _hint(uploads: "list[Upload]", options: "dict[str, str]") -> None:
             output.line(output.text(f"→ {said}", "cyan"), indent=2)
 
 
-def _processed(stack: "Stack", key: str, batch_id: str, tell: "Progress") -> "Report":
-    """Process the batch, or wait for the worker that was faster: a `watch` on the same landing zone."""
+def _processed(stack: "Stack", uploading: "Future[None]", content: bytes, batch_id: str, tell: "Progress") -> "Report":
+    """Submit and process the batch, or wait for the worker that was faster: a `watch` on the same landing zone."""
     from libs.pipeline.process import process
     from services.cli.report import of_state
 
+    uploading.result()
+    key = stack.landing.submit(content, batch_id)
     while True:
         for report in process(stack, keys=[key], progress=tell):
             return report
