@@ -305,7 +305,10 @@ def _result_columns(layout: Layout) -> list[str]:
 
 
 def _extent_columns() -> str:
-    return ", ".join(f"ST_{side[0].upper()}{side[1:].capitalize()}({GEOMETRY}) AS _etl_{side}" for side in _SIDES)
+    # By way of a box, the geometry is walked through once; as a struct, because a BOX_2D does not give its sides.
+    sides = {side: f"{side[1:]}_{side[0]}" for side in _SIDES}
+    box = f"CAST(ST_Extent({GEOMETRY}) AS STRUCT({', '.join(f'{name} DOUBLE' for name in sides.values())}))"
+    return ", ".join(f"{box}.{name} AS _etl_{side}" for side, name in sides.items())
 
 
 def _escaped(name: str) -> str:

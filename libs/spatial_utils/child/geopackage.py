@@ -39,13 +39,16 @@ def check(gdal: Gdal, dataset: int, layer: str, columns: Mapping[str, int]) -> N
 
 
 def _misfit(column: str, kind: int) -> str | None:
-    """The condition under which a value would not come out as it is."""
+    """The condition under which a value would not come out as it is.
+
+    Text and blobs are greater than every number (SQLite: datatypes, sort order). To compare takes half the time of ``typeof``.
+    """
     if kind == INTEGER:
-        return f"(typeof({column}) NOT IN ('integer', 'null') OR {column} NOT {_INT32})"
+        return f"({column} NOT {_INT32} OR {column} <> CAST({column} AS INTEGER))"
     if kind == INTEGER64:
-        return f"typeof({column}) NOT IN ('integer', 'null')"
+        return f"({column} >= '' OR {column} <> CAST({column} AS INTEGER))"
     if kind == REAL:
-        return f"typeof({column}) NOT IN ('real', 'integer', 'null')"
+        return f"{column} >= ''"
     return None
 
 
