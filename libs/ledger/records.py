@@ -159,11 +159,15 @@ class Records:
 
     def datasets(self) -> Iterator[Asset]:
         """The latest version of each dataset, in the order of their ids."""
+        return (asset for each in self.latest_versions().items() if (asset := self.asset(*each)))
+
+    def latest_versions(self) -> dict[str, int]:
+        """The number of the latest version of each dataset, in the order of their ids. Reads no documents."""
         latest: dict[str, int] = {}
         for identity in self.store.ids("assets"):
             dataset_id = identity.rpartition("@")[0]
             latest[dataset_id] = max(latest.get(dataset_id, 0), _version(identity))
-        return (asset for dataset_id, version in sorted(latest.items()) if (asset := self.asset(dataset_id, version)))
+        return dict(sorted(latest.items()))
 
     def lineage(self, dataset_id: str, version: int) -> Lineage | None:
         """How a version was made."""

@@ -19,6 +19,8 @@ SPATIAL = ("pyarrow", "_duckdb", "duckdb", "pyogrio", "gdal", "pyproj", "adbc", 
 
 DATASETS = """query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset { assetMaterializations {
   runId metadataEntries { label ... on IntMetadataEntry { intValue } ... on MarkdownMetadataEntry { mdStr } } } } } }"""
+CHECKS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetChecksOrError {
+  ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
 RUNS = """{ runsOrError(filter: {pipelineName: "ingest"}) { ... on Runs { results { runId status } } } }"""
 FAILED = """{ runsOrError(filter: {pipelineName: "ingest", statuses: [FAILURE]}) { ... on Runs { results { eventConnection {
   events { ... on ExecutionStepFailureEvent { failureMetadata { description } } } } } } } }"""
@@ -53,6 +55,11 @@ class Platform:
 
     def seen(self, dataset_id: str) -> list[dict[str, Any]]:
         return seen(self.processes.url, dataset_id)
+
+    def checks(self, dataset_id: str) -> list[dict[str, Any]]:
+        """What the page of a dataset that has a definition shows on its tab of checks."""
+        node = self.ask(CHECKS, key={"path": [dataset_id]})["assetNodeOrError"]
+        return node.get("assetChecksOrError", {}).get("checks", [])
 
     def submit(self, batch_id: str, content: str) -> None:
         """As an uploader would: the file first, then the manifest."""
@@ -98,6 +105,11 @@ def test_submitted_files_are_seen_and_a_run_that_is_ended_leaves_nothing(platfor
         mapped = Path(f"/proc/{processes.running[name].pid}/maps").read_text().lower()
         assert [library for library in SPATIAL if library in mapped] == [], name
     assert "duckdb" in Path(f"/proc/{processes.running[CODE_SERVER].pid}/maps").read_text().lower()
+
+    processes.stop(CODE_SERVER)
+    processes.start(CODE_SERVER)
+    (check,) = until(lambda: platform.checks("first"), 60)
+    assert check == {"name": "self_check", "executionForLatestMaterialization": {"status": "SUCCEEDED"}}
 
     before = platform.runs().keys()
     platform.submit("long", points(400_000))

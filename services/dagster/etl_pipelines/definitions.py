@@ -1,10 +1,12 @@
 """Everything that Dagster knows of the platform, brought together. Nothing is decided here: see the packages beside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from services.dagster.etl_pipelines.assets.known import known_datasets, specs
+from services.dagster.etl_pipelines.checks.self_check import self_checks
 from services.dagster.etl_pipelines.jobs import upkeep
 from services.dagster.etl_pipelines.jobs.ingest import ingest
 from services.dagster.etl_pipelines.resources.stack import stack
@@ -13,13 +15,16 @@ from services.dagster.etl_pipelines.sensors.landing_zone import landing_zone
 from services.dagster.etl_pipelines.sensors.start import start
 
 
-def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Sequence[str] = ()) -> dg.Definitions:
     """The definitions.
 
     Args:
         resource_overrides: Resources to use instead of those that the settings choose, by name; a test gives its own ``stack``.
+        datasets: Ids of those that have a definition, with which Dagster shows an overview and checks of them.
     """
     return dg.Definitions(
+        assets=specs(datasets),
+        asset_checks=self_checks(datasets),
         jobs=[ingest, upkeep.reconcile, upkeep.gc, upkeep.verify],
         sensors=[landing_zone, start],
         schedules=SCHEDULES,
@@ -28,4 +33,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     )
 
 
-defs = build_defs()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What a code server serves, and what a run's worker works with."""
+    return build_defs(datasets=known_datasets())
