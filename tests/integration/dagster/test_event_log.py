@@ -1,11 +1,14 @@
 """Our log of events beside Dagster's own, on one and the same instance: each reads what the other wrote."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 
 from services.dagster import event_log
 
@@ -53,3 +56,24 @@ def test_what_is_written_is_what_dagster_itself_reads(ours: dg.DagsterInstance, 
             assert any("self_check" in message for message in told)
         reports.execute_in_process(instance=plain, tags={"number": str(RUNS)})
     assert numbers(ours) == list(range(RUNS + 1))
+
+
+def test_a_run_s_file_is_marked_like_dagster_s_own_without_a_look_at_every_migration(
+    ours: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = [], ScriptDirectory.from_config
+    monkeypatch.setattr(ScriptDirectory, "from_config", lambda config: looks.append(config) or look(config))
+    run = [reports.execute_in_process(instance=ours, tags={"number": str(number)}).run_id for number in range(3)][-1]
+    assert len(looks) <= 1
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as plain:
+        other = reports.execute_in_process(instance=plain, tags={"number": "3"}).run_id
+        assert made_of(plain, run) == made_of(plain, other)
+
+
+def made_of(instance: dg.DagsterInstance, run: str) -> tuple[object, ...]:
+    """What a run's file is besides its events: migration, journal, tables and indexes."""
+    with closing(sqlite3.connect(instance.event_log_storage.path_for_shard(run))) as database:  # type: ignore[attr-defined]
+        return tuple(
+            sorted(database.execute(sql).fetchall(), key=str)
+            for sql in ("SELECT * FROM alembic_version", "PRAGMA journal_mode", "SELECT type, name, sql FROM sqlite_master")
+        )
