@@ -1,5 +1,6 @@
 """Everything that Dagster knows of the platform, brought together. Nothing is decided here: see the packages beside."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,4 +37,6 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Se
 @dg.definitions
 def defs() -> dg.Definitions:
     """What a code server serves, and what a run's worker works with."""
-    return build_defs(datasets=known_datasets())
+    built = build_defs(datasets=known_datasets())
+    gc.freeze()  # what is loaded stays: or runs' garbage would be looked for only when it comes to a quarter of all this
+    return built
