@@ -39,4 +39,5 @@ def defs() -> dg.Definitions:
     """What a code server serves, and what a run's worker works with."""
     built = build_defs(datasets=known_datasets())
     gc.freeze()  # what is loaded stays: or runs' garbage would be looked for only when it comes to a quarter of all this
+    gc.collect()  # has that quarter counted anew
     return built
