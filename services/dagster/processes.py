@@ -116,7 +116,7 @@ class Processes:
             module = ["-m", "services.dagster.etl_pipelines.definitions", "-d", str(_ROOT), "--location-name", "spatial-etl"]
             return ["dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(self.code_port), *module]
         if name == DAEMON:
-            return ["dagster._daemon", "run", "--workspace", str(self.workspace)]
+            return ["services.dagster.daemon", "run", "--workspace", str(self.workspace)]
         return ["dagster_webserver", "--host", "127.0.0.1", "--port", str(self.port), "--workspace", str(self.workspace)]
 
     def _wait_for(self, name: str) -> None:
