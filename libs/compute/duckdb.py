@@ -31,8 +31,8 @@ SCAN_ROWS = 16_384
 RESULT_ROWS = 65_536
 RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
-HELD_SHARE = 2 / 3
-"""Of the memory, how much rows of a result may take before they go into a file. The rest is DuckDB's."""
+HELD_SHARE, OWN_SHARE = 0.6, 1 / 3
+"""Of the memory, how much rows of a result may take before they go into a file, and how much is DuckDB's; some is on its way."""
 THREAD_MB = 96
 """Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
@@ -293,7 +293,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _own_share(memory_mb: int) -> str:
-    return f"{round(memory_mb * (1 - HELD_SHARE))}MiB"
+    return f"{round(memory_mb * OWN_SHARE)}MiB"
 
 
 def _result_columns(layout: Layout) -> list[str]:
