@@ -6,7 +6,7 @@ as often: as much as a small batch takes. Loads nothing but Dagster, since webse
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,19 +69,15 @@ class EventLog(SqliteEventLogStorage):
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
         """Tables in a file that has none, and the newest migration's mark. Looks at the migrations once, not for each file."""
         if not for_index_shard:
-            try:
-                with engine.connect() as connection:
-                    marks = MigrationContext.configure(connection)
-                    if marks.get_current_revision() is None:
-                        connection.execute(text("PRAGMA journal_mode = WAL"))
-                        SqlEventLogStorageMetadata.create_all(connection)
-                        marks.stamp(_migrations(), "head")
-                        connection.commit()
-            except DatabaseError:  # another process is at it: Dagster knows how to wait for that
-                pass
-            else:
+            with suppress(DatabaseError), engine.connect() as connection:
+                marks = MigrationContext.configure(connection)
+                if marks.get_current_revision() is None:
+                    connection.execute(text("PRAGMA journal_mode = WAL"))
+                    SqlEventLogStorageMetadata.create_all(connection)
+                    marks.stamp(_migrations(), "head")
+                    connection.commit()
                 return
-        super()._initdb(engine, for_index_shard)
+        super()._initdb(engine, for_index_shard)  # when another process is at it, too: Dagster knows how to wait for that
 
     @override
     @contextmanager

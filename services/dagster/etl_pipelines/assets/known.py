@@ -5,6 +5,7 @@ A dataset that is new is seen by its events at once, and has its definition when
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
@@ -30,10 +31,8 @@ def known_datasets() -> list[str]:
 def _read() -> list[str]:
     try:
         ledger = open_ledger(Settings())
-        try:
+        with closing(ledger.store):
             return list(ledger.latest_versions())
-        finally:
-            ledger.store.close()
     except ServiceUnavailable as error:
         logging.getLogger(__name__).warning("%s No dataset has a definition until the code server starts again.", error)
         return []
