@@ -29,7 +29,7 @@ WORKER = "worker"
 PATIENCE = 300.0
 """Seconds to wait for what must happen."""
 
-_COMMANDS = {CODE_SERVER: "dagster api grpc", DAEMON: "dagster._daemon run", WORKER: "multiprocessing.spawn"}
+_COMMANDS = {CODE_SERVER: "dagster api grpc", DAEMON: "services.dagster.daemon run", WORKER: "multiprocessing.spawn"}
 _URL = re.compile(r"UI is at (\S+);")
 
 

@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 BATCHES = 200
 KILLS = 3
 """Of each kind of process."""
+MOST = 3 * BATCHES
+"""Batches after which a kind of process that never lived was not recognized."""
 WAVE = 16
 """Batches that are delivered at a time."""
 LARGE = 20_000
@@ -59,6 +61,7 @@ def test_killed_at_random_moments(orchestrated: Orchestrated, cli: Any) -> None:
             return sum(1 for _ in stack.landing.store.list("reports/"))
 
         while due:
+            assert len(batches) < MOST, f"not killed: {due}"
             deliver(WAVE)
             moment = chance.randrange(reported(), len(batches))
             until(lambda moment=moment: reported() >= moment, pause=0.02)
