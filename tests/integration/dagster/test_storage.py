@@ -1,4 +1,4 @@
-"""Our log of events beside Dagster's own, on one and the same instance: each reads what the other wrote."""
+"""Our storages beside Dagster's own, on one and the same instance: each reads what the other wrote."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ import pytest
 import yaml
 from alembic.script import ScriptDirectory
 
-from services.dagster import event_log
+from services.dagster import storage
 
 pytestmark = pytest.mark.integration
 
-OURS = yaml.safe_load(Path(event_log.__file__).with_name("sqlite.yaml").read_text())
-RUNS = event_log._KEPT_ENGINES + 4
+OURS = yaml.safe_load(Path(storage.__file__).with_name("sqlite.yaml").read_text())
+RUNS = storage._KEPT_ENGINES + 4
 
 
 @dg.op
@@ -44,12 +44,13 @@ def numbers(instance: dg.DagsterInstance) -> list[int]:
 
 
 def test_what_is_written_is_what_dagster_itself_reads(ours: dg.DagsterInstance, tmp_path: Path) -> None:
-    assert isinstance(ours.event_log_storage, event_log.EventLog)
+    assert isinstance(ours.event_log_storage, storage.EventLog)
     runs = [reports.execute_in_process(instance=ours, tags={"number": str(number)}).run_id for number in range(RUNS)]
     assert numbers(ours) == list(range(RUNS))
     with dg.DagsterInstance.local_temp(str(tmp_path)) as plain:
-        assert type(plain.event_log_storage) is not event_log.EventLog
+        assert type(plain.event_log_storage) is not storage.EventLog
         assert numbers(plain) == list(range(RUNS))
+        assert {run.run_id for run in plain.get_runs()} == set(runs)
         for run in (runs[0], runs[-1]):  # one whose engine was let go, and one that is kept
             told = [entry.message for entry in plain.all_logs(run)]
             assert told == [entry.message for entry in ours.all_logs(run)]
@@ -70,9 +71,47 @@ def test_a_run_s_file_is_marked_like_dagster_s_own_without_a_look_at_every_migra
         assert made_of(plain, run) == made_of(plain, other)
 
 
+def test_an_instance_is_opened_without_a_look_at_the_migrations(
+    ours: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_storages(ours)
+    run = reports.execute_in_process(instance=ours, tags={"number": "1"}).run_id
+    made = {path: path.read_bytes() for path in tmp_path.rglob("*.db")}
+    assert {path.stem for path in made} == {"runs", "schedules", "index", run}
+
+    def look(_: object) -> None:
+        raise AssertionError("the migrations are loaded")
+
+    monkeypatch.setattr(ScriptDirectory, "from_config", look)
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as again:
+        assert [found.run_id for found in again.get_runs()] == [run]
+        assert again.all_instigator_state() == []
+        assert numbers(again) == [1]
+
+
+def test_the_files_are_made_like_dagster_s_own(ours: dg.DagsterInstance, tmp_path: Path) -> None:
+    open_storages(ours)
+    other = tmp_path / "other"
+    other.mkdir()
+    with dg.DagsterInstance.local_temp(str(other)) as plain:
+        open_storages(plain)
+        for file in ("history/runs.db", "schedules/schedules.db", "history/runs/index.db"):
+            assert made(tmp_path / file) == made(other / file), file
+
+
+def open_storages(instance: dg.DagsterInstance) -> None:
+    """Each is opened when it is asked for."""
+    assert all([instance.run_storage, instance.schedule_storage, instance.event_log_storage])
+
+
 def made_of(instance: dg.DagsterInstance, run: str) -> tuple[object, ...]:
-    """What a run's file is besides its events: migration, journal, tables and indexes."""
-    with closing(sqlite3.connect(instance.event_log_storage.path_for_shard(run))) as database:  # type: ignore[attr-defined]
+    """What a run's file is besides its events."""
+    return made(instance.event_log_storage.path_for_shard(run))  # type: ignore[attr-defined]
+
+
+def made(file: Path | str) -> tuple[object, ...]:
+    """Migration, journal, tables and indexes of a database."""
+    with closing(sqlite3.connect(file)) as database:
         return tuple(
             sorted(database.execute(sql).fetchall(), key=str)
             for sql in ("SELECT * FROM alembic_version", "PRAGMA journal_mode", "SELECT type, name, sql FROM sqlite_master")

@@ -1,7 +1,9 @@
-"""Dagster's log of events in SQLite, without opening files and asking for the schema anew with every event.
+"""Dagster's records in SQLite, without opening files and asking for the schema anew with every event and every look.
 
-Dagster's own class makes an engine and a connection and looks at the schema, several times for one event, and waits for the disk
-as often: as much as a small batch takes. Loads nothing but Dagster, since webserver and daemon load it, too.
+Dagster's own log of events makes an engine and a connection and looks at the schema, several times for one event, and waits for
+the disk as often: as much as a small batch takes. And each of its storages loads all migrations whenever it is opened, some 170
+modules: a quarter of a second for each run, and garbage for a long time after each look of a sensor. Here they are loaded to make
+a file, not to open one. Loads nothing but Dagster, since webserver and daemon load it, too.
 """
 
 import os
@@ -17,8 +19,10 @@ from dagster import Field, StringSource
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sql import create_engine, get_alembic_config
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError
@@ -48,8 +52,7 @@ class EventLog(SqliteEventLogStorage):
     @classmethod
     @override
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "EventLog":
-        own = Path(os.environ.get("DAGSTER_HOME", ".")) / "history" / "runs"  # where Dagster itself would have it
-        return cls(config_value.get("base_dir", str(own)), inst_data)
+        return cls(config_value.get("base_dir", _own_folder("history", "runs")), inst_data)
 
     @override
     def has_table(self, table_name: str) -> bool:
@@ -67,15 +70,16 @@ class EventLog(SqliteEventLogStorage):
 
     @override
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
-        """Tables in a file that has none, and the newest migration's mark. Looks at the migrations once, not for each file."""
-        if not for_index_shard:
-            with suppress(DatabaseError), engine.connect() as connection:
-                marks = MigrationContext.configure(connection)
-                if marks.get_current_revision() is None:
-                    connection.execute(text("PRAGMA journal_mode = WAL"))
-                    SqlEventLogStorageMetadata.create_all(connection)
-                    marks.stamp(_migrations(), "head")
-                    connection.commit()
+        """Tables in a file that has none, and the newest migration's mark. Loads the migrations once, not for each file."""
+        with suppress(DatabaseError), engine.connect() as connection:
+            marks = MigrationContext.configure(connection)
+            if marks.get_current_revision() is not None:
+                return
+            if not for_index_shard:
+                connection.execute(text("PRAGMA journal_mode = WAL"))
+                SqlEventLogStorageMetadata.create_all(connection)
+                marks.stamp(_migrations(), "head")
+                connection.commit()
                 return
         super()._initdb(engine, for_index_shard)  # when another process is at it, too: Dagster knows how to wait for that
 
@@ -104,9 +108,57 @@ class EventLog(SqliteEventLogStorage):
         return engine
 
 
+class RunStorage(SqliteRunStorage):
+    """Dagster's own, which loads the migrations to make its file, not to open it."""
+
+    @classmethod
+    @override
+    def config_type(cls) -> Any:
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    @override
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "RunStorage":
+        folder = config_value.get("base_dir", _own_folder("history"))
+        file = create_db_conn_string(folder, "runs")
+        return cls(file, inst_data) if _is_made(file) else cls.from_local(folder, inst_data)
+
+
+class ScheduleStorage(SqliteScheduleStorage):
+    """Likewise."""
+
+    @classmethod
+    @override
+    def config_type(cls) -> Any:
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    @override
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "ScheduleStorage":
+        folder = config_value.get("base_dir", _own_folder("schedules"))
+        file = create_db_conn_string(folder, "schedules")
+        if not _is_made(file):
+            cls.from_local(folder)
+        return cls(file, inst_data)
+
+
+def _own_folder(*names: str) -> str:
+    """Where Dagster itself would have a storage."""
+    return str(Path(os.environ.get("DAGSTER_HOME", "."), *names))
+
+
+def _is_made(file: str) -> bool:
+    """Whether a database bears the mark of a migration, which Dagster sets last."""
+    try:
+        with create_engine(file, poolclass=NullPool).connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() is not None
+    except DatabaseError:  # its folder is missing, or another process is at it: Dagster knows what to do
+        return False
+
+
 @cache
 def _migrations() -> ScriptDirectory:
-    """Dagster's, which it loads for each file: some 170 modules, a quarter of a second, and garbage for a long time after."""
+    """Dagster's own."""
     return ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
 
 
