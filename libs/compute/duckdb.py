@@ -31,8 +31,8 @@ SCAN_ROWS = 16_384
 RESULT_ROWS = 65_536
 RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
-HELD_SHARE, OWN_SHARE = 0.6, 1 / 3
-"""Of the memory, how much rows of a result may take before they go into a file, and how much is DuckDB's; some is on its way."""
+OWN_SHARE = 1 / 3
+"""Of the memory, how much is DuckDB's."""
 THREAD_MB = 96
 """Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
@@ -148,7 +148,7 @@ class _DuckDBWorkspace:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
         memory_mb = self._engine.memory_mb
-        rows = Rows(self._scratch / f"{schema}.arrow", round(memory_mb * 1024 * 1024 * HELD_SHARE))
+        rows = Rows.in_share(self._scratch / f"{schema}.arrow", memory_mb)
         table = _DuckDBTable(self._engine.connect(), schema, recipe, rows, memory_mb)
         self._open_tables.callback(table.close)
         return table

@@ -1,52 +1,42 @@
-"""The Hilbert curve in SQL, for an engine without a function for it: the same as DuckDB's ``ST_Hilbert``, 16 bits an axis."""
+"""The Hilbert curve, for an engine without a function for it: the same as DuckDB's ``ST_Hilbert``, 16 bits an axis."""
 
 from functools import cache
 from math import isfinite
+from typing import TypeAlias
 
-from libs.models import BBox
+import numpy as np
+import numpy.typing as npt
+
+Cells: TypeAlias = npt.NDArray[np.int32]
 
 _STEP = 4
 """Bits of each axis that one look into the table settles."""
 _CELLS = 2**16 - 1
 
 
-def cell(place: str, low: float, high: float) -> str:
-    """SQL: the cell of a coordinate between two others, without underflow, at which PostgreSQL raises."""
+def cells(places: npt.NDArray[np.float64], low: float, high: float) -> Cells:
+    """The cells of coordinates between two others; the nearest, of one that lies outside."""
     width = high - low
     factor = _CELLS / width if width else 0.0
-    if not isfinite(width) or not isfinite(factor) or not factor:
-        return "0"
-    offset = f"({place} - {_number(low)})"
-    return f"CASE WHEN {offset} < {_number(width / 2**17)} THEN 0 ELSE floor({offset} * {_number(factor)})::integer END"
+    if not isfinite(width) or not isfinite(factor):
+        factor = 0.0
+    return np.clip((places - low) * factor, 0, _CELLS).astype(np.int32)
 
 
-def centre(low: str, high: str) -> str:
-    """SQL: the middle of two coordinates, without overflow or underflow."""
-    return (
-        f"(CASE WHEN abs({low}) > 1e-300 THEN {low} / 2 ELSE 0 END + CASE WHEN abs({high}) > 1e-300 THEN {high} / 2 ELSE 0 END)"
-    )
-
-
-def distance(x: str, y: str) -> str:
-    """SQL: how far along the curve a cell lies."""
-    steps: list[str] = []
-    found = "0"
+def distance(x: Cells, y: Cells) -> npt.NDArray[np.int64]:
+    """How far along the curve cells lie."""
+    mask = 2**_STEP - 1
+    found = np.zeros(len(x), np.int32)
+    total = np.zeros(len(x), np.int64)
     for shift in range(16 - _STEP, -1, -_STEP):
-        mask = 2**_STEP - 1
-        here = f"((({x} >> {shift}) & {mask}) << {_STEP} | (({y} >> {shift}) & {mask}))"
-        index = f"({found} & {-(4**_STEP)} | {here})" if steps else here
-        found = f"({_table()})[{index} + 1]"
-        steps.append(f"(({found} & {4**_STEP - 1})::bigint << {2 * shift})")
-    return " | ".join(steps)
-
-
-def bounds(bbox: BBox) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The sides of an extent, by axis."""
-    return (bbox[0], bbox[2]), (bbox[1], bbox[3])
+        here = ((x >> shift) & mask) << _STEP | ((y >> shift) & mask)
+        found = _table()[(found & -(4**_STEP)) | here]
+        total |= (found & (4**_STEP - 1)).astype(np.int64) << (2 * shift)
+    return total
 
 
 @cache
-def _table() -> str:
+def _table() -> Cells:
     """By state, and bits of x and of y: the way along the curve, and above it the next state."""
     entries = []
     for state in range(4):
@@ -61,8 +51,4 @@ def _table() -> str:
                     if not up:
                         swap, flip = swap ^ 1, flip ^ right
                 entries.append((swap | flip << 1) << (2 * _STEP) | way)
-    return f"'{{{','.join(map(str, entries))}}}'::integer[]"
-
-
-def _number(value: float) -> str:
-    return f"'{value!r}'::float8"
+    return np.array(entries, np.int32)

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from libs.compute import hilbert
 from libs.compute.batching import read_ahead
 from libs.compute.carriage import carried_schema
 from libs.compute.columns import Carrier, Columns
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, schema_name
 from libs.compute.layout import Layout
+from libs.compute.order import Order
 from libs.compute.postgres import Connection, Server, StatementFailed
+from libs.compute.rows import Rows
 from libs.models import BBox, Changes, Rejected, ServiceUnavailable
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis, Recipe
@@ -68,7 +69,7 @@ class PostGISEngine:
 
     Args:
         server: The database, which has PostGIS.
-        memory_mb: What a statement may hold before it spills to the server's disk, in MiB.
+        memory_mb: What a statement may hold before it spills to the server's disk, and the same here for its result, in MiB.
         threads: Processes of the server that work on a statement, beside the one that writes what they make (counting that
             one was slower); 0 for as many as this machine has cores.
         statement_seconds: How long a statement may take.
@@ -77,7 +78,7 @@ class PostGISEngine:
     name = "postgis"
 
     def __init__(self, server: Server, *, memory_mb: int, threads: int = 0, statement_seconds: float = 3600) -> None:
-        self._server = server
+        self._server, self.memory_mb = server, memory_mb
         workers = threads or len(os.sched_getaffinity(0))
         self._session = {
             "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO", "client_min_messages": "error", "extra_float_digits": "1",
@@ -183,14 +184,16 @@ class _PostGISWorkspace:
 
     def table(self, recipe: Recipe) -> Table:
         self._count += 1
-        table = _PostGISTable(self._engine, schema_name(self._run_id, self._count), recipe, self._scratch)
+        schema = schema_name(self._run_id, self._count)
+        rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
+        table = _PostGISTable(self._engine, schema, recipe, self._scratch / schema, rows)
         self._open_tables.callback(table.close)
         return table
 
 
 class _PostGISTable:
-    def __init__(self, engine: PostGISEngine, schema: str, recipe: Recipe, scratch: Path) -> None:
-        self._engine, self._schema, self._recipe, self._scratch = engine, schema, recipe, scratch
+    def __init__(self, engine: PostGISEngine, schema: str, recipe: Recipe, aside: Path, result: Rows) -> None:
+        self._engine, self._schema, self._recipe, self._aside, self._result = engine, schema, recipe, aside, result
         self._first: Source | None = None
         self._columns: Columns | None = None
         self._rows = 0
@@ -239,12 +242,13 @@ class _PostGISTable:
             if "transform" not in str(error):
                 raise
             audits = self._run_stages_guarded()
-        return _PostGISProcessed(self._connection, self._layout, self._columns, self._layout.changes(audits))
+        return _PostGISProcessed(self._connection, self._layout, self._columns, self._layout.changes(audits), self._result)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._connection.cancel()
+            self._result.close()
             if self._columns is not None:
                 self._columns.close()
             try:
@@ -267,7 +271,7 @@ class _PostGISTable:
         dialect = PostGis(self._srid_of)
         self._layout = Layout.plan_for(self._first, self._recipe, dialect)
         attributes = pa.schema([item for item in source.schema if item.name != GEOMETRY])
-        self._columns = Columns(attributes, self._scratch / self._schema)
+        self._columns = Columns(attributes, self._aside)
         own = [(dialect.known_as(name), carrier) for name, carrier in zip(attributes.names, self._columns.carriers, strict=True)]
         raw = [(ROW, Carrier("bigint", pa.int64())), *own]
         if GEOMETRY in source.schema.names:
@@ -362,8 +366,10 @@ class _PostGISTable:
 
 
 class _PostGISProcessed:
-    def __init__(self, connection: Connection, layout: Layout, columns: Columns, changes: Changes) -> None:
-        self._connection, self._layout, self._columns = connection, layout, columns
+    """The server gives the rows as they lie there, by several processes; their order is found here, from little of each."""
+
+    def __init__(self, connection: Connection, layout: Layout, columns: Columns, changes: Changes, result: Rows) -> None:
+        self._connection, self._layout, self._columns, self._result = connection, layout, columns, result
         self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
         sides = (
             [f"{name[1:]}({sql}) FILTER (WHERE {_HAS_EXTENT})" for name, sql in _SIDE.items()]
@@ -377,23 +383,18 @@ class _PostGISProcessed:
     def batches(self) -> Iterator[pa.RecordBatch]:
         names = [PostGis().identifier(name) for name in self._layout.attributes]
         if self._layout.has_geometry:
-            box = [f"CASE WHEN {_HAS_EXTENT} THEN {sql} END AS _etl_{name}" for name, sql in _SIDE.items()]
-            names += [f"{_WKB} AS {GEOMETRY}", *box]
-        order, source = list(self._layout.plan.order), TARGET
-        if self.bbox is not None:
-            axes = zip("xy", hilbert.bounds(self.bbox), strict=True)
-            cells = [
-                f"{hilbert.cell(hilbert.centre(_SIDE[f'{axis}min'], _SIDE[f'{axis}max']), *ends)} AS _etl_{axis}"
-                for axis, ends in axes
-            ]
-            source = f"(SELECT *, {', '.join(cells)}, {PostGis.fence}_cell FROM {TARGET}) AS placed"
-            order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN {hilbert.distance('_etl_x', '_etl_y')} END")
-        what = ", ".join([*names, "NULL AS _etl_end"])  # COPY wants a column, and a table may have none
-        sql = f"SELECT {what} FROM {source} WHERE {self._layout.kept} ORDER BY {', '.join(order)}"
+            names.append(f"{_WKB} AS {GEOMETRY}")
+            names += [f"CASE WHEN {_HAS_EXTENT} THEN {sql} END AS _etl_{name}" for name, sql in _SIDE.items()]
+        own, marks = len(names), self._layout.plan.order
+        order = Order(self.bbox)
+        sql = f"SELECT {', '.join([*names, *marks])} FROM {TARGET} WHERE {self._layout.kept}"
         for batch in self._connection.stream(sql):
-            yield self._result(batch)
+            self._result.put(self._restored(batch))
+            order.add(batch.columns[own - len(_SIDES) : own], batch.columns[own:])
+        self._connection.execute(f"DROP TABLE {TARGET}")
+        yield from self._result.in_order(order.places())
 
-    def _result(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _restored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         attributes = len(self._layout.attributes)
         columns = [
             self._columns.restored(column, type_)

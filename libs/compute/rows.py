@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 
 PIECE_ROWS = 65_536
 """Rows that are brought into their order at once."""
+HELD_SHARE = 0.6
+"""Of an engine's memory, how much the rows of a result may take before they go into a file; some is on its way."""
 MOST_STRETCHES = 256
 """Files that are written at once. A result that would need more of them takes more memory than it should."""
 
-_Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
 class Rows:
@@ -37,6 +39,11 @@ class Rows:
         self._file: pa.ipc.RecordBatchStreamWriter | None = None
         self._sizes = array("i")  # grows without a copy beside it, unlike a list that is joined at last
         self._bytes = self._rows = 0
+
+    @classmethod
+    def in_share(cls, path: Path, memory_mb: int) -> "Rows":
+        """With their share of an engine's memory, in MiB."""
+        return cls(path, round(memory_mb * 1024 * 1024 * HELD_SHARE))
 
     def put(self, batch: pa.RecordBatch) -> int:
         """Take in rows, all of one schema. They lie one after the other; returns the place of the first."""
@@ -65,7 +72,7 @@ class Rows:
         """
         if self._file is None:
             for some in places:
-                yield from _gathered(self._held, _numbers(some))
+                yield from _gathered(self._held, numbers(some))
             return
         self._file.close()
         ranks, begins = self._ranked(places)
@@ -87,13 +94,13 @@ class Rows:
                 self._file.close()
             self._path.unlink(missing_ok=True)
 
-    def _ranked(self, places: Iterable[pa.Array]) -> tuple[_Integers, list[int]]:
+    def _ranked(self, places: Iterable[pa.Array]) -> tuple[Integers, list[int]]:
         """Which each row is in the order, -1 for one that is not wanted; which begin a stretch, and their number at the end."""
         sizes, ranks = np.frombuffer(self._sizes, np.int32), np.full(self._rows, -1, np.int32)
         memory = max(self._memory, -(-int(sizes.sum(dtype=np.int64)) // MOST_STRETCHES))
         begins, rank, total, stretch = list[int](), 0, 0, -1
         for some in places:
-            piece = _numbers(some)
+            piece = numbers(some)
             ranks[piece] = np.arange(rank, rank + len(piece), dtype=np.int32)
             filled = total + np.cumsum(sizes[piece], dtype=np.int64)
             stretches = (filled - 1) // memory
@@ -103,9 +110,9 @@ class Rows:
         self._sizes = array("i")
         return ranks, [*begins, rank]
 
-    def _deal_out(self, ranks: _Integers, begins: Sequence[int], paths: Sequence[Path]) -> list[_Integers]:
+    def _deal_out(self, ranks: Integers, begins: Sequence[int], paths: Sequence[Path]) -> list[Integers]:
         """Write each row into the file of its stretch. The ranks of each file's rows, as they lie there."""
-        lying: list[list[_Integers]] = [[] for _ in paths]
+        lying: list[list[Integers]] = [[] for _ in paths]
         start = 0
         with ExitStack() as files:
             writers: list[pa.ipc.RecordBatchStreamWriter] = []
@@ -118,7 +125,7 @@ class Rows:
                 for number, writer in enumerate(writers):
                     chosen = by_rank[bounds[number] : bounds[number + 1]]
                     if len(chosen):
-                        writer.write_batch(batch.take(_indices(chosen)))
+                        writer.write_batch(batch.take(indices(chosen)))
                         lying[number].append(here[chosen])
         return [np.concatenate(each) for each in lying]
 
@@ -135,7 +142,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         yield from reader
 
 
-def _gathered(batches: Sequence[pa.RecordBatch], places: _Integers) -> Iterator[pa.RecordBatch]:
+def _gathered(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[pa.RecordBatch]:
     """The rows at some places of batches that lie one after the other."""
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
     for first in range(0, len(places), PIECE_ROWS):
@@ -144,32 +151,32 @@ def _gathered(batches: Sequence[pa.RecordBatch], places: _Integers) -> Iterator[
         inside = piece[order]
         bounds = np.searchsorted(inside, starts)
         parts = [
-            batch.take(_indices(inside[bounds[number] : bounds[number + 1]] - starts[number]))
+            batch.take(indices(inside[bounds[number] : bounds[number + 1]] - starts[number]))
             for number, batch in enumerate(batches)
             if bounds[number] < bounds[number + 1]
         ]
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        yield pa.concat_batches(parts).take(_indices(back))
+        yield pa.concat_batches(parts).take(indices(back))
 
 
-def _indices(numbers: _Integers) -> pa.Array:
+def indices(numbers: Integers) -> pa.Array:
     """For Arrow. ``pa.array`` would look for pandas, whose import takes 0.3 s where it is installed."""
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers.astype(np.int64, copy=False))])
 
 
-def _numbers(column: pa.Array) -> _Integers:
+def numbers(column: pa.Array) -> Integers:
     """For NumPy, without a copy. ``to_numpy`` would look for pandas, too."""
-    return cast("_Integers", np.from_dlpack(column))
+    return cast("Integers", np.from_dlpack(column))
 
 
-def _row_sizes(batch: pa.RecordBatch) -> _Integers:
+def _row_sizes(batch: pa.RecordBatch) -> Integers:
     """Bytes of each row: text and binary values by their length, all else at the average."""
     sizes = np.zeros(batch.num_rows, np.int32)
     rest = batch.nbytes
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
-            lengths = _numbers(pc.binary_length(column).fill_null(0))
+            lengths = numbers(pc.binary_length(column).fill_null(0))
             sizes += lengths
             rest -= int(lengths.sum())
     sizes += max(1, rest // max(1, batch.num_rows))
