@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from services.dagster.etl_pipelines.assets.known import known_datasets, specs
-from services.dagster.etl_pipelines.checks.self_check import self_checks
+from services.dagster.etl_pipelines.checks.known import checks
 from services.dagster.etl_pipelines.jobs import upkeep
 from services.dagster.etl_pipelines.jobs.ingest import ingest
 from services.dagster.etl_pipelines.resources.stack import stack
@@ -25,7 +25,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Se
     """
     return dg.Definitions(
         assets=specs(datasets),
-        asset_checks=self_checks(datasets),
+        asset_checks=checks(datasets),
         jobs=[ingest, upkeep.reconcile, upkeep.gc, upkeep.verify],
         sensors=[landing_zone, start],
         schedules=SCHEDULES,

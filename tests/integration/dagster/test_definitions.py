@@ -9,11 +9,13 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 
 from services.dagster.etl_pipelines.assets import known
+from services.dagster.etl_pipelines.checks.in_time import WAITING
 from services.dagster.etl_pipelines.definitions import build_defs, defs
 
 pytestmark = pytest.mark.integration
 
 A, B = dg.AssetKey("a"), dg.AssetKey("b")
+IN_TIME = dg.AssetCheckKey(WAITING, "in_time")
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +41,8 @@ def test_a_code_server_defines_what_the_ledger_knows_and_a_worker_nothing(orches
     assert loaded(DefinitionsLoadType.RECONSTRUCTION).get_all_asset_keys() == set()
     for why in (DefinitionsLoadType.INITIALIZATION, DefinitionsLoadType.RECONSTRUCTION):  # as a code server does
         graph = loaded(why)
-        assert graph.get_all_asset_keys() == {A, B}
-        assert graph.asset_check_keys == {dg.AssetCheckKey(A, "self_check"), dg.AssetCheckKey(B, "self_check")}
+        assert graph.get_all_asset_keys() == {A, B, WAITING}
+        assert graph.asset_check_keys == {IN_TIME, dg.AssetCheckKey(A, "self_check"), dg.AssetCheckKey(B, "self_check")}
 
 
 def test_the_ledger_may_be_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -53,15 +55,17 @@ def test_what_a_job_reports_is_the_check_that_is_defined(orchestra: Any) -> None
     for version in (1, 2):  # the dataset is new to the first, and has a definition in the second
         orchestra.submit(f"b{version}", orchestra.put("a.geojson"))
         assert orchestra.run(orchestra.tick().run_requests[0]).success
-        (defined,) = build_defs(datasets=["a"]).get_repository_def().asset_graph.asset_check_keys
+        (defined,) = build_defs(datasets=["a"]).get_repository_def().asset_graph.asset_check_keys - {IN_TIME}
         (record,) = orchestra.instance.event_log_storage.get_asset_check_execution_history(defined, limit=1)
         assert f"Version {version} " in record.event.dagster_event.event_specific_data.description
 
 
-def test_nobody_is_offered_to_start_a_check_and_their_number_does_not_square_the_time_to_load() -> None:
-    graph = build_defs(datasets=["a", "b"]).get_repository_def().asset_graph
-    a, b = (graph.get_execution_set_identifier(key) for key in sorted(graph.asset_check_keys))
-    assert a == b is not None
+@pytest.mark.parametrize("datasets", [["a"], ["a", "b"]])
+def test_nobody_is_offered_to_start_a_check_and_their_number_does_not_square_the_time_to_load(datasets: list[str]) -> None:
+    graph = build_defs(datasets=datasets).get_repository_def().asset_graph
+    assert len(graph.asset_check_keys) == len(datasets) + 1
+    (together,) = {graph.get_execution_set_identifier(key) for key in graph.asset_check_keys}
+    assert together is not None
     (definition,) = {graph.assets_def_for_key(key) for key in graph.asset_check_keys}
     assert definition.node_def.input_defs == []
-    assert len({graph.assets_def_for_key(key) for key in (A, B)}) == 1
+    assert len({graph.assets_def_for_key(key) for key in graph.get_all_asset_keys()}) == 1

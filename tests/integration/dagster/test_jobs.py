@@ -14,7 +14,7 @@ from libs.models import Status, utc_now
 from libs.pipeline.ingest import canceled
 from libs.pipeline.intake import receive
 from libs.pipeline.process import process
-from services.dagster.etl_pipelines.jobs.upkeep import WAITING
+from services.dagster.etl_pipelines.checks.in_time import IN_TIME, LATE, WAITING
 
 pytestmark = pytest.mark.integration
 
@@ -88,7 +88,9 @@ def test_one_bad_batch_does_not_keep_the_others_of_its_run(orchestra: Any) -> No
     assert orchestra.stack.ledger.versions("good") == [1, 2]
 
 
-def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(orchestra: Any) -> None:
+def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(
+    orchestra: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = orchestra.put("a.geojson")
     orchestra.submit("b1", path)
     list(process(orchestra.stack))
@@ -98,6 +100,17 @@ def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(orches
     assert shown(orchestra, "a")["version"] == 1
     (record,) = orchestra.instance.fetch_observations(WAITING, limit=1).records
     assert record.asset_observation.metadata["manifests"].value == 1
+    assert in_time(orchestra).passed
+    monkeypatch.setattr("services.dagster.etl_pipelines.checks.in_time.utc_now", lambda: utc_now() + timedelta(seconds=LATE + 1))
+    assert job.execute_in_process(instance=orchestra.instance).success
+    late = in_time(orchestra)
+    assert (late.passed, late.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert late.description.startswith("1 waiting; the oldest, manifests/b2.json, for 90")
+
+
+def in_time(orchestra: Any) -> Any:
+    (record,) = orchestra.instance.event_log_storage.get_asset_check_execution_history(IN_TIME.key, limit=1)
+    return record.event.dagster_event.event_specific_data
 
 
 def test_verify_looks_at_the_whole_lake_in_a_month(orchestra: Any, monkeypatch: pytest.MonkeyPatch) -> None:

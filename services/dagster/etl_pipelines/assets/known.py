@@ -13,6 +13,7 @@ from dagster._core.definitions.definitions_load_context import DefinitionsLoadCo
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform import open_ledger
+from services.dagster.etl_pipelines.checks.in_time import WAITING
 
 _known: list[str] = []
 
@@ -39,6 +40,8 @@ def _read() -> list[str]:
 
 
 def specs(datasets: Sequence[str]) -> list[dg.AssetsDefinition]:
-    """One definition for all of them: with one each, loading takes longer."""
+    """One definition for all of them, and for the work that waits: with one each, loading takes longer."""
     described = [dg.AssetSpec(each, description=f"`spatial-etl show {each}`", group_name="datasets") for each in datasets]
+    if described:
+        described.append(dg.AssetSpec(WAITING, description="What waits in the landing zone.", group_name="platform"))
     return [dg.AssetsDefinition(specs=described)] if described else []

@@ -1,8 +1,5 @@
 """What the self-check of a version found. A version that fails it is never committed: its run ends as a failure and says why."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
-
 import dagster as dg
 
 from libs.models import Asset, Lineage
@@ -32,24 +29,7 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
     )
 
 
-def self_checks(datasets: Sequence[str]) -> list[dg.AssetChecksDefinition]:
-    """The checks of datasets, as definitions, by which their pages show what was found.
-
-    Dagster wants an op that makes them. It has no inputs, whose number would square the time to load it, and cannot make one
-    without all others, so that Dagster offers nobody to start it: the job ``ingest`` reports each check with its version.
-    """
-    description = "Held against the record before a version is placed: counts, CRS, covering, validity."
-    checks = {f"check_{i}": dg.AssetCheckSpec(NAME, asset=each, description=description) for i, each in enumerate(datasets)}
-    if not checks:
-        return []
-
-    op = dg.OpDefinition(_made_by_ingest, name="self_checks", outs={name: dg.Out(dg.Nothing) for name in checks})
-    return [
-        dg.AssetChecksDefinition.create(keys_by_input_name={}, node_def=op, check_specs_by_output_name=checks, can_subset=False)
-    ]
-
-
-def _made_by_ingest(_context: dg.OpExecutionContext, _: Mapping[str, Any]) -> NoReturn:
-    raise dg.Failure(
-        "A version is checked by the job ingest, which makes it; later, the job verify holds its file against the record."
-    )
+def spec(dataset_id: str) -> dg.AssetCheckSpec:
+    """By which the page of a dataset shows what was found."""
+    described = "Held against the record before a version is placed: counts, CRS, covering, validity."
+    return dg.AssetCheckSpec(NAME, asset=dataset_id, description=described)

@@ -11,15 +11,12 @@ from libs.pipeline.stack import Stack
 from libs.pipeline.verify import Finding
 from libs.pipeline.verify import verify as verify_files
 from services.dagster.etl_pipelines.assets.datasets import events
+from services.dagster.etl_pipelines.checks import in_time
 
 NIGHTS = 30
 """Nights in which the whole lake is verified once, a slice in each."""
 SHOWN = 500
 """Datasets that one run shows at most, of those that Dagster has never heard of."""
-LATE = 900
-"""Seconds after which work that waits deserves a warning."""
-WAITING = dg.AssetKey(["platform", "waiting_work"])
-"""Where the reports on waiting work are found. No dataset has a key of two parts."""
 
 
 @dg.op
@@ -36,15 +33,8 @@ def finish_what_was_left(context: dg.OpExecutionContext, stack: dg.ResourceParam
 @dg.op
 def report_waiting_work(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
     """Say how much waits in the landing zone, and for how long."""
-    waiting = stack.landing.waiting()
-    seconds = (utc_now() - waiting[0].modified).total_seconds() if waiting else 0.0
-    oldest = waiting[0].key if waiting else "none"
-    (context.log.warning if seconds > LATE else context.log.info)(
-        "%d manifests wait; the oldest, %s, for %.0f s.", len(waiting), oldest, seconds
-    )
-    context.log_event(
-        dg.AssetObservation(WAITING, metadata={"manifests": len(waiting), "oldest": oldest, "seconds": round(seconds)})
-    )
+    for event in in_time.events(stack.landing.waiting()):
+        context.log_event(event)
 
 
 @dg.op
