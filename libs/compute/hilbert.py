@@ -15,12 +15,12 @@ _CELLS = 2**16 - 1
 
 
 def cells(places: npt.NDArray[np.float64], low: float, high: float) -> Cells:
-    """The cells of coordinates between two others; the nearest, of one that lies outside."""
+    """The cells of coordinates between two others."""
     width = high - low
     factor = _CELLS / width if width else 0.0
     if not isfinite(width) or not isfinite(factor):
         factor = 0.0
-    return np.clip((places - low) * factor, 0, _CELLS).astype(np.int32)
+    return ((places - low) * factor).astype(np.int32)
 
 
 def distance(x: Cells, y: Cells) -> npt.NDArray[np.int64]:

@@ -1,10 +1,11 @@
-"""The order of a result's rows, found from little of each: for an engine that would sort whole rows."""
+"""The order of a result's rows and their extent, found from little of each: for an engine that would sort whole rows."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.compute import hilbert
 from libs.compute.rows import PIECE_ROWS, Integers, indices, numbers
@@ -15,40 +16,58 @@ _NOWHERE = 2 ** (2 * 16)
 
 
 class Order:
-    """Along the Hilbert curve over an extent, rows without one last; ties by their marks.
+    """Along the Hilbert curve over the extent of all rows, rows without one last; ties by their marks.
 
-    Args:
-        bbox: The extent; None: by marks alone.
+    Attributes:
+        rows: How many there are.
+        bbox: Their extent, None when none has one.
     """
 
-    def __init__(self, bbox: BBox | None) -> None:
-        self._bbox = bbox
-        self._distances: list[npt.NDArray[np.int64]] = []
+    def __init__(self) -> None:
+        self.rows = 0
+        self.bbox: BBox | None = None
+        self._centres: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
         self._marks: list[list[Integers]] = []
 
     def add(self, sides: Sequence[pa.Array], marks: Sequence[pa.Array]) -> None:
         """Note rows, which lie behind those before.
 
         Args:
-            sides: ``xmin``, ``ymin``, ``xmax``, ``ymax`` of their extents, null for rows without one.
+            sides: ``xmin``, ``ymin``, ``xmax``, ``ymax`` of their extents, null for rows without one; none for a table.
             marks: Integers that give their source order, none of them null.
         """
+        self.rows += len(marks[0])
         self._marks.append([numbers(mark).copy() for mark in marks])
-        if self._bbox is not None:
-            there = numbers(sides[0].is_valid().cast(pa.int8())) != 0
-            xmin, ymin, xmax, ymax = (numbers(side.fill_null(0.0)) for side in sides)
-            x = hilbert.cells(xmin / 2 + xmax / 2, self._bbox[0], self._bbox[2])
-            y = hilbert.cells(ymin / 2 + ymax / 2, self._bbox[1], self._bbox[3])
-            self._distances.append(np.where(there, hilbert.distance(x, y), _NOWHERE))
+        if sides:
+            xmin, ymin, xmax, ymax = (numbers(side.fill_null(np.nan)) for side in sides)
+            self._centres.append((xmin / 2 + xmax / 2, ymin / 2 + ymax / 2))
+            if sides[0].null_count < len(sides[0]):
+                low = [pc.min(side).as_py() for side in sides[:2]]
+                high = [pc.max(side).as_py() for side in sides[2:]]
+                self._extend(low, high)
 
     def places(self) -> Iterator[pa.Array]:
         """Where the rows lie, in order. Forgets them."""
         keys = [np.concatenate(marks) for marks in zip(*self._marks, strict=True)][::-1]
         self._marks.clear()
-        if self._distances:
-            keys.append(np.concatenate(self._distances))
-            self._distances.clear()
+        if self.bbox is not None:
+            keys.append(np.concatenate(list(self._distances(self.bbox))))
         if keys:
             order = np.lexsort(keys)
             for first in range(0, len(order), PIECE_ROWS):
                 yield indices(order[first : first + PIECE_ROWS])
+
+    def _extend(self, low: list[float], high: list[float]) -> None:
+        if self.bbox is not None:
+            low = [*map(min, low, self.bbox[:2])]
+            high = [*map(max, high, self.bbox[2:])]
+        self.bbox = (low[0], low[1], high[0], high[1])
+
+    def _distances(self, bbox: BBox) -> Iterator[npt.NDArray[np.int64]]:
+        self._centres.reverse()
+        while self._centres:
+            x, y = self._centres.pop()
+            there = ~np.isnan(x)
+            along = np.full(len(x), _NOWHERE, np.int64)
+            along[there] = hilbert.distance(hilbert.cells(x[there], bbox[0], bbox[2]), hilbert.cells(y[there], bbox[1], bbox[3]))
+            yield along

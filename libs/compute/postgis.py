@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.compute.batching import read_ahead
 from libs.compute.carriage import carried_schema
@@ -20,7 +22,7 @@ from libs.compute.layout import Layout
 from libs.compute.order import Order
 from libs.compute.postgres import Connection, Server, StatementFailed
 from libs.compute.rows import Rows
-from libs.models import BBox, Changes, Rejected, ServiceUnavailable
+from libs.models import Changes, Rejected, ServiceUnavailable
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis, Recipe
 from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
@@ -39,9 +41,8 @@ _WKB = (
     f"CASE WHEN _etl_box IS NULL AND ST_Zmflag({GEOMETRY}) = 0 "
     f"THEN ST_AsEWKB({GEOMETRY}, 'NDR') ELSE ST_AsBinary({GEOMETRY}, 'NDR') END"
 )
-_LIMIT = "8e307"
+_LIMIT = 8e307
 """Coordinates beyond it bound nothing: differences of them are not finite, nor are they where they are not finite themselves."""
-_HAS_EXTENT = " AND ".join(f"abs({side}) < {_LIMIT}" for side in _SIDE.values())
 _LOCK_KEY = "hashtextextended({}, 0)"
 _ITS_LOCK = "(l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(n.nspname, 0)"
 _OF_THE_DATA = {
@@ -366,44 +367,44 @@ class _PostGISTable:
 
 
 class _PostGISProcessed:
-    """The server gives the rows as they lie there, by several processes; their order is found here, from little of each."""
+    """The server gives the rows as they lie there; their order is found here, from little of each."""
 
     def __init__(self, connection: Connection, layout: Layout, columns: Columns, changes: Changes, result: Rows) -> None:
-        self._connection, self._layout, self._columns, self._result = connection, layout, columns, result
+        self._layout, self._columns, self._result, self._order = layout, columns, result, Order()
         self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
-        sides = (
-            [f"{name[1:]}({sql}) FILTER (WHERE {_HAS_EXTENT})" for name, sql in _SIDE.items()]
-            if layout.has_geometry
-            else ["NULL"]
-        )
-        found = connection.rows(f"SELECT count(*), {', '.join(sides)} FROM {TARGET} WHERE {layout.kept}")
-        self.features, *extent = found[0]
-        self.bbox: BBox | None = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
+        self._take_in(connection)
+        self.features, self.bbox = self._order.rows, self._order.bbox
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        names = [PostGis().identifier(name) for name in self._layout.attributes]
-        if self._layout.has_geometry:
-            names.append(f"{_WKB} AS {GEOMETRY}")
-            names += [f"CASE WHEN {_HAS_EXTENT} THEN {sql} END AS _etl_{name}" for name, sql in _SIDE.items()]
-        own, marks = len(names), self._layout.plan.order
-        order = Order(self.bbox)
-        sql = f"SELECT {', '.join([*names, *marks])} FROM {TARGET} WHERE {self._layout.kept}"
-        for batch in self._connection.stream(sql):
-            self._result.put(self._restored(batch))
-            order.add(batch.columns[own - len(_SIDES) : own], batch.columns[own:])
-        self._connection.execute(f"DROP TABLE {TARGET}")
-        yield from self._result.in_order(order.places())
+        return self._result.in_order(self._order.places())
 
-    def _restored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        attributes = len(self._layout.attributes)
-        columns = [
-            self._columns.restored(column, type_)
-            for column, type_ in zip(batch.columns[:attributes], self.schema.types, strict=False)
-        ]
+    def _take_in(self, connection: Connection) -> None:
+        names = [PostGis().identifier(name) for name in self._layout.attributes]
+        attributes = len(names)
         if self._layout.has_geometry:
-            geometry, *sides = batch.columns[attributes : attributes + 5]
-            columns += [geometry, pa.StructArray.from_arrays(sides, fields=list(BBOX_TYPE), mask=geometry.is_null())]
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+            names += [f"{_WKB} AS {GEOMETRY}", *(f"{sql} AS _etl_{side}" for side, sql in _SIDE.items())]
+        marks = len(names)
+        sql = f"SELECT {', '.join([*names, *self._layout.plan.order])} FROM {TARGET} WHERE {self._layout.kept}"
+        for batch in connection.stream(sql):
+            columns = [
+                self._columns.restored(column, type_)
+                for column, type_ in zip(batch.columns[:attributes], self.schema.types, strict=False)
+            ]
+            sides = _bounding(batch.columns[attributes + 1 : marks])
+            if self._layout.has_geometry:
+                geometry = batch.columns[attributes]
+                columns += [geometry, pa.StructArray.from_arrays(sides, fields=list(BBOX_TYPE), mask=geometry.is_null())]
+            self._result.put(pa.RecordBatch.from_arrays(columns, schema=self.schema))
+            self._order.add(sides, batch.columns[marks:])
+        connection.execute(f"DROP TABLE {TARGET}")
+
+
+def _bounding(sides: list[pa.Array]) -> list[pa.Array]:
+    """The sides of those boxes that bound something; nulls of others."""
+    if not sides:
+        return []
+    they_do = reduce(pc.and_, [pc.less(pc.abs(side), _LIMIT) for side in sides])
+    return [pc.if_else(they_do, side, None) for side in sides]
 
 
 def lock(connection: Connection, schema: str) -> bool:
