@@ -54,6 +54,7 @@ class Order:
             keys.append(np.concatenate(list(self._distances(self.bbox))))
         if keys:
             order = np.lexsort(keys)
+            keys.clear()  # the memory is wanted for the rows
             for first in range(0, len(order), PIECE_ROWS):
                 yield indices(order[first : first + PIECE_ROWS])
 
