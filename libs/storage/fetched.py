@@ -24,8 +24,10 @@ class Fetched:
         if not copy and store.lend(key, target):
             self._lent = self._state()
             thread = ThreadPoolExecutor(1, "hash")
-            self._hashed: Future[tuple[str, int]] = thread.submit(_hash, target.open("rb", buffering=0))
-            thread.shutdown(wait=False)
+            try:
+                self._hashed: Future[tuple[str, int]] = thread.submit(_hash, target.open("rb", buffering=0))
+            finally:  # on Ctrl-C, too: the thread would wait for more to hash, and the program for the thread
+                thread.shutdown(wait=False)
         else:
             self._hashed = Future()
             self._hashed.set_result(_copy(store, key, target))

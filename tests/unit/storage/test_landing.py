@@ -71,6 +71,27 @@ def test_fetching_brings_the_content_and_its_hash(landing: LandingZone, tmp_path
         landing.fetch("x/a.bin", tmp_path / "a.bin", copy=copy)
 
 
+def test_ctrl_c_as_hashing_begins_leaves_no_thread_that_the_program_would_wait_for(
+    landing: LandingZone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped(landing, "a/b.gpkg", b"content")
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt) as pressed:
+        landing.fetch("a/b.gpkg", tmp_path / "b.gpkg", copy=False)
+    (thread,) = started
+    assert pressed.tb is not None, "it holds on to what was being done, as cycles of errors and frames do"
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_fetching_nothing_hashes_nothing(landing: LandingZone, tmp_path: Path) -> None:
     dropped(landing, "x/empty")
     assert landing.fetch("x/empty", tmp_path / "empty").object().sha256 == hashlib.sha256().hexdigest()
