@@ -23,13 +23,13 @@ from libs.pipeline import scratch
 from libs.pipeline.stack import Stack
 from libs.pipeline.verify import Finding, verify
 from libs.platform import open_stack
-from services.dagster.processes import CODE_SERVER, DAEMON
+from services.dagster.processes import COMMANDS
 
 WORKER = "worker"
 PATIENCE = 300.0
 """Seconds to wait for what must happen."""
 
-_COMMANDS = {CODE_SERVER: "dagster api grpc", DAEMON: "services.dagster.daemon run", WORKER: "multiprocessing.spawn"}
+_COMMANDS = {**COMMANDS, WORKER: "multiprocessing.spawn"}
 _URL = re.compile(r"UI is at (\S+);")
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from libs.compute import hilbert
 from libs.compute.rows import PIECE_ROWS, Integers, indices, numbers
 from libs.models import BBox
+from libs.spatial_utils.geoparquet import extent_of, union
 
 _NOWHERE = 2 ** (2 * 16)
 """Beyond the end of the curve: where rows without an extent go."""
@@ -29,22 +29,19 @@ class Order:
         self._centres: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
         self._marks: list[list[Integers]] = []
 
-    def add(self, sides: Sequence[pa.Array], marks: Sequence[pa.Array]) -> None:
+    def add(self, boxes: pa.StructArray | None, marks: Sequence[pa.Array]) -> None:
         """Note rows, which lie behind those before.
 
         Args:
-            sides: ``xmin``, ``ymin``, ``xmax``, ``ymax`` of their extents, null for rows without one; none for a table.
+            boxes: Their extents, as ``BBOX_TYPE``; sides are null for rows without one. None for a table.
             marks: Integers that give their source order, none of them null.
         """
         self.rows += len(marks[0])
         self._marks.append([numbers(mark).copy() for mark in marks])
-        if sides:
-            xmin, ymin, xmax, ymax = (numbers(side.fill_null(np.nan)) for side in sides)
+        if boxes is not None:
+            self.bbox = union(self.bbox, extent_of(boxes))
+            xmin, ymin, xmax, ymax = (numbers(side.fill_null(np.nan)) for side in boxes.flatten())
             self._centres.append((xmin / 2 + xmax / 2, ymin / 2 + ymax / 2))
-            if sides[0].null_count < len(sides[0]):
-                low = [pc.min(side).as_py() for side in sides[:2]]
-                high = [pc.max(side).as_py() for side in sides[2:]]
-                self._extend(low, high)
 
     def places(self) -> Iterator[pa.Array]:
         """Where the rows lie, in order. Forgets them."""
@@ -57,12 +54,6 @@ class Order:
             keys.clear()  # the memory is wanted for the rows
             for first in range(0, len(order), PIECE_ROWS):
                 yield indices(order[first : first + PIECE_ROWS])
-
-    def _extend(self, low: list[float], high: list[float]) -> None:
-        if self.bbox is not None:
-            low = [*map(min, low, self.bbox[:2])]
-            high = [*map(max, high, self.bbox[2:])]
-        self.bbox = (low[0], low[1], high[0], high[1])
 
     def _distances(self, bbox: BBox) -> Iterator[npt.NDArray[np.int64]]:
         self._centres.reverse()

@@ -390,19 +390,18 @@ class _PostGISProcessed:
                 self._columns.restored(column, type_)
                 for column, type_ in zip(batch.columns[:attributes], self.schema.types, strict=False)
             ]
-            sides = _bounding(batch.columns[attributes + 1 : marks])
+            boxes = None
             if self._layout.has_geometry:
-                geometry = batch.columns[attributes]
-                columns += [geometry, pa.StructArray.from_arrays(sides, fields=list(BBOX_TYPE), mask=geometry.is_null())]
+                geometry, *sides = batch.columns[attributes:marks]
+                boxes = pa.StructArray.from_arrays(_bounding(sides), fields=list(BBOX_TYPE), mask=geometry.is_null())
+                columns += [geometry, boxes]
             self._result.put(pa.RecordBatch.from_arrays(columns, schema=self.schema))
-            self._order.add(sides, batch.columns[marks:])
+            self._order.add(boxes, batch.columns[marks:])
         connection.execute(f"DROP TABLE {TARGET}")
 
 
 def _bounding(sides: list[pa.Array]) -> list[pa.Array]:
     """The sides of those boxes that bound something; nulls of others."""
-    if not sides:
-        return []
     they_do = reduce(pc.and_, [pc.less(pc.abs(side), _LIMIT) for side in sides])
     return [pc.if_else(they_do, side, None) for side in sides]
 

@@ -90,7 +90,7 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
         for table in groups:
             if has_geometry:
                 types |= _type_codes(table[GEOMETRY])
-                extent = _union(extent, _extent(table[BBOX]))
+                extent = union(extent, extent_of(table[BBOX]))
             features += table.num_rows
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         names = tuple(sorted(_type_name(code) for code in types))
@@ -238,13 +238,15 @@ def _type_name(code: int) -> str:
     return _WKB_NAMES[kind - 1] + (" Z" if dimension else "")
 
 
-def _extent(boxes: pa.ChunkedArray) -> BBox | None:
+def extent_of(boxes: pa.StructArray | pa.ChunkedArray) -> BBox | None:
+    """What some boxes of rows come to; None when none bounds anything."""
     xmin, ymin, xmax, ymax = boxes.flatten()[:4]
     low_x = pc.min(xmin).as_py()
     return None if low_x is None else (low_x, pc.min(ymin).as_py(), pc.max(xmax).as_py(), pc.max(ymax).as_py())
 
 
-def _union(a: BBox | None, b: BBox | None) -> BBox | None:
+def union(a: BBox | None, b: BBox | None) -> BBox | None:
+    """The least extent that holds two."""
     if a is None or b is None:
         return a or b
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
@@ -274,5 +276,5 @@ def _covering_extent(metadata: pq.FileMetaData) -> BBox | None:
                 side = column.path_in_schema.removeprefix(f"{BBOX}.")
                 box[side] = column.statistics.min if side.endswith("min") else column.statistics.max
         if box:
-            extent = _union(extent, (box["xmin"], box["ymin"], box["xmax"], box["ymax"]))
+            extent = union(extent, (box["xmin"], box["ymin"], box["xmax"], box["ymax"]))
     return extent

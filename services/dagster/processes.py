@@ -22,6 +22,8 @@ _STOPPING = 20.0
 """Seconds that a process is given to end by itself."""
 
 CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
+COMMANDS = {CODE_SERVER: "dagster api grpc", DAEMON: "services.dagster.daemon run", WEBSERVER: "dagster_webserver"}
+"""What ``python -m`` runs; by it a process can be told from others."""
 _POSTGRES = """
 storage:
   postgres:
@@ -82,7 +84,7 @@ class Processes:
             with (self.folder / f"{name}.log").open("ab") as log:
                 # In a process group of its own: Ctrl-C at a terminal reaches whoever started us, and they end it in order.
                 self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                    [sys.executable, "-m", *self._command(name)], cwd=_ROOT, env=self.environment,
+                    [sys.executable, "-m", *COMMANDS[name].split(), *self._arguments(name)], cwd=_ROOT, env=self.environment,
                     stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
                 )  # fmt: skip
             self._wait_for(name)
@@ -111,13 +113,13 @@ class Processes:
         """What a process has printed."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def _command(self, name: str) -> list[str]:
+    def _arguments(self, name: str) -> list[str]:
         if name == CODE_SERVER:
             module = ["-m", "services.dagster.etl_pipelines.definitions", "-d", str(_ROOT), "--location-name", "spatial-etl"]
-            return ["dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(self.code_port), *module]
+            return ["--host", "127.0.0.1", "--port", str(self.code_port), *module]
         if name == DAEMON:
-            return ["services.dagster.daemon", "run", "--workspace", str(self.workspace)]
-        return ["dagster_webserver", "--host", "127.0.0.1", "--port", str(self.port), "--workspace", str(self.workspace)]
+            return ["--workspace", str(self.workspace)]
+        return ["--host", "127.0.0.1", "--port", str(self.port), "--workspace", str(self.workspace)]
 
     def _wait_for(self, name: str) -> None:
         until = time.monotonic() + _STARTING

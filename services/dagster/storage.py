@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -33,26 +33,51 @@ _KEPT_ENGINES = 16
 """Runs whose engines are kept: a webserver may be asked for any number of them."""
 
 
-class EventLog(SqliteEventLogStorage):
+class _InOwnFolder:
+    """A storage that lies where Dagster itself would have it, unless another folder is configured."""
+
+    own_folder: ClassVar[str]
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        own = Path(os.environ.get("DAGSTER_HOME", "."), cls.own_folder)
+        return cls._opened(config_value.get("base_dir", str(own)), inst_data)
+
+    @classmethod
+    def _opened(cls: Any, folder: str, inst_data: Any) -> Any:
+        return cls(folder, inst_data)
+
+
+class _OfOneFile(_InOwnFolder):
+    """Dagster's own, which loads the migrations to make its file, not to open it."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    @override
+    def _opened(cls: Any, folder: str, inst_data: Any) -> Any:
+        file = create_db_conn_string(folder, cls.name)
+        if not _is_made(file):
+            cls.from_local(folder)
+        return cls(file, inst_data)
+
+
+class EventLog(_InOwnFolder, SqliteEventLogStorage):
     """The index of all runs stays open; the file of one run is opened for each event, by which the user interface notices it.
 
     What was written a moment before a power cut may be gone. The ledger, which decides, has it, and ``reconcile`` shows it again.
     """
 
+    own_folder = "history/runs"
+
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: dict[str, Engine] = {}
         self._known: set[str] = set()
         super().__init__(base_dir, inst_data)
-
-    @classmethod
-    @override
-    def config_type(cls) -> Any:
-        return {"base_dir": Field(StringSource, is_required=False)}
-
-    @classmethod
-    @override
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> "EventLog":
-        return cls(config_value.get("base_dir", _own_folder("history", "runs")), inst_data)
 
     @override
     def has_table(self, table_name: str) -> bool:
@@ -108,43 +133,16 @@ class EventLog(SqliteEventLogStorage):
         return engine
 
 
-class RunStorage(SqliteRunStorage):
-    """Dagster's own, which loads the migrations to make its file, not to open it."""
+class RunStorage(_OfOneFile, SqliteRunStorage):
+    """The runs, as such."""
 
-    @classmethod
-    @override
-    def config_type(cls) -> Any:
-        return {"base_dir": Field(StringSource, is_required=False)}
-
-    @classmethod
-    @override
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> "RunStorage":
-        folder = config_value.get("base_dir", _own_folder("history"))
-        file = create_db_conn_string(folder, "runs")
-        return cls(file, inst_data) if _is_made(file) else cls.from_local(folder, inst_data)
+    own_folder, name = "history", "runs"
 
 
-class ScheduleStorage(SqliteScheduleStorage):
-    """Likewise."""
+class ScheduleStorage(_OfOneFile, SqliteScheduleStorage):
+    """The looks of sensors and schedules."""
 
-    @classmethod
-    @override
-    def config_type(cls) -> Any:
-        return {"base_dir": Field(StringSource, is_required=False)}
-
-    @classmethod
-    @override
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> "ScheduleStorage":
-        folder = config_value.get("base_dir", _own_folder("schedules"))
-        file = create_db_conn_string(folder, "schedules")
-        if not _is_made(file):
-            cls.from_local(folder)
-        return cls(file, inst_data)
-
-
-def _own_folder(*names: str) -> str:
-    """Where Dagster itself would have a storage."""
-    return str(Path(os.environ.get("DAGSTER_HOME", "."), *names))
+    own_folder, name = "schedules", "schedules"
 
 
 def _is_made(file: str) -> bool:

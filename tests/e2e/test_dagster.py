@@ -97,7 +97,7 @@ def test_submitted_files_are_seen_and_a_run_that_is_ended_leaves_nothing(platfor
     platform.submit("careless", "{")
     (shown,) = until(lambda: platform.seen("first"), 60)
     took = time.monotonic() - started
-    assert took < 15 or os.getloadavg()[0] > len(os.sched_getaffinity(0)), f"{took:.1f} s on a machine that is free"
+    assert took < 15 or os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0)), f"{took:.1f} s on a machine that is free"
     assert (shown["dagster/row_count"], shown["version"]) == (3, 1)
     assert "data:image/svg+xml;base64," in shown["preview"]
     assert until(lambda: platform.report("careless"), 60)["status"] == "rejected"

@@ -76,8 +76,7 @@ def test_an_instance_is_opened_without_a_look_at_the_migrations(
 ) -> None:
     open_storages(ours)
     run = reports.execute_in_process(instance=ours, tags={"number": "1"}).run_id
-    made = {path: path.read_bytes() for path in tmp_path.rglob("*.db")}
-    assert {path.stem for path in made} == {"runs", "schedules", "index", run}
+    assert {path.stem for path in tmp_path.rglob("*.db")} == {"runs", "schedules", "index", run}
 
     def look(_: object) -> None:
         raise AssertionError("the migrations are loaded")

@@ -27,5 +27,6 @@ def checks(datasets: Sequence[str]) -> list[dg.AssetChecksDefinition]:
 
 def _made_by_jobs(_context: dg.OpExecutionContext, _: Mapping[str, Any]) -> NoReturn:
     raise dg.Failure(
-        "A version is checked by the job ingest, which makes it; later, the job verify holds its file against the record."
+        "A version is checked by the job ingest, which makes it; later, the job verify holds its file against the record. "
+        "Waiting work is looked at by the job reconcile."
     )
