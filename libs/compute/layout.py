@@ -33,6 +33,7 @@ class Layout:
         plan: Of the recipe on these sources.
         schema: Of the result.
         attributes: Names of the result's attribute columns.
+        loaded: Those of the source that are in the engine.
     """
 
     source_schema: pa.Schema
@@ -40,12 +41,19 @@ class Layout:
     plan: Plan
     schema: pa.Schema
     attributes: tuple[str, ...]
+    loaded: tuple[str, ...]
     _starts: list[int] = field(default_factory=list)
     _places: list[str] = field(default_factory=list)
 
     @classmethod
-    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect) -> "Layout":
+    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect, *, narrow: bool = False) -> "Layout":
         """Plan a recipe on the first of a dataset's sources.
+
+        Args:
+            source: Its batches are not looked at.
+            recipe: With its parameters bound.
+            dialect: Of the engine.
+            narrow: Whether columns that no step reads stay out of the engine.
 
         Raises:
             Rejected: when the recipe does not fit the source.
@@ -56,12 +64,15 @@ class Layout:
             geometry=GEOMETRY in source.schema.names,
             crs=source.crs,
         )
-        plan = recipe.plan(relation, dialect, look_up_crs)
+        plan, loaded = recipe.plan(relation, dialect, look_up_crs), relation.names
+        if narrow:
+            loaded = tuple(name for name in loaded if name in plan.read)
+            plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - plan.read)
         types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
         schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
         if plan.relation.geometry:
             schema = schema.append(pa.field(GEOMETRY, pa.binary())).append(pa.field(BBOX, BBOX_TYPE))
-        return cls(source.schema, source.crs, plan, schema, plan.relation.names)
+        return cls(source.schema, source.crs, plan, schema, plan.relation.names, loaded)
 
     @property
     def has_geometry(self) -> bool:

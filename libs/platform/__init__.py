@@ -76,7 +76,7 @@ def open_engine(settings: Settings) -> "ComputeEngine":
 
         return DuckDBEngine(settings.scratch, memory_mb=memory_mb, threads=threads)
     from libs.compute.postgis import PostGISEngine
-    from libs.compute.postgres import Server
+    from libs.compute.postgis.connection import Server
 
     seconds = settings.postgres_statement_seconds
     return PostGISEngine(Server.of(settings), memory_mb=memory_mb, threads=threads, statement_seconds=seconds)

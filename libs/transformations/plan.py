@@ -22,11 +22,13 @@ class Counter:
     Attributes:
         slot: Where it is reported, as a path into ``Changes``: ``repaired``, ``dropped.filter``, ``counts.simplified``.
             Counters of one slot add up.
-        sql: Aggregate over the stage's target table.
+        predicate: On the stage's target table, true for a row that counts.
+        amount: How much it counts, an expression there.
     """
 
     slot: str
-    sql: str
+    predicate: str
+    amount: str = "1"
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,23 @@ class Stage:
 
         None when there is nothing to evaluate.
         """
-        values = [counter.sql for counter in self.counters]
+        values = [f"sum({counter.amount}) FILTER (WHERE {counter.predicate})" for counter in self.counters]
         for check in self.checks:
             values += [f"count(*) FILTER (WHERE {check.failing})", f'min("{ROW}") FILTER (WHERE {check.failing})']
         return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
+
+    @property
+    def remark(self) -> str | None:
+        """The same row by row, for an engine that gives rows away as it makes them: an expression on the target.
+
+        It is NULL for a row of which there is nothing to tell, and else an array of 64-bit integers: what each counter adds, then
+        1 for each check that fails and 0 for the others. None when there is nothing to evaluate.
+        """
+        told = [(counter.predicate, counter.amount) for counter in self.counters]
+        told += [(check.failing, "1") for check in self.checks]
+        any_of_them = " OR ".join(f"({predicate})" for predicate, _ in told)
+        values = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in told)
+        return f"CASE WHEN {any_of_them} THEN CAST(ARRAY[{values}] AS bigint[]) END" if told else None
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,8 @@ class Plan:
         stages: At least one.
         relation: Columns and CRS of the result.
         kept: Predicate on ``processed`` for the rows of the result; None when all rows are.
+        read: Columns of the source whose values some step reads.
+        untouched: Column of the result to the one of the source whose value it has, whatever row of ``raw_data`` a row is made of.
         order: Columns of ``processed`` that give the source order, to break ties with.
         renamed: Source name to result name of columns that the recipe renames.
         constants: Counts that are known without a look at the rows, by name.
@@ -109,6 +126,8 @@ class Plan:
     relation: Relation
     kept: str | None
     order: tuple[str, ...]
+    read: frozenset[str] = frozenset()
+    untouched: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
 

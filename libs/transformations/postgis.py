@@ -156,5 +156,5 @@ class GuardedPostGis(PostGis):
         name = f"_etl_transform_{hashlib.sha256(attempt.encode()).hexdigest()[:16]}"
         failed = "EXCEPTION WHEN OTHERS THEN RETURN ST_MakePoint('Infinity', 'Infinity')"
         body = self.text(f"BEGIN RETURN {attempt}; {failed}; END")
-        self.functions[name] = f"CREATE FUNCTION {name}(geometry) RETURNS geometry LANGUAGE plpgsql AS {body}"
+        self.functions[name] = f"CREATE OR REPLACE FUNCTION {name}(geometry) RETURNS geometry LANGUAGE plpgsql AS {body}"
         return f"{name}({geometry})"

@@ -1,6 +1,6 @@
 """The statement under construction: steps extend it, a plan comes out of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from libs.models import Problem, Rejected
@@ -24,7 +24,7 @@ class _Statement:
         chain: The SELECTs before it, by name.
         order: Marks that give the source order of rows.
         stale: Whether rows have been left out that still have their geometry.
-        counts: Slot, aggregate, predicate, and how much of ``order`` there was when it was set.
+        counts: Slot, predicate, amount, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
     """
 
@@ -59,13 +59,18 @@ class Query:
         dialect: Spelling.
         where: The current step, for people: ``recipe step 2 (filter)``.
         valid: Whether every geometry is known to be valid here.
+
+    Args:
+        aside: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
     """
 
-    def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup) -> None:
-        self.relation, self.dialect, self._look_up = relation, dialect, look_up
+    def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup, aside: Collection[str] = ()) -> None:
+        self.relation, self.dialect, self._look_up, self._aside = relation, dialect, look_up, aside
         self.where, self.valid = "recipe", False
         self._step, self._label, self._slot = 0, "source", ""
         self._origins = {name: name for name in relation.names}
+        self._untouched = dict(self._origins)
+        self._read: set[str] = set()
         self._constants: dict[str, int] = {}
         self._stages: list[Stage] = []
         geometry = dialect.source_geometry(GEOMETRY) if relation.geometry else None
@@ -99,13 +104,19 @@ class Query:
 
     def column(self, name: str) -> str:
         """An attribute column, to be named as often as one likes."""
+        self._note_read(name)
         if self._open.columns[name] != self.dialect.identifier(name):
             self.settle()
         return self._open.columns[name]
 
     def expression(self, name: str) -> str:
-        """An attribute column, as an expression to be named once."""
+        """An attribute column, as an expression to be handed on by ``set_columns``."""
         return self._open.columns[name]
+
+    def member(self, name: str) -> str:
+        """An attribute column, as the aggregates of a ``group`` name it."""
+        self._note_read(name)
+        return self.dialect.identifier(name)
 
     def crs(self, text: str | None = None) -> CrsFacts:
         """What a text says about a CRS; without one, the CRS of the geometry here.
@@ -163,6 +174,11 @@ class Query:
         if gone:
             self._constants["columns_dropped"] = self._constants.get("columns_dropped", 0) + gone
         self._origins = {name: self._origins[origin] for name, origin in origins.items() if origin in self._origins}
+        self._untouched = {
+            column.name: self._untouched[origin]
+            for column, value, origin in columns
+            if origin in self._untouched and (value, column.type) == (self._open.columns[origin], self._type(origin))
+        }
         self._open.columns = {column.name: value for column, value, _ in columns}
         self.relation = self.relation.model_copy(update={"columns": tuple(column for column, _, _ in columns)})
 
@@ -218,9 +234,10 @@ class Query:
         kept, table = self.alive, f"stage_{len(self._stages) + 1}"
         self._close(table)
         self._open = _Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
+        self._untouched = {}
         keys = [column for name in by if (column := self.relation.column(name)) is not None]
         self.set_columns(
-            [(key, self.dialect.identifier(key.name), key.name) for key in keys]
+            [(key, self.member(key.name), key.name) for key in keys]
             + [(column, aggregate, None) for column, aggregate in columns]
         )
         self.valid = True
@@ -240,13 +257,12 @@ class Query:
 
     # What is told about the rows
 
-    def count(self, slot: str, predicate: str, *, amount: str | None = None) -> None:
+    def count(self, slot: str, predicate: str, *, amount: str = "1") -> None:
         """Count the rows for which a predicate on marks holds, or add up an amount of them.
 
         Counted are rows as they are here, even when a later step takes them apart.
         """
-        aggregate = "count(*)" if amount is None else f"sum({amount})"
-        self._open.counts.append((slot, aggregate, predicate, len(self._open.order)))
+        self._open.counts.append((slot, predicate, amount, len(self._open.order)))
 
     def refuse(self, failing: str, code: str, message: str, remedy: str) -> None:
         """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it."""
@@ -269,7 +285,8 @@ class Query:
         self._close(TARGET)
         kept = self.alive if DROP in self._open.marks else None
         renamed = {origin: name for name, origin in self._origins.items() if origin != name}
-        return Plan(tuple(self._stages), self.relation, kept, self._open.order, renamed, self._constants)
+        read = frozenset(self._read)
+        return Plan(tuple(self._stages), self.relation, kept, self._open.order, read, self._untouched, renamed, self._constants)
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select()
@@ -278,12 +295,20 @@ class Query:
             chain = ",\n".join(f"{name} AS (\n{text}\n)" for name, text in last.chain)
             select = f"WITH {chain}\n{select}"
         counters = []
-        for slot, aggregate, predicate, order in last.counts:
+        for slot, predicate, amount, order in last.counts:
             first = "".join(f" AND {part} = 0" for part in last.order[order:])  # of a row's later parts, count the first
-            counters.append(Counter(slot, f"{aggregate} FILTER (WHERE {predicate}{first})"))
+            counters.append(Counter(slot, f"{predicate}{first}", amount))
         self._stages.append(
             Stage(select, last.source, target, row_local=not self._stages, counters=tuple(counters), checks=tuple(last.checks))
         )
+
+    def _note_read(self, name: str) -> None:
+        if name in self._origins:
+            self._read.add(self._origins[name])
+
+    def _type(self, name: str) -> str | None:
+        column = self.relation.column(name)
+        return column.type if column else None
 
     def _is_pending(self, mark: str) -> bool:
         return self._open.marks.get(mark, self.dialect.identifier(mark)) != self.dialect.identifier(mark)
@@ -293,7 +318,8 @@ class Query:
 
     def _select(self, *further: str) -> str:
         last, quoted = self._open, self.dialect.identifier
-        items = [*last.marks.items(), *last.columns.items()]
+        there = {name: value for name, value in last.columns.items() if self._untouched.get(name) not in self._aside}
+        items = [*last.marks.items(), *there.items()]
         if last.geometry is not None:
             items.append((GEOMETRY, last.geometry))
         items += last.scratch.items()

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import JsonValue, StringConstraints, ValidationError, model_validator
@@ -148,20 +148,21 @@ class Recipe(Model):
             remedy=f"Did you mean {close[0]!r}? {known}" if close else f"Remove it. {known}",
         )
 
-    def plan(self, relation: Relation, dialect: Dialect, look_up: CrsLookup = at_its_word) -> Plan:
+    def plan(self, relation: Relation, dialect: Dialect, look_up: CrsLookup = at_its_word, aside: Collection[str] = ()) -> Plan:
         """The statements that apply this recipe to a relation.
 
         Args:
-            relation: What is in ``raw_data``.
+            relation: What is in ``raw_data``, and what could be.
             dialect: Of the engine.
             look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be told in its unit.
+            aside: Columns that the statements are to do without: such as no step reads (``Plan.read`` of a plan with all).
 
         Raises:
             Rejected: when the relation does not allow a step: an unknown column, a type that does not fit. Also when the recipe
                 is not bound and has a parameter that must be given.
         """
         recipe = self.bind({}) if self.parameters else self
-        query = Query(relation, dialect, look_up)
+        query = Query(relation, dialect, look_up, aside)
         times: Counter[str] = Counter()
         for number, data in enumerate(recipe.steps, start=1):
             step = STEPS[str(data["op"])].model_validate(data)

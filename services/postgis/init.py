@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from libs.compute.postgis import require_postgresql
-from libs.compute.postgres import Connection, Server
+from libs.compute.postgis.connection import Connection, Server
 from libs.models.settings import Settings
 from libs.transformations import PostGis
 from services.administration import Accounts, Step, new_password

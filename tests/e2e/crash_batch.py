@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from libs.compute.postgis import PostGISEngine
-from libs.compute.postgres import Connection, Server
+from libs.compute.postgis.connection import Connection, Server
 from libs.ledger import Records
 from libs.ledger.mongo import MongoStore
 from libs.models import Decision

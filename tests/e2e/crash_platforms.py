@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from libs.compute.postgres import Connection, Server
+from libs.compute.postgis.connection import Connection, Server
 from libs.models.settings import Settings
 from tests.buckets import Buckets
 from tests.e2e.crash_batch import EVERYTHING

@@ -101,7 +101,7 @@ class Aggregate(Model):
         dialect = query.dialect
         if self.column is None:
             return "count(*)"
-        value = dialect.identifier(self.column)
+        value = query.member(self.column)
         match self.op:
             case "sum":
                 return dialect.cast(f"sum({value} ORDER BY {query.order})", result.type)
@@ -114,7 +114,7 @@ class Aggregate(Model):
 
     def refuse_overflow(self, number: int, query: Query) -> None:
         """Reject the batch when the sum, column ``number`` of the result, has more than 64 bits."""
-        total = f"sum({query.dialect.identifier(self.column or '')})"
+        total = f"sum({query.member(self.column or '')})"
         query.refuse(
             query.mark(f"overflow_{number}", f"coalesce({total} NOT BETWEEN -{2**63} AND {2**63 - 1}, false)"),
             "sum_too_large",

@@ -13,7 +13,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.compute.aside import Aside
+from libs.compute.postgis.aside import Aside
 from libs.compute.rows import Rows
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ import pytest
 import shapely
 
 from libs.compute.postgis import PostGISEngine
-from libs.compute.postgres import Connection, Server, StatementFailed
+from libs.compute.postgis.connection import Connection, Server, StatementFailed
 from libs.models import Rejected, ServiceUnavailable
 from libs.models.settings import Settings
 from services.administration import Accounts

@@ -21,7 +21,7 @@ def duckdb_engine(scratch: Path, threads: int = 2, memory_mb: int = 256) -> Comp
 
 def postgis_engine(_: Path, threads: int = 2, memory_mb: int = 256) -> ComputeEngine:
     from libs.compute.postgis import PostGISEngine
-    from libs.compute.postgres import Server
+    from libs.compute.postgis.connection import Server
 
     return PostGISEngine(Server.of(Settings()), memory_mb=memory_mb, threads=threads)
 

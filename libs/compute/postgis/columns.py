@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.compute.aside import Aside
+from libs.compute.postgis.aside import Aside
 
 _UINT64_DIGITS = 20
 

@@ -1,0 +1,152 @@
+"""PostGIS: its sessions, and what is told when it cannot be used. What a session does, is in :mod:`libs.compute.postgis.table`."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import count
+from pathlib import Path
+
+from libs.compute.engine import Table, Workspace, schema_name
+from libs.compute.postgis import schema
+from libs.compute.postgis.connection import Connection, Server
+from libs.compute.postgis.schema import OwnSchema
+from libs.compute.postgis.table import PostGISTable
+from libs.compute.rows import Rows
+from libs.models import ServiceUnavailable
+from libs.transformations import Recipe
+
+OLDEST_POSTGRESQL, OLDEST_POSTGIS = 150_000, (3, 3)
+SESSION_MB = 96
+"""Memory that what a session is given and gives back may take; on machines with many cores, memory decides how many there are."""
+
+
+def require_postgresql(connection: Connection) -> str:
+    """The server's version.
+
+    Raises:
+        ServiceUnavailable: when it is too old.
+    """
+    known = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+    ((number, version),) = connection.rows(known)
+    if number < OLDEST_POSTGRESQL:
+        raise ServiceUnavailable("PostGIS", f"PostgreSQL {version} is too old: 15 at least.", "POSTGRES_HOST")
+    return str(version)
+
+
+class PostGISEngine:
+    """See :class:`libs.compute.engine.ComputeEngine`.
+
+    Args:
+        server: The database, which has PostGIS.
+        memory_mb: What statements may hold before they spill to the server's disk, and the same here for their result, in MiB.
+        threads: Sessions that work side by side, and further processes of the server on a statement that must see all rows; 0 for
+            as many as this machine has cores, as far as memory goes.
+        statement_seconds: How long a statement may take.
+    """
+
+    name = "postgis"
+
+    def __init__(self, server: Server, *, memory_mb: int, threads: int = 0, statement_seconds: float = 3600) -> None:
+        self._server, self.memory_mb = server, memory_mb
+        self.sessions = threads or max(1, min(len(os.sched_getaffinity(0)), memory_mb // SESSION_MB))
+        self._session = {
+            "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO", "client_min_messages": "error", "extra_float_digits": "1",
+            "statement_timeout": f"{round(statement_seconds * 1000)}", "client_connection_check_interval": "5s",
+            "work_mem": f"{max(4, memory_mb // self.sessions)}MB", "max_parallel_workers_per_gather": "0",
+            # A table is as large as it is: nothing is gained by a doubt whether several are worth it.
+            "parallel_setup_cost": "100", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "1MB",
+        }  # fmt: skip
+        self._versions: dict[str, str] = {}
+        self._opening = threading.Lock()
+        self._closed = False
+
+    def versions(self) -> dict[str, str]:
+        """Of the server, and of the libraries behind its functions."""
+        with self._opening:
+            if not self._versions:
+                self.connect().close()
+            return dict(self._versions)
+
+    def warm_up(self) -> None:
+        """Look whether the server is there and fit. For a thread: does nothing once the engine is closed."""
+        if not self._closed:
+            self.versions()
+
+    @contextmanager
+    def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
+        """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
+        with ExitStack() as open_tables:
+            yield _PostGISWorkspace(self, run_id, scratch, open_tables)
+
+    def leftovers(self) -> list[str]:
+        """Schemas of this account's runs whose session is gone."""
+        with closing(self.connect()) as connection:
+            return schema.leftovers(connection)
+
+    def drop(self, name: str) -> None:
+        """Remove a leftover schema; one that has got an owner again is left to it."""
+        with closing(self.connect()) as connection:
+            schema.drop(connection, name)
+
+    def close(self) -> None:
+        """Nothing is held between runs."""
+        self._closed = True
+
+    def connect(self) -> Connection:
+        """A session on a server that is fit for use.
+
+        Raises:
+            ServiceUnavailable: naming the setting, when there is none.
+        """
+        connection = Connection(self._server)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        postgresql = require_postgresql(connection)
+        known = "SELECT extversion, nspname::text"
+        extension = "LEFT JOIN pg_extension AS e ON extname = 'postgis' LEFT JOIN pg_namespace AS n ON n.oid = extnamespace"
+        ((postgis, place),) = connection.rows(f"{known} FROM (VALUES (1)) AS one {extension}")
+        if postgis is None:
+            remedy = "POSTGRES_DB: 'spatial-etl admin init' creates the extension there, as an administrator"
+            raise ServiceUnavailable("PostGIS", f"the database {self._server.database!r} is without PostGIS.", remedy)
+        if tuple(map(int, postgis.split(".")[:2])) < OLDEST_POSTGIS:
+            remedy = "POSTGRES_HOST, or have an administrator run 'ALTER EXTENSION postgis UPDATE' in POSTGRES_DB"
+            raise ServiceUnavailable("PostGIS", f"PostGIS {postgis} is too old: 3.3 at least.", remedy)
+        settings = self._session | {"search_path": f'"{place}"'}
+        changes = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+        # Large values are compressed the cheap way where the server can.
+        cheap = "FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+        connection.rows(f"SELECT set_config('default_toast_compression', 'lz4', false) {cheap}")
+        libraries = "postgis_geos_version(), postgis_proj_version()"
+        ((*_, geos, proj),) = connection.rows(f"SELECT {changes}, {_qualified(place, libraries)}")
+        self._versions = {
+            "postgresql": postgresql.split()[0], "postgis": postgis, "geos": geos.split("-")[0], "proj": proj.split()[0]
+        }  # fmt: skip
+
+
+class _PostGISWorkspace:
+    """The run's schemas, numbered as they come: one for each session that works on one of its datasets."""
+
+    def __init__(self, engine: PostGISEngine, run_id: str, scratch: Path, open_tables: ExitStack) -> None:
+        self._engine, self._run_id, self._scratch, self._open_tables = engine, run_id, scratch, open_tables
+        self._numbers, self._tables = count(1), count(1)
+
+    def table(self, recipe: Recipe) -> Table:
+        path = self._scratch / schema_name(self._run_id, next(self._tables))
+        rows = Rows.in_share(path.with_name(f"{path.name}.arrow"), self._engine.memory_mb)
+        table = PostGISTable(self._new_schema, recipe, rows, path, self._engine.sessions)
+        self._open_tables.callback(table.close)
+        return table
+
+    def _new_schema(self) -> OwnSchema:
+        return OwnSchema(self._engine.connect, schema_name(self._run_id, next(self._numbers)))
+
+
+def _qualified(schema: str, functions: str) -> str:
+    return functions.replace("postgis_", f'"{schema}".postgis_')

@@ -1,0 +1,72 @@
+"""A session that transforms chunks, one after the other, beside others of its kind."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from libs.compute.engine import GEOMETRY
+from libs.compute.layout import Layout
+from libs.compute.postgis.columns import Carrier, Columns
+from libs.compute.postgis.schema import OwnSchema
+from libs.transformations import PostGis
+from libs.transformations.plan import ROW, SOURCE, TARGET
+
+UNLOGGED = "WITH (autovacuum_enabled = false)"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of a source.
+
+    Attributes:
+        first: Number of the first of them in the dataset, from 0.
+        rows: All columns of the source.
+        where: The source, for people.
+    """
+
+    first: int
+    rows: pa.RecordBatch
+    where: str
+
+
+class Lane:
+    """``raw_data`` holds a chunk; ``processed`` shows what becomes of it, and holds nothing.
+
+    Args:
+        own: Where: the session and its schema, in which nothing is yet.
+        layout: What a source looks like.
+        columns: Its attributes that ``raw_data`` has.
+    """
+
+    def __init__(self, own: OwnSchema, layout: Layout, columns: Columns) -> None:
+        self.connection, self._schema = own.connection, own.name
+        self._layout, self._columns = layout, columns
+        fields = [(ROW, Carrier("bigint", pa.int64())), *zip(layout.loaded, columns.carriers, strict=True)]
+        if GEOMETRY in layout.source_schema.names:
+            fields.append((GEOMETRY, Carrier("geometry", pa.binary())))
+        dialect = PostGis()
+        self._raw = pa.schema([(dialect.known_as(name), carrier.arrow) for name, carrier in fields])
+        self._shown = ""
+        self._filled = False
+        created = ", ".join(f"{dialect.identifier(name)} {carrier.sql}" for name, carrier in fields)
+        self.connection.execute(f"CREATE UNLOGGED TABLE {SOURCE} ({created}) {UNLOGGED}")
+        if GEOMETRY in self._raw.names:
+            self.connection.execute(f"ALTER TABLE {SOURCE} ALTER {GEOMETRY} SET STORAGE EXTERNAL")
+
+    def fill(self, chunk: Chunk) -> None:
+        """Copy a chunk to the server, in the place of the one before."""
+        if self._filled:
+            self.connection.execute(f"TRUNCATE {SOURCE}")
+        self._filled = True
+        arrays = [pa.arange(chunk.first, chunk.first + chunk.rows.num_rows)]
+        arrays += self._columns.carried(chunk.rows.select(self._layout.loaded))
+        if GEOMETRY in self._raw.names:
+            arrays.append(chunk.rows[GEOMETRY])
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._raw)
+        self.connection.append(self._schema, SOURCE, pa.RecordBatchReader.from_batches(self._raw, [batch]))
+
+    def show(self, select: str) -> None:
+        """Let ``processed`` be what a SELECT makes of the chunk."""
+        if self._shown != select:
+            self.connection.execute(f"CREATE OR REPLACE VIEW {TARGET} AS {select}")
+            self._shown = select

@@ -1,0 +1,104 @@
+"""What leaves PostGIS: the one query, and its batches as rows of the result."""
+
+from collections.abc import Iterable
+from functools import reduce
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from libs.compute.engine import GEOMETRY
+from libs.compute.gathering import Gathering
+from libs.compute.layout import Layout
+from libs.compute.postgis.columns import Columns
+from libs.compute.postgis.lane import Chunk
+from libs.compute.rows import indices, numbers
+from libs.spatial_utils.geoparquet import BBOX_TYPE
+from libs.transformations import PostGis, Stage
+from libs.transformations.plan import ROW, TARGET
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+_SIDE = {side: f"ST_{side[0].upper()}{side[1:].capitalize()}(_etl_box)" for side in _SIDES}
+# ISO WKB leaves out the empty parts of what is empty; extended WKB does not, and is the same for two dimensions.
+_WKB = (
+    f"CASE WHEN _etl_box IS NULL AND ST_Zmflag({GEOMETRY}) = 0 "
+    f"THEN ST_AsEWKB({GEOMETRY}, 'NDR') ELSE ST_AsBinary({GEOMETRY}, 'NDR') END"
+)
+_REMARK, _KEPT = "_etl_remark", "_etl_kept"
+_LIMIT = 8e307
+"""Coordinates beyond it bound nothing: differences of them are not finite, nor are they where they are not finite themselves."""
+
+
+class Output:
+    """Asks ``processed`` for everything that is not at hand here.
+
+    Args:
+        layout: Of the result.
+        columns: Restores those that come from the server.
+        gathering: Where rows go.
+    """
+
+    def __init__(self, layout: Layout, columns: Columns, gathering: Gathering) -> None:
+        self._layout, self._columns, self._gathering = layout, columns, gathering
+        plan = layout.plan
+        self._fetched = [name for name in layout.attributes if name not in plan.untouched]
+        wanted = [PostGis().identifier(name) for name in self._fetched]
+        if layout.has_geometry:
+            wanted += [f"{_WKB} AS {GEOMETRY}", *(f"{sql} AS _etl_{side}" for side, sql in _SIDE.items())]
+        remark = plan.stages[-1].remark
+        wanted += [f"{sql} AS {name}" for name, sql in ((_REMARK, remark), (_KEPT, plan.kept)) if sql is not None]
+        self.query = f"SELECT {', '.join([*wanted, *plan.order])} FROM {TARGET}"
+
+    def select(self, stage: Stage) -> str:
+        """What ``processed`` is, for :attr:`query`: the last stage, and each geometry's box, made once."""
+        if not self._layout.has_geometry:
+            return stage.select
+        fence = f"{PostGis.fence}_box"
+        made = f"SELECT *, {fence} FROM (\n{stage.select}\n) AS made"
+        return f"SELECT *, Box3D({GEOMETRY}) AS _etl_box, {fence}_made FROM (\n{made}\n) AS result"
+
+    def take_in(self, batches: Iterable[pa.RecordBatch], chunk: Chunk | None = None) -> None:
+        """Rows of the result.
+
+        Args:
+            batches: Of :attr:`query`.
+            chunk: What they were made of, where the result has untouched columns.
+        """
+        for batch in batches:
+            rows = batch
+            if _REMARK in rows.schema.names:
+                self._gathering.note(rows[ROW], rows[_REMARK])
+            if _KEPT in rows.schema.names:
+                rows = rows.filter(rows[_KEPT])
+            if rows.num_rows:
+                self._put(rows, chunk)
+
+    def _put(self, rows: pa.RecordBatch, chunk: Chunk | None) -> None:
+        untouched = self._layout.plan.untouched
+        here = self._at_hand(rows, chunk, set(untouched.values()))
+        columns = [
+            here[untouched[name]] if name in untouched else self._columns.restored(rows[self._fetched.index(name)], type_)
+            for name, type_ in zip(self._layout.attributes, self._layout.schema.types, strict=False)
+        ]
+        boxes = None
+        if self._layout.has_geometry:
+            geometry, sides = rows[GEOMETRY], [rows[f"_etl_{side}"] for side in _SIDES]
+            boxes = pa.StructArray.from_arrays(_bounding(sides), fields=list(BBOX_TYPE), mask=geometry.is_null())
+            columns += [geometry, boxes]
+        whole = pa.RecordBatch.from_arrays(columns, schema=self._layout.schema)
+        self._gathering.add(whole, boxes, [rows[name] for name in self._layout.plan.order])
+
+    def _at_hand(self, rows: pa.RecordBatch, chunk: Chunk | None, names: set[str]) -> dict[str, pa.Array]:
+        """Columns of a chunk, for rows made of it."""
+        if chunk is None or not names:
+            return {}
+        places = numbers(rows[ROW]) - chunk.first
+        if (np.diff(places) == 1).all():
+            return {name: chunk.rows[name].slice(places[0], len(places)) for name in names}
+        return {name: chunk.rows[name].take(indices(places)) for name in names}
+
+
+def _bounding(sides: list[pa.Array]) -> list[pa.Array]:
+    """The sides of those boxes that bound something; nulls of others."""
+    they_do = reduce(pc.and_, [pc.less(pc.abs(side), _LIMIT) for side in sides])
+    return [pc.if_else(they_do, side, None) for side in sides]

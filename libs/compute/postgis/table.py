@@ -1,0 +1,218 @@
+"""A dataset in the making.
+
+Chunks of the source are transformed side by side, each in a session of its own, and leave the server at once: its rows are written
+there once, into ``raw_data``, and ``processed`` is a view. What must see all rows follows in the first of the sessions; there,
+``processed`` is a table. Columns that the recipe hands on as they are do not come back from the server, and those that it does
+not read do not even go there.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from libs.compute.batching import chunks
+from libs.compute.carriage import carried_schema
+from libs.compute.engine import Processed, Source
+from libs.compute.gathering import Gathering
+from libs.compute.layout import Layout
+from libs.compute.postgis.columns import Columns
+from libs.compute.postgis.connection import Connection, StatementFailed
+from libs.compute.postgis.lane import UNLOGGED, Chunk, Lane
+from libs.compute.postgis.output import Output
+from libs.compute.postgis.schema import OwnSchema
+from libs.compute.postgis.srids import Srids
+from libs.compute.rows import Rows
+from libs.models import Changes, Rejected
+from libs.transformations import Plan, PostGis, Recipe, Stage
+from libs.transformations.postgis import GuardedPostGis
+
+T = TypeVar("T")
+CHUNK_ROWS = 65_536
+CHUNK_BYTES = 16 * 1024 * 1024
+_OF_THE_DATA = {
+    "22021": "a text with a NUL character",
+    "22008": "a date or time out of PostgreSQL's range",
+    "54": "too much of it",
+}
+
+
+class PostGISTable:
+    """See :class:`libs.compute.engine.Table`.
+
+    Args:
+        new_schema: Begins a session with a schema of its own. Called from several threads.
+        recipe: With its parameters bound.
+        rows: Where to keep the result.
+        aside: Path for values that the server cannot hold.
+        sessions: How many chunks are transformed at a time.
+    """
+
+    def __init__(self, new_schema: Callable[[], OwnSchema], recipe: Recipe, rows: Rows, aside: Path, sessions: int) -> None:
+        self._new_schema, self._recipe, self._result, self._aside, self._sessions = new_schema, recipe, rows, aside, sessions
+        self._rows = 0
+        self._closed = False
+        self._making: _Making | None = None
+        self._first = new_schema()
+        self._schemas, self._free = [self._first], list[Lane]()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(sessions, thread_name_prefix="postgis")
+
+    def load(self, source: Source) -> int:
+        carried_schema(source.schema, source.where)  # refuses what no engine keeps
+        making = self._making or self._begin(source)
+        making.layout.add(source, self._rows)
+        before = self._rows
+        at_work: deque[Future[None]] = deque()
+        for group in chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES):
+            if len(at_work) > self._sessions:
+                at_work.popleft().result()
+            chunk = Chunk(self._rows, pa.concat_batches(group), source.where)
+            self._rows += chunk.rows.num_rows
+            at_work.append(self._pool.submit(self._transform, making, chunk))
+        for future in at_work:
+            future.result()
+        return self._rows - before
+
+    def finish(self) -> Processed:
+        if self._making is None:
+            raise ValueError("nothing was loaded")
+        making, later = self._making, self._making.layout.plan.stages[1:]
+        for schema in self._schemas[1 if later else 0 :]:
+            self._pool.submit(schema.close)
+        audits: list[tuple[int | None, ...] | None] = []
+        if later:
+            connection = self._first.connection
+            audits = making.attempt(connection, lambda plan: self._run_later_stages(making, plan))
+            making.output.take_in(connection.stream(making.output.query))
+            self._pool.submit(self._first.close)
+        changes = making.layout.changes([*audits, making.gathering.audit])
+        return _PostGISProcessed(making.layout, making.gathering, changes)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for schema in self._schemas:
+                schema.connection.cancel()
+            self._pool.shutdown(cancel_futures=True)
+            self._result.close()
+            if self._making is not None:
+                self._making.columns.close()
+            for schema in self._schemas:
+                schema.close()
+
+    def _begin(self, source: Source) -> "_Making":
+        making = _Making(source, self._recipe, Srids(self._first.connection), self._result, self._aside)
+        try:
+            self._free.append(Lane(self._first, making.layout, making.columns))
+        except StatementFailed as error:
+            raise making.refused(error, source.where, 0) from error
+        first, *later = making.layout.plan.stages
+        if later:  # every lane adds to it
+            self._first.connection.execute(f"CREATE UNLOGGED TABLE {first.target} {UNLOGGED} AS {first.select} WITH NO DATA")
+        self._making = making
+        return making
+
+    def _transform(self, making: "_Making", chunk: Chunk) -> None:
+        lane = self._free_lane(making)
+        try:
+            lane.fill(chunk)
+        except StatementFailed as error:
+            raise making.refused(error, chunk.where, chunk.first) from error
+        if not self._closed:
+            made = making.attempt(lane.connection, lambda plan: self._made(making, lane, plan))
+            making.output.take_in(made, chunk)
+        with self._lock:
+            self._free.append(lane)
+
+    def _free_lane(self, making: "_Making") -> Lane:
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        schema = self._new_schema()
+        with self._lock:
+            self._schemas.append(schema)
+        return Lane(schema, making.layout, making.columns)
+
+    def _made(self, making: "_Making", lane: Lane, plan: Plan) -> list[pa.RecordBatch]:
+        """The result's rows of the lane's chunk; none yet, where a stage follows that must see all rows."""
+        first, *later = plan.stages
+        if later:
+            lane.connection.execute(f'INSERT INTO "{self._first.name}".{first.target} {first.select}')
+            return []
+        lane.show(making.output.select(first))
+        return list(lane.connection.stream(making.output.query))
+
+    def _run_later_stages(self, making: "_Making", plan: Plan) -> list[tuple[int | None, ...] | None]:
+        """Make ``processed``; the audits of the stages before it."""
+        connection, (first, *later) = self._first.connection, plan.stages
+        connection.execute(f"SET max_parallel_workers_per_gather = {self._sessions if self._sessions > 1 else 0}")
+        audits = [_audit(connection, first)]
+        for stage in later:
+            select = making.output.select(stage) if stage is plan.stages[-1] else stage.select
+            connection.execute(f"DROP TABLE IF EXISTS {stage.target}")
+            connection.execute(f"CREATE UNLOGGED TABLE {stage.target} {UNLOGGED} AS {select}")
+            audits.append(_audit(connection, stage))
+        for stage in plan.stages[:-1]:
+            connection.execute(f"DROP TABLE {stage.target}")
+        return audits[:-1]
+
+
+class _Making:
+    """What is known of a dataset once its first source is there."""
+
+    def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, aside: Path) -> None:
+        self._source, self._recipe, self._srids = replace(source, batches=()), recipe, srids
+        self.layout = Layout.plan_for(source, recipe, PostGis(srids.of), narrow=True)
+        self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), aside)
+        self.gathering = Gathering(rows, self.layout.plan.stages[-1])
+        self.output = Output(self.layout, self.columns, self.gathering)
+
+    def attempt(self, connection: Connection, work: Callable[[Plan], T]) -> T:
+        """Work by the plan.
+
+        PostGIS fails as a whole where a vertex cannot be projected. Tried one by one, which is slow, each can be named.
+        """
+        try:
+            return work(self.layout.plan)
+        except StatementFailed as error:
+            if "transform" not in str(error):
+                raise
+        dialect = GuardedPostGis(self._srids.of)
+        plan = Layout.plan_for(self._source, self._recipe, dialect, narrow=True).plan
+        for function in dialect.functions.values():
+            connection.execute(function)
+        return work(plan)
+
+    def refused(self, error: StatementFailed, where: str, first: int) -> Exception:
+        """What the data is to blame for, with the place of it; rows are counted from ``first`` on."""
+        known = _OF_THE_DATA.get(error.state) or _OF_THE_DATA.get(error.state[:2])
+        if known is None and error.row is None:
+            return error
+        return Rejected.because(
+            "not_storable",
+            where if error.row is None else self.layout.locate(first + error.row),
+            f"PostGIS cannot keep it as it is: {f'{known} ({error})' if known else error}.",
+            "Correct it, or have the batch processed on DuckDB, which keeps it (POSTGRES_HOST not set).",
+        )
+
+
+class _PostGISProcessed:
+    def __init__(self, layout: Layout, gathering: Gathering, changes: Changes) -> None:
+        self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
+        self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return self._gathering.batches()
+
+
+def _audit(connection: Connection, stage: Stage) -> tuple[int | None, ...] | None:
+    if stage.audit is None:
+        return None
+    (found,) = connection.rows(stage.audit)
+    return tuple(None if value is None else int(value) for value in found)  # sums come as text: they may be of any length
