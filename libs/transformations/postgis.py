@@ -33,8 +33,9 @@ class PostGis(Dialect):
 
     name = "postgis"
     # Its planner does not merge a SELECT with a volatile function into the one around it, yet lets parallel workers do it all:
-    # unlike one with OFFSET 0, or in a WITH clause. What returns sets would be a fence, too, and cost a microsecond a row.
-    fence = "clock_timestamp() AS _etl_fence"
+    # unlike one with OFFSET 0, or in a WITH clause. What returns sets would be a fence, too, and cost a microsecond a row; of
+    # the volatile functions that workers may call, this is the cheapest.
+    fence = "pg_is_in_recovery() AS _etl_fence"
     nests = True
 
     def __init__(self, srid_of: Callable[[str], int | None] = epsg_code) -> None:

@@ -127,6 +127,18 @@ class Connection:
 
         self._call(lambda: self._with_cursor(ingest))
 
+    def batches(self, sql: str) -> list[pa.RecordBatch]:
+        """The rows of a query, all at once."""
+
+        def fetch(cursor: Any) -> list[pa.RecordBatch]:
+            # By COPY, as rows are streamed, the driver would not tell SQLSTATE when the query fails while it gives them.
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+            cursor.execute(sql)
+            with cursor.fetch_record_batch() as reader:
+                return list(reader)
+
+        return self._call(lambda: self._with_cursor(fetch))
+
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The rows of a query as they come. Ends early when the connection is closed."""
         self._call(lambda: self._open_stream(sql))
@@ -203,16 +215,16 @@ class Connection:
         future = self._thread.submit(work)
         try:
             return future.result()
-        except adbc_driver_manager.Error as error:
+        except (adbc_driver_manager.Error, OSError) as error:  # a stream that is being fetched raises the latter
             raise _plain(error) from error
         except KeyboardInterrupt:
             self.cancel()
             raise
 
 
-def _plain(error: adbc_driver_manager.Error) -> ServiceUnavailable | StatementFailed:
+def _plain(error: adbc_driver_manager.Error | OSError) -> ServiceUnavailable | StatementFailed:
     text = str(error)
-    state = error.sqlstate or ""
+    state = getattr(error, "sqlstate", None) or ("57014" if "statement timeout" in text else "")
     reason = re.split(r"(?:ERROR|FATAL|PANIC):\s+|failed: |\[libpq\] ", text)[-1].partition("\n")[0].strip().rstrip(".")
     if "Failed to connect" in text:
         change = next((setting for part, setting in _NO_CONNECTION if part in reason), _ADDRESS)

@@ -146,7 +146,7 @@ class PostGISTable:
             lane.connection.execute(f'INSERT INTO "{self._first.name}".{first.target} {first.select}')
             return []
         lane.show(making.output.select(first))
-        return list(lane.connection.stream(making.output.query))
+        return lane.connection.batches(making.output.query)
 
     def _run_later_stages(self, making: "_Making", plan: Plan) -> list[tuple[int | None, ...] | None]:
         """Make ``processed``; the audits of the stages before it."""

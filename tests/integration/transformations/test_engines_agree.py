@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from libs.models import Changes
-from libs.transformations import Column, DuckDb, Plan, PostGis, Recipe, Registry, Relation
+from libs.transformations import Column, DuckDb, Plan, PostGis, Recipe, Registry, Relation, Stage
 from libs.transformations.casting import TARGETS, exactly
 from libs.transformations.crs import CrsFacts, CrsUnit
 from libs.transformations.types import family
@@ -127,6 +127,7 @@ def result_of(plan: Plan, query: Callable[[str], list[Any]], as_wkb: str) -> tup
             f"DROP TABLE IF EXISTS {stage.target}; CREATE TABLE {stage.target} AS {stage.select}; {stage.audit or 'SELECT 0'}"
         )
         audits.append([value and int(value) for value in made[0]] if stage.audit else None)
+        assert audited(stage, audits[-1]) == remarked(stage, query)
     columns = [
         # Engines write numbers and truth values as text in ways of their own.
         f'CAST("{column.name}" AS {"double precision" if column.type in {"double", "float"} else "text"})'
@@ -135,6 +136,21 @@ def result_of(plan: Plan, query: Callable[[str], list[Any]], as_wkb: str) -> tup
     ]  # fmt: skip
     select = f"SELECT {', '.join([*columns, as_wkb])} FROM processed WHERE {plan.kept or 'TRUE'} ORDER BY {', '.join(plan.order)}"
     return plan.changes(audits, str), query(select)
+
+
+def audited(stage: Stage, audit: list[int | None] | None) -> list[int]:
+    """What is counted by an audit, without the places of rows that fail."""
+    counters = len(stage.counters)
+    return [number or 0 for number in [*(audit or [])[:counters], *(audit or [])[counters::2]]]
+
+
+def remarked(stage: Stage, query: Callable[[str], list[Any]]) -> list[int]:
+    """The same, added up from what is remarked on each row."""
+    if stage.remark is None:
+        return []
+    values = range(1, len(stage.counters) + len(stage.checks) + 1)
+    (sums,) = query(f"SELECT {', '.join(f'sum(coalesce(({stage.remark})[{n}], 0))' for n in values)} FROM {stage.target}")
+    return [int(number or 0) for number in sums]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -1,6 +1,7 @@
 """Plans as text: what a recipe comes to, and what it refuses."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -72,7 +73,7 @@ def test_the_default_recipe_in_duckdb() -> None:
 
 def test_postgis_keeps_the_selects_apart() -> None:
     (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", clock_timestamp() AS _etl_fence\n") == stage.select.count("FROM (\n") == 3
+    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == stage.select.count("FROM (\n") == 3
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
 
 
@@ -136,6 +137,39 @@ def test_only_a_step_that_must_see_all_rows_begins_a_stage() -> None:
         ("stage_2", "processed", False),
     ]
     assert len(plan(PARCELS, {"op": "repair"}, {"op": "explode"}, {"op": "clip", "bbox": [0, 0, 1, 1]}).stages) == 1
+
+
+def test_what_is_read_and_what_stays_untouched() -> None:
+    made = plan(
+        PARCELS,
+        {"op": "rename", "columns": {"id": "Kind", "Kind": "id"}},
+        {"op": "filter", "condition": {"column": "id", "op": "eq", "value": "a"}},
+        {"op": "cast", "columns": {"height": "string", "built": "date"}},
+        {"op": "explode"},
+        {"op": "select", "without": ["flag"]},
+    )
+    assert made.read == {"Kind", "height"}
+    assert made.untouched == {"Kind": "id", "id": "Kind", "built": "built", "tags": "tags"}
+    dissolved = plan(PARCELS, {"op": "repair"}, {"op": "dissolve", "by": ["Kind"], "aggregate": {"n": {"op": "sum", "column": "id"}}})
+    assert dissolved.read == {"Kind", "id"}
+    assert dissolved.untouched == {}
+    assert Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).read == set()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_plan_can_do_without_what_no_step_reads(dialect: Dialect) -> None:
+    steps = recipe(
+        {"op": "rename", "columns": {"id": "number"}},
+        {"op": "filter", "condition": {"column": "height", "op": "gt", "value": 2}},
+        {"op": "explode"},
+    )
+    whole = steps.plan(PARCELS, dialect, look_up)
+    narrow = steps.plan(PARCELS, dialect, look_up, aside=set(PARCELS.names) - whole.read)
+    assert '"number"' in whole.stages[0].select
+    for name in {"number", *PARCELS.names} - {"height"}:
+        assert f'"{name}"' not in narrow.stages[0].select
+    assert '"height"' in narrow.stages[0].select
+    assert replace(narrow, stages=()) == replace(whole, stages=()), "the result has them all the same"
 
 
 def test_audits_become_changes() -> None:
