@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.compute.order import Order
-from libs.compute.rows import Rows, numbers
+from libs.compute.rows import Rows
 from libs.models import BBox
+from libs.spatial_utils.arrays import numbers
 from libs.transformations import Stage
 
 

@@ -7,10 +7,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from libs.compute import hilbert
-from libs.compute.rows import PIECE_ROWS, Integers, indices, numbers
+from libs.compute.rows import PIECE_ROWS
 from libs.models import BBox
+from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 from libs.spatial_utils.geoparquet import extent_of, union
 
+_NAN = scalar(np.nan)
 _NOWHERE = 2 ** (2 * 16)
 """Beyond the end of the curve: where rows without an extent go."""
 
@@ -40,7 +42,7 @@ class Order:
         self._marks.append([numbers(mark).copy() for mark in marks])
         if boxes is not None:
             self.bbox = union(self.bbox, extent_of(boxes))
-            xmin, ymin, xmax, ymax = (numbers(side.fill_null(np.nan)) for side in boxes.flatten())
+            xmin, ymin, xmax, ymax = (numbers(side.fill_null(_NAN)) for side in boxes.flatten())
             self._centres.append((xmin / 2 + xmax / 2, ymin / 2 + ymax / 2))
 
     def places(self) -> Iterator[pa.Array]:

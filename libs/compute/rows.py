@@ -5,12 +5,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, TypeAlias, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 
 PIECE_ROWS = 65_536
 """Rows that are brought into their order at once."""
@@ -18,8 +18,6 @@ HELD_SHARE = 0.6
 """Of an engine's memory, how much the rows of a result may take before they go into a file; some is on its way."""
 MOST_STRETCHES = 256
 """Files that are written at once. A result that would need more of them takes more memory than it should."""
-
-Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
 class Rows:
@@ -160,23 +158,13 @@ def _gathered(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[p
         yield pa.concat_batches(parts).take(indices(back))
 
 
-def indices(numbers: Integers) -> pa.Array:
-    """For Arrow. ``pa.array`` would look for pandas, whose import takes 0.3 s where it is installed."""
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers.astype(np.int64, copy=False))])
-
-
-def numbers(column: pa.Array) -> Integers:
-    """For NumPy, without a copy. ``to_numpy`` would look for pandas, too."""
-    return cast("Integers", np.from_dlpack(column))
-
-
 def _row_sizes(batch: pa.RecordBatch) -> Integers:
     """Bytes of each row: text and binary values by their length, all else at the average."""
     sizes = np.zeros(batch.num_rows, np.int32)
     rest = batch.nbytes
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
-            lengths = numbers(pc.binary_length(column).fill_null(0))
+            lengths = numbers(pc.binary_length(column).fill_null(scalar(0)))
             sizes += lengths
             rest -= int(lengths.sum())
     sizes += max(1, rest // max(1, batch.num_rows))

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from libs.models import BBox, SpatialEtlError
+from libs.spatial_utils.arrays import scalar
 
 GEOMETRY, BBOX = "geom", "bbox"
 ROW_GROUP_ROWS = 65_536
@@ -194,7 +195,7 @@ def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator
         sizes = pc.cumulative_sum(_row_sizes(batch))  # of each row and those before it
         offset = before = 0
         while offset < batch.num_rows:
-            fitting = pc.sum(pc.less_equal(sizes, _number(before + ROW_GROUP_BYTES - size))).as_py() - offset
+            fitting = pc.sum(pc.less_equal(sizes, scalar(before + ROW_GROUP_BYTES - size))).as_py() - offset
             take = min(ROW_GROUP_ROWS - rows, max(fitting, 0 if rows else 1), batch.num_rows - offset)
             if take:
                 pending.append(batch.slice(offset, take))
@@ -209,16 +210,11 @@ def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator
 
 def _row_sizes(batch: pa.RecordBatch) -> pa.Array:
     """Bytes of text and binary values in each row: what makes rows large."""
-    sizes = pa.repeat(_number(0), batch.num_rows)
+    sizes = pa.repeat(scalar(0), batch.num_rows)
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
-            sizes = pc.add(sizes, pc.coalesce(pc.binary_length(column), _number(0)))
+            sizes = pc.add(sizes, pc.coalesce(pc.binary_length(column), scalar(0)))
     return sizes
-
-
-def _number(value: int) -> pa.Int64Scalar:
-    """A number for Arrow. ``pa.scalar`` would look for pandas, whose import takes 0.3 s where it is installed."""
-    return pa.arange(value, value + 1)[0]
 
 
 def _leaves(schema: pa.Schema, names: Iterable[str]) -> list[str]:

@@ -116,7 +116,8 @@ class Plan:
         relation: Columns and CRS of the result.
         kept: Predicate on ``processed`` for the rows of the result; None when all rows are.
         read: Columns of the source whose values some step reads.
-        untouched: Column of the result to the one of the source whose value it has, whatever row of ``raw_data`` a row is made of.
+        untouched: Columns of the result that hand on one of the source, and which: each row has the value of the one that it
+            was made of.
         order: Columns of ``processed`` that give the source order, to break ties with.
         renamed: Source name to result name of columns that the recipe renames.
         constants: Counts that are known without a look at the rows, by name.

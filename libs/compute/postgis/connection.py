@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import adbc_driver_manager
+# By its own interface: that of DB-API imports pandas where it is installed, for 0.3 s.
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 
 from libs.models import ServiceUnavailable, SpatialEtlError
 from libs.models.settings import Settings
@@ -102,42 +103,58 @@ class Connection:
 
     def __init__(self, server: Server) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres")
-        self._cursor: Any = None
-        self._reader: Any = None
+        self._statement: adbc.AdbcStatement | None = None
+        self._reader: pa.RecordBatchReader | None = None
         self._closed = False
         try:
-            self._connection = self._call(lambda: dbapi.connect(server.conninfo, autocommit=True))
+            self._database, self._connection = self._call(lambda: _connect(server))
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
 
     def execute(self, sql: str) -> None:
         """Run a statement that gives nothing."""
-        self._call(lambda: self._execute(sql))
+
+        def run(statement: adbc.AdbcStatement) -> None:
+            statement.set_sql_query(sql)
+            statement.execute_update()
+
+        self._call(lambda: self._with_statement(run))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a query of a few rows."""
-        return self._call(lambda: self._execute(sql, lambda cursor: cursor.fetchall()))
 
-    def append(self, schema: str, table: str, batches: pa.RecordBatchReader) -> None:
-        """Copy rows into a table, in binary, as they come."""
+        def fetch(statement: adbc.AdbcStatement) -> list[tuple[Any, ...]]:
+            table = _reader(statement, sql).read_all()
+            return list(zip(*(column.to_pylist() for column in table.columns), strict=True)) or [()] * table.num_rows
 
-        def ingest(cursor: Any) -> None:
-            cursor.adbc_ingest(table, batches, mode="append", db_schema_name=schema)
+        return self._call(lambda: self._with_statement(fetch))
 
-        self._call(lambda: self._with_cursor(ingest))
+    def append(self, schema: str, table: str, batch: pa.RecordBatch) -> None:
+        """Copy rows into a table, in binary."""
+
+        def ingest(statement: adbc.AdbcStatement) -> None:
+            statement.set_options(
+                **{
+                    adbc.INGEST_OPTION_TARGET_TABLE: table,
+                    adbc.StatementOptions.INGEST_TARGET_DB_SCHEMA.value: schema,
+                    adbc.INGEST_OPTION_MODE: adbc.INGEST_OPTION_MODE_APPEND,
+                }
+            )
+            statement.bind(batch)
+            statement.execute_update()
+
+        self._call(lambda: self._with_statement(ingest))
 
     def batches(self, sql: str) -> list[pa.RecordBatch]:
         """The rows of a query, all at once."""
 
-        def fetch(cursor: Any) -> list[pa.RecordBatch]:
+        def fetch(statement: adbc.AdbcStatement) -> list[pa.RecordBatch]:
             # By COPY, as rows are streamed, the driver would not tell SQLSTATE when the query fails while it gives them.
-            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
-            cursor.execute(sql)
-            with cursor.fetch_record_batch() as reader:
-                return list(reader)
+            statement.set_options(**{adbc_driver_postgresql.StatementOptions.USE_COPY.value: "false"})
+            return list(_reader(statement, sql))
 
-        return self._call(lambda: self._with_cursor(fetch))
+        return self._call(lambda: self._with_statement(fetch))
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The rows of a query as they come. Ends early when the connection is closed."""
@@ -151,10 +168,10 @@ class Connection:
 
     def cancel(self) -> None:
         """Have the server give up what it is doing for us. Harmless when that is nothing."""
-        cursor = self._cursor
-        if cursor is not None:
-            with suppress(adbc_driver_manager.Error, RuntimeError):
-                cursor.adbc_cancel()
+        statement = self._statement
+        if statement is not None:
+            with suppress(adbc.Error, RuntimeError, ValueError):
+                statement.cancel()
 
     def close(self) -> None:
         """End the session. Closing twice is no error."""
@@ -163,6 +180,7 @@ class Connection:
             self._closed = True
             with suppress(ServiceUnavailable, StatementFailed):
                 self._call(self._connection.close)
+                self._call(self._database.close)
             self._thread.shutdown()
 
     def end_stream(self) -> None:
@@ -173,20 +191,19 @@ class Connection:
                 self._call(self._close_stream)
 
     def _open_stream(self, sql: str) -> None:
-        self._cursor = self._connection.cursor()
+        self._statement = adbc.AdbcStatement(self._connection)
         try:
-            self._cursor.execute(sql)
-            self._reader = self._cursor.fetch_record_batch()
+            self._reader = _reader(self._statement, sql)
         except BaseException:
             self._close_stream()
             raise
 
     def _close_stream(self) -> None:
-        reader, cursor, self._reader, self._cursor = self._reader, self._cursor, None, None
+        reader, statement, self._reader, self._statement = self._reader, self._statement, None, None
         if reader is not None:
             reader.close()
-        if cursor is not None:
-            cursor.close()
+        if statement is not None:
+            statement.close()
 
     def _next(self) -> pa.RecordBatch | None:
         if self._reader is None:
@@ -196,33 +213,41 @@ class Connection:
         except StopIteration:
             return None
 
-    def _execute(self, sql: str, then: Callable[[Any], Any] = lambda _: None) -> Any:
-        def run(cursor: Any) -> Any:
-            cursor.execute(sql)
-            return then(cursor)
-
-        return self._with_cursor(run)
-
-    def _with_cursor(self, use: Callable[[Any], Any]) -> Any:
-        with self._connection.cursor() as cursor:
-            self._cursor = cursor
+    def _with_statement(self, use: Callable[[adbc.AdbcStatement], T]) -> T:
+        with adbc.AdbcStatement(self._connection) as statement:
+            self._statement = statement
             try:
-                return use(cursor)
+                return use(statement)
             finally:
-                self._cursor = None
+                self._statement = None
 
     def _call(self, work: Callable[[], T]) -> T:
         future = self._thread.submit(work)
         try:
             return future.result()
-        except (adbc_driver_manager.Error, OSError) as error:  # a stream that is being fetched raises the latter
+        except (adbc.Error, OSError) as error:  # a stream that is being fetched raises the latter
             raise _plain(error) from error
         except KeyboardInterrupt:
             self.cancel()
             raise
 
 
-def _plain(error: adbc_driver_manager.Error | OSError) -> ServiceUnavailable | StatementFailed:
+def _connect(server: Server) -> tuple[adbc.AdbcDatabase, adbc.AdbcConnection]:
+    database = adbc_driver_postgresql.connect(server.conninfo)
+    try:
+        return database, adbc.AdbcConnection(database)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _reader(statement: adbc.AdbcStatement, sql: str) -> pa.RecordBatchReader:
+    statement.set_sql_query(sql)
+    stream, _ = statement.execute_query()
+    return pa.RecordBatchReader.from_stream(stream)
+
+
+def _plain(error: adbc.Error | OSError) -> ServiceUnavailable | StatementFailed:
     text = str(error)
     state = getattr(error, "sqlstate", None) or ("57014" if "statement timeout" in text else "")
     reason = re.split(r"(?:ERROR|FATAL|PANIC):\s+|failed: |\[libpq\] ", text)[-1].partition("\n")[0].strip().rstrip(".")

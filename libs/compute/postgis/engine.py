@@ -1,4 +1,4 @@
-"""PostGIS: its sessions, and what is told when it cannot be used. What a session does, is in :mod:`libs.compute.postgis.table`."""
+"""PostGIS: its sessions, and what is told when it cannot be used. Of what they do knows :mod:`libs.compute.postgis.table`."""
 
 import os
 import threading

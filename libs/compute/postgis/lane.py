@@ -62,8 +62,7 @@ class Lane:
         arrays += self._columns.carried(chunk.rows.select(self._layout.loaded))
         if GEOMETRY in self._raw.names:
             arrays.append(chunk.rows[GEOMETRY])
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self._raw)
-        self.connection.append(self._schema, SOURCE, pa.RecordBatchReader.from_batches(self._raw, [batch]))
+        self.connection.append(self._schema, SOURCE, pa.RecordBatch.from_arrays(arrays, schema=self._raw))
 
     def show(self, select: str) -> None:
         """Let ``processed`` be what a SELECT makes of the chunk."""

@@ -1,7 +1,6 @@
 """What leaves PostGIS: the one query, and its batches as rows of the result."""
 
 from collections.abc import Iterable
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,7 @@ from libs.compute.gathering import Gathering
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.lane import Chunk
-from libs.compute.rows import indices, numbers
+from libs.spatial_utils.arrays import indices, numbers
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis, Stage
 from libs.transformations.plan import ROW, TARGET
@@ -25,8 +24,6 @@ _WKB = (
     f"THEN ST_AsEWKB({GEOMETRY}, 'NDR') ELSE ST_AsBinary({GEOMETRY}, 'NDR') END"
 )
 _REMARK, _KEPT = "_etl_remark", "_etl_kept"
-_LIMIT = 8e307
-"""Coordinates beyond it bound nothing: differences of them are not finite, nor are they where they are not finite themselves."""
 
 
 class Output:
@@ -99,6 +96,7 @@ class Output:
 
 
 def _bounding(sides: list[pa.Array]) -> list[pa.Array]:
-    """The sides of those boxes that bound something; nulls of others."""
-    they_do = reduce(pc.and_, [pc.less(pc.abs(side), _LIMIT) for side in sides])
-    return [pc.if_else(they_do, side, None) for side in sides]
+    """The sides of those boxes that bound something, as a geometry with a coordinate that is not finite has none; else nulls."""
+    xmin, ymin, xmax, ymax = sides
+    they_do = pc.and_(pc.is_finite(pc.subtract(xmax, xmin)), pc.is_finite(pc.subtract(ymax, ymin)))
+    return [pc.if_else(they_do, side, pa.nulls(len(side), side.type)) for side in sides]

@@ -30,9 +30,7 @@ class OwnSchema:
         self._closed = False
         self.connection = connect()
         try:
-            if not _lock(self.connection, name):
-                problem = f"the schema {name} is in use by another session."
-                raise ServiceUnavailable("PostGIS", problem, "that one run is processed by one worker")
+            self._mark_as_alive()
             self.connection.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
             self.connection.execute(f'CREATE SCHEMA "{name}"')
             path = f"""set_config('search_path', '"{name}", ' || current_setting('search_path'), false)"""
@@ -57,6 +55,11 @@ class OwnSchema:
                 drop(another, self.name)
         finally:
             self.connection.close()
+
+    def _mark_as_alive(self) -> None:
+        if not _lock(self.connection, self.name):
+            problem = f"the schema {self.name} is in use by another session."
+            raise ServiceUnavailable("PostGIS", problem, "that one run is processed by one worker")
 
 
 def leftovers(connection: Connection) -> list[str]:

@@ -1,9 +1,9 @@
 """A dataset in the making.
 
-Chunks of the source are transformed side by side, each in a session of its own, and leave the server at once: its rows are written
-there once, into ``raw_data``, and ``processed`` is a view. What must see all rows follows in the first of the sessions; there,
-``processed`` is a table. Columns that the recipe hands on as they are do not come back from the server, and those that it does
-not read do not even go there.
+Chunks of the source are transformed side by side, each in a session of its own, and leave the server at once: their rows are
+written there once, into ``raw_data``, and ``processed`` is a view. What must see all rows follows in the first of the sessions;
+there, ``processed`` is a table. Columns that the recipe hands on as they are do not come back from the server, and those that it
+does not read do not even go there.
 """
 
 import threading
@@ -63,7 +63,7 @@ class PostGISTable:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(sessions, thread_name_prefix="postgis")
 
-    def load(self, source: Source) -> int:
+    def load(self, source: Source) -> int:  # noqa: D102 - see the protocol
         carried_schema(source.schema, source.where)  # refuses what no engine keeps
         making = self._making or self._begin(source)
         making.layout.add(source, self._rows)
@@ -79,7 +79,7 @@ class PostGISTable:
             future.result()
         return self._rows - before
 
-    def finish(self) -> Processed:
+    def finish(self) -> Processed:  # noqa: D102 - see the protocol
         if self._making is None:
             raise ValueError("nothing was loaded")
         making, later = self._making, self._making.layout.plan.stages[1:]
@@ -94,7 +94,7 @@ class PostGISTable:
         changes = making.layout.changes([*audits, making.gathering.audit])
         return _PostGISProcessed(making.layout, making.gathering, changes)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
             self._closed = True
             for schema in self._schemas:

@@ -150,7 +150,9 @@ def test_what_is_read_and_what_stays_untouched() -> None:
     )
     assert made.read == {"Kind", "height"}
     assert made.untouched == {"Kind": "id", "id": "Kind", "built": "built", "tags": "tags"}
-    dissolved = plan(PARCELS, {"op": "repair"}, {"op": "dissolve", "by": ["Kind"], "aggregate": {"n": {"op": "sum", "column": "id"}}})
+    dissolved = plan(
+        PARCELS, {"op": "repair"}, {"op": "dissolve", "by": ["Kind"], "aggregate": {"n": {"op": "sum", "column": "id"}}}
+    )
     assert dissolved.read == {"Kind", "id"}
     assert dissolved.untouched == {}
     assert Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).read == set()
