@@ -8,18 +8,17 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
-from adbc_driver_manager import dbapi
+import adbc_driver_manager as adbc
 from pymongo import monitoring
 
 _FILE_EVENTS = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.truncate", "subprocess.Popen"}
 _UNAUDITED = ("write", "copy_file_range", "fsync")
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _METHODS = (b"PUT ", b"POST ", b"DELETE ")
-_CHANGES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "BEGIN", "COMMIT")
+_CHANGES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "TRUNCATE", "BEGIN", "COMMIT")
 _COMMANDS = {"insert", "update", "delete", "create", "createIndexes", "drop"}
 
 
@@ -91,21 +90,18 @@ class Effects(monitoring.CommandListener):
         sqlite3.connect = traced  # type: ignore[assignment]
 
     def _meet_postgresql(self) -> None:
-        execute, ingest = dbapi.Cursor.execute, dbapi.Cursor.adbc_ingest
+        effects = self
 
-        def met_execute(cursor: Any, sql: str, *arguments: Any) -> Any:
-            self._on_statement(sql)
-            return execute(cursor, sql, *arguments)
+        class MetStatement(adbc.AdbcStatement):
+            """Says what it is about to have the server do."""
 
-        def met_ingest(cursor: Any, table: str, rows: pa.RecordBatchReader, **options: Any) -> Any:
-            self.happens(f"COPY {table}")
-            return ingest(cursor, table, pa.RecordBatchReader.from_batches(rows.schema, self._copied(table, rows)), **options)
+            def set_sql_query(self, sql: str) -> None:
+                effects._on_statement(sql)
+                super().set_sql_query(sql)
 
-        dbapi.Cursor.execute, dbapi.Cursor.adbc_ingest = met_execute, met_ingest
+            def set_options(self, **options: Any) -> None:
+                if adbc.INGEST_OPTION_TARGET_TABLE in options:
+                    effects.happens(f"COPY {options[adbc.INGEST_OPTION_TARGET_TABLE]}")
+                super().set_options(**options)
 
-    def _copied(self, table: str, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """Rows on their way, each batch an effect, and their end."""
-        for batch in rows:
-            self.happens(f"rows to {table}")
-            yield batch
-        self.happens(f"the end of rows to {table}")
+        adbc.AdbcStatement = MetStatement

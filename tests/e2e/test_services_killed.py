@@ -18,8 +18,8 @@ SETS = [("minio", "postgis"), ("ferretdb", "postgresql")]
 
 MOMENTS = {
     "read": "read",
-    "load": "rows to",
-    "transform": "CREATE UNLOGGED TABLE processed",
+    "load": "COPY raw_data",
+    "transform": "CREATE OR REPLACE VIEW processed",
     "write": "write",
     "place": "PUT /{lake}/points/",
     "place in parts": "POST /{lake}/noise/",
