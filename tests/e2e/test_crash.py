@@ -16,7 +16,7 @@ EFFECTS = {
     "embedded": ("os.link", "os.rename", "os.fsync", "'runs'", "'versions'", "'outcomes'", "'assets'", "COMMIT", "Popen"),
     "servers": (
         "PUT", "POST", "?uploadId", "DELETE", "insert runs", "insert versions", "insert outcomes", "insert assets",
-        "CREATE SCHEMA", "COPY", "rows to", "DROP SCHEMA", "advisory", "os.rename", "Popen",
+        "CREATE SCHEMA", "COPY", "CREATE OR REPLACE VIEW", "DROP SCHEMA", "advisory", "os.rename", "Popen",
     ),
 }  # fmt: skip
 
