@@ -1,5 +1,6 @@
 """Values of types that an engine does not have, put aside into a file: the engine holds where they lie, not what they are."""
 
+import threading
 from bisect import bisect_right
 from contextlib import suppress
 from itertools import groupby
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 
 class Aside:
-    """Rows in a file, which are written front to back and then taken in any order.
+    """Rows in a file, which are written front to back, from any thread, and then taken in any order.
 
     Args:
         path: To be created with the first rows, removed by :meth:`close`.
@@ -20,16 +21,18 @@ class Aside:
         self._path, self._starts = path, list[int]()
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._rows = 0
+        self._lock = threading.Lock()
 
     def put(self, table: pa.Table) -> pa.Array:
         """Append rows, all of one schema. Returns their places."""
-        if self._writer is None:
-            self._writer = pa.ipc.new_file(self._path, table.schema)
-        for batch in table.to_batches():
-            self._starts.append(self._rows)
-            self._writer.write_batch(batch)
-            self._rows += batch.num_rows
-        return pa.arange(self._rows - table.num_rows, self._rows)
+        with self._lock:
+            if self._writer is None:
+                self._writer = pa.ipc.new_file(self._path, table.schema)
+            for batch in table.to_batches():
+                self._starts.append(self._rows)
+                self._writer.write_batch(batch)
+                self._rows += batch.num_rows
+            return pa.arange(self._rows - table.num_rows, self._rows)
 
     def take(self, places: pa.Array) -> pa.Table:
         """The rows at some places, in their order. Nothing can be put here any more."""

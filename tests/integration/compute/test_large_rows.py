@@ -3,6 +3,7 @@
 import random
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,17 @@ def test_values_in_any_order_and_again(tmp_path: Path) -> None:
         assert aside.take(pa.array(wanted))["n"].to_pylist() == wanted
     aside.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_put_from_many_threads_lie_where_they_are_said_to(tmp_path: Path) -> None:
+    aside = Aside(tmp_path / "rows.arrow")
+    tables = [pa.table({"n": [number] * 2_000}) for number in range(400)]
+    with ThreadPoolExecutor(8) as threads:
+        places = list(threads.map(aside.put, tables))
+    for number, put in enumerate(places):
+        assert set(aside.take(put.slice(0, 1))["n"].to_pylist() + aside.take(put.slice(1_999))["n"].to_pylist()) == {number}
+    assert aside.take(pa.concat_arrays(places)).num_rows == 800_000
+    aside.close()
 
 
 def test_a_file_that_cannot_be_written_is_still_removed(tmp_path: Any) -> None:
