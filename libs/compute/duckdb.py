@@ -4,7 +4,6 @@ One in-memory database serves every run of the process, a schema each; what does
 that a lock marks as alive. Nothing is downloaded: the extension comes from its wheel.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ import pyarrow as pa
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead
 from libs.compute.carriage import carried_schema, restored
-from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, schema_name
+from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
 from libs.models import BBox, Changes, ServiceUnavailable
@@ -33,8 +32,6 @@ RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
-THREAD_MB = 96
-"""Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
@@ -54,7 +51,7 @@ class DuckDBEngine:
 
     def __init__(self, scratch: Path, *, memory_mb: int, threads: int = 0) -> None:
         self._scratch, self.memory_mb = scratch, memory_mb
-        self._threads = threads or max(1, min(len(os.sched_getaffinity(0)), memory_mb // THREAD_MB))
+        self._threads = threads or default_threads(memory_mb)
         self._database: duckdb.DuckDBPyConnection | None = None
         self._opening = threading.Lock()
         self._closed = False

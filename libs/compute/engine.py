@@ -5,6 +5,7 @@ of files live here.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +20,15 @@ from libs.transformations import Recipe
 
 GEOMETRY = "geom"
 """Name of the one geometry column, in batches as in the lake: WKB, little-endian."""
+
+
+THREAD_MB = 96
+"""Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
+
+
+def default_threads(memory_mb: int) -> int:
+    """How many threads of an engine, or sessions of one that is a server, work side by side where nothing is said of them."""
+    return max(1, min(len(os.sched_getaffinity(0)), memory_mb // THREAD_MB))
 
 
 def schema_name(run_id: str, table: int) -> str:

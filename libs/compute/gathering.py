@@ -23,7 +23,7 @@ class Gathering:
     """
 
     def __init__(self, rows: Rows, stage: Stage) -> None:
-        self._rows, self._order, self._stage = rows, Order(), stage
+        self._rows, self._order = rows, Order()
         self._counted = [0] * len(stage.counters)
         self._failed: list[tuple[int, int | None]] = [(0, None)] * len(stage.checks)
         self._lock = threading.Lock()
@@ -74,7 +74,8 @@ class Gathering:
                 where = numbers(places)[column != 0]
                 if len(where):
                     count, first = self._failed[number]
-                    self._failed[number] = count + len(where), min(int(where.min()), where[0] if first is None else first)
+                    here = int(where.min())
+                    self._failed[number] = count + len(where), here if first is None else min(first, here)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows. To be asked for once."""

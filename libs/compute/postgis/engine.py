@@ -1,13 +1,12 @@
 """PostGIS: its sessions, and what is told when it cannot be used. Of what they do knows :mod:`libs.compute.postgis.table`."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 
-from libs.compute.engine import Table, Workspace, schema_name
+from libs.compute.engine import Table, Workspace, default_threads, schema_name
 from libs.compute.postgis import schema
 from libs.compute.postgis.connection import Connection, Server
 from libs.compute.postgis.schema import OwnSchema
@@ -17,8 +16,6 @@ from libs.models import ServiceUnavailable
 from libs.transformations import Recipe
 
 OLDEST_POSTGRESQL, OLDEST_POSTGIS = 150_000, (3, 3)
-SESSION_MB = 96
-"""Memory that what a session is given and gives back may take; on machines with many cores, memory decides how many there are."""
 
 
 def require_postgresql(connection: Connection) -> str:
@@ -49,7 +46,7 @@ class PostGISEngine:
 
     def __init__(self, server: Server, *, memory_mb: int, threads: int = 0, statement_seconds: float = 3600) -> None:
         self._server, self.memory_mb = server, memory_mb
-        self.sessions = threads or max(1, min(len(os.sched_getaffinity(0)), memory_mb // SESSION_MB))
+        self.sessions = threads or default_threads(memory_mb)
         self._session = {
             "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO", "client_min_messages": "error", "extra_float_digits": "1",
             "statement_timeout": f"{round(statement_seconds * 1000)}", "client_connection_check_interval": "5s",

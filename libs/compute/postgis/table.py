@@ -150,17 +150,16 @@ class PostGISTable:
 
     def _run_later_stages(self, making: "_Making", plan: Plan) -> list[tuple[int | None, ...] | None]:
         """Make ``processed``; the audits of the stages before it."""
-        connection, (first, *later) = self._first.connection, plan.stages
+        connection, (first, *later, last) = self._first.connection, plan.stages
         connection.execute(f"SET max_parallel_workers_per_gather = {self._sessions if self._sessions > 1 else 0}")
         audits = [_audit(connection, first)]
         for stage in later:
-            select = making.output.select(stage) if stage is plan.stages[-1] else stage.select
-            connection.execute(f"DROP TABLE IF EXISTS {stage.target}")
-            connection.execute(f"CREATE UNLOGGED TABLE {stage.target} {UNLOGGED} AS {select}")
+            _make(connection, stage, stage.select)
             audits.append(_audit(connection, stage))
+        _make(connection, last, making.output.select(last))
         for stage in plan.stages[:-1]:
             connection.execute(f"DROP TABLE {stage.target}")
-        return audits[:-1]
+        return audits
 
 
 class _Making:
@@ -209,6 +208,11 @@ class _PostGISProcessed:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         return self._gathering.batches()
+
+
+def _make(connection: Connection, stage: Stage, select: str) -> None:
+    connection.execute(f"DROP TABLE IF EXISTS {stage.target}")  # of an attempt that failed
+    connection.execute(f"CREATE UNLOGGED TABLE {stage.target} {UNLOGGED} AS {select}")
 
 
 def _audit(connection: Connection, stage: Stage) -> tuple[int | None, ...] | None:
