@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import memory, orchestration, postgis, soak, speed, start, throughput
+from benchmarks import memory, orchestration, servers, soak, speed, start, throughput
 from benchmarks.buildings import FORMATS
 from benchmarks.contenders import JOBS
 from benchmarks.measure import Result, machine
 
-PARTS = ("start", "throughput", "orchestration", "soak", "speed", "memory", "postgis")
+PARTS = ("start", "throughput", "orchestration", "soak", "speed", "memory", "servers")
 PIPED_WIDTH = 130
 
 
@@ -70,7 +70,7 @@ def _measured(part: str, options: argparse.Namespace) -> Iterator[Result]:
         "soak": lambda: soak.measure(20 * batches, folder),
         "speed": lambda: speed.measure(rows, options.formats, rounds, folder),
         "memory": lambda: memory.measure(rows, options.large_rows, folder),
-        "postgis": lambda: postgis.measure(rows, options.formats, rounds, folder),
+        "servers": lambda: servers.measure(rows, options.large_rows, options.formats, rounds, folder),
     }
     return measures[part]()
 

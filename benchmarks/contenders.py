@@ -31,7 +31,7 @@ def ours(source: Path, rows: int, work: Path, *, watch_memory: bool = False) -> 
     with fresh_home(work) as environment:
         done = run([COMMAND, "ingest", source, "--json"], environment=environment, watch_memory=watch_memory)
     (dataset,) = json.loads(done.output)["datasets"]
-    _require(dataset["features"], rows, source)
+    require_rows(dataset["features"], rows, source.name)
     return done
 
 
@@ -43,7 +43,7 @@ def peer(name: str) -> Job:
         with tempfile.TemporaryDirectory(prefix="peer-", dir=work) as folder:
             target = Path(folder) / "buildings.parquet"
             done = run([sys.executable, script, source, target], watch_memory=watch_memory)
-            _require(pq.read_metadata(target).num_rows, rows, source)
+            require_rows(pq.read_metadata(target).num_rows, rows, source.name)
         return done
 
     return job
@@ -52,6 +52,7 @@ def peer(name: str) -> Job:
 JOBS: dict[str, Job] = {OURS: ours, **{name: peer(name) for name in _PEERS}}
 
 
-def _require(found: int, rows: int, source: Path) -> None:
+def require_rows(found: int, rows: int, name: str) -> None:
+    """Raise CommandFailed unless all rows of a source have arrived."""
     if found != rows:
-        raise CommandFailed(f"{source.name}: {found:,} of {rows:,} rows arrived.")
+        raise CommandFailed(f"{name}: {found:,} of {rows:,} rows arrived.")

@@ -1,18 +1,15 @@
 """The real services that tests run on: servers of their own in a temporary folder, or those that the environment names."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
 
-from services.local import LocalServices, MinIO, MongoDB, PostGIS, Service
+from services.local import MinIO, MongoDB, PostGIS, Service, throwaway_services
 from services.local.build import NotInstalled
 
 GIVEN = {
@@ -76,20 +73,6 @@ def service(name: str) -> Iterator[Service | GivenService]:
         start(own)
         VERSIONS[name] = own.version
         yield own
-
-
-@contextmanager
-def throwaway_services() -> Iterator[LocalServices]:
-    """Services of a temporary home, none started yet; ended and removed with the context."""
-    home = Path(tempfile.mkdtemp(prefix="services-"))
-    home.chmod(0o711)  # PostgreSQL, which refuses to run as root, must come through
-    services = LocalServices(home / "services")
-    try:
-        yield services
-    finally:
-        for each in services.all:
-            each.kill()
-        shutil.rmtree(home)
 
 
 def start(own: Service) -> None:

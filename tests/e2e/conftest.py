@@ -14,8 +14,9 @@ from coverage import Coverage
 
 from libs.platform import s3_server
 from services.administration import Accounts
+from services.local import throwaway_services
 from tests.orchestrated import BucketUploader, FolderUploader, Orchestrated, settings_of
-from tests.services import start, throwaway_services
+from tests.services import start
 
 ROOT = Path(__file__).parents[2]
 PLATFORM_SETTINGS = ("SPATIAL_ETL_", "MINIO_", "MONGO_", "POSTGRES_")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.services import start, throwaway_services
+from services.local import throwaway_services
+from tests.services import start
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from services.local import throwaway_services
 from tests.e2e.crash_platforms import drive, on_servers, wrong
-from tests.services import start, throwaway_services
+from tests.services import start
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -13,7 +13,8 @@ from libs.ledger import mongo
 from libs.models import Status
 from libs.pipeline.process import process
 from libs.pipeline.stack import Event
-from tests.services import start, throwaway_services
+from services.local import throwaway_services
+from tests.services import start
 
 pytestmark = pytest.mark.integration
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pymongo
 import pytest
 
-from services.local import LocalServiceError, LocalServices, Service
+from services.local import LocalServiceError, LocalServices, Service, throwaway_services
 from services.local.build import NotInstalled, ferretdb
 from services.local.daemon import Daemon
 from services.local.service import HOST, Memory
 from tests.buckets import Buckets
-from tests.services import start, throwaway_services
+from tests.services import start
 
 pytestmark = pytest.mark.integration
 

@@ -14,8 +14,9 @@ import pytest
 from libs.models import ServiceUnavailable
 from libs.storage import ObjectMissing
 from libs.storage.s3 import PART
+from services.local import throwaway_services
 from tests.buckets import Buckets
-from tests.services import start, throwaway_services
+from tests.services import start
 
 pytestmark = pytest.mark.integration
 
