@@ -15,6 +15,8 @@ from libs.spatial_utils.geoparquet import extent_of, union
 _NAN = scalar(np.nan)
 _NOWHERE = 2 ** (2 * 16)
 """Beyond the end of the curve: where rows without an extent go."""
+_RANK_BITS = 31
+"""What distances leave of 64 bits; :class:`~libs.compute.rows.Rows` cannot hold more rows than these can tell apart."""
 
 
 class Order:
@@ -47,21 +49,27 @@ class Order:
 
     def places(self) -> Iterator[pa.Array]:
         """Where the rows lie, in order. Forgets them."""
-        keys = [np.concatenate(marks) for marks in zip(*self._marks, strict=True)][::-1]
+        if not self.rows:
+            return
+        order: Integers = np.lexsort([np.concatenate(marks) for marks in zip(*self._marks, strict=True)][::-1])
         self._marks.clear()
         if self.bbox is not None:
-            keys.append(np.concatenate(list(self._distances(self.bbox))))
-        if keys:
-            order = np.lexsort(keys)
-            keys.clear()  # the memory is wanted for the rows
-            for first in range(0, len(order), PIECE_ROWS):
-                yield indices(order[first : first + PIECE_ROWS])
+            # Numbers of their own, which sort three times as fast as by two keys: the distance, and below it the rank so far.
+            keys = np.concatenate(list(self._distances(self.bbox)))[order]
+            keys <<= _RANK_BITS
+            keys |= np.arange(len(keys), dtype=np.uint32)
+            keys.sort()
+            keys &= 2**_RANK_BITS - 1
+            order = order[keys.view(np.int64)]
+            del keys  # the memory is wanted for the rows
+        for first in range(0, len(order), PIECE_ROWS):
+            yield indices(order[first : first + PIECE_ROWS])
 
-    def _distances(self, bbox: BBox) -> Iterator[npt.NDArray[np.int64]]:
+    def _distances(self, bbox: BBox) -> Iterator[npt.NDArray[np.uint64]]:
         self._centres.reverse()
         while self._centres:
             x, y = self._centres.pop()
             there = ~np.isnan(x)
-            along = np.full(len(x), _NOWHERE, np.int64)
+            along = np.full(len(x), _NOWHERE, np.uint64)
             along[there] = hilbert.distance(hilbert.cells(x[there], bbox[0], bbox[2]), hilbert.cells(y[there], bbox[1], bbox[3]))
             yield along

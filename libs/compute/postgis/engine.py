@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class PostGISEngine:
             "parallel_setup_cost": "100", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "1MB",
         }  # fmt: skip
         self._versions: dict[str, str] = {}
+        self._ready: list[Connection] = []
         self._opening = threading.Lock()
         self._closed = False
 
@@ -62,13 +63,19 @@ class PostGISEngine:
         """Of the server, and of the libraries behind its functions."""
         with self._opening:
             if not self._versions:
-                self.connect().close()
+                self._keep(self._opened())
             return dict(self._versions)
 
     def warm_up(self) -> None:
-        """Look whether the server is there and fit. For a thread: does nothing once the engine is closed."""
-        if not self._closed:
-            self.versions()
+        """Look whether the server is there and fit, and begin the sessions that the first table will take.
+
+        For a thread: leaves nothing open once the engine is closed.
+        """
+        self.versions()
+        for _ in range(1, self.sessions):
+            connection = self._opened()
+            with self._opening:
+                self._keep(connection)
 
     @contextmanager
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
@@ -87,15 +94,34 @@ class PostGISEngine:
             schema.drop(connection, name)
 
     def close(self) -> None:
-        """Nothing is held between runs."""
-        self._closed = True
+        """End the sessions that nobody has taken."""
+        with self._opening:
+            self._closed = True
+            for connection in self._ready:
+                connection.close()
 
     def connect(self) -> Connection:
-        """A session on a server that is fit for use.
+        """A session on a server that is fit for use, which nobody has used before.
 
         Raises:
             ServiceUnavailable: naming the setting, when there is none.
         """
+        with self._opening:
+            while self._ready:
+                connection = self._ready.pop()
+                with suppress(ServiceUnavailable):  # the server may have been started again since
+                    connection.rows("SELECT")
+                    return connection
+                connection.close()
+        return self._opened()
+
+    def _keep(self, connection: Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._ready.append(connection)
+
+    def _opened(self) -> Connection:
         connection = Connection(self._server)
         try:
             self._prepare(connection)

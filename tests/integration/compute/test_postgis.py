@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,8 +21,8 @@ from libs.compute.postgis.connection import Connection, Server, StatementFailed
 from libs.models import Rejected, ServiceUnavailable
 from libs.models.settings import Settings
 from services.administration import Accounts
+from services.local import throwaway_services
 from services.postgis.init import prepare
-from tests.services import throwaway_services
 
 pytestmark = pytest.mark.integration
 
@@ -144,6 +145,30 @@ def test_a_session_that_is_lost_is_the_servers_fault_and_leaves_nothing(
     with pytest.raises(ServiceUnavailable, match="POSTGRES_HOST"):
         through(source(table, batches=losing()))
     assert engine.leftovers() == []
+
+
+def test_sessions_begun_ahead_are_taken_if_they_last_and_ended_if_nobody_takes_them(administrator: Server, ask: Callable) -> None:
+    ours = f"FROM pg_stat_activity WHERE application_name = 'spatial-etl' {OTHERS}"
+    before = {pid for (pid,) in ask(f"SELECT pid {ours}")}
+
+    def begun() -> set[int]:
+        return {pid for (pid,) in ask(f"SELECT pid {ours}")} - before
+
+    engine = PostGISEngine(administrator, memory_mb=64, threads=3)
+    engine.warm_up()
+    assert len(begun()) == 3
+    with closing(engine.connect()) as connection:
+        assert {pid for (pid,) in connection.rows("SELECT pg_backend_pid()")} < begun()
+    ask(f"SELECT pg_terminate_backend(pid, 5000) {ours} AND pid IN ({', '.join(map(str, begun()))})")
+    with closing(engine.connect()) as connection:
+        assert connection.rows("SELECT 1") == [(1,)]
+    engine.warm_up()
+    engine.close()
+    engine.warm_up()
+    deadline = time.monotonic() + 10
+    while begun() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not begun()
 
 
 def test_what_a_server_that_was_killed_leaves_is_dropped(recipe: Callable, source: Callable, tmp_path: Path) -> None:
