@@ -8,14 +8,14 @@ from pathlib import Path
 
 from libs.models import InputObject, Rejected
 from libs.storage.files import write
-from libs.storage.store import CHUNK, ObjectStore
+from libs.storage.store import ObjectStore
 
 
 class Fetched:
     """An object that was brought to a local file.
 
-    A copy is hashed while it is written. A file that is the object itself is hashed in a thread, while it is already being
-    read: whoever asks for the hash afterwards learns whether somebody wrote into it meanwhile.
+    It is hashed in a thread, while it is already being read. Where the file is the object itself, whoever asks for the hash
+    afterwards learns whether somebody wrote into it meanwhile.
     """
 
     def __init__(self, store: ObjectStore, key: str, target: Path, *, copy: bool) -> None:
@@ -23,14 +23,17 @@ class Fetched:
         self._lent: tuple[int, int] | None = None
         if not copy and store.lend(key, target):
             self._lent = self._state()
-            thread = ThreadPoolExecutor(1, "hash")
-            try:
-                self._hashed: Future[tuple[str, int]] = thread.submit(_hash, target.open("rb", buffering=0))
-            finally:  # on Ctrl-C, too: the thread would wait for more to hash, and the program for the thread
-                thread.shutdown(wait=False)
         else:
-            self._hashed = Future()
-            self._hashed.set_result(_copy(store, key, target))
+            with target.open("xb", buffering=0) as file:
+                for piece in store.stream(key):
+                    write(file.fileno(), piece)
+        thread = ThreadPoolExecutor(1, "hash")
+        try:
+            self._hashed: Future[tuple[str, int]] = thread.submit(_hash, target.open("rb", buffering=0))
+        finally:  # on Ctrl-C, too: the thread would wait for more to hash, and the program for the thread
+            thread.shutdown(wait=False)
+        if copy:  # it will be written to
+            self._hashed.result()
 
     def object(self) -> InputObject:
         """What was read. Waits for the hash.
@@ -54,16 +57,3 @@ class Fetched:
 def _hash(file: FileIO) -> tuple[str, int]:
     with file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
-
-
-def _copy(store: ObjectStore, key: str, target: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    hashed: Future[None] | None = None
-    with target.open("xb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
-        for piece in store.stream(key, CHUNK):
-            if hashed is not None:
-                hashed.result()  # one piece ahead at most: memory stays bounded
-            hashed = hasher.submit(digest.update, piece)
-            write(file.fileno(), piece)
-            size += len(piece)
-    return digest.hexdigest(), size

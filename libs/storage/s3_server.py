@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -31,6 +31,9 @@ CONNECTIONS = 16
 _QUICK, _PATIENT = 4, 8
 """Attempts at a request: some seconds at the first contact, for whoever mistyped the address; then about a minute, since a
 server that is started again in the middle of a batch should cost only time."""
+
+_CREATING = threading.Lock()
+"""A session makes one client at a time."""
 
 _BUCKET = {"NoSuchBucket": "there is no bucket {bucket!r}: `spatial-etl admin init` makes it.",
            "InvalidBucketName": "{bucket!r} cannot be the name of a bucket."}  # fmt: skip
@@ -171,15 +174,16 @@ class S3Server:
             said = f"{self.endpoint!r} is not of the form host:port; whether it speaks TLS, MINIO_USE_SSL says."
             raise ServiceUnavailable("the object store", said, "MINIO_ENDPOINT")
         try:
-            return _session().create_client(
-                "s3",
-                region_name=self.region,
-                endpoint_url=f"{'https' if self.tls else 'http'}://{self.endpoint}",
-                aws_access_key_id=self.user,
-                aws_secret_access_key=self.password.get_secret_value(),
-                verify=str(self.ca_file) if self.ca_file else True,
-                config=config,
-            )
+            with _CREATING:
+                return _session().create_client(
+                    "s3",
+                    region_name=self.region,
+                    endpoint_url=f"{'https' if self.tls else 'http'}://{self.endpoint}",
+                    aws_access_key_id=self.user,
+                    aws_secret_access_key=self.password.get_secret_value(),
+                    verify=str(self.ca_file) if self.ca_file else True,
+                    config=config,
+                )
         except (ValueError, BotoCoreError):
             said = f"{self.endpoint!r} is not of the form host:port."
             raise ServiceUnavailable("the object store", said, "MINIO_ENDPOINT") from None
@@ -190,8 +194,9 @@ def code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+@cache
 def _session() -> Session:
-    """A session that looks at no file or variable meant for other programs."""
+    """A session that looks at no file or variable meant for other programs. One for all: it reads a megabyte of descriptions."""
     nowhere = (None, None, os.devnull, None)
     return Session(session_vars={"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere})
 
