@@ -1,5 +1,6 @@
 """The document store on MongoDB, or another server of its protocol. Imported where it is chosen: its driver takes a while."""
 
+import atexit
 import random
 import re
 import time
@@ -29,6 +30,7 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
+from pymongo.synchronous import monitor
 from pymongo.write_concern import WriteConcern
 
 from libs.ledger.encoding import from_bson, to_bson
@@ -56,6 +58,10 @@ _DUPLICATE, _FORBIDDEN, _REFUSED, _UNKNOWN_COMMAND, _WRONG_NAME = 11000, 13, 18,
 _PASSING = {1, 6, 7, 50, 64, 89, 91, 112, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 """Codes of errors that pass: a server that shuts down, starts or is being elected. 1 is what servers on top of another database
 say when that one is gone."""
+
+# Its driver would hold up the end of every command, for half a second at most: its threads look no more often whether they are to
+# end. They are daemons, and close() has told them.
+atexit.unregister(monitor._shutdown_resources)  # noqa: SLF001
 
 _T = TypeVar("_T")
 _Documents = Collection[dict[str, Any]]

@@ -17,21 +17,25 @@ def submit(manifest: ManifestFile, *, as_json: AsJson = False) -> None:
 
     The files that it names must lie there already; `spatial-etl process` or a `watch` that runs does the rest.
     """
-    from libs.platform import open_stack
+    from libs.models.settings import Settings
+    from libs.platform import open_landing_zone
     from services.cli import intake, output
 
     content = manifest.read_bytes()
-    with open_stack() as stack:
-        batch_id = intake.batch_id_of(content) or manifest.stem
-        key = stack.landing.submit(content, batch_id)
-        if as_json:
-            output.emit_json({"batch_id": batch_id, "manifest": stack.landing.store.uri(key)})
-        else:
-            output.line("Submitted ", output.text(batch_id, "bold"), ". `spatial-etl process` works on what is waiting.")
+    batch_id = intake.batch_id_of(content) or manifest.stem
+    landing = open_landing_zone(Settings())  # all that an uploader has access to
+    key = landing.submit(content, batch_id)
+    if as_json:
+        output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
+    else:
+        output.line("Submitted ", output.text(batch_id, "bold"), ". `spatial-etl process` works on what is waiting.")
 
 
 def process(*, as_json: AsJson = False) -> None:
     """Work on every batch that waits in the landing zone, once."""
+    from libs.spatial_utils import reading
+
+    reading.warm_up()  # first: it starts while the rest is imported
     from libs.pipeline.process import process as process_waiting
     from libs.platform import open_stack
     from services.cli import output, progress

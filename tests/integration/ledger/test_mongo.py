@@ -2,6 +2,8 @@
 
 import multiprocessing
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ from libs.ledger import DocumentTooLarge, Ledger
 from libs.ledger.migrations import MIGRATIONS, migrate
 from libs.ledger.mongo import MongoStore
 from libs.models import ServiceUnavailable
-from tests.services import start, throwaway_services
+from services.local import throwaway_services
+from tests.services import start
 
 pytestmark = pytest.mark.integration
 
@@ -265,6 +268,22 @@ def test_a_database_name_that_is_none_names_its_setting(uri: str) -> None:
     with pytest.raises(ServiceUnavailable) as raised:
         MongoStore(uri, "a b.c")
     assert raised.value.setting == "MONGO_DATABASE"
+
+
+def test_a_program_ends_at_once_when_it_has_closed_the_store(uri: str) -> None:
+    """Its driver would wait for threads that sleep for half a second; three in a row all waking in time is no chance."""
+    program = """
+import atexit, sys, time
+atexit.register(lambda: print(time.monotonic() - closed))
+from libs.ledger.mongo import MongoStore
+store = MongoStore(sys.argv[1], "ended")
+store.close()
+closed = time.monotonic()
+"""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", program, uri], capture_output=True, text=True, check=True)
+        assert float(done.stdout) < 0.1
+        assert not done.stderr
 
 
 @pytest.fixture
