@@ -67,12 +67,12 @@ class PostGISEngine:
             return dict(self._versions)
 
     def warm_up(self) -> None:
-        """Look whether the server is there and fit, and begin the sessions that the first table will take.
+        """Look whether the server is there and fit, and begin the sessions that the next run will take.
 
         For a thread: leaves nothing open once the engine is closed.
         """
         self.versions()
-        for _ in range(1, self.sessions):
+        for _ in range(len(self._ready), self.sessions):
             connection = self._opened()
             with self._opening:
                 self._keep(connection)
@@ -81,6 +81,7 @@ class PostGISEngine:
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
         """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
         with ExitStack() as open_tables:
+            open_tables.callback(self._end_ready)
             yield _PostGISWorkspace(self, run_id, scratch, open_tables)
 
     def leftovers(self) -> list[str]:
@@ -94,11 +95,9 @@ class PostGISEngine:
             schema.drop(connection, name)
 
     def close(self) -> None:
-        """End the sessions that nobody has taken."""
-        with self._opening:
-            self._closed = True
-            for connection in self._ready:
-                connection.close()
+        """Nothing is held between runs; but one may have been prepared for that did not come."""
+        self._closed = True
+        self._end_ready()
 
     def connect(self) -> Connection:
         """A session on a server that is fit for use, which nobody has used before.
@@ -109,10 +108,11 @@ class PostGISEngine:
         with self._opening:
             while self._ready:
                 connection = self._ready.pop()
-                with suppress(ServiceUnavailable):  # the server may have been started again since
-                    connection.rows("SELECT")
+                with suppress(ServiceUnavailable), ExitStack() as otherwise:
+                    otherwise.callback(connection.close)
+                    connection.rows("SELECT")  # the server may have been started again since
+                    otherwise.pop_all()
                     return connection
-                connection.close()
         return self._opened()
 
     def _keep(self, connection: Connection) -> None:
@@ -120,6 +120,11 @@ class PostGISEngine:
             connection.close()
         else:
             self._ready.append(connection)
+
+    def _end_ready(self) -> None:
+        with self._opening:
+            while self._ready:
+                self._ready.pop().close()
 
     def _opened(self) -> Connection:
         connection = Connection(self._server)

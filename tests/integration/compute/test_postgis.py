@@ -147,7 +147,9 @@ def test_a_session_that_is_lost_is_the_servers_fault_and_leaves_nothing(
     assert engine.leftovers() == []
 
 
-def test_sessions_begun_ahead_are_taken_if_they_last_and_ended_if_nobody_takes_them(administrator: Server, ask: Callable) -> None:
+def test_sessions_begun_ahead_are_taken_if_they_last_and_ended_if_nobody_takes_them(
+    administrator: Server, ask: Callable, tmp_path: Path
+) -> None:
     ours = f"FROM pg_stat_activity WHERE application_name = 'spatial-etl' {OTHERS}"
     before = {pid for (pid,) in ask(f"SELECT pid {ours}")}
 
@@ -162,13 +164,23 @@ def test_sessions_begun_ahead_are_taken_if_they_last_and_ended_if_nobody_takes_t
     ask(f"SELECT pg_terminate_backend(pid, 5000) {ours} AND pid IN ({', '.join(map(str, begun()))})")
     with closing(engine.connect()) as connection:
         assert connection.rows("SELECT 1") == [(1,)]
+
+    def end_all() -> None:
+        deadline = time.monotonic() + 10
+        while begun() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not begun()
+
+    for _ in range(2):
+        engine.warm_up()
+        assert len(begun()) == 3
+    with engine.workspace("run#1", tmp_path):
+        pass
+    end_all()
     engine.warm_up()
     engine.close()
     engine.warm_up()
-    deadline = time.monotonic() + 10
-    while begun() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not begun()
+    end_all()
 
 
 def test_what_a_server_that_was_killed_leaves_is_dropped(recipe: Callable, source: Callable, tmp_path: Path) -> None:
