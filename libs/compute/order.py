@@ -1,17 +1,19 @@
 """The order of a result's rows and their extent, found from little of each: for an engine that would sort whole rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from libs.compute import hilbert
-from libs.compute.rows import PIECE_ROWS
+from libs.compute.rows import PIECE_ROWS, return_memory
 from libs.models import BBox
 from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 from libs.spatial_utils.geoparquet import extent_of, union
 
+T = TypeVar("T")
 _NAN = scalar(np.nan)
 _NOWHERE = 2 ** (2 * 16)
 """Beyond the end of the curve: where rows without an extent go."""
@@ -31,7 +33,7 @@ class Order:
         self.rows = 0
         self.bbox: BBox | None = None
         self._centres: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
-        self._marks: list[list[Integers]] = []
+        self._marks: list[list[Integers]] | None = None
 
     def add(self, boxes: pa.StructArray | None, marks: Sequence[pa.Array]) -> None:
         """Note rows, which lie behind those before.
@@ -41,7 +43,9 @@ class Order:
             marks: Integers that give their source order, none of them null.
         """
         self.rows += len(marks[0])
-        self._marks.append([numbers(mark).copy() for mark in marks])
+        self._marks = self._marks or [[] for _ in marks]
+        for mark, pieces in zip(marks, self._marks, strict=True):
+            pieces.append(numbers(mark).copy())
         if boxes is not None:
             self.bbox = union(self.bbox, extent_of(boxes))
             xmin, ymin, xmax, ymax = (numbers(side.fill_null(_NAN)) for side in boxes.flatten())
@@ -49,13 +53,17 @@ class Order:
 
     def places(self) -> Iterator[pa.Array]:
         """Where the rows lie, in order. Forgets them."""
-        if not self.rows:
+        if self._marks is None:
             return
-        order: Integers = np.lexsort([np.concatenate(marks) for marks in zip(*self._marks, strict=True)][::-1])
-        self._marks.clear()
-        if self.bbox is not None:
+        along = None if self.bbox is None else self._joined(self._distances(self.bbox), np.uint64)
+        marks = [self._joined(_taken(pieces), np.int64) for pieces in self._marks]
+        return_memory()
+        order: Integers = np.lexsort(marks[::-1])
+        del marks
+        if along is not None:
             # Numbers of their own, which sort three times as fast as by two keys: the distance, and below it the rank so far.
-            keys = np.concatenate(list(self._distances(self.bbox)))[order]
+            keys = along[order]
+            del along
             keys <<= _RANK_BITS
             keys |= np.arange(len(keys), dtype=np.uint32)
             keys.sort()
@@ -65,11 +73,24 @@ class Order:
         for first in range(0, len(order), PIECE_ROWS):
             yield indices(order[first : first + PIECE_ROWS])
 
-    def _distances(self, bbox: BBox) -> Iterator[npt.NDArray[np.uint64]]:
-        self._centres.reverse()
-        while self._centres:
-            x, y = self._centres.pop()
+    def _distances(self, bbox: BBox) -> Iterator[Integers]:
+        for x, y in _taken(self._centres):
             there = ~np.isnan(x)
             along = np.full(len(x), _NOWHERE, np.uint64)
             along[there] = hilbert.distance(hilbert.cells(x[there], bbox[0], bbox[2]), hilbert.cells(y[there], bbox[1], bbox[3]))
             yield along
+
+    def _joined(self, pieces: Iterable[Integers], kind: type[np.integer[Any]]) -> Integers:
+        """One array instead of many, made as they come: they need not all be there beside it."""
+        whole, filled = np.empty(self.rows, kind), 0
+        for piece in pieces:
+            whole[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return whole
+
+
+def _taken(pieces: list[T]) -> Iterator[T]:
+    """Each of them, the list let go of it."""
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()
