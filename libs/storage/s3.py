@@ -9,8 +9,8 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -223,7 +223,7 @@ class S3Store:
                 if code(error) in _UNDECIDED:
                     time.sleep(0.1)
                     continue
-                if code(error) in _TAKEN | {"NoSuchUpload"}:
+                if code(error) in _TAKEN or (_is_without_upload(error) and self.head(key) is not None):
                     return self._is_marked(key, mark)
                 raise
             return True
@@ -259,14 +259,18 @@ class S3Store:
         def send(number: int) -> dict[str, Any]:
             if stop.is_set():
                 return {}
-            content = os.pread(file, length, (number - 1) * length)
-            sent = client.upload_part(**address, UploadId=upload, PartNumber=number, Body=content)
+            try:
+                content = os.pread(file, length, (number - 1) * length)
+                sent = client.upload_part(**address, UploadId=upload, PartNumber=number, Body=content)
+            except BaseException:
+                stop.set()
+                raise
             return {"PartNumber": number, "ETag": sent["ETag"]}
 
         try:
             with ThreadPoolExecutor(_AT_ONCE) as senders:
                 try:
-                    parts = list(senders.map(send, range(1, -(-size // length) + 1)))
+                    parts = _results([senders.submit(send, number) for number in range(1, -(-size // length) + 1)])
                 finally:
                     stop.set()
             client.complete_multipart_upload(**address, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
@@ -311,6 +315,19 @@ class S3Store:
                         self.uri(key), "cannot be written: its name, or an object in its way, does not allow it"
                     ) from None
                 raise
+
+
+def _results(sending: Sequence[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What became of all parts. Of several failures, one that says why is raised."""
+    wait(sending)
+    if failures := [error for each in sending if (error := each.exception())]:
+        raise min(failures, key=_is_without_upload)
+    return [each.result() for each in sending]
+
+
+def _is_without_upload(error: BaseException) -> bool:
+    """Whether an upload had ended before: it is complete, but the answer was lost; or it failed elsewhere; or it was given up."""
+    return isinstance(error, ClientError) and code(error) == "NoSuchUpload"
 
 
 def _info(entry: dict[str, Any]) -> ObjectInfo | None:

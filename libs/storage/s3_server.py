@@ -45,6 +45,7 @@ _REASONS = {
     "AuthorizationHeaderMalformed": ("its region is another one: {message}", "MINIO_REGION"),
     "XMinioStorageFull": ("its disk is full: nothing can be written until there is space.", "the disk of MINIO_ENDPOINT"),
     "XMinioAdminBucketQuotaExceeded": ("the bucket {bucket!r} has reached its quota.", "the quota, or {setting}"),
+    "NoSuchUpload": ("an upload was removed before it was complete.", "{setting}, and who else works in that bucket"),
     "SlowDownWrite": ("it does not accept writes now: {message}", "the server at MINIO_ENDPOINT"),
     "400": ("it does not understand us; it may speak TLS where we do not.", "MINIO_USE_SSL"),
 }  # fmt: skip

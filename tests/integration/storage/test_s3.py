@@ -16,6 +16,7 @@ from libs.storage import ObjectMissing
 from libs.storage.s3 import PART
 from services.local import throwaway_services
 from tests.buckets import Buckets
+from tests.disks import small_disk
 from tests.services import start
 
 pytestmark = pytest.mark.integration
@@ -166,6 +167,27 @@ def test_what_is_wrong_is_said_soon_with_the_setting_and_without_the_secret(
     assert "a wrong one" not in str(failure.value)
 
 
+def test_an_upload_that_somebody_removes_creates_nothing_and_says_so(
+    buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To be told that the key was taken would be wrong: nothing lies there."""
+    store = buckets.store(buckets.new())
+    (tmp_path / "large").write_bytes(os.urandom(LARGE))
+    read = os.pread
+
+    def removed(*arguments: int) -> bytes:
+        for key, upload, _ in store._uploads(["v1/large"]):
+            store._abort(key, upload)
+        return read(*arguments)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "pread", removed)
+        with pytest.raises(ServiceUnavailable, match="an upload was removed before it was complete"):
+            store.create("v1/large", tmp_path / "large")
+    assert store.head("v1/large") is None
+    assert store.create("v1/large", tmp_path / "large")
+
+
 def test_a_server_that_goes_away_and_comes_back_costs_only_time(tmp_path: Path) -> None:
     with throwaway_services() as services:
         start(services.minio)
@@ -192,18 +214,10 @@ def test_a_server_that_goes_away_and_comes_back_costs_only_time(tmp_path: Path) 
 @pytest.fixture
 def cramped() -> Iterator[Buckets]:
     """A MinIO on a disk of 64 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk to fill")
-    with throwaway_services() as services:
-        disk = services.minio.folder / "data"
-        disk.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], check=True)
-        try:
-            start(services.minio)
-            yield Buckets(services.minio.environment)
-        finally:
-            services.minio.kill()
-            subprocess.run(["umount", disk], check=True)
+    with throwaway_services() as services, small_disk(services.minio.folder / "data", 64):
+        start(services.minio)
+        yield Buckets(services.minio.environment)
+        services.minio.kill()
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_done(cramped: Buckets, tmp_path: Path) -> None:
