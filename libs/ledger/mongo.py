@@ -54,7 +54,9 @@ _MAX_BYTES = 16 * 1024 * 1024 - 16 * 1024
 _HIGHEST = "\U0010ffff"
 """Comes after every character that an ``_id`` may hold."""
 
-_DUPLICATE, _FORBIDDEN, _REFUSED, _UNKNOWN_COMMAND, _WRONG_NAME = 11000, 13, 18, 59, 73
+_DUPLICATE, _FORBIDDEN, _FULL, _REFUSED, _UNKNOWN_COMMAND, _WRONG_NAME = 11000, 13, 14031, 18, 59, 73
+_SQL_REFUSED, _SQL_FORBIDDEN, _SQL_FULL = "(SQLSTATE 28", "(SQLSTATE 42501)", "(SQLSTATE 53100)"
+"""The same from a server on top of PostgreSQL, which gives them a code that would pass."""
 _PASSING = {1, 6, 7, 50, 64, 89, 91, 112, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 """Codes of errors that pass: a server that shuts down, starts or is being elected. 1 is what servers on top of another database
 say when that one is gone."""
@@ -285,11 +287,13 @@ class MongoStore:
         text, code = _text(error), getattr(error, "code", None)
         if self._secret:
             text = text.replace(self._secret, "********")
-        if code == _REFUSED or "(SQLSTATE 28" in text:
+        if code == _REFUSED or _SQL_REFUSED in text:
             return ServiceUnavailable(self._name, f"the server does not accept the user or the password: {text}.", SETTING)
-        if code == _FORBIDDEN or "(SQLSTATE 42501)" in text:
+        if code == _FORBIDDEN or _SQL_FORBIDDEN in text:
             text = f"the user lacks a right: {text}. `spatial-etl admin init` makes roles and accounts that have what is needed."
             return ServiceUnavailable(self._name, text, SETTING)
+        if code == _FULL or _SQL_FULL in text:
+            return ServiceUnavailable(self._name, f"its disk is full: {text}.", f"the disk of the server that {SETTING} names")
         if code == _WRONG_NAME:
             return ServiceUnavailable(self._name, f"{text}.", "MONGO_DATABASE")
         if isinstance(error, ConnectionFailure):
@@ -332,8 +336,7 @@ def _passes(error: PyMongoError) -> bool:
     if isinstance(error, BulkWriteError):
         return not error.details.get("writeErrors")  # only the majority's word is missing
     if isinstance(error, OperationFailure):
-        text = str(error)
-        if "(SQLSTATE 28" in text or "(SQLSTATE 42501)" in text:
+        if any(state in str(error) for state in (_SQL_REFUSED, _SQL_FORBIDDEN, _SQL_FULL)):
             return False
         return isinstance(error, WTimeoutError | CursorNotFound) or error.code in _PASSING
     return isinstance(error, ConnectionFailure)

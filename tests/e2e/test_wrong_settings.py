@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from pymongo.uri_parser import parse_uri
 
+from libs.models.settings import Settings
+from libs.platform import s3_server
+from services.administration import Accounts
+from services.local import throwaway_services
+from services.minio.init import _Administration, policy
 from tests.buckets import Buckets
+from tests.services import start
 
 pytestmark = pytest.mark.integration
 
@@ -68,6 +74,25 @@ def test_a_wrong_password_of_postgis(postgis: Any, refused: Callable) -> None:
 
 def test_a_database_without_postgis(postgis: Any, refused: Callable) -> None:
     refused(postgis.environment | {"POSTGRES_DB": "template1"}, "POSTGRES_DB", "'template1' is without PostGIS", "admin init")
+
+
+def test_a_lake_in_minio_that_is_read_only(cli: Any, refused: Callable, tmp_path: Path) -> None:
+    with throwaway_services() as services:
+        start(services.minio)
+        accounts = Accounts(tmp_path / "accounts")
+        prepare = "admin", "init", "--accounts", accounts.folder
+        cli(*prepare, **services.minio.environment)
+        own = accounts.settings("pipeline")
+        settings = Settings(_env_file=None, **{n.lower(): v for n, v in services.minio.environment.items()})
+        reading = policy("pipeline", settings)
+        (writing,) = (each for each in reading["Statement"] if "s3:PutObject" in each["Action"])
+        writing["Resource"] = ["arn:aws:s3:::landing-zone/*"]
+        _Administration(s3_server(settings)).ask("policy_add", own["MINIO_ROOT_USER"], policy=reading)
+
+        refused(own, "MINIO_ROOT_USER and the policy of that user", "may not do this in the bucket 'data-lake' (PutObject)")
+        assert "No batch has arrived" in cli("status").out
+        cli(*prepare, **services.minio.environment)
+        assert [report["status"] for report in cli("process", "--json").json] == ["success"]
 
 
 def test_a_lake_that_is_read_only(cli: Any, points: Path) -> None:

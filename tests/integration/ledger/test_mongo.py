@@ -1,6 +1,7 @@
 """What is special about MongoDB; what every store must do stands in the contract suite."""
 
 import multiprocessing
+import secrets
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from libs.ledger.migrations import MIGRATIONS, migrate
 from libs.ledger.mongo import MongoStore
 from libs.models import ServiceUnavailable
 from services.local import throwaway_services
+from tests.disks import fill, make_room, small_disk
 from tests.services import start
 
 pytestmark = pytest.mark.integration
@@ -284,6 +286,28 @@ closed = time.monotonic()
         done = subprocess.run([sys.executable, "-c", program, uri], capture_output=True, text=True, check=True)
         assert float(done.stdout) < 0.1
         assert not done.stderr
+
+
+def test_a_full_disk_is_said_and_loses_nothing() -> None:
+    with throwaway_services() as services:
+        mongodb, disk = services.mongodb, services.mongodb.folder / "data"
+        start(mongodb)
+        mongodb.stop()
+        with small_disk(disk, 64):
+            start(mongodb)
+            store = MongoStore(mongodb.environment["MONGO_CONNECTION_STRING"], "full")
+            large = {"text": secrets.token_hex(1_000_000)}
+            assert store.insert("outcomes", "before", large)
+            fill(disk, but=0)
+            with pytest.raises(ServiceUnavailable, match="its disk is full") as raised:
+                store.insert("outcomes", "after", large)
+            assert raised.value.setting == "the disk of the server that MONGO_CONNECTION_STRING names"
+            assert list(store.ids("outcomes")) == ["before"]
+            make_room(disk)
+            assert store.insert("outcomes", "after", large)
+            assert store.get("outcomes", "before") == store.get("outcomes", "after") == large
+            store.close()
+            mongodb.kill()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ import shapely
 from libs.ledger import Ledger
 from libs.models import Decision, ServiceUnavailable, Status
 from libs.pipeline.process import process, watch
+from tests.disks import fill, make_room, small_disk
 
 pytestmark = pytest.mark.integration
 
@@ -187,44 +188,26 @@ def test_a_watch_outlives_it_and_comes_to_the_next_batch(
     assert sum("SPATIAL_ETL_MEMORY_MB" in message for message in caplog.messages) == 3
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
 @pytest.mark.parametrize("full", ["scratch", "home"])
-def test_a_full_disk_is_said_and_tried_again(
-    full: str, small_disk: Path, tmp_path: Path, open_platform: Callable, geojson: Callable
-) -> None:
-    folders = {"home": tmp_path / "home", "scratch": tmp_path / "scratch"} | {full: small_disk / full}
-    platform = open_platform(spatial_etl_home=folders["home"], spatial_etl_scratch=folders["scratch"])
-    points = "".join(f"{hashlib.sha256(b'%d' % n).hexdigest()},{n % 170},{n % 80}\n" for n in range(20_000))
-    entry = platform.entry(platform.put("in/a.csv", f"text,lon,lat\n{points}"), crs="EPSG:4326", options={"x": "lon", "y": "lat"})
-    key = platform.submit("b1", entry)
-    with (small_disk / "ballast").open("wb") as ballast:
-        ballast.write(b"\0" * (os.statvfs(small_disk).f_bavail * 4096 - 300_000))
-    with pytest.raises(ServiceUnavailable, match=r"space|full"):
-        platform.process()
-    assert platform.lies_in("lake") == []
-    assert list(platform.stack.ledger.assets()) == []
-    assert [info.key for info in platform.stack.landing.waiting()] == [key]
-    runs = folders["scratch"] / "runs"
-    assert not runs.exists() or list(runs.iterdir()) == []
-    (small_disk / "ballast").unlink()
-    (report,) = platform.process()
-    assert report.status is Status.SUCCESS
-    assert platform.read("a").num_rows == 20_000
+def test_a_full_disk_is_said_and_tried_again(full: str, tmp_path: Path, open_platform: Callable, geojson: Callable) -> None:
+    folders = {"home": tmp_path / "home", "scratch": tmp_path / "scratch"}
+    with small_disk(folders[full], 24):
+        platform = open_platform(spatial_etl_home=folders["home"], spatial_etl_scratch=folders["scratch"])
+        points = "".join(f"{hashlib.sha256(b'%d' % n).hexdigest()},{n % 170},{n % 80}\n" for n in range(20_000))
+        raw = platform.put("in/a.csv", f"text,lon,lat\n{points}")
+        key = platform.submit("b1", platform.entry(raw, crs="EPSG:4326", options={"x": "lon", "y": "lat"}))
+        fill(folders[full], but=300_000)
+        with pytest.raises(ServiceUnavailable, match=r"space|full"):
+            platform.process()
+        assert platform.lies_in("lake") == []
+        assert list(platform.stack.ledger.assets()) == []
+        assert [info.key for info in platform.stack.landing.waiting()] == [key]
+        runs = folders["scratch"] / "runs"
+        assert not runs.exists() or list(runs.iterdir()) == []
+        make_room(folders[full])
+        (report,) = platform.process()
+        assert report.status is Status.SUCCESS
+        assert platform.read("a").num_rows == 20_000
 
 
 def test_a_fault_of_the_platform_is_no_silence(
