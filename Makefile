@@ -37,7 +37,7 @@ format: $(VENV)/.dev ## Apply the format and the safe fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.dev ## Speed and memory beside GeoPandas and DuckDB (BENCH_ARGS="--help")
+bench: $(VENV)/.dev ## Speed and memory beside GeoPandas, DuckDB and ogr2ogr (BENCH_ARGS="--help")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 services: | $(BIN)/python ## MinIO, FerretDB (MongoDB's protocol) and PostGIS: built or installed, started on loopback

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.administration import Accounts
 from services.local import throwaway_services
 from tests.services import start
 
@@ -71,6 +72,20 @@ def test_the_main_job(cli: Any, loopback_only: list[str], tmp_path: Path) -> Non
     assert len(verified) == len(report["datasets"])
     assert replayed["identical"]
     assert [path.name for path in cli.home.iterdir()] == ["scratch"], "nothing but scratch is on the disk"
+
+
+def test_an_uploader_submits_with_an_account_that_may_no_more(cli: Any, tmp_path: Path) -> None:
+    entry = {"path": "s3://landing-zone/field-team/a.gpkg", "type": "vector", "format": "GPKG"}
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"batch_id": "b", "uploader": "me", "intent": "ingest_vector", "files": [entry]}))
+    with throwaway_services() as services:
+        start(services.minio)
+        accounts = Accounts(tmp_path / "accounts")
+        cli("admin", "init", "--accounts", accounts.folder, **services.minio.environment)
+        cli("submit", manifest, **accounts.settings("uploader"))
+        assert not cli.home.exists(), "it needs no ledger, and makes none"
+        (report,) = cli("process", "--json", code=1, **services.minio.environment).json
+    assert [problem["code"] for problem in report["problems"]] == ["missing_file"]
 
 
 def documents(text: str) -> list[Any]:
