@@ -67,10 +67,9 @@ class Stage:
     Attributes:
         select: SELECT that makes the target's rows. Columns: ``_etl_row`` and further columns named ``_etl_...``, the attributes,
             and ``geom`` as the engine's geometry type if the relation has one.
-        source: Table that it reads. The first stage's is ``raw_data``: ``_etl_row`` (64-bit), the attributes, ``geom``.
+        source: Table that it reads. The first stage's is ``raw_data``: ``_etl_row`` (64-bit), the attributes, ``geom``. Its rows
+            are worked on one by one, so that they may come in pieces; every further stage must see all rows.
         target: Table to make of it. The last stage's is ``processed``.
-        row_local: Each output row depends on one input row only, so that the stage may run on the source in pieces. The first
-            stage always is.
         counters: What to count on the complete target.
         checks: What must not be found on the complete target.
     """
@@ -78,7 +77,6 @@ class Stage:
     select: str
     source: str
     target: str
-    row_local: bool
     counters: tuple[Counter, ...] = ()
     checks: tuple[Check, ...] = ()
 

@@ -298,9 +298,7 @@ class Query:
         for slot, predicate, amount, order in last.counts:
             first = "".join(f" AND {part} = 0" for part in last.order[order:])  # of a row's later parts, count the first
             counters.append(Counter(slot, f"{predicate}{first}", amount))
-        self._stages.append(
-            Stage(select, last.source, target, row_local=not self._stages, counters=tuple(counters), checks=tuple(last.checks))
-        )
+        self._stages.append(Stage(select, last.source, target, counters=tuple(counters), checks=tuple(last.checks)))
 
     def _note_read(self, name: str) -> None:
         if name in self._origins:

@@ -68,7 +68,7 @@ def test_the_default_recipe_in_duckdb() -> None:
     ]
     assert plan.relation.crs == "EPSG:4326"
     assert plan.kept is None
-    assert (stage.source, stage.target, stage.row_local) == ("raw_data", "processed", True)
+    assert (stage.source, stage.target) == ("raw_data", "processed")
 
 
 def test_postgis_keeps_the_selects_apart() -> None:
@@ -131,10 +131,10 @@ def test_columns_left_out_are_counted() -> None:
 
 def test_only_a_step_that_must_see_all_rows_begins_a_stage() -> None:
     made = plan(PARCELS, {"op": "repair"}, {"op": "dissolve", "by": ["Kind"]}, {"op": "explode"}, {"op": "dissolve"})
-    assert [(stage.source, stage.target, stage.row_local) for stage in made.stages] == [
-        ("raw_data", "stage_1", True),
-        ("stage_1", "stage_2", False),
-        ("stage_2", "processed", False),
+    assert [(stage.source, stage.target) for stage in made.stages] == [
+        ("raw_data", "stage_1"),
+        ("stage_1", "stage_2"),
+        ("stage_2", "processed"),
     ]
     assert len(plan(PARCELS, {"op": "repair"}, {"op": "explode"}, {"op": "clip", "bbox": [0, 0, 1, 1]}).stages) == 1
 
