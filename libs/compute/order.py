@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from libs.compute import hilbert
-from libs.compute.rows import PIECE_ROWS, return_memory
+from libs.compute.rows import PIECE_ROWS
 from libs.models import BBox
 from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 from libs.spatial_utils.geoparquet import extent_of, union
@@ -57,7 +57,6 @@ class Order:
             return
         along = None if self.bbox is None else self._joined(self._distances(self.bbox), np.uint64)
         marks = [self._joined(_taken(pieces), np.int64) for pieces in self._marks]
-        return_memory()
         order: Integers = np.lexsort(marks[::-1])
         del marks
         if along is not None:
