@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.buildings import FORMATS, Format, file_of
@@ -30,7 +31,7 @@ _OGR2OGR = Path(__file__).parent / "peers" / "with_ogr2ogr.py"
 
 def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: Path) -> Iterator[Result]:
     """A result for each format and peer, medians of all rounds; then memory, on a file that no peer could hold."""
-    with _prepared(work) as environment:
+    with _prepared(work) as (environment, settle):
         for suffix in formats:
             format_ = FORMATS[suffix]
             source = file_of(rows, format_, work)
@@ -41,7 +42,7 @@ def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: P
             }
             if shutil.which("ogr2ogr"):
                 jobs["ogr2ogr"] = lambda source=source: _by_ogr2ogr(source, environment)
-            samples = in_turns(jobs, rounds)
+            samples = in_turns({name: partial(_after, settle, job) for name, job in jobs.items()}, rounds)
             seconds = medians(samples)
             for name in list(jobs)[1:]:
                 ratio = seconds[OURS] / seconds[name]
@@ -66,15 +67,24 @@ def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: P
 
 
 @contextmanager
-def _prepared(work: Path) -> Iterator[dict[str, str]]:
-    """The settings that reach services which are ready to be used, ended and removed with the context."""
+def _prepared(work: Path) -> Iterator[tuple[dict[str, str], Callable[[], object]]]:
+    """Services that are ready to be used, ended and removed with the context.
+
+    Yields:
+        The settings that reach them, and what has PostgreSQL write down what it owes to the disk.
+    """
     with throwaway_services() as services, fresh_home(work) as home:
         for service in services.all:
             service.build()
             service.start()
         settings = {name: value for service in services.all for name, value in service.environment.items()}
         run([COMMAND, "admin", "init"], environment=settings | home)
-        yield settings
+        yield settings, partial(services.postgis.cluster.query, "CHECKPOINT")
+
+
+def _after(settle: Callable[[], object], job: Callable[[], float]) -> float:
+    settle()  # what a peer left to be written must not be written at the next one's expense
+    return job()
 
 
 def _delivered(source: Path, format_: Format, environment: Mapping[str, str]) -> dict[str, object]:
