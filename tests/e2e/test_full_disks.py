@@ -1,13 +1,17 @@
 """What somebody sees when the disk of a server is full: whose it is, exit code 3, nothing half done, nothing lost."""
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from services.local import LocalServices, throwaway_services
+from tests.buckets import Buckets
 from tests.disks import fill, make_room, small_disk
 from tests.services import start
 
@@ -17,10 +21,10 @@ ROWS = 60_000
 
 
 @pytest.fixture
-def process_when_full(cli: Any, tmp_path: Path) -> Callable[[Path, int], str]:
+def process_when_full(cli: Any, tmp_path: Path) -> Callable[..., str]:
     """Works on a batch while a folder's disk has only some bytes left, and again when there is room. What was said at first."""
 
-    def process_when_full(disk: Path, but: int) -> str:
+    def process_when_full(disk: Path, *, but: int, notices: Callable[[], None] = lambda: None) -> str:
         source = tmp_path / "points.csv"
         source.write_text("n,lon,lat\n" + "".join(f"{n},{n % 179},{n % 89}\n" for n in range(ROWS)))
         located = "--x", "lon", "--y", "lat", "--crs", "EPSG:4326"
@@ -44,6 +48,7 @@ def process_when_full(cli: Any, tmp_path: Path) -> Callable[[Path, int], str]:
         refused = cli("process", code=3)
         assert [dataset["dataset_id"] for dataset in cli("datasets", "--json").json] == ["before.points"]
         make_room(disk)
+        notices()
         (report,) = cli("process", "--json").json
         assert report["status"] == "success"
         assert report["datasets"][0]["features"] == ROWS
@@ -66,7 +71,18 @@ def test_of_minio(services: LocalServices, cli: Any, process_when_full: Callable
         start(services.minio)
         cli.environment |= services.minio.environment
         cli("admin", "init")
-        said = process_when_full(disk, but=100_000)
+        client = Buckets(services.minio.environment).client
+
+        def notices() -> None:
+            """MinIO looks at its disk every second or so."""
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                with suppress(ClientError):
+                    client.put_object(Bucket="landing-zone", Key="room", Body=bytes(1_000_000))
+                    return
+                time.sleep(0.2)
+
+        said = process_when_full(disk, but=100_000, notices=notices)
         services.minio.kill()
     assert "its disk is full: nothing can be written until there is space" in said
     assert "Check the disk of MINIO_ENDPOINT" in said
