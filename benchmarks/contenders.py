@@ -3,7 +3,7 @@
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from benchmarks.measure import CommandFailed, Measurement, run
 
 OURS = "spatial-etl"
 COMMAND = Path(sys.executable).with_name("spatial-etl")
-_PEERS = {"GeoPandas": "with_geopandas.py", "DuckDB": "with_duckdb.py"}
+_PEERS = {"GeoPandas": "with_geopandas.py", "DuckDB": "with_duckdb.py", "ogr2ogr": "with_ogr2ogr.py"}
 
 Job = Callable[..., Measurement]
 """``job(source, rows, work, watch_memory=...)``: checks that every row has arrived."""
@@ -35,21 +35,22 @@ def ours(source: Path, rows: int, work: Path, *, watch_memory: bool = False) -> 
     return done
 
 
-def peer(name: str) -> Job:
-    """The job by one of the peers."""
+def peer(name: str, environment: Mapping[str, str] | None = None) -> Job:
+    """The job by one of the peers, which finds its server, if it needs one, by the environment."""
     script = Path(__file__).parent / "peers" / _PEERS[name]
 
     def job(source: Path, rows: int, work: Path, *, watch_memory: bool = False) -> Measurement:
         with tempfile.TemporaryDirectory(prefix="peer-", dir=work) as folder:
             target = Path(folder) / "buildings.parquet"
-            done = run([sys.executable, script, source, target], watch_memory=watch_memory)
+            done = run([sys.executable, script, source, target], environment=environment, watch_memory=watch_memory)
             require_rows(pq.read_metadata(target).num_rows, rows, source.name)
         return done
 
     return job
 
 
-JOBS: dict[str, Job] = {OURS: ours, **{name: peer(name) for name in _PEERS}}
+JOBS: dict[str, Job] = {OURS: ours, **{name: peer(name) for name in ("GeoPandas", "DuckDB")}}
+"""Those that need no server."""
 
 
 def require_rows(found: int, rows: int, name: str) -> None:

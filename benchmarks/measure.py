@@ -132,6 +132,11 @@ def _sum_of(pid: int, kind: str) -> int:
     return 0
 
 
+def megabytes(size: int) -> str:
+    """A number of bytes for people."""
+    return f"{size / 10**6:,.0f} MB"
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {

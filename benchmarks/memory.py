@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.buildings import FORMATS, file_of
 from benchmarks.contenders import JOBS, OURS, ours
-from benchmarks.measure import Result
+from benchmarks.measure import Result, megabytes
 
 GOAL_BYTES = 10**9
 GOAL_GROWTH = 1.2
@@ -18,9 +18,9 @@ def measure(rows: int, large_rows: int, work: Path) -> Iterator[Result]:
     peaks = {name: job(source, rows, work, watch_memory=True).peak_bytes for name, job in JOBS.items()}
     yield Result(
         what=f"memory, {rows:,} polygons",
-        values={name: _mb(peak) for name, peak in peaks.items()},
-        judged=_mb(peaks[OURS]),
-        goal=f"≤ {_mb(GOAL_BYTES)}",
+        values={name: megabytes(peak) for name, peak in peaks.items()},
+        judged=megabytes(peaks[OURS]),
+        goal=f"≤ {megabytes(GOAL_BYTES)}",
         met=peaks[OURS] <= GOAL_BYTES,
         samples={name: [peak] for name, peak in peaks.items()},
     )
@@ -28,13 +28,9 @@ def measure(rows: int, large_rows: int, work: Path) -> Iterator[Result]:
     growth = large.peak_bytes / peaks[OURS]
     yield Result(
         what=f"memory, {large_rows:,} polygons ({large.seconds:.0f} s)",
-        values={OURS: _mb(large.peak_bytes)},
+        values={OURS: megabytes(large.peak_bytes)},
         judged=f"{growth:.2f} x that for {rows:,}",
         goal=f"≤ {GOAL_GROWTH} x",
         met=growth <= GOAL_GROWTH,
         samples={OURS: [large.peak_bytes]},
     )
-
-
-def _mb(size: int) -> str:
-    return f"{size / 10**6:,.0f} MB"

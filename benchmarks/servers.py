@@ -8,8 +8,6 @@ installed (Debian: gdal-bin), there is no comparison with that.
 import json
 import secrets
 import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -17,16 +15,15 @@ from pathlib import Path
 
 from benchmarks.buildings import FORMATS, Format, file_of
 from benchmarks.contenders import COMMAND, OURS, fresh_home, peer, require_rows
-from benchmarks.measure import Measurement, Result, in_turns, medians, run
+from benchmarks.measure import Measurement, Result, in_turns, medians, megabytes, run
+from benchmarks.memory import GOAL_BYTES
 from libs.models.settings import Settings
+from libs.pipeline.upload import upload
 from libs.platform import open_landing_zone
+from libs.spatial_utils.formats import find_format
 from services.local import throwaway_services
 
 GOALS = {"GeoPandas": 0.6, "ogr2ogr": 0.5}
-GOAL_BYTES = 10**9
-"""What our processes may hold together; the services are not among them."""
-
-_OGR2OGR = Path(__file__).parent / "peers" / "with_ogr2ogr.py"
 
 
 def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: Path) -> Iterator[Result]:
@@ -41,7 +38,7 @@ def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: P
                 "GeoPandas": lambda source=source: peer("GeoPandas")(source, rows, work).seconds,
             }
             if shutil.which("ogr2ogr"):
-                jobs["ogr2ogr"] = lambda source=source: _by_ogr2ogr(source, environment)
+                jobs["ogr2ogr"] = lambda source=source: peer("ogr2ogr", environment)(source, rows, work).seconds
             samples = in_turns({name: partial(_after, settle, job) for name, job in jobs.items()}, rounds)
             seconds = medians(samples)
             for name in list(jobs)[1:]:
@@ -58,9 +55,9 @@ def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: P
         large = _processed(manifest, large_rows, environment, work, watch_memory=True)
         yield Result(
             what=f"memory, {large_rows:,} polygons, on servers ({large.seconds:.0f} s)",
-            values={OURS: f"{large.peak_bytes / 10**6:,.0f} MB"},
-            judged=f"{large.peak_bytes / 10**6:,.0f} MB",
-            goal=f"≤ {GOAL_BYTES / 10**6:,.0f} MB",
+            values={OURS: megabytes(large.peak_bytes)},
+            judged=megabytes(large.peak_bytes),
+            goal=f"≤ {megabytes(GOAL_BYTES)}",
             met=large.peak_bytes <= GOAL_BYTES,
             samples={OURS: [large.peak_bytes]},
         )
@@ -90,10 +87,7 @@ def _after(settle: Callable[[], object], job: Callable[[], float]) -> float:
 def _delivered(source: Path, format_: Format, environment: Mapping[str, str]) -> dict[str, object]:
     """Upload a file with its sidecars; what a manifest says of it."""
     landing = open_landing_zone(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
-    prefix = source.parent.name
-    for member in source.parent.glob(f"{source.stem}.*"):
-        landing.upload(member, f"{prefix}/{member.name}")
-    path = landing.store.uri(f"{prefix}/{source.name}")
+    path = upload(landing, source, find_format(format_.name, "format"), source.parent.name)
     return {
         "uploader": "benchmark",
         "intent": "ingest_vector",
@@ -114,8 +108,3 @@ def _processed(
     (report,) = json.loads(done.output)
     require_rows(report["datasets"][0]["features"], rows, name)
     return done
-
-
-def _by_ogr2ogr(source: Path, environment: Mapping[str, str]) -> float:
-    with tempfile.TemporaryDirectory(prefix="peer-") as folder:
-        return run([sys.executable, _OGR2OGR, source, Path(folder) / "buildings.parquet"], environment=environment).seconds

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pymongo.uri_parser import parse_uri
 
-from libs.models.settings import Settings
 from libs.platform import s3_server
 from services.administration import Accounts
 from services.local import throwaway_services
@@ -83,7 +82,7 @@ def test_a_lake_in_minio_that_is_read_only(cli: Any, refused: Callable, tmp_path
         prepare = "admin", "init", "--accounts", accounts.folder
         cli(*prepare, **services.minio.environment)
         own = accounts.settings("pipeline")
-        settings = Settings(_env_file=None, **{n.lower(): v for n, v in services.minio.environment.items()})
+        settings = Buckets(services.minio.environment).settings()
         reading = policy("pipeline", settings)
         (writing,) = (each for each in reading["Statement"] if "s3:PutObject" in each["Action"])
         writing["Resource"] = ["arn:aws:s3:::landing-zone/*"]
