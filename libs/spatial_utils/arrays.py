@@ -14,6 +14,11 @@ def indices(numbers: Integers) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers.astype(np.int64, copy=False))])
 
 
+def doubles(numbers: npt.NDArray[np.float64]) -> pa.Array:
+    """Doubles for Arrow."""
+    return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
+
+
 def numbers(column: pa.Array) -> Integers:
     """A column without nulls for NumPy, without a copy: what ``to_numpy`` would make."""
     return cast("Integers", np.from_dlpack(column))

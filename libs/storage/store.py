@@ -10,8 +10,11 @@ from libs.models import SpatialEtlError
 from libs.models.manifest import MAX_KEY_BYTES
 
 CHUNK = 1024 * 1024
-"""Bytes moved at once when objects are streamed. Linux keeps what is written at once in pages up to this large: those of 2 MiB and more
-are the dearest to get on a virtual machine that gives free memory back, four times as dear here."""
+"""Bytes moved at once when objects are streamed.
+
+What is written at once, Linux keeps in pages up to this large. Those of 2 MiB and more are the dearest to get on a virtual
+machine that gives free memory back: four times as dear here.
+"""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 # By its own interface: that of DB-API imports pandas where it is installed, for 0.3 s.
@@ -106,6 +107,7 @@ class Connection:
         self._statement: adbc.AdbcStatement | None = None
         self._reader: pa.RecordBatchReader | None = None
         self._closed = False
+        self._canceled = 0  # times
         try:
             self._database, self._connection = self._call(lambda: _connect(server))
         except BaseException:
@@ -149,12 +151,21 @@ class Connection:
     def batches(self, sql: str) -> list[pa.RecordBatch]:
         """The rows of a query, all at once."""
 
-        def fetch(statement: adbc.AdbcStatement) -> list[pa.RecordBatch]:
-            # By COPY, as rows are streamed, the driver would not tell SQLSTATE when the query fails while it gives them.
-            statement.set_options(**{adbc_driver_postgresql.StatementOptions.USE_COPY.value: "false"})
+        def fetch(statement: adbc.AdbcStatement, *, by_copy: bool) -> list[pa.RecordBatch]:
+            statement.set_options(**{adbc_driver_postgresql.StatementOptions.USE_COPY.value: str(by_copy).lower()})
             return list(_reader(statement, sql))
 
-        return self._call(lambda: self._with_statement(fetch))
+        def run() -> list[pa.RecordBatch]:
+            canceled = self._canceled
+            try:
+                return self._with_statement(partial(fetch, by_copy=True))
+            except (adbc.Error, OSError) as error:
+                # COPY takes half the time, but of a query that fails while it gives rows, the driver tells no SQLSTATE.
+                if getattr(error, "sqlstate", None) or self._canceled != canceled:
+                    raise
+                return self._with_statement(partial(fetch, by_copy=False))
+
+        return self._call(run)
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The rows of a query as they come. Ends early when the connection is closed."""
@@ -168,6 +179,7 @@ class Connection:
 
     def cancel(self) -> None:
         """Have the server give up what it is doing for us. Harmless when that is nothing."""
+        self._canceled += 1
         statement = self._statement
         if statement is not None:
             with suppress(adbc.Error, RuntimeError, ValueError):
