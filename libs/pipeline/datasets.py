@@ -21,7 +21,7 @@ from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
-from libs.spatial_utils.reading import LayerStream, open_source
+from libs.spatial_utils.reading import LayerStream, Misjudged, open_source
 from libs.transformations import Recipe
 
 
@@ -96,15 +96,43 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         staged = stage(self._stack.landing, spec, where, folder)
-        with open_source(staged.path, spec, where, self._stack.limits) as source:
-            ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
-            for stream in source.streams():
-                identifier = ids[stream.layer.name]
-                self._load(identifier, index, spec, staged, stream, workspace)
-                if spec.dataset_id is None:
-                    self._finish(identifier)
-            self.warnings += source.warnings
+        open_before, finished_before = {*self._open}, {*self._finished}
+        try:
+            # What is appended to rows of another file could not be taken back without them.
+            self._read_layers(index, spec, staged, workspace, certain=spec.dataset_id in open_before)
+        except Misjudged:
+            self._take_back(open_before, finished_before)
+            self._read_layers(index, spec, staged, workspace, certain=True)
         shutil.rmtree(folder)
+
+    def _read_layers(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace, *, certain: bool) -> None:
+        """Load the layers of a file, and finish the datasets to which no other file can belong.
+
+        Raises:
+            Misjudged: what was made of the file is to be taken back, and the file to be read again to be certain.
+        """
+        with open_source(staged.path, spec, f"files[{index}]", self._stack.limits, certain=certain) as source:
+            ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
+            try:
+                for stream in source.streams():
+                    identifier = ids[stream.layer.name]
+                    self._load(identifier, index, spec, staged, stream, workspace)
+                    if spec.dataset_id is None:
+                        self._finish(identifier)
+            except Rejected:
+                if source.guessed:  # perhaps for what was guessed
+                    raise Misjudged from None
+                raise
+            self.warnings += source.warnings
+
+    def _take_back(self, open_before: set[str], finished_before: set[str]) -> None:
+        """Forget all datasets but those that were there before."""
+        for identifier in self._open.keys() - open_before:
+            self._open.pop(identifier).table.close()
+        for dataset in [made for made in self.made if made.dataset_id not in finished_before]:
+            dataset.file.path.unlink()
+            self.made.remove(dataset)
+        self._finished = finished_before
 
     def _dataset_ids(self, spec: FileSpec, layers: list[str]) -> dict[str, str]:
         if spec.dataset_id:

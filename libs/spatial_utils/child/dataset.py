@@ -36,7 +36,9 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
             continue
         opened.names.append(name)
         if request.wants(name):
-            opened.layers.append(OgrLayer(gdal, dataset, handle, path, name, request, ids=ids, exact_times=exact_times))
+            layer = OgrLayer(gdal, dataset, handle, path, name, request, ids=ids, exact_times=exact_times)
+            opened.layers.append(layer)
+            opened.guessed |= layer.guessed
     weigh(gdal.complaints.take(), opened.notes, path.name)
 
 

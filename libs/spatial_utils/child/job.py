@@ -17,7 +17,7 @@ import pyarrow as pa
 from libs.spatial_utils.child import sandbox
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.reference import warm_up
-from libs.spatial_utils.child.source import BATCH_BYTES, LayerReader, OpenFile, Request, Unreadable
+from libs.spatial_utils.child.source import BATCH_BYTES, LayerReader, Misjudged, OpenFile, Request, Unreadable
 
 _BUFFER = 256 * 1024
 _CODECS = (Path(sysconfig.get_path("stdlib")), *Path("/usr").glob("lib*/gconv"), *Path("/usr").glob("lib*/*/gconv"))
@@ -63,6 +63,7 @@ def main(request: Request, descriptor: int) -> None:
             "names": file.names,
             "layers": [_described(layer) for layer in file.layers],
             "warnings": file.notes.warnings,
+            "guessed": file.guessed,
         }
         _send(out, header)
         for layer in file.layers:
@@ -99,7 +100,7 @@ def _described(layer: LayerReader) -> dict[str, Any]:
 
 
 def _send_layer(out: BinaryIO, layer: LayerReader) -> None:
-    problem = None
+    problem, misjudged = None, False
     with pa.ipc.new_stream(pa.PythonFile(out, "w"), layer.schema) as writer:
         try:
             for batch in layer.batches():
@@ -107,7 +108,9 @@ def _send_layer(out: BinaryIO, layer: LayerReader) -> None:
                 writer.write_batch(batch)
         except Unreadable as error:
             problem = error.as_dict()
-    _send(out, {"problem": problem, "warnings": layer.notes.warnings, "counts": layer.notes.counts})
+        except Misjudged:
+            misjudged = True
+    _send(out, {"problem": problem, "misjudged": misjudged, "warnings": layer.notes.warnings, "counts": layer.notes.counts})
 
 
 def _validate(batch: pa.RecordBatch, layer: str) -> None:

@@ -1,8 +1,9 @@
 """A layer of a dataset of GDAL as Arrow batches, with every complaint of GDAL weighed."""
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from libs.spatial_utils.child import geojson, geopackage, mapinfo, shapefile, ti
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import crs_of
-from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Misjudged, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
 _ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
@@ -42,6 +43,7 @@ class OgrLayer:
     ) -> None:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
+        self._certain, self._unconfirmed = request.certain, dict[int, times.Survey]()
         self.name, self._own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self._decoder = (
             shapefile.decoder(gdal, handle, request.encoding, self.notes) if request.driver == shapefile.DRIVER else None
@@ -71,7 +73,7 @@ class OgrLayer:
         self._weigh()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The layer's rows; raises ``Unreadable`` when GDAL meets damage, or when some are missing."""
+        """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
         read = 0
         for batch in self._raw_batches():
             yield self._final(batch, read)
@@ -92,6 +94,11 @@ class OgrLayer:
                 "The file is truncated or damaged: upload it again, or repair it with the program that made it.",
                 self._place,
             )
+
+    @property
+    def guessed(self) -> bool:
+        """Whether reading it may raise ``Misjudged``."""
+        return bool(self._unconfirmed)
 
     @property
     def _place(self) -> str:
@@ -115,7 +122,7 @@ class OgrLayer:
             if passed < batch.num_rows:
                 yield batch.slice(passed)
 
-    def _as_streamed(self) -> Iterator[pa.RecordBatch]:
+    def _as_streamed(self) -> Generator[pa.RecordBatch, None, None]:
         read = 0
         with self._stream() as reader:
             while True:
@@ -157,7 +164,7 @@ class OgrLayer:
         offset = 0 if first_id is None else 1
         schema = self._schema()
         columns = [
-            self._column(index, field, index + offset, schema.field(index + offset).type, kinds.get(index))
+            self._watched(index, self._column(index, field, index + offset, schema.field(index + offset).type, kinds.get(index)))
             for index, field in enumerate(self._fields)
         ]
         if first_id is not None:
@@ -182,6 +189,21 @@ class OgrLayer:
             return _Column(name, kind.index_type, position, lambda column, _: column.indices)
         return _Column(name, kind, position, lambda column, _: column)
 
+    def _watched(self, index: int, column: _Column) -> _Column:
+        """A column whose type the first rows decided; the others must agree."""
+        if index not in self._unconfirmed:
+            return column
+        survey = self._unconfirmed[index]
+        announced = survey.type
+
+        def convert(values: pa.Array, first: int) -> pa.Array:
+            survey.add(values)
+            if survey.type != announced:
+                raise Misjudged
+            return column.convert(values, first)
+
+        return replace(column, convert=convert)
+
     def _kinds_of_times(self) -> dict[int, pa.DataType]:
         """Types of the columns of times, by field, if GDAL does not know the time zone of every value of every one."""
         fields = [index for index, field in enumerate(self._fields) if self._gdal.OGR_Fld_GetType(field) == DATE_TIME]
@@ -195,7 +217,7 @@ class OgrLayer:
             # GDAL has seen every value: no zones, or several; or some with and some without, which parsing will find
             kinds |= {index: pa.string() for index in unsure if flags[index] == times.MIXED}
         else:
-            kinds |= {index: survey.type(empty=pa.timestamp("ms")) for index, survey in self._survey(unsure).items()}
+            kinds |= self._surveyed(unsure, empty=pa.timestamp("ms"))
         for index in (index for index in unsure if pa.types.is_string(kinds[index])):
             self.notes.warn(
                 "mixed_time_zones",
@@ -208,22 +230,29 @@ class OgrLayer:
     def _kinds_of_texts(self) -> dict[int, pa.DataType]:
         """Types of the columns of text, by field, of which every value is a time or a date."""
         texts = [index for index, field in enumerate(self._fields) if self._gdal.OGR_Fld_GetType(field) == STRING]
-        kinds = {index: survey.type(empty=pa.string()) for index, survey in self._survey(texts).items()}
+        kinds = self._surveyed(texts, empty=pa.string())
         return {index: kind for index, kind in kinds.items() if not pa.types.is_string(kind)}
 
-    def _survey(self, indices: Sequence[int]) -> dict[int, times.Survey]:
-        """What all values of some columns look like: they are read once more, by themselves."""
-        surveys = {index: times.Survey() for index in indices}
+    def _surveyed(self, indices: Sequence[int], *, empty: pa.DataType) -> dict[int, pa.DataType]:
+        """Types of some columns by what their values look like, ``empty`` without any: they are read once more, by themselves.
+
+        Where that need not be certain, only the first of them are.
+        """
+        surveys = {index: times.Survey(empty) for index in indices}
         others = {*self._names} - {self._names[index] for index in surveys}  # a name may stand twice: then both are kept
         kept = [index for index, name in enumerate(self._names) if name not in others]
         self._gdal.OGR_L_SetIgnoredFields(self._handle, strings([*sorted(others), "OGR_GEOMETRY"]))
         try:
-            for batch in self._as_streamed():
-                for index, survey in surveys.items():
-                    survey.add(batch.column(kept.index(index)))
+            with closing(self._as_streamed()) as batches:
+                for batch in batches:
+                    for index, survey in surveys.items():
+                        survey.add(batch.column(kept.index(index)))
+                    if not self._certain:
+                        self._unconfirmed = {index: survey for index, survey in surveys.items() if not survey.settled}
+                        break
         finally:
             self._gdal.OGR_L_SetIgnoredFields(self._handle, None)
-        return surveys
+        return {index: survey.type for index, survey in surveys.items()}
 
     def _keep_further_geometries(self, definition: int, geometries: int) -> None:
         """Geometry columns after the first stay as attributes: WKB in their own CRS."""

@@ -31,6 +31,10 @@ class Unreadable(Exception):  # noqa: N818 - a verdict on the file
         return {"code": self.code, "message": self.message, "remedy": self.remedy, "place": self.place}
 
 
+class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
+    """Types that were announced after a look at the first rows do not hold for all of them: the file must be read again."""
+
+
 @dataclass
 class Notes:
     """Warnings and counts on the way."""
@@ -64,7 +68,7 @@ class LayerReader(Protocol):
     notes: Notes
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The layer's rows in file order, once; raises ``Unreadable``."""
+        """The layer's rows in file order, once; raises ``Unreadable``, and ``Misjudged`` where it may."""
         ...
 
 
@@ -83,6 +87,7 @@ class Request:
         csv: The manifest's options for delimited text.
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
+        certain: Whether types are announced after a look at every row, so that ``Misjudged`` is never raised.
         written_bytes: Size of the files that may be written beside the source; 0: nothing may be written.
     """
 
@@ -98,6 +103,7 @@ class Request:
     csv: dict[str, str | None]
     memory_mb: int
     cpu_seconds: int
+    certain: bool
     written_bytes: int
 
     def wants(self, layer: str) -> bool:
@@ -118,8 +124,10 @@ class OpenFile:
         names: Of all its layers.
         layers: Those that are wanted.
         notes: What was noted before one of them was read.
+        guessed: Whether reading one of them may raise ``Misjudged``.
     """
 
     names: list[str] = field(default_factory=list)
     layers: list[LayerReader] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
+    guessed: bool = False

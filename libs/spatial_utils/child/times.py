@@ -1,7 +1,7 @@
 """Times as they stand in the file.
 
 GDAL's Arrow gives one time zone to a column and drops what disagrees, so where it does not vouch for a column, the column is
-read as text and gets its type here: from every value, or from none.
+read as text and gets its type here: one that holds for every value.
 """
 
 from dataclasses import dataclass, field
@@ -33,15 +33,17 @@ def zone_of_flag(flag: int) -> str | None:
 
 @dataclass
 class Survey:
-    """What all values of a column of times look like.
+    """What the values of a column of times look like.
 
     Attributes:
+        empty: The type of a column without values.
         zones: Time zones seen, ``None`` for values without one.
         digits: Longest fraction of a second, with its point.
         dates: Whether a value is a date without a time.
         other: Whether a value is none of these.
     """
 
+    empty: pa.DataType
     zones: set[str | None] = field(default_factory=set)
     digits: int = 0
     dates: bool = False
@@ -77,14 +79,20 @@ class Survey:
             self.digits = max(self.digits, lengths["max"] - len("2024-05-01T10:00:00") - (len("Z") if zone else 0))
         return True
 
-    def type(self, *, empty: pa.DataType) -> pa.DataType:
-        """The type that keeps every value: text when they do not agree, ``empty`` when there are none."""
-        if self.other or len(self.zones) + self.dates > 1:
+    @property
+    def settled(self) -> bool:
+        """Whether no further value can change the type."""
+        return self.other or len(self.zones) + self.dates > 1
+
+    @property
+    def type(self) -> pa.DataType:
+        """The type that keeps every value: text when they do not agree."""
+        if self.settled:
             return pa.string()
         if self.dates:
             return pa.date32()
         if not self.zones:
-            return empty
+            return self.empty
         return pa.timestamp(_unit(self.digits), next(iter(self.zones), None))
 
 

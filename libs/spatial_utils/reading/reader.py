@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +13,15 @@ from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import Layer, agreed_layers
-from libs.spatial_utils.reading.locate import locate
+from libs.spatial_utils.reading.locate import Located, locate
 from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, too_slow
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
+    """What was said of a layer after a look at its first rows does not hold for all: the file must be opened as ``certain``."""
 
 
 @dataclass
@@ -46,6 +50,7 @@ class LayerStream:
 
         Raises:
             Rejected: when the rest of the layer cannot be read; nothing read so far may be used then.
+            Misjudged: likewise, and it can be read.
         """
         return self._source._batches(self)  # noqa: SLF001 - two halves of one thing
 
@@ -57,10 +62,12 @@ class SourceFile:
     Attributes:
         layers: Its layers, or the one that the manifest asks for.
         warnings: What the uploader should know; grows while layers are read.
+        guessed: Whether reading may raise ``Misjudged``.
     """
 
     layers: tuple[Layer, ...]
     warnings: list[Problem]
+    guessed: bool
     _child: Child
     _where: str
     _limits: ReadLimits
@@ -89,6 +96,8 @@ class SourceFile:
         self._read += 1
         stream.counts.update(trailer["counts"])
         self.warnings += [problem_of(warning, self._where) for warning in trailer["warnings"]]
+        if trailer["misjudged"]:
+            raise Misjudged
         if trailer["problem"] is not None:
             raise Rejected([problem_of(trailer["problem"], self._where)])
 
@@ -121,7 +130,7 @@ def sandbox_features() -> dict[str, Any]:
 
 
 @contextmanager
-def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> Iterator[SourceFile]:
+def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, certain: bool = True) -> Iterator[SourceFile]:
     """Open a file in a process of its own.
 
     Args:
@@ -131,6 +140,8 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> I
         spec: What the manifest says of it.
         where: Its place, for problems: ``files[0]``.
         limits: What reading may take.
+        certain: Where the file does not say what its times are (GeoPackage and FlatGeobuf do not), look at every one before
+            saying so; else at the first rows, which saves a second reading of large files.
 
     Raises:
         Rejected: when the file is not what the manifest says, cannot be read, or has no CRS that is known and agreed.
@@ -145,7 +156,7 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> I
         warnings = [*located.warnings]
         if spec.encoding is not None and kind.says_encoding:
             warnings.append(_encoding_ignored(kind, where))
-        child = _child(_request(located.sources, located.folder, kind, spec, limits), limits)
+        child = _child(_request(located, kind, spec, limits, certain=certain), limits)
         try:
             yield _opened(child, spec, where, limits, warnings)
         finally:
@@ -164,7 +175,7 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     if "problems" in header:
         raise Rejected([problem_of(said, where) for said in header["problems"]])
     warnings += [problem_of(said, where) for said in header["warnings"]]
-    return SourceFile(agreed_layers(header, spec, where), warnings, child, where, limits)
+    return SourceFile(agreed_layers(header, spec, where), warnings, header["guessed"], child, where, limits)
 
 
 def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
@@ -185,13 +196,11 @@ def _encoding_ignored(kind: Format, where: str) -> Problem:
     )
 
 
-def _request(
-    sources: Sequence[tuple[Path, str]], folder: Path, kind: Format, spec: FileSpec, limits: ReadLimits
-) -> dict[str, Any]:
-    has_log = any(path.with_name(path.name + suffix).exists() for path, _ in sources for suffix in kind.suffixes)
+def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
+    has_log = any(path.with_name(path.name + suffix).exists() for path, _ in located.sources for suffix in kind.suffixes)
     return {
-        "sources": [(str(path), prefix) for path, prefix in sources],
-        "folder": str(folder),
+        "sources": [(str(path), prefix) for path, prefix in located.sources],
+        "folder": str(located.folder),
         "reader": kind.reader,
         "driver": kind.driver,
         "register": kind.register,
@@ -202,6 +211,7 @@ def _request(
         "csv": spec.options.model_dump(),
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,
+        "certain": certain,
         # A database with a log beside it is completed from the log, in the copy that is ours.
         "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,
     }

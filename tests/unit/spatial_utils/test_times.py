@@ -10,9 +10,9 @@ from libs.spatial_utils.child.times import Survey, parse, zone_of_flag
 
 
 def surveyed(*values: str | None) -> pa.DataType:
-    survey = Survey()
+    survey = Survey(pa.null())
     survey.add(pa.array(values, pa.string()))
-    return survey.type(empty=pa.null())
+    return survey.type
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""Files that do not say what their times are, and whose first rows mislead: what was made by them is made again."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import shapely
+
+from libs.models import Status
+from libs.spatial_utils.child.source import BATCH_ROWS
+
+pytestmark = pytest.mark.integration
+
+ROWS = BATCH_ROWS + 100
+LAST = {"seen": f"UPDATE city SET seen = ? WHERE fid = {ROWS}", "n": f"UPDATE city SET n = ? WHERE fid = {ROWS}"}
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """A GeoPackage of a layer with times of whole seconds."""
+    times = pd.Series([pd.Timestamp("2024-05-01T10:00:00")] * ROWS)
+    points = shapely.points(np.arange(ROWS) / 1000, 1)
+    frame = geopandas.GeoDataFrame({"n": np.arange(ROWS), "seen": times}, geometry=points, crs="EPSG:4326")
+    frame.to_file(tmp_path / "city.gpkg", SPATIAL_INDEX="NO")
+    return tmp_path / "city.gpkg"
+
+
+def change_last(path: Path, column: str, value: str) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute(LAST[column], (value,))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "warnings"),
+    [
+        ("2024-05-01T10:00:00.123456", pa.timestamp("us"), []),
+        ("2024-05-01T10:00:00+02:00", pa.string(), ["mixed_time_zones"]),
+        ("2024-05-01", pa.string(), ["mixed_time_zones"]),
+        ("2024-05-01T11:00:00", pa.timestamp("ms"), []),  # does not mislead
+    ],
+)
+def test_the_last_row_decides(platform: Any, city: Path, value: str, kind: pa.DataType, warnings: list[str]) -> None:
+    change_last(city, "seen", value)
+    report = platform.ingest("b1", platform.entry(platform.put("in/city.gpkg", city)))
+    assert (report.status, [warning.code for warning in report.warnings]) == (Status.SUCCESS, warnings)
+    rows = platform.read("city").sort_by("n")
+    assert (rows.num_rows, rows.schema.field("seen").type) == (ROWS, kind)
+    last = rows.column("seen")[ROWS - 1]
+    assert last.as_py() == (value if kind == pa.string() else pd.Timestamp(value))
+    assert platform.lies_in("lake") == ["city/v1/data.parquet"]
+    assert list(platform.stack.scratch.rglob("*.parquet")) == []
+
+
+def test_layers_that_were_finished_before_are_made_again(platform: Any, city: Path) -> None:
+    places = geopandas.GeoDataFrame({"n": [1]}, geometry=[shapely.Point(1, 1)], crs="EPSG:4326")
+    first = city.with_name("all.gpkg")
+    places.to_file(first, layer="a_first")
+    geopandas.read_file(city).to_file(first, layer="city", SPATIAL_INDEX="NO")
+    change_last(first, "seen", "2024-05-01T10:00:00.123456")
+    report = platform.ingest("b1", platform.entry(platform.put("in/all.gpkg", first.read_bytes())))
+    assert report.problems == ()
+    assert {each.dataset_id: each.features for each in report.datasets} == {"all.a_first": 1, "all.city": ROWS}
+    assert platform.read("all.city").schema.field("seen").type == pa.timestamp("us")
+    assert len(platform.lies_in("lake")) == 2
+
+
+def test_rows_of_another_file_stay(platform: Any, city: Path) -> None:
+    change_last(city, "seen", "2024-05-01T10:00:00.123456")
+    files = (platform.entry(platform.put(f"in/{name}.gpkg", city.read_bytes()), dataset_id="both") for name in ("one", "other"))
+    report = platform.ingest("b1", *files)
+    assert report.problems == ()
+    assert [each.features for each in report.datasets] == [2 * ROWS]
+    assert platform.read("both").schema.field("seen").type == pa.timestamp("us")
+
+
+def test_what_is_wrong_otherwise_is_told(platform: Any, city: Path) -> None:
+    change_last(city, "n", "many")
+    report = platform.ingest("b1", platform.entry(platform.put("in/city.gpkg", city)))
+    assert (report.status, [problem.code for problem in report.problems]) == (Status.REJECTED, ["value_lost"])
+    assert platform.lies_in("lake") == []
