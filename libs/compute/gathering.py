@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from libs.compute.order import Order
 from libs.compute.rows import Rows
 from libs.models import BBox
-from libs.spatial_utils.arrays import numbers
+from libs.spatial_utils.arrays import Integers
 from libs.transformations import Stage
 
 
@@ -55,23 +54,18 @@ class Gathering:
             self._rows.put(rows)
             self._order.add(boxes, marks)
 
-    def note(self, places: pa.Array, remarks: pa.ListArray) -> None:
+    def note(self, places: Integers, remarks: Integers) -> None:
         """Count what is told of rows, be they of the result or left out of it.
 
         Args:
             places: Which rows of the source, or of what led up to the stage, they are.
-            remarks: The values of the stage's ``remark``.
+            remarks: The values of the stage's ``remark``: a row for each of these.
         """
-        told = pc.is_valid(remarks)
-        remarks, places = remarks.filter(told), places.filter(told)
-        if not len(remarks):
-            return
-        table = numbers(remarks.flatten()).reshape(len(remarks), -1)
-        counted, failed = np.hsplit(table, [len(self._counted)])
+        counted, failed = np.hsplit(remarks, [len(self._counted)])
         with self._lock:
             self._counted = [before + int(more) for before, more in zip(self._counted, counted.sum(axis=0), strict=True)]
             for number, column in enumerate(failed.T):
-                where = numbers(places)[column != 0]
+                where = places[column != 0]
                 if len(where):
                     count, first = self._failed[number]
                     here = int(where.min())

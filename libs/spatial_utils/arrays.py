@@ -16,7 +16,7 @@ def indices(numbers: Integers) -> pa.Array:
 
 def doubles(numbers: npt.NDArray[np.float64]) -> pa.Array:
     """Doubles for Arrow."""
-    return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
+    return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def numbers(column: pa.Array) -> Integers:
