@@ -9,7 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 GEOMETRY = "geom"
-BATCH_ROWS = 65_536
+BATCH_ROWS = 32_768
 BATCH_BYTES = 32 * 1024 * 1024
 """Where features are large, a batch ends earlier, at about this size."""
 
