@@ -204,6 +204,26 @@ def test_what_a_server_that_was_killed_leaves_is_dropped(recipe: Callable, sourc
         assert engine.leftovers() == []
 
 
+@pytest.mark.parametrize("rows", [1, 100_000], ids=["at the first row", "after many rows"])
+def test_a_query_that_fails_while_it_gives_rows_says_why(administrator: Server, rows: int) -> None:
+    with closing(Connection(administrator)) as connection:
+        with pytest.raises(StatementFailed) as caught:
+            connection.batches(f"SELECT 1 / ({rows} - i) FROM generate_series(1, {rows}) AS i")
+        assert caught.value.state == "22012"  # division by zero
+        assert connection.rows("SELECT 1") == [(1,)]
+
+
+def test_a_query_that_was_canceled_is_not_tried_in_another_way(administrator: Server) -> None:
+    with closing(Connection(administrator)) as connection:
+        timer = threading.Timer(1, connection.cancel)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(ServiceUnavailable):
+            connection.batches("SELECT pg_sleep(3), i FROM generate_series(1, 2) AS i")
+        assert time.monotonic() - started < 3
+        timer.join()
+
+
 def test_ctrl_c_cancels_the_servers_statement(administrator: Server, ask: Callable) -> None:
     with closing(Connection(administrator)) as connection:
         threading.Timer(0.5, connection.cancel).start()
