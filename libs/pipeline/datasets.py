@@ -120,7 +120,7 @@ class DatasetMaker:
                     if spec.dataset_id is None:
                         self._finish(identifier)
             except Rejected:
-                if source.guessed:  # perhaps for what was guessed
+                if source.guessed:  # perhaps the recipe refuses what was guessed
                     raise Misjudged from None
                 raise
             self.warnings += source.warnings

@@ -62,7 +62,8 @@ class SourceFile:
     Attributes:
         layers: Its layers, or the one that the manifest asks for.
         warnings: What the uploader should know; grows while layers are read.
-        guessed: Whether reading may raise ``Misjudged``.
+        guessed: Whether types were announced after a look at the first rows: reading may raise ``Misjudged``, and what a recipe
+            refuses may be the guess. False once the file has been found unreadable, which it is whatever its types.
     """
 
     layers: tuple[Layer, ...]
@@ -87,6 +88,13 @@ class SourceFile:
                     pass
 
     def _batches(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
+        try:
+            yield from self._sent(stream)
+        except Rejected:
+            self.guessed = False
+            raise
+
+    def _sent(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
         with self._speaking():
             for batch in stream._reader:  # noqa: SLF001 - two halves of one thing
                 batch.validate(full=True)

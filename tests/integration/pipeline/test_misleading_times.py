@@ -83,3 +83,20 @@ def test_what_is_wrong_otherwise_is_told(platform: Any, city: Path) -> None:
     report = platform.ingest("b1", platform.entry(platform.put("in/city.gpkg", city)))
     assert (report.status, [problem.code for problem in report.problems]) == (Status.REJECTED, ["value_lost"])
     assert platform.lies_in("lake") == []
+
+
+def test_a_recipe_that_fits_what_is_true_alone(platform: Any, city: Path) -> None:
+    change_last(city, "seen", "2024-05-01T10:00:00+02:00")
+    on_text = {"column": "seen", "op": "ends_with", "value": "+02:00"}
+    entry = platform.entry(platform.put("in/city.gpkg", city))
+    report = platform.ingest("b1", entry, intent="filter", parameters={"condition": on_text})
+    assert (report.status, report.problems) == (Status.SUCCESS, ())
+    assert platform.read("city").select(["n", "seen"]).to_pylist() == [{"n": ROWS - 1, "seen": "2024-05-01T10:00:00+02:00"}]
+
+
+def test_a_recipe_that_fits_neither(platform: Any, city: Path) -> None:
+    on_text = {"column": "seen", "op": "ends_with", "value": "+02:00"}
+    entry = platform.entry(platform.put("in/city.gpkg", city))
+    report = platform.ingest("b1", entry, intent="filter", parameters={"condition": on_text})
+    assert report.status is Status.REJECTED
+    assert len(report.problems) == 1
