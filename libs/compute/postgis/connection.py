@@ -160,7 +160,7 @@ class Connection:
             try:
                 return self._with_statement(partial(fetch, by_copy=True))
             except (adbc.Error, OSError) as error:
-                # COPY takes half the time, but of a query that fails while it gives rows, the driver tells no SQLSTATE.
+                # COPY is faster by a third, but of a query that fails while it gives rows, the driver tells no SQLSTATE then.
                 if getattr(error, "sqlstate", None) or self._canceled != canceled:
                     raise
                 return self._with_statement(partial(fetch, by_copy=False))
