@@ -9,14 +9,14 @@ import pyarrow as pa
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
+def array(numbers: npt.NDArray[Any]) -> pa.Array:
+    """Numbers for Arrow, without a copy: what ``pa.array`` would make."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), [None, pa.py_buffer(numbers)])
+
+
 def indices(numbers: Integers) -> pa.Array:
-    """64-bit integers for Arrow: what ``pa.array`` would make."""
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers.astype(np.int64, copy=False))])
-
-
-def doubles(numbers: npt.NDArray[np.float64]) -> pa.Array:
-    """Doubles for Arrow."""
-    return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
+    """The same, as 64-bit integers."""
+    return array(numbers.astype(np.int64, copy=False))
 
 
 def numbers(column: pa.Array) -> Integers:
@@ -26,5 +26,4 @@ def numbers(column: pa.Array) -> Integers:
 
 def scalar(number: float) -> pa.Scalar:
     """A 64-bit integer or a double as an argument of Arrow's functions: what ``pa.scalar`` would make, and they of a number."""
-    values = np.array([number])
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), 1, [None, pa.py_buffer(values)])[0]
+    return array(np.array([number]))[0]

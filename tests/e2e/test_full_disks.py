@@ -1,7 +1,6 @@
 """What somebody sees when the disk of a server is full: whose it is, exit code 3, nothing half done, nothing lost."""
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 from services.local import LocalServices, throwaway_services
 from tests.buckets import Buckets
 from tests.disks import fill, make_room, small_disk
+from tests.orchestrated import until
 from tests.services import start
 
 pytestmark = pytest.mark.integration
@@ -24,7 +24,7 @@ ROWS = 60_000
 def process_when_full(cli: Any, tmp_path: Path) -> Callable[..., str]:
     """Works on a batch while a folder's disk has only some bytes left, and again when there is room. What was said at first."""
 
-    def process_when_full(disk: Path, *, but: int, notices: Callable[[], None] = lambda: None) -> str:
+    def process_when_full(disk: Path, *, but: int, notices: Callable[[], object] = lambda: None) -> str:
         source = tmp_path / "points.csv"
         source.write_text("n,lon,lat\n" + "".join(f"{n},{n % 179},{n % 89}\n" for n in range(ROWS)))
         located = "--x", "lon", "--y", "lat", "--crs", "EPSG:4326"
@@ -73,16 +73,14 @@ def test_of_minio(services: LocalServices, cli: Any, process_when_full: Callable
         cli("admin", "init")
         client = Buckets(services.minio.environment).client
 
-        def notices() -> None:
-            """MinIO looks at its disk every second or so."""
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                with suppress(ClientError):
-                    client.put_object(Bucket="landing-zone", Key="room", Body=bytes(1_000_000))
-                    return
-                time.sleep(0.2)
+        def has_room() -> bool:
+            """What MinIO thinks, which looks at its disk every second or so."""
+            with suppress(ClientError):
+                client.put_object(Bucket="landing-zone", Key="room", Body=bytes(1_000_000))
+                return True
+            return False
 
-        said = process_when_full(disk, but=100_000, notices=notices)
+        said = process_when_full(disk, but=100_000, notices=lambda: until(has_room, 30))
         services.minio.kill()
     assert "its disk is full: nothing can be written until there is space" in said
     assert "Check the disk of MINIO_ENDPOINT" in said

@@ -12,13 +12,13 @@ from libs.compute.gathering import Gathering
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.lane import Chunk
-from libs.spatial_utils.arrays import doubles, indices, numbers
+from libs.spatial_utils.arrays import array, indices, numbers
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis, Stage
 from libs.transformations.plan import ROW, TARGET
 
 _BOX, _REMARK, _KEPT = "_etl_box", "_etl_remark", "_etl_kept"
-# Values of these take a quarter of the time that the same as several columns, or as a list, would take to be sent.
+# A box takes half the time that its sides took as columns of their own; a list, null in nearly every row, a twentieth of it all.
 _BOX_SENT = np.dtype([("xmax", ">f8"), ("ymax", ">f8"), ("xmin", ">f8"), ("ymin", ">f8")])
 """A value of PostgreSQL's type ``box``."""
 _ARRAY_HEAD, _NUMBER_SENT = np.dtype(("V", 20)), np.dtype([("length", ">i4"), ("value", ">i8")])
@@ -113,7 +113,7 @@ class Output:
 def _bounding(boxes: pa.BinaryArray) -> list[pa.Array]:
     """The sides of those boxes that bound something, as a geometry with a coordinate that is not finite has none; else nulls."""
     sent = _received(boxes, _BOX_SENT)
-    sides = {item.name: doubles(sent[item.name].astype(np.float64)) for item in BBOX_TYPE}
+    sides = {item.name: array(sent[item.name].astype(np.float64)) for item in BBOX_TYPE}
     spans = (pc.subtract(sides[f"{axis}max"], sides[f"{axis}min"]) for axis in "xy")
     they_do = pc.and_(boxes.is_valid(), pc.and_(*(pc.is_finite(span) for span in spans)))
     return [pc.if_else(they_do, sides[item.name], pa.nulls(len(boxes), item.type)) for item in BBOX_TYPE]

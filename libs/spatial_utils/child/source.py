@@ -10,6 +10,7 @@ import pyarrow as pa
 
 GEOMETRY = "geom"
 BATCH_ROWS = 32_768
+"""No more than an engine takes at once: it joins batches, and splits those only that have too many bytes."""
 BATCH_BYTES = 32 * 1024 * 1024
 """Where features are large, a batch ends earlier, at about this size."""
 
