@@ -39,7 +39,7 @@ class Format:
     kinds: frozenset[Kind]
     extensions: tuple[str, ...]
     aliases: tuple[str, ...] = ()
-    reader: Literal["gdal", "csv", "parquet"] = "gdal"
+    reader: Literal["gdal", "features", "csv", "parquet"] = "gdal"
     driver: str = ""
     register: str = ""
     required: tuple[str, ...] = ()
@@ -75,11 +75,14 @@ def _gdal(
 
 
 FORMATS: tuple[Format, ...] = (
-    _gdal("GeoJSON", Kind.JSON, (".geojson", ".json"), "GeoJSON", "GeoJSON", aliases=("application/geo+json",)),
+    _gdal(
+        "GeoJSON", Kind.JSON, (".geojson", ".json"), "GeoJSON", "GeoJSON",
+        aliases=("application/geo+json",), reader="features",
+    ),
     _gdal(
         "GeoJSONSeq", (Kind.JSON, Kind.JSON_SEQUENCE),
         (".geojsonl", ".geojsons", ".ndgeojson", ".ndjson", ".jsonl", ".nljson", ".json", ".geojson"), "GeoJSONSeq", "GeoJSONSeq",
-        aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"),
+        aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"), reader="features",
     ),
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",

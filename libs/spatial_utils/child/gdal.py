@@ -31,6 +31,9 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "CPLSetErrorHandler": (_V, (_V,)),
     "CPLErrorReset": (None, ()),
     "VSIFree": (None, (_V,)),
+    "VSIFileFromMemBuffer": (_V, (_S, _S, ctypes.c_uint64, _I)),
+    "VSIFCloseL": (_I, (_V,)),
+    "VSIUnlink": (_I, (_S,)),
     "GDALOpenEx": (_V, (_S, ctypes.c_uint, _LIST, _LIST, _LIST)),
     "GDALClose": (_I, (_V,)),
     "GDALDatasetGetLayerCount": (_I, (_V,)),
@@ -185,6 +188,19 @@ class Gdal:
         """Open a dataset read-only with one driver; None when GDAL refuses, see ``complaints``."""
         handle = self.GDALOpenEx(os.fsencode(path), OF_VECTOR_READ_ONLY, strings([driver]), strings(options), None)
         return handle or None
+
+    @contextmanager
+    def open_bytes(self, data: bytes, name: str, driver: str, options: Sequence[str]) -> Iterator[int | None]:
+        """Open what a file of a name would hold, like ``open``."""
+        path = f"/vsimem/{name}"
+        self.VSIFCloseL(self.VSIFileFromMemBuffer(os.fsencode(path), data, len(data), 0))
+        dataset = self.open(path, driver, options)
+        try:
+            yield dataset
+        finally:
+            if dataset:
+                self.GDALClose(dataset)
+            self.VSIUnlink(os.fsencode(path))
 
     def query(self, dataset: int, sql: str) -> str | None:
         """The first value of the first row of a query, as text; None without rows."""

@@ -17,7 +17,7 @@ _HEAD_BYTES = 1024 * 1024
 _CHUNK_BYTES = 8 * 1024 * 1024
 _LONGEST_LINE = 64 * 1024 * 1024
 _SEPARATOR = b"\x1e"
-_NUL = b"\\u0000"
+NUL = b"\\u0000"
 _GEOMETRY = b'"geometry"'
 _LIST = re.compile(r'"features"\s*:\s*\[')
 _SEPARATORS = re.compile(r"[\s,]*")
@@ -44,13 +44,13 @@ def check(path: Path, driver: str) -> None:
     tail = b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
-            if (at := (tail + chunk).find(_NUL)) >= 0 and (tail + chunk)[at - 1 : at] != b"\\":
+            if (at := (tail + chunk).find(NUL)) >= 0 and (tail + chunk)[at - 1 : at] != b"\\":
                 raise Unreadable(
                     "nul_character",
                     "A text holds the NUL character (\\u0000), which no database keeps.",
                     "Remove it from the text.",
                 )
-            tail = chunk[-len(_NUL) :]
+            tail = chunk[-len(NUL) :]
 
 
 def has_fine_times(path: Path) -> bool:

@@ -25,6 +25,7 @@ _CODECS = (Path(sysconfig.get_path("stdlib")), *Path("/usr").glob("lib*/gconv"),
 
 _READERS = {
     "gdal": "libs.spatial_utils.child.dataset",
+    "features": "libs.spatial_utils.child.features.opening",
     "csv": "libs.spatial_utils.child.delimited",
     "parquet": "libs.spatial_utils.child.parquet",
 }

@@ -75,8 +75,8 @@ class OgrLayer:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
         read = 0
-        for batch in self._raw_batches():
-            yield self._final(batch, read)
+        for batch in self.rows():
+            yield batch
             read += batch.num_rows
         if self._decoder:
             self._decoder.finish(self.name)
@@ -94,6 +94,13 @@ class OgrLayer:
                 "The file is truncated or damaged: upload it again, or repair it with the program that made it.",
                 self._place,
             )
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """What GDAL reads, whether that is all there is or not."""
+        read = 0
+        for batch in self._raw_batches():
+            yield self._final(batch, read)
+            read += batch.num_rows
 
     @property
     def guessed(self) -> bool:

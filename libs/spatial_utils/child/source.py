@@ -33,7 +33,7 @@ class Unreadable(Exception):  # noqa: N818 - a verdict on the file
 
 
 class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
-    """Types that were announced after a look at the first rows do not hold for all of them: the file must be read again."""
+    """Types that were announced after a look at some rows do not hold for all of them: the file must be read again."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Request:
     Attributes:
         sources: Main files with the prefix that their layers' names get.
         folder: All that the child may see of the file system.
-        reader: ``gdal``, ``csv`` or ``parquet``.
+        reader: ``gdal``, ``features``, ``csv`` or ``parquet``.
         driver: GDAL driver, with the C function that registers it and its open options.
         layer: The one layer that is wanted, or None.
         encoding: As the manifest says, or None.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
-    """What was said of a layer after a look at its first rows does not hold for all: the file must be opened as ``certain``."""
+    """What was said of a layer after a look at some rows does not hold for all: the file must be opened as ``certain``."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class SourceFile:
     Attributes:
         layers: Its layers, or the one that the manifest asks for.
         warnings: What the uploader should know; grows while layers are read.
-        guessed: Whether types were announced after a look at the first rows: reading may raise ``Misjudged``, and what a recipe
+        guessed: Whether types were announced after a look at some rows: reading may raise ``Misjudged``, and what a recipe
             refuses may be the guess. False once the file has been found unreadable, which it is whatever its types.
     """
 
@@ -148,8 +148,8 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
         spec: What the manifest says of it.
         where: Its place, for problems: ``files[0]``.
         limits: What reading may take.
-        certain: Where the file does not say what its times are (GeoPackage and FlatGeobuf do not), look at every one before
-            saying so; else at the first rows, which saves a second reading of large files.
+        certain: Look at every row before saying of what types the columns are, where the file does not say so itself (GeoJSON
+            does not; GeoPackage and FlatGeobuf not of times); else at some, which saves a second reading of large files.
 
     Raises:
         Rejected: when the file is not what the manifest says, cannot be read, or has no CRS that is known and agreed.

@@ -27,6 +27,7 @@ class Read:
     tables: dict[str, pa.Table] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
+    guessed: bool = False
 
     @property
     def table(self) -> pa.Table:
@@ -48,10 +49,19 @@ Reader = Callable[..., Read]
 
 @pytest.fixture
 def read() -> Reader:
-    def read_file(path: Path, format: str, *, limits: ReadLimits | None = None, type: str = "vector", **spec: Any) -> Read:  # noqa: A002
+    def read_file(
+        path: Path,
+        format: str,  # noqa: A002
+        *,
+        limits: ReadLimits | None = None,
+        type: str = "vector",  # noqa: A002
+        certain: bool = True,
+        **spec: Any,
+    ) -> Read:
         result = Read()
         manifest = FileSpec(path=f"s3://landing-zone/{path.name}", type=type, format=format, **spec)
-        with open_source(path, manifest, "files[0]", limits or ReadLimits(seconds=60)) as source:
+        with open_source(path, manifest, "files[0]", limits or ReadLimits(seconds=60), certain=certain) as source:
+            result.guessed = source.guessed
             for stream in source.streams():
                 batches = list(stream)
                 name = stream.layer.name

@@ -1,5 +1,6 @@
-"""Files that do not say what their times are, and whose first rows mislead: what was made by them is made again."""
+"""Files that do not say what their columns are, and whose rows mislead where one looks: what was made by them is made again."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,22 @@ def test_the_last_row_decides(platform: Any, city: Path, value: str, kind: pa.Da
     assert (rows.num_rows, rows.schema.field("seen").type) == (ROWS, kind)
     last = rows.column("seen")[ROWS - 1]
     assert last.as_py() == (value if kind == pa.string() else pd.Timestamp(value))
+    assert platform.lies_in("lake") == ["city/v1/data.parquet"]
+    assert platform.transient() == []
+
+
+def test_a_property_that_one_feature_has(platform: Any, tmp_path: Path) -> None:
+    features = [
+        {"type": "Feature", "properties": {"n": n, "pad": "x" * 9000}, "geometry": {"type": "Point", "coordinates": [1, 1]}}
+        for n in range(2_000)
+    ]
+    features[965]["properties"]["late"] = 2**40
+    path = tmp_path / "city.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    report = platform.ingest("b1", platform.entry(platform.put("in/city.geojson", path)))
+    assert (report.status, report.problems, report.warnings) == (Status.SUCCESS, (), ())
+    rows = platform.read("city").sort_by("n")
+    assert rows.column("late").to_pylist() == [2**40 if n == 965 else None for n in range(2_000)]
     assert platform.lies_in("lake") == ["city/v1/data.parquet"]
     assert platform.transient() == []
 

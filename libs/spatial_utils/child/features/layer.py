@@ -1,0 +1,152 @@
+"""A layer of GeoJSON by Arrow's JSON parser: every row must agree with what GDAL said of a sample."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from libs.spatial_utils.child import geojson, times
+from libs.spatial_utils.child.features.framing import Frame
+from libs.spatial_utils.child.features.spelling import Spelling
+from libs.spatial_utils.child.ogr import OgrLayer
+from libs.spatial_utils.child.source import BATCH_ROWS, Misjudged, Unreadable
+
+_SCALARS = frozenset({pa.bool_(), pa.int32(), pa.int64(), pa.float64(), pa.string()})
+_NO_TIME = r"^\s*[^0-9\s]|^[^-/:T]*$"
+"""A text that GDAL takes for no date and no time: then its column is one of texts."""
+_MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
+
+
+class ParsedLayer:
+    """The layer of a file of features; see ``LayerReader``. Rows that do not agree with the sample raise ``Misjudged``."""
+
+    def __init__(self, frame: Frame, sample: bytes, as_gdal: OgrLayer) -> None:
+        """A layer of which a sample has been opened by GDAL.
+
+        Raises:
+            Misjudged: where the sample holds what is left to GDAL, or where GDAL reads anything else in it.
+        """
+        self._frame, self.name, self.schema, self.geometry = frame, as_gdal.name, as_gdal.schema, as_gdal.geometry
+        self.crs, self.notes = as_gdal.crs, as_gdal.notes
+        self.claimed: int | None = None
+        self._attributes = [*self.schema][:-1]
+        features = frame.parsed(sample)
+        if not self.geometry or not features or not all(_is_ordinary(feature) for feature in features):
+            raise Misjudged
+        self._id, id_type = self._identity(features)
+        self._last_id = -1
+        try:
+            self._spelling = Spelling.of([feature["geometry"] for feature in features if feature["geometry"]], sample)
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise Misjudged from error
+        self._options = pa.json.ParseOptions(
+            explicit_schema=self._members(id_type), newlines_in_values=not frame.lines, unexpected_field_behavior="error"
+        )
+        self._times = {field.name: times.Survey(pa.string()) for field in self._attributes if _is_moment(field.type)}
+        self._unproven: set[str] = set()
+        rows = self.rows(frame.lined(sample))
+        if pa.Table.from_batches([rows]) != pa.Table.from_batches(as_gdal.rows(), self.schema) or self.notes.warnings:
+            raise Misjudged
+        self._last_id = -1
+        self._unproven = {
+            field.name
+            for field, column in zip(self._attributes, rows.columns, strict=False)
+            if field.type == pa.string() and column.null_count == len(rows)
+        }
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows; see ``LayerReader``."""
+        for piece in self._frame.pieces():
+            rows = self.rows(piece)
+            for start in range(0, len(rows), BATCH_ROWS):
+                yield rows.slice(start, BATCH_ROWS)
+
+    def rows(self, text: bytes | bytearray) -> pa.RecordBatch:
+        """Features as rows.
+
+        Raises:
+            Misjudged: where they do not agree with what is known.
+        """
+        if b"\\" in text and geojson.NUL in text:
+            raise Misjudged
+        text = self._spelling.renamed(text)
+        try:
+            read = pa.json.ReadOptions(use_threads=False, block_size=len(text) + 1)
+            (features,) = pa.json.read_json(pa.BufferReader(text), read, self._options).to_batches()
+            values = zip(self._attributes, self._values(features), strict=True)
+            columns = [self._converted(field, column) for field, column in values]
+            geometries = self._spelling.wkb(features.column("geometry"))
+        except (pa.ArrowException, ValueError, Unreadable) as error:
+            raise Misjudged from error
+        self._check(features)
+        return pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
+
+    def _identity(self, features: list[dict[str, Any]]) -> tuple[str | None, pa.DataType | None]:
+        """The column that comes from the features' own ids, and the type of these; None for what there is not."""
+        properties = {name for feature in features for name in feature["properties"] or ()}
+        own = [field.name for field in self._attributes if field.name not in properties]
+        kinds = {type(feature.get("id")) for feature in features}
+        if kinds == {type(None)} and not own:
+            return None, None
+        if kinds == {int} and len(own) <= 1:  # none if the ids are a property, too
+            return next(iter(own), None), pa.int64()
+        if kinds == {str} and len(own) == 1:
+            return own[0], pa.string()
+        raise Misjudged
+
+    def _members(self, id_type: pa.DataType | None) -> pa.Schema:
+        """The members of a feature, for Arrow."""
+        if any(field.type not in _SCALARS and not _is_moment(field.type) for field in self._attributes):
+            raise Misjudged
+        properties = [
+            field.with_type(pa.string()) if _is_moment(field.type) else field
+            for field in self._attributes
+            if field.name != self._id
+        ]
+        members = {"type": pa.string(), "bbox": pa.list_(pa.float64()), "properties": pa.struct(properties)}
+        return pa.schema({**members, **({"id": id_type} if id_type else {}), "geometry": self._spelling.type})
+
+    def _values(self, features: pa.RecordBatch) -> list[pa.Array]:
+        """The attributes as they stand in the file."""
+        properties = features.column("properties")
+        values = [pc.struct_field(properties, [index]) for index in range(properties.type.num_fields)]
+        if self._id:
+            values.insert(self.schema.get_field_index(self._id), features.column("id"))
+        return values
+
+    def _converted(self, field: pa.Field, values: pa.Array) -> pa.Array:
+        """A column as it was announced, once what was said of it is seen to hold."""
+        if field.name in self._times:
+            survey = self._times[field.name]
+            survey.add(values)
+            if survey.type != field.type:
+                raise Misjudged
+            return times.parse(values, field.type, field.name, self.name)
+        if field.name in self._unproven and values.null_count < len(values):
+            if not pc.any(pc.match_substring_regex(values, _NO_TIME)).as_py():
+                raise Misjudged
+            self._unproven.remove(field.name)
+        return values
+
+    def _check(self, features: pa.RecordBatch) -> None:
+        """Hold what becomes no column against the standard."""
+        kinds = features.column("type")
+        if kinds.null_count or pc.any(pc.not_equal(kinds, "Feature")).as_py():
+            raise Misjudged
+        ids = features.column("id") if "id" in features.schema.names else None
+        if ids is not None and ids.type == pa.int64():
+            # GDAL warns of ids that come twice; where they rise, none does
+            if ids.null_count or ids[0].as_py() <= self._last_id or (pc.min(pc.pairwise_diff(ids)).as_py() or 1) < 1:
+                raise Misjudged
+            self._last_id = ids[-1].as_py()
+
+
+def _is_ordinary(feature: Any) -> bool:
+    """Whether a feature has no members that only GDAL knows what to do with."""
+    return isinstance(feature, dict) and feature.keys() >= {"properties", "geometry"} and feature.keys() <= _MEMBERS
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date32(kind))

@@ -1,0 +1,48 @@
+"""Opening a file of features: parsed by Arrow where it is large and ordinary, by GDAL otherwise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from libs.spatial_utils.child import dataset, geojson
+from libs.spatial_utils.child.features.framing import find
+from libs.spatial_utils.child.features.layer import ParsedLayer
+from libs.spatial_utils.child.gdal import Gdal
+from libs.spatial_utils.child.ogr import OgrLayer
+from libs.spatial_utils.child.source import Misjudged, OpenFile, Request, Unreadable
+
+_SMALLEST = 8 * 1024 * 1024
+"""Below this GDAL alone is as fast."""
+
+
+def open_file(gdal: Gdal, request: Request) -> OpenFile:
+    """The one layer of a request's file."""
+    ((path, prefix),) = request.paths
+    if not request.certain and not request.tabular and path.stat().st_size >= _SMALLEST:
+        layer = parsed_layer(gdal, path, prefix, request)
+        if layer is not None and request.wants(layer.name):
+            return OpenFile([layer.name], [layer], guessed=True)
+    return dataset.open_file(gdal, request)
+
+
+def parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> ParsedLayer | None:
+    """The layer of a file that need not be read by GDAL; None if it must."""
+    frame = find(path, request.driver)
+    if frame is None:
+        return None
+    sample = frame.sample()
+    exact_times = geojson.has_fine_times(path)
+    options = [*request.options, *(["DATE_AS_STRING=YES"] if exact_times else [])]
+    try:
+        with gdal.open_bytes(frame.document(sample), path.name, request.driver, options) as opened:
+            if opened is None:
+                return None
+            handle = gdal.GDALDatasetGetLayer(opened, 0)
+            name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+            as_gdal = OgrLayer(
+                gdal, opened, handle, path, name, replace(request, certain=True), ids=True, exact_times=exact_times
+            )
+            return ParsedLayer(frame, sample, as_gdal)
+    except (Misjudged, Unreadable):
+        return None
+    finally:
+        gdal.complaints.take()
