@@ -1,13 +1,17 @@
-"""What GDAL does not tell of GeoJSON: integer ids of features, which it hides, and where a file is not what it should be.
+"""What GDAL does not tell of GeoJSON: ids of features, which it hides, integers that it rounds, and where a file is no such file.
 
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.spatial_utils.child.source import Unreadable
 
@@ -15,6 +19,9 @@ DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
 _FINE_TIME = re.compile(rb'"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{4,9}(?:Z|[+-][0-9:]{2,5})?"')
 _HEAD_BYTES = 1024 * 1024
 _CHUNK_BYTES = 8 * 1024 * 1024
+_OVERLAP_BYTES = 64 * 1024
+_EXACT = 2**53
+"""Below this every integer is a double."""
 _LONGEST_LINE = 64 * 1024 * 1024
 _SEPARATOR = b"\x1e"
 NUL = b"\\u0000"
@@ -97,6 +104,44 @@ def check_count(path: Path, features: int) -> None:
                 'Correct it: a feature has "type": "Feature".',
                 f"feature {number}",
             )
+
+
+def inexact(batch: pa.RecordBatch) -> set[str]:
+    """Names of the columns of doubles with numbers so large that not every integer is one of them.
+
+    GDAL makes doubles of what has 20 characters, and of integers beside fractions.
+    """
+    doubles = (field.name for field in batch.schema if pa.types.is_float64(field.type))
+    return {name for name in doubles if (pc.max(pc.abs(batch[name])).as_py() or 0) >= _EXACT}
+
+
+def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
+    """Look at the properties of some names in a piece of a file for integers that are no spelling of a double.
+
+    Raises:
+        Unreadable: ``integer_lost``, naming the first.
+    """
+    spellings = {json.dumps(name, ensure_ascii=ascii_only).encode() for name in names for ascii_only in (True, False)}
+    if not spellings:
+        return
+    pattern = b"(" + b"|".join(map(re.escape, sorted(spellings))) + rb")\s*+:\s*+(-?[0-9]{16,300}+)(?=[\s,}])"
+    for found in re.finditer(pattern, text):
+        if int(found[2]) != Decimal(repr(float(found[2]))):  # what programs print that count in doubles is none's loss
+            raise Unreadable(
+                "integer_lost",
+                f"The integer {found[2].decode()} of the property {found[1].decode()} would be rounded to {float(found[2])!r}: "
+                "it has too many digits, or stands among fractions.",
+                "Write the property as text (in quotation marks), or use GeoPackage.",
+            )
+
+
+def check_integers_of(path: Path, names: Iterable[str]) -> None:
+    """The same for a whole file."""
+    tail = b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            check_integers(tail + chunk, names)
+            tail = chunk[-_OVERLAP_BYTES:]
 
 
 def _members(path: Path) -> Iterator[Any]:

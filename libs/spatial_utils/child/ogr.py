@@ -74,8 +74,10 @@ class OgrLayer:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
-        read = 0
+        read, inexact = 0, set[str]()
         for batch in self.rows():
+            if self._driver in geojson.DRIVERS:
+                inexact |= geojson.inexact(batch)
             yield batch
             read += batch.num_rows
         if self._decoder:
@@ -87,6 +89,8 @@ class OgrLayer:
             mapinfo.check_count(self._path, read)
         if self._driver == "GeoJSON":
             geojson.check_count(self._path, read)
+        if inexact:
+            geojson.check_integers_of(self._path, inexact)
         if self.claimed is not None and read != self.claimed and not self._explained(read):
             raise (geojson.bad_line(self._path) if self._driver == "GeoJSONSeq" else None) or Unreadable(
                 "count_mismatch",

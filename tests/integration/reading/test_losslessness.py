@@ -271,6 +271,47 @@ def test_integers_of_nineteen_digits_in_a_shapefile(read: Reader, write: Callabl
     assert got.table.column("id").to_pylist() == [1234567890123456789, 2]
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["-1000000000000000001"],  # GDAL makes a double of what has 20 characters
+        ["18446744073709551615", "1"],
+        ["9007199254740993", "0.5"],
+        ["-9223372036854775808"],
+    ],
+)
+def test_integers_that_would_be_rounded_in_geojson(refused: Refuser, tmp_path: Path, numbers: list[str]) -> None:
+    path = collection(tmp_path / "a.geojson", {"properties": {"größe": 1}}, *({"properties": {"größe": "N"}} for _ in numbers))
+    text = path.read_text(encoding="utf-8")
+    for number in numbers:
+        text = text.replace('"N"', number, 1)
+    path.write_text(text)
+    problem = refused(path, "GeoJSON")
+    assert problem.code == "integer_lost"
+    assert numbers[0] in problem.message
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"),
+    [
+        (["1e300", "-1.7976931348623157e+308"], "double"),
+        (["590295810358705700000", "0.5"], "double"),  # as JavaScript writes the double 2**69
+        (["9007199254740993", "-999999999999999999", '"-1000000000000000001"'], "string"),
+        (["9007199254740993", "-999999999999999999"], "int64"),
+    ],
+)
+def test_large_numbers_that_are_kept(read: Reader, tmp_path: Path, numbers: list[str], kind: str) -> None:
+    path = collection(tmp_path / "a.geojson", *({"properties": {"n": "N"}} for _ in numbers))
+    text = path.read_text()
+    for number in numbers:
+        text = text.replace('"N"', number, 1)
+    path.write_text(text)
+    got = read(path, "GeoJSON")
+    assert got.layer.columns == (("n", kind),)
+    kept = {"double": float, "string": str, "int64": int}[kind]
+    assert got.table.column("n").to_pylist() == [kept(json.loads(number)) for number in numbers]
+
+
 # --- text
 
 

@@ -81,7 +81,9 @@ class ParsedLayer:
         except (pa.ArrowException, ValueError, Unreadable) as error:
             raise Misjudged from error
         self._check(features)
-        return pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
+        rows = pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
+        geojson.check_integers(text, geojson.inexact(rows))
+        return rows
 
     def _identity(self, features: list[dict[str, Any]]) -> tuple[str | None, pa.DataType | None]:
         """The column that comes from the features' own ids, and the type of these; None for what there is not."""
