@@ -1,7 +1,9 @@
 """A layer of GeoJSON by Arrow's JSON parser: every row must agree with what GDAL said of a sample."""
 
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +15,19 @@ from libs.spatial_utils.child.features.spelling import Spelling
 from libs.spatial_utils.child.ogr import OgrLayer
 from libs.spatial_utils.child.source import BATCH_ROWS, Misjudged, Unreadable
 
+_THREADS = 2
+"""More would take memory and leave an engine nothing to do."""
 _SCALARS = frozenset({pa.bool_(), pa.int32(), pa.int64(), pa.float64(), pa.string()})
 _NO_TIME = r"^\s*[^0-9\s]|^[^-/:T]*$"
 """A text that GDAL takes for no date and no time: then its column is one of texts."""
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
+
+
+class _Piece(NamedTuple):
+    """Some features of the file."""
+
+    text: bytes | bytearray
+    features: pa.RecordBatch
 
 
 class ParsedLayer:
@@ -46,7 +57,7 @@ class ParsedLayer:
         )
         self._times = {field.name: times.Survey(pa.string()) for field in self._attributes if _is_moment(field.type)}
         self._unproven: set[str] = set()
-        rows = self.rows(frame.lined(sample))
+        rows = self._rows(self._parsed(frame.lined(sample)))
         if pa.Table.from_batches([rows]) != pa.Table.from_batches(as_gdal.rows(), self.schema) or self.notes.warnings:
             raise Misjudged
         self._last_id = -1
@@ -57,32 +68,39 @@ class ParsedLayer:
         }
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows; see ``LayerReader``."""
-        for piece in self._frame.pieces():
-            rows = self.rows(piece)
-            for start in range(0, len(rows), BATCH_ROWS):
-                yield rows.slice(start, BATCH_ROWS)
+        """The rows; see ``LayerReader``. Pieces are parsed side by side, and taken in order."""
+        parsed: deque[Future[_Piece]] = deque()
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for text in self._frame.pieces():
+                parsed.append(pool.submit(self._parsed, text))
+                if len(parsed) > _THREADS:
+                    yield from _parts(self._rows(parsed.popleft().result()))
+            while parsed:
+                yield from _parts(self._rows(parsed.popleft().result()))
 
-    def rows(self, text: bytes | bytearray) -> pa.RecordBatch:
-        """Features as rows.
-
-        Raises:
-            Misjudged: where they do not agree with what is known.
-        """
+    def _parsed(self, text: bytes | bytearray) -> "_Piece":
+        """Features as Arrow sees them."""
         if b"\\" in text and geojson.NUL in text:
             raise Misjudged
-        text = self._spelling.renamed(text)
+        read = pa.json.ReadOptions(use_threads=False, block_size=len(text) + 1)
+        renamed = pa.BufferReader(self._spelling.renamed(text))
         try:
-            read = pa.json.ReadOptions(use_threads=False, block_size=len(text) + 1)
-            (features,) = pa.json.read_json(pa.BufferReader(text), read, self._options).to_batches()
-            values = zip(self._attributes, self._values(features), strict=True)
+            (features,) = pa.json.read_json(renamed, read, self._options).to_batches()
+        except (pa.ArrowException, ValueError) as error:
+            raise Misjudged from error
+        return _Piece(text, features)
+
+    def _rows(self, piece: "_Piece") -> pa.RecordBatch:
+        """Features as rows, once they are seen to agree with what is known."""
+        try:
+            values = zip(self._attributes, self._values(piece.features), strict=True)
             columns = [self._converted(field, column) for field, column in values]
-            geometries = self._spelling.wkb(features.column("geometry"))
+            geometries = self._spelling.wkb(piece.features.column("geometry"))
         except (pa.ArrowException, ValueError, Unreadable) as error:
             raise Misjudged from error
-        self._check(features)
+        self._check(piece.features)
         rows = pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
-        geojson.check_integers(text, geojson.inexact(rows))
+        geojson.check_integers(piece.text, geojson.inexact(rows))
         return rows
 
     def _identity(self, features: list[dict[str, Any]]) -> tuple[str | None, pa.DataType | None]:
@@ -143,6 +161,10 @@ class ParsedLayer:
             if ids.null_count or ids[0].as_py() <= self._last_id or (pc.min(pc.pairwise_diff(ids)).as_py() or 1) < 1:
                 raise Misjudged
             self._last_id = ids[-1].as_py()
+
+
+def _parts(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    return (rows.slice(start, BATCH_ROWS) for start in range(0, len(rows), BATCH_ROWS))
 
 
 def _is_ordinary(feature: Any) -> bool:
