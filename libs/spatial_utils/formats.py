@@ -21,7 +21,7 @@ class Format:
         kinds: What the first bytes may look like.
         extensions: Of the main file, lower case, the usual one first.
         aliases: Further spellings in manifests, compared without case, spaces, ``-`` and ``_``.
-        reader: Who reads it.
+        reader: Who reads it; ``features`` a large file only, and GDAL a small one.
         driver: GDAL's short name of the one driver that may open it.
         register: C function that registers this driver.
         required: Extensions of files that must lie beside the main file, with the same stem; ``.a|.b``: one of them.

@@ -13,15 +13,20 @@ _IMPLICIT_LAYERS = frozenset({"GPX"})
 
 
 def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The datasets of a request: one, or several shapefiles out of one archive."""
+    """The datasets of a request: one, or several out of one archive."""
     opened = OpenFile()
     for path, prefix in request.paths:
-        try:
-            _open_layers(gdal, path, prefix, request, opened)
-        except Unreadable as error:
-            better = geojson.bad_line(path) if request.driver == "GeoJSONSeq" else None
-            raise better or error from error
+        open_layers(gdal, path, prefix, request, opened)
     return opened
+
+
+def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: OpenFile) -> None:
+    """Add the layers of a dataset, their names prefixed, to what is open."""
+    try:
+        _open_layers(gdal, path, prefix, request, opened)
+    except Unreadable as error:
+        better = geojson.bad_line(path) if request.driver == "GeoJSONSeq" else None
+        raise better or error from error
 
 
 def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: OpenFile) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_LARGE = 8 * 1024 * 1024
+"""Below this GDAL reads features as fast as a sample of them shows that it need not."""
+
+
 class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
     """What was said of a layer after a look at some rows does not hold for all: the file must be opened as ``certain``."""
 
@@ -205,17 +209,19 @@ def _encoding_ignored(kind: Format, where: str) -> Problem:
 
 
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
+    tabular = spec.type is FileType.TABULAR
     has_log = any(path.with_name(path.name + suffix).exists() for path, _ in located.sources for suffix in kind.suffixes)
+    worthwhile = not (certain or tabular) and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),
-        "reader": kind.reader,
+        "reader": "gdal" if kind.reader == "features" and not worthwhile else kind.reader,
         "driver": kind.driver,
         "register": kind.register,
         "options": list(kind.options),
         "layer": spec.layer,
         "encoding": spec.encoding,
-        "tabular": spec.type is FileType.TABULAR,
+        "tabular": tabular,
         "csv": spec.options.model_dump(),
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,

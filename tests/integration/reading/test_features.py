@@ -1,6 +1,7 @@
 """Large files of GeoJSON features, parsed by Arrow: what comes out is what GDAL reads, or GDAL reads it."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,24 @@ def test_what_other_programs_write_is_parsed(read: Reader, tmp_path: Path) -> No
         assert parsed.guessed
         assert same(parsed, read(path, "GeoJSON"))
         assert [shape.wkb for shape in parsed.geometries] == [shape.wkb for shape in shapes]
+
+
+def test_several_files_of_an_archive(read: Reader, tmp_path: Path) -> None:
+    one = write(tmp_path / "one.geojson", [feature(n=1), feature(n=2)])
+    (other := tmp_path / "other.geojson").write_text(one.read_text(encoding="utf-8")[:-10], encoding="utf-8")
+    odd = write(tmp_path / "odd.geojson", [feature(n=[1])])
+    for files in ((one, odd), (odd, one)):
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            for file in files:
+                archive.write(file, file.name)
+        parsed, certain = (read(tmp_path / "all.zip", "GeoJSON", certain=certain) for certain in (False, True))
+        assert (parsed.guessed, certain.guessed) == (True, False)
+        assert parsed.tables.keys() == certain.tables.keys() == {"one/one", "odd/odd"}
+        assert all(parsed.tables[name].combine_chunks() == table.combine_chunks() for name, table in certain.tables.items())
+    with zipfile.ZipFile(tmp_path / "all.zip", "a") as archive:
+        archive.write(other, other.name)
+    with pytest.raises(Rejected, match="other"):
+        read(tmp_path / "all.zip", "GeoJSON", certain=False)
 
 
 def test_a_feature_larger_than_what_is_parsed_at_once(read: Reader, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Opening a file of features: parsed by Arrow where it is large and ordinary, by GDAL otherwise."""
+"""Opening large files of features: parsed by Arrow where they are ordinary, by GDAL otherwise."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,21 +10,23 @@ from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
 from libs.spatial_utils.child.source import Misjudged, OpenFile, Request, Unreadable
 
-_SMALLEST = 8 * 1024 * 1024
-"""Below this GDAL alone is as fast."""
-
 
 def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The one layer of a request's file."""
-    ((path, prefix),) = request.paths
-    if not request.certain and not request.tabular and path.stat().st_size >= _SMALLEST:
-        layer = parsed_layer(gdal, path, prefix, request)
-        if layer is not None and request.wants(layer.name):
-            return OpenFile([layer.name], [layer], guessed=True)
-    return dataset.open_file(gdal, request)
+    """The files of a request: one, or several out of one archive."""
+    opened = OpenFile()
+    for path, prefix in request.paths:
+        layer = _parsed_layer(gdal, path, prefix, request)
+        if layer is None:
+            dataset.open_layers(gdal, path, prefix, request, opened)
+            continue
+        opened.names.append(layer.name)
+        if request.wants(layer.name):
+            opened.layers.append(layer)
+            opened.guessed = True
+    return opened
 
 
-def parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> ParsedLayer | None:
+def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> ParsedLayer | None:
     """The layer of a file that need not be read by GDAL; None if it must."""
     frame = find(path, request.driver)
     if frame is None:
