@@ -78,7 +78,7 @@ class ParsedLayer:
             while parsed:
                 yield from _parts(self._rows(parsed.popleft().result()))
 
-    def _parsed(self, text: bytes | bytearray) -> "_Piece":
+    def _parsed(self, text: bytes | bytearray) -> _Piece:
         """Features as Arrow sees them."""
         if b"\\" in text and geojson.NUL in text:
             raise Misjudged
@@ -90,17 +90,17 @@ class ParsedLayer:
             raise Misjudged from error
         return _Piece(text, features)
 
-    def _rows(self, piece: "_Piece") -> pa.RecordBatch:
+    def _rows(self, piece: _Piece) -> pa.RecordBatch:
         """Features as rows, once they are seen to agree with what is known."""
         try:
             values = zip(self._attributes, self._values(piece.features), strict=True)
             columns = [self._converted(field, column) for field, column in values]
             geometries = self._spelling.wkb(piece.features.column("geometry"))
+            rows = pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
+            geojson.check_integers(piece.text, geojson.inexact(rows))
         except (pa.ArrowException, ValueError, Unreadable) as error:
             raise Misjudged from error
         self._check(piece.features)
-        rows = pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
-        geojson.check_integers(piece.text, geojson.inexact(rows))
         return rows
 
     def _identity(self, features: list[dict[str, Any]]) -> tuple[str | None, pa.DataType | None]:
