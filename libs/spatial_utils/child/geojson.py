@@ -111,8 +111,9 @@ def inexact(batch: pa.RecordBatch) -> set[str]:
 
     GDAL makes doubles of what has 20 characters, and of integers beside fractions.
     """
-    doubles = (field.name for field in batch.schema if pa.types.is_float64(field.type))
-    return {name for name in doubles if (pc.max(pc.abs(batch[name])).as_py() or 0) >= _EXACT}
+    columns = zip(batch.schema, batch.columns, strict=True)  # a property may be called as the geometry is
+    doubles = ((field.name, column) for field, column in columns if pa.types.is_float64(field.type))
+    return {name for name, column in doubles if (pc.max(pc.abs(column)).as_py() or 0) >= _EXACT}
 
 
 def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:

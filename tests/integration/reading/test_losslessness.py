@@ -249,15 +249,14 @@ def test_a_stale_count_in_a_geopackage_is_no_damage(read: Reader, write: Callabl
     assert read(path, "GPKG").table.num_rows == 100
 
 
-def test_an_attribute_named_like_the_geometry(read: Reader, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", ["mine", 0.5])
+def test_an_attribute_named_like_the_geometry(read: Reader, tmp_path: Path, value: str | float) -> None:
     got = read(
-        collection(
-            tmp_path / "a.geojson", {"properties": {"geom": "mine"}, "geometry": {"type": "Point", "coordinates": [1, 2]}}
-        ),
+        collection(tmp_path / "a.geojson", {"properties": {"geom": value}, "geometry": {"type": "Point", "coordinates": [1, 2]}}),
         "GeoJSON",
     )
     assert got.table.column_names == ["geom", "geom"]
-    assert got.table.column(0).to_pylist() == ["mine"]
+    assert got.table.column(0).to_pylist() == [value]
 
 
 def test_integers_of_nineteen_digits_in_a_shapefile(read: Reader, write: Callable[..., Path]) -> None:
