@@ -48,16 +48,13 @@ def check(path: Path, driver: str) -> None:
         raise Unreadable(
             "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
         )
-    tail = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            if (at := (tail + chunk).find(NUL)) >= 0 and (tail + chunk)[at - 1 : at] != b"\\":
-                raise Unreadable(
-                    "nul_character",
-                    "A text holds the NUL character (\\u0000), which no database keeps.",
-                    "Remove it from the text.",
-                )
-            tail = chunk[-len(NUL) :]
+    for text in _pieces(path, overlap=len(NUL)):
+        if (at := text.find(NUL)) >= 0 and text[at - 1 : at] != b"\\":
+            raise Unreadable(
+                "nul_character",
+                "A text holds the NUL character (\\u0000), which no database keeps.",
+                "Remove it from the text.",
+            )
 
 
 def has_fine_times(path: Path) -> bool:
@@ -89,12 +86,7 @@ def check_count(path: Path, features: int) -> None:
     Raises:
         Unreadable: ``damaged``, naming the first that is none.
     """
-    words, tail = 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            words += (tail + chunk).count(_GEOMETRY)
-            tail = chunk[-len(_GEOMETRY) + 1 :]
-    if words <= features:
+    if sum(text.count(_GEOMETRY) for text in _pieces(path, overlap=len(_GEOMETRY) - 1)) <= features:
         return
     for number, member in enumerate(_members(path), 1):
         if not (isinstance(member, dict) and member.get("type") == "Feature"):
@@ -138,11 +130,17 @@ def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
 
 def check_integers_of(path: Path, names: Iterable[str]) -> None:
     """The same for a whole file."""
+    for text in _pieces(path, overlap=_OVERLAP_BYTES):
+        check_integers(text, names)
+
+
+def _pieces(path: Path, overlap: int) -> Iterator[bytes]:
+    """The file piece by piece, each with the last bytes of the one before, so that nothing is cut that is no longer."""
     tail = b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
-            check_integers(tail + chunk, names)
-            tail = chunk[-_OVERLAP_BYTES:]
+            yield tail + chunk
+            tail = chunk[-overlap:]
 
 
 def _members(path: Path) -> Iterator[Any]:

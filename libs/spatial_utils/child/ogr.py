@@ -14,7 +14,7 @@ from libs.spatial_utils.child import geojson, geopackage, mapinfo, shapefile, ti
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import crs_of
-from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Misjudged, Notes, Request, Unreadable
+from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
 _ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
@@ -208,9 +208,7 @@ class OgrLayer:
         announced = survey.type
 
         def convert(values: pa.Array, first: int) -> pa.Array:
-            survey.add(values)
-            if survey.type != announced:
-                raise Misjudged
+            survey.confirm(values, announced)
             return column.convert(values, first)
 
         return replace(column, convert=convert)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.child.source import Unreadable
+from libs.spatial_utils.child.source import Misjudged, Unreadable
 
 UNKNOWN_ZONE, LOCAL, MIXED, UTC = 0, 1, 2, 100
 """GDAL's flags of a column; others are ``UTC`` plus quarters of an hour."""
@@ -62,6 +62,16 @@ class Survey:
             self.zones |= {_zone(text) for text in pc.unique(parts.field("zone")).to_pylist()}
             self.digits = max(self.digits, digits)
             self.other |= not _exist(normal(texts).drop_null(), parts.field("zone"), _unit(digits))
+
+    def confirm(self, texts: pa.Array, announced: pa.DataType) -> None:
+        """Look at more values of a column whose type was announced.
+
+        Raises:
+            Misjudged: when they make it another.
+        """
+        self.add(texts)
+        if self.type != announced:
+            raise Misjudged
 
     def _add_plain(self, texts: pa.Array) -> bool:
         """The common cases, fast: ISO 8601 without zones, or in UTC throughout. Whether it is one of them."""

@@ -211,11 +211,10 @@ def _encoding_ignored(kind: Format, where: str) -> Problem:
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
     has_log = any(path.with_name(path.name + suffix).exists() for path, _ in located.sources for suffix in kind.suffixes)
-    worthwhile = not (certain or tabular) and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),
-        "reader": "gdal" if kind.reader == "features" and not worthwhile else kind.reader,
+        "reader": _reader(located, kind, may_guess=not (certain or tabular)),
         "driver": kind.driver,
         "register": kind.register,
         "options": list(kind.options),
@@ -229,3 +228,10 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         # A database with a log beside it is completed from the log, in the copy that is ours.
         "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,
     }
+
+
+def _reader(located: Located, kind: Format, *, may_guess: bool) -> str:
+    """Who reads it: what parses features by a sample of them only where they are many."""
+    if kind.reader != "features":
+        return kind.reader
+    return "features" if may_guess and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE else "gdal"

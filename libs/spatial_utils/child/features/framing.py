@@ -27,6 +27,7 @@ class Frame:
     """What is around the features of a file.
 
     Attributes:
+        path: Of the file.
         before: All that stands before the first.
         end: Where the last ends.
         between: What stands between one and the next: a comma with white space, or a line break.
@@ -44,19 +45,19 @@ class Frame:
     lines: bool
 
     @property
-    def separator(self) -> bytes:
+    def _separator(self) -> bytes:
         """Where one feature ends and the next begins. Its quotation mark is not escaped, so that no text can hold it."""
         return b"}" + self.between + self.beginning
 
     def lined(self, features: bytes | bytearray) -> bytes | bytearray:
         """Features without commas between them, each in a line of its own if it was in one; as long as before."""
         line_break = self.between.replace(b",", b" " if b"\n" in self.between else b"\n")
-        return features.replace(self.separator, b"}" + line_break + self.beginning)
+        return features.replace(self._separator, b"}" + line_break + self.beginning)
 
     def parsed(self, features: bytes) -> Any:
         """Features as Python sees them; an empty list if they cannot be parsed."""
         try:
-            return json.loads(b"[" + features.replace(self.separator, b"}," + self.beginning) + b"]")
+            return json.loads(b"[" + features.replace(self._separator, b"}," + self.beginning) + b"]")
         except (ValueError, RecursionError):
             return []
 
@@ -66,22 +67,22 @@ class Frame:
 
     def sample(self) -> bytes:
         """The first features, the last, and some from all over the file, with what stands between them."""
-        separator, begin = self.separator, 1 + len(self.between)
+        separator, begin = self._separator, 1 + len(self.between)
         size = self.end - len(self.before)
         with self.path.open("rb") as file:
 
-            def between(start: int, length: int) -> tuple[bytes, int, int]:
+            def look(start: int, length: int) -> tuple[bytes, int, int]:
                 file.seek(start)
                 text = file.read(min(length, self.end - start))
                 return text, text.find(separator), text.rfind(separator)
 
-            text, _, last = between(len(self.before), _FIRST_BYTES)
+            text, _, last = look(len(self.before), _FIRST_BYTES)
             parts = [text[: last + 1]]
             for spot in range(1, _SPOTS):
-                text, first, last = between(len(self.before) + size * spot // _SPOTS, _SPOT_BYTES)
+                text, first, last = look(len(self.before) + size * spot // _SPOTS, _SPOT_BYTES)
                 if first < last:
                     parts.append(text[first + begin : last + 1])
-            text, _, last = between(max(self.end - _SPOT_BYTES, len(self.before)), _SPOT_BYTES)
+            text, _, last = look(max(self.end - _SPOT_BYTES, len(self.before)), _SPOT_BYTES)
             if last >= 0:
                 parts.append(text[last + begin :])
         return self.between.join(part for part in parts if part)
@@ -92,7 +93,7 @@ class Frame:
         Raises:
             Misjudged: where no end of a feature is found.
         """
-        separator, begin = self.separator, 1 + len(self.between)
+        separator = self._separator
         buffer, filled, left = bytearray(_PIECE_BYTES), 0, self.end - len(self.before)
         with self.path.open("rb", buffering=0) as file:
             file.seek(len(self.before))
@@ -103,7 +104,7 @@ class Frame:
                 ended = filled if not left else buffer.rfind(separator, 0, filled) + 1
                 if ended:
                     yield self.lined(buffer[:ended])
-                    kept = min(ended - 1 + begin, filled) if left else filled
+                    kept = ended + len(self.between) if left else filled
                     buffer[: filled - kept] = buffer[kept:filled]
                     filled -= kept
                 elif filled == len(buffer) < _LARGEST_FEATURE:

@@ -139,10 +139,7 @@ class ParsedLayer:
     def _converted(self, field: pa.Field, values: pa.Array) -> pa.Array:
         """A column as it was announced, once what was said of it is seen to hold."""
         if field.name in self._times:
-            survey = self._times[field.name]
-            survey.add(values)
-            if survey.type != field.type:
-                raise Misjudged
+            self._times[field.name].confirm(values, field.type)
             return times.parse(values, field.type, field.name, self.name)
         if field.name in self._unproven and values.null_count < len(values):
             if not pc.any(pc.match_substring_regex(values, _NO_TIME)).as_py():
