@@ -1,0 +1,90 @@
+"""Times arrive with their zone, or without, and with every digit; where they do not agree, it is said."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyogrio
+import pytest
+import shapely
+
+from libs.models import Problem
+from tests.integration.reading.writing import collection
+
+pytestmark = pytest.mark.integration
+
+Reader = Callable[..., Any]
+Refuser = Callable[..., Problem]
+
+
+def test_times_keep_their_zone_or_their_lack_of_one(read: Reader, tmp_path: Path) -> None:
+    got = read(
+        collection(
+            tmp_path / "a.geojson",
+            {
+                "properties": {
+                    "utc": "2024-05-01T10:00:00Z",
+                    "east": "2024-05-01T10:00:00.250+05:45",
+                    "naive": "2024-05-01T10:00:00",
+                    "t": "10:11:12",
+                }
+            },
+        ),
+        "GeoJSON",
+    )
+    assert dict(got.layer.columns) == {
+        "utc": "timestamp[ms, tz=UTC]", "east": "timestamp[ms, tz=+05:45]", "naive": "timestamp[ms]", "t": "time32[ms]",
+    }  # fmt: skip
+    row = got.table.to_pylist()[0]
+    assert row["utc"] == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert row["east"] == datetime(2024, 5, 1, 10, 0, 0, 250_000, tzinfo=timezone(timedelta(hours=5, minutes=45)))
+    assert row["naive"] == datetime(2024, 5, 1, 10)  # noqa: DTZ001 - that is the point
+
+
+def test_several_time_zones_stay_as_text_with_a_warning(read: Reader, tmp_path: Path) -> None:
+    times = ["2024-05-01T10:00:00Z", "2024-05-01T10:00:00+02:00"]
+    got = read(collection(tmp_path / "a.geojson", *({"properties": {"t": time}} for time in times)), "GeoJSON")
+    assert got.table.column("t").to_pylist() == times
+    assert [warning.code for warning in got.warnings] == ["mixed_time_zones"]
+
+
+def test_times_with_and_without_zone_in_one_column_are_a_problem(refused: Refuser, tmp_path: Path) -> None:
+    """GDAL would drop the zone."""
+    times = ["2024-05-01T10:00:00", "2024-05-01T10:00:00+02:00"]
+    problem = refused(collection(tmp_path / "a.geojson", *({"properties": {"t": time}} for time in times)), "GeoJSON")
+    assert problem.code == "mixed_time_zones"
+
+
+def test_microseconds_are_not_cut(read: Reader, tmp_path: Path) -> None:
+    """GDAL counts milliseconds."""
+    rows = [
+        {"t": "2024-05-01T10:00:00.123456", "z": "2024-05-01T10:00:00.5+02:00", "d": "2024-05-01", "s": "x", "n": None},
+        {"t": None, "z": "2024-05-01T10:00:00+02:00", "d": None, "s": "2024-05-01T10:00:00", "n": None},
+    ]
+    got = read(collection(tmp_path / "a.geojson", *({"properties": row} for row in rows)), "GeoJSON")
+    assert dict(got.layer.columns) == {
+        "t": "timestamp[us]",
+        "z": "timestamp[ms, tz=+02:00]",
+        "d": "date32[day]",
+        "s": "string",
+        "n": "string",
+    }
+    assert got.table.column("t").to_pylist() == [datetime(2024, 5, 1, 10, 0, 0, 123_456), None]  # noqa: DTZ001 - it has no zone
+
+
+def test_zones_survive_formats_whose_columns_do_not_declare_them(read: Reader, tmp_path: Path) -> None:
+    moments = [datetime(2024, 5, 1, 10, tzinfo=UTC), None, datetime(2024, 5, 1, 11, 0, 0, 123_456, tzinfo=UTC)]
+    table = pa.table(
+        {"t": pa.array(moments, pa.timestamp("us", "UTC")), "geometry": pa.array([shapely.to_wkb(shapely.Point(1, 2))] * 3)}
+    )
+    for driver, name in (("FlatGeobuf", "a.fgb"), ("GML", "a.gml")):
+        path = tmp_path / name
+        pyogrio.write_arrow(table, path, driver=driver, geometry_name="geometry", geometry_type="Point", crs="EPSG:4326")
+        got = read(path, driver)
+        kind = got.table.schema.field("t").type
+        assert kind.tz == "UTC"
+        assert [value if value is None else value.replace(microsecond=0) for value in got.table.column("t").to_pylist()] == [
+            value if value is None else value.replace(microsecond=0) for value in moments
+        ]
