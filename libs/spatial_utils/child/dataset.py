@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from libs.spatial_utils.child import coordinates, geojson, mapinfo, shapefile
+from libs.spatial_utils.child import coordinates, geojson, mapinfo
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
+from libs.spatial_utils.child.shapefile import parts
 from libs.spatial_utils.child.source import Notes, OpenFile, Request, Unreadable
 
 _IMPLICIT_LAYERS = frozenset({"GPX"})
@@ -49,10 +50,10 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
 
 def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:
     options = [*request.options]
-    if request.driver == shapefile.DRIVER:
-        shapefile.check(path)
+    if request.driver == parts.DRIVER:
+        parts.check(path)
         options.append("ENCODING=")  # decoded here, strictly
-        if shapefile.has_wide_integers(path):
+        if parts.has_wide_integers(path):
             options.append("ADJUST_TYPE=YES")  # looks whether every value is a 64-bit integer
     elif request.driver == mapinfo.DRIVER and request.encoding:
         options.append(f"ENCODING={request.encoding}")

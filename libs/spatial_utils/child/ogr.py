@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.child import geojson, geopackage, mapinfo, shapefile, times, wkb
+from libs.spatial_utils.child import geojson, geopackage, mapinfo, times, wkb
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import crs_of
+from libs.spatial_utils.child.shapefile import parts, records
 from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
@@ -45,9 +46,7 @@ class OgrLayer:
         self.notes = Notes()
         self._certain, self._unconfirmed = request.certain, dict[int, times.Survey]()
         self.name, self._own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
-        self._decoder = (
-            shapefile.decoder(gdal, handle, request.encoding, self.notes) if request.driver == shapefile.DRIVER else None
-        )
+        self._decoder = parts.decoder(gdal, handle, request.encoding, self.notes) if request.driver == parts.DRIVER else None
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self._fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self._decoder or Decoder("UTF-8", "the format", self.notes)
@@ -117,6 +116,9 @@ class OgrLayer:
 
     def _raw_batches(self) -> Iterator[pa.RecordBatch]:
         """GDAL's own batches, none of them empty, each after the complaints about it were weighed."""
+        if self._driver == parts.DRIVER:
+            yield from self._recorded()
+            return
         read = 0
         for batch in self._as_streamed():
             if self._driver == "FlatGeobuf" and self.geometry and _is_garbled(batch.column(batch.num_columns - 1)):
@@ -133,9 +135,33 @@ class OgrLayer:
             if passed < batch.num_rows:
                 yield batch.slice(passed)
 
-    def _as_streamed(self) -> Generator[pa.RecordBatch, None, None]:
-        read = 0
+    def _recorded(self) -> Iterator[pa.RecordBatch]:
+        """The same of a Shapefile: made here of its ordinary records, and by GDAL from the first other ones."""
+        first = 0
+        try:
+            for batch in records.batches(self._path, self._types, geometry=self.geometry, ask=self._geometry_of):
+                self._weigh()
+                yield batch
+                first += batch.num_rows
+        except parts.Odd:
+            yield from self._as_streamed(first)
+
+    def _geometry_of(self, number: int) -> bytes | None:
+        feature = self._gdal.OGR_L_GetFeature(self._handle, number)
+        if not feature:
+            raise parts.Odd("no such feature")
+        try:
+            geometry = self._gdal.OGR_F_GetGeometryRef(feature)
+            return self._gdal.wkb(geometry) if geometry else None
+        finally:
+            self._gdal.OGR_F_Destroy(feature)
+
+    def _as_streamed(self, first: int = 0) -> Generator[pa.RecordBatch, None, None]:
+        """Batches from the feature of a number on; only Shapefiles have numbers without gaps."""
+        read = first
         with self._stream() as reader:
+            if first:
+                self._gdal.OGR_L_SetNextByIndex(self._handle, first)
             while True:
                 try:
                     batch = reader.read_next_batch()
@@ -173,10 +199,10 @@ class OgrLayer:
         if first_id is not None:
             self._options[0] = "INCLUDE_FID=YES"
         offset = 0 if first_id is None else 1
-        schema = self._schema()
+        self._types = self._schema().types[offset:][: len(self._fields)]
         columns = [
-            self._watched(index, self._column(index, field, index + offset, schema.field(index + offset).type, kinds.get(index)))
-            for index, field in enumerate(self._fields)
+            self._watched(index, self._column(index, field, index + offset, type_, kinds.get(index)))
+            for index, (field, type_) in enumerate(zip(self._fields, self._types, strict=True))
         ]
         if first_id is not None:
             name = "feature_id" if "id" in self._names else "id"
@@ -308,8 +334,8 @@ class OgrLayer:
         """Whether what was read is all there is, whatever the file claims."""
         if self._driver == geopackage.DRIVER:  # the count is kept by triggers, which other programs may lack
             return read == geopackage.count(self._gdal, self._dataset, self._own_name)
-        if self._driver in {shapefile.DRIVER, mapinfo.DRIVER}:
-            return read + shapefile.deleted_records(self._path) == self.claimed
+        if self._driver in {parts.DRIVER, mapinfo.DRIVER}:
+            return read + parts.deleted_records(self._path) == self.claimed
         return False
 
     def _weigh(self) -> None:

@@ -72,12 +72,12 @@ def _suspects(geometry: pa.Array, head_of_row: pa.Array, heads: list[bytes]) -> 
         count_at, ones = _SIMPLE.get(base, (None, ()))
         expected: Any = 5 + size  # a point
         if count_at is not None:
-            expected = pc.add(count_at + 4, pc.multiply(_number(geometry, count_at, shortest), size))
+            expected = pc.add(count_at + 4, pc.multiply(number_at(geometry, count_at, shortest), size))
         elif base != 1:
             continue
         fit = pc.equal(lengths, expected)
         for at in ones:
-            fit = pc.and_(fit, pc.equal(_number(geometry, at, shortest), 1))
+            fit = pc.and_(fit, pc.equal(number_at(geometry, at, shortest), 1))
         fits = fit if len(heads) == 1 else pc.if_else(pc.equal(head_of_row, head), fit, fits)
     if isinstance(fits, pa.Scalar):
         return pc.indices_nonzero(pc.is_valid(geometry)).to_pylist()  # type: ignore[no-any-return]
@@ -89,7 +89,7 @@ _SIMPLE: dict[int, tuple[int, tuple[int, ...]]] = {2: (5, ()), 3: (9, (5,)), 4: 
 """By type: where the one count of positions stands, and where a count must be 1 for it to be the only one."""
 
 
-def _number(geometry: pa.Array, at: int, shortest: int) -> pa.Array:
+def number_at(geometry: pa.Array, at: int, shortest: int) -> pa.Array:
     """The 32-bit number at an offset of every value, as 64 bits; 0 where a value is too short."""
     found = pc.binary_slice(geometry, at, at + 4)
     if shortest < at + 4:

@@ -6,6 +6,7 @@ features without geometry.
 
 import array
 import operator
+import os
 import struct
 import sys
 from pathlib import Path
@@ -15,11 +16,15 @@ from libs.spatial_utils.child.source import Notes, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
 DRIVER = "ESRI Shapefile"
-_HEADER_BYTES = 100
-_INDEX_ENTRY_BYTES = 8
-_FIELD_BYTES = 32
+HEADER_BYTES = 100
+INDEX_ENTRY_BYTES = 8
+FIELD_BYTES = 32
 _INTEGER_DIGITS = 18
 _CHUNK_RECORDS = 65_536
+
+
+class Odd(Exception):  # noqa: N818 - what they are
+    """Records, or their spelling, that are not as usual: for GDAL to read."""
 
 
 def check(path: Path) -> None:
@@ -28,18 +33,18 @@ def check(path: Path) -> None:
     Raises:
         Unreadable: ``truncated`` or ``count_mismatch``.
     """
-    table = _part(path, ".dbf")
+    table = part(path, ".dbf")
     records = _check_table(table) if table is not None else None
-    index = _part(path, ".shx")
+    index = part(path, ".shx")
     if path.suffix.lower() == ".dbf" or index is None:
         return
     exact = _check_length(path)
     _check_length(index)
     entries = array.array("i")
     with index.open("rb") as file:
-        file.seek(_HEADER_BYTES)
+        file.seek(HEADER_BYTES)
         content = file.read()
-    entries.frombytes(content[: len(content) // _INDEX_ENTRY_BYTES * _INDEX_ENTRY_BYTES])
+    entries.frombytes(content[: len(content) // INDEX_ENTRY_BYTES * INDEX_ENTRY_BYTES])
     if sys.byteorder == "little":
         entries.byteswap()
     shapes = len(entries) // 2
@@ -75,20 +80,20 @@ def decoder(gdal: Gdal, layer: int, encoding: str | None, notes: Notes) -> Decod
 
 def has_wide_integers(path: Path) -> bool:
     """Whether a number column has no decimals and more digits than GDAL's integers: read as they come, digits would be lost."""
-    table = _part(path, ".dbf")
+    table = part(path, ".dbf")
     if table is None:
         return False
     with table.open("rb") as file:
         (length,) = struct.unpack("<8xH", file.read(10))
-        file.seek(_FIELD_BYTES)
-        fields = file.read(max(length - _FIELD_BYTES, 0))
-    found = (fields[at : at + _FIELD_BYTES] for at in range(0, len(fields) - _FIELD_BYTES + 1, _FIELD_BYTES))
+        file.seek(FIELD_BYTES)
+        fields = file.read(max(length - FIELD_BYTES, 0))
+    found = (fields[at : at + FIELD_BYTES] for at in range(0, len(fields) - FIELD_BYTES + 1, FIELD_BYTES))
     return any(field[11:12] in b"NF" and field[16] > _INTEGER_DIGITS and field[17] == 0 for field in found if field[:1] != b"\r")
 
 
 def deleted_records(path: Path) -> int:
     """Records of a Shapefile's or a MapInfo table that are marked as deleted: every program passes over their features."""
-    table = _part(path, ".dat" if path.suffix.lower() == ".tab" else ".dbf")
+    table = part(path, ".dat" if path.suffix.lower() == ".tab" else ".dbf")
     if table is None:
         return 0
     with table.open("rb") as file:
@@ -101,20 +106,33 @@ def deleted_records(path: Path) -> int:
     return deleted
 
 
-def _part(path: Path, extension: str) -> Path | None:
+def part(path: Path, extension: str) -> Path | None:
     """The file of the same stem with this extension, in whatever case."""
     return next(
         (file for file in sorted(path.parent.iterdir()) if file.stem == path.stem and file.suffix.lower() == extension), None
     )
 
 
+def bytes_at(path: Path, position: int, size: int) -> bytes:
+    """Some bytes of a part.
+
+    Raises:
+        Odd: when it ends before.
+    """
+    with path.open("rb", buffering=0) as file:
+        found = os.pread(file.fileno(), size, position)
+    if len(found) < size:
+        raise Odd(f"the end of {path.name} is missing")
+    return found
+
+
 def _check_length(path: Path) -> bool:
     """The header says how long the file is, in words of 16 bits. Whether it is exactly that long."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES:
-        raise _truncated(path, size, _HEADER_BYTES)
+        header = file.read(HEADER_BYTES)
+    if len(header) < HEADER_BYTES:
+        raise _truncated(path, size, HEADER_BYTES)
     (words,) = struct.unpack(">24xI72x", header)
     if size < words * 2:
         raise _truncated(path, size, words * 2)
