@@ -25,6 +25,8 @@ _EXACT = 2**53
 _LONGEST_LINE = 64 * 1024 * 1024
 _SEPARATOR = b"\x1e"
 NUL = b"\\u0000"
+_ESCAPED_NUL = re.compile(rb"[^\\](?:\\\\)*+\\u0000")
+"""With an odd number of backslashes in front of that, it is text."""
 _GEOMETRY = b'"geometry"'
 _LIST = re.compile(r'"features"\s*:\s*\[')
 _SEPARATORS = re.compile(r"[\s,]*")
@@ -48,8 +50,8 @@ def check(path: Path, driver: str) -> None:
         raise Unreadable(
             "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
         )
-    for text in _pieces(path, overlap=len(NUL)):
-        if (at := text.find(NUL)) >= 0 and text[at - 1 : at] != b"\\":
+    for text in _pieces(path, overlap=_OVERLAP_BYTES):
+        if NUL in text and _ESCAPED_NUL.search(text):
             raise Unreadable(
                 "nul_character",
                 "A text holds the NUL character (\\u0000), which no database keeps.",

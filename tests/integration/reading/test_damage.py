@@ -140,8 +140,14 @@ def test_a_member_of_a_collection_that_is_no_feature(
     assert (problem.code, problem.where) == ("damaged", "files[0]: feature 7")
 
 
-def test_a_text_with_nul_would_be_cut(refused: Refuser, tmp_path: Path) -> None:
-    assert refused(collection(tmp_path / "a.geojson", {"properties": {"a": "b\0c"}}), "GeoJSON").code == "nul_character"
+@pytest.mark.parametrize("text", ["b\0c", "\\\0", "\\u0000 is written so, and \0 is it", "\0" * 2])
+def test_a_text_with_nul_would_be_cut(refused: Refuser, tmp_path: Path, text: str) -> None:
+    assert refused(collection(tmp_path / "a.geojson", {"properties": {"a": text}}), "GeoJSON").code == "nul_character"
+
+
+def test_the_spelling_of_nul_is_a_text_like_any_other(read: Reader, tmp_path: Path) -> None:
+    path = collection(tmp_path / "a.geojson", {"properties": {"a": r"\u0000"}}, {"properties": {"a": r"\\u0000"}})
+    assert read(path, "GeoJSON").table["a"].to_pylist() == [r"\u0000", r"\\u0000"]
 
 
 @pytest.mark.parametrize(("content", "kind", "code"), [
