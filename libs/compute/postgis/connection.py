@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 # By its own interface: that of DB-API imports pandas where it is installed, for 0.3 s.
@@ -35,13 +34,14 @@ _UNAVAILABLE = {
 }
 """By SQLSTATE or its class: what makes a statement fail whatever the data, and the setting to look at."""
 _NO_CONNECTION = (
-    ("password authentication failed", "POSTGRES_USER and POSTGRES_PASSWORD"),
     ("no password supplied", "POSTGRES_PASSWORD"),
-    ("no pg_hba.conf entry", "POSTGRES_USER, POSTGRES_DB, and the server's pg_hba.conf"),
-    ("role ", "POSTGRES_USER"),
-    ("database ", "POSTGRES_DB; 'spatial-etl admin init' creates it"),
+    ("pg_hba.conf", "POSTGRES_USER, POSTGRES_DB, and the server's pg_hba.conf"),
     ("too many clients", _UNAVAILABLE["53300"]),
 )
+"""What is said before there is a session has no SQLSTATE. Most of it names the account or the database."""
+_SAID = re.compile(r"(?:failed: |': |\]: |PGRES_\w+ )\w+:  ([^\n]+)")
+"""The server's own words behind those of the driver and their severity (``ERROR:  ``), which may be in the server's language."""
+_ROW = re.compile(r"^\w+:  COPY \w+, \w+ (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Connection:
         """Run a query of a few rows."""
 
         def fetch(statement: adbc.AdbcStatement) -> list[tuple[Any, ...]]:
-            table = _reader(statement, sql).read_all()
+            table = _reader(statement, sql, by_copy=False).read_all()
             return list(zip(*(column.to_pylist() for column in table.columns), strict=True)) or [()] * table.num_rows
 
         return self._call(lambda: self._with_statement(fetch))
@@ -151,19 +151,18 @@ class Connection:
     def batches(self, sql: str) -> list[pa.RecordBatch]:
         """The rows of a query, all at once."""
 
-        def fetch(statement: adbc.AdbcStatement, *, by_copy: bool) -> list[pa.RecordBatch]:
-            statement.set_options(**{adbc_driver_postgresql.StatementOptions.USE_COPY.value: str(by_copy).lower()})
-            return list(_reader(statement, sql))
+        def fetch(*, by_copy: bool) -> list[pa.RecordBatch]:
+            return self._with_statement(lambda statement: list(_reader(statement, sql, by_copy=by_copy)))
 
         def run() -> list[pa.RecordBatch]:
             canceled = self._canceled
             try:
-                return self._with_statement(partial(fetch, by_copy=True))
+                return fetch(by_copy=True)
             except (adbc.Error, OSError) as error:
                 # COPY is faster by a third, but of a query that fails while it gives rows, the driver tells no SQLSTATE then.
                 if getattr(error, "sqlstate", None) or self._canceled != canceled:
                     raise
-                return self._with_statement(partial(fetch, by_copy=False))
+                return fetch(by_copy=False)
 
         return self._call(run)
 
@@ -224,6 +223,19 @@ class Connection:
             return self._reader.read_next_batch()
         except StopIteration:
             return None
+        except (adbc.Error, OSError) as error:
+            self._close_stream()
+            if self._goes_on():  # COPY tells no SQLSTATE, but what only reads fails by itself for one reason
+                raise ServiceUnavailable(_SERVICE, f"{_reason(error)}.", _UNAVAILABLE["57014"]) from error
+            raise
+
+    def _goes_on(self) -> bool:
+        """Whether the session still answers."""
+        try:
+            self._with_statement(lambda statement: _reader(statement, "SELECT 1").read_all())
+        except (adbc.Error, OSError):
+            return False
+        return True
 
     def _with_statement(self, use: Callable[[adbc.AdbcStatement], T]) -> T:
         with adbc.AdbcStatement(self._connection) as statement:
@@ -238,41 +250,59 @@ class Connection:
         try:
             return future.result()
         except (adbc.Error, OSError) as error:  # a stream that is being fetched raises the latter
-            raise _plain(error) from error
+            raise plain(error) from error
         except KeyboardInterrupt:
             self.cancel()
             raise
 
 
 def _connect(server: Server) -> tuple[adbc.AdbcDatabase, adbc.AdbcConnection]:
-    database = adbc_driver_postgresql.connect(server.conninfo)
     try:
-        return database, adbc.AdbcConnection(database)
-    except BaseException:
-        database.close()
-        raise
+        database = adbc_driver_postgresql.connect(server.conninfo)
+        try:
+            return database, adbc.AdbcConnection(database)
+        except BaseException:
+            database.close()
+            raise
+    except adbc.Error as error:
+        raise no_connection(error, server) from error
 
 
-def _reader(statement: adbc.AdbcStatement, sql: str) -> pa.RecordBatchReader:
+def _reader(statement: adbc.AdbcStatement, sql: str, *, by_copy: bool = True) -> pa.RecordBatchReader:
+    statement.set_options(**{adbc_driver_postgresql.StatementOptions.USE_COPY.value: str(by_copy).lower()})
     statement.set_sql_query(sql)
     stream, _ = statement.execute_query()
     return pa.RecordBatchReader.from_stream(stream)
 
 
-def _plain(error: adbc.Error | OSError) -> ServiceUnavailable | StatementFailed:
-    text = str(error)
-    state = getattr(error, "sqlstate", None) or ("57014" if "statement timeout" in text else "")
-    reason = re.split(r"(?:ERROR|FATAL|PANIC):\s+|failed: |\[libpq\] ", text)[-1].partition("\n")[0].strip().rstrip(".")
-    if "Failed to connect" in text:
-        change = next((setting for part, setting in _NO_CONNECTION if part in reason), _ADDRESS)
-        return ServiceUnavailable(_SERVICE, f"no connection: {reason}.", change)
+def no_connection(error: adbc.Error, server: Server) -> ServiceUnavailable:
+    """What hinders a session from being begun, and the setting to change: by what the server names, whatever its language."""
+    reason = _reason(error)
+    settings = (
+        (server.user, "POSTGRES_USER and POSTGRES_PASSWORD"),
+        (server.database, "POSTGRES_DB; 'spatial-etl admin init' creates it"),
+    )
+    named = [setting for value, setting in settings if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", reason)]
+    known = next((setting for part, setting in _NO_CONNECTION if part in reason), None)
+    return ServiceUnavailable(_SERVICE, f"no connection: {reason}.", known or ", ".join(named) or _ADDRESS)
+
+
+def plain(error: adbc.Error | OSError) -> ServiceUnavailable | StatementFailed:
+    """What a statement failed for, and whose matter that is."""
+    state, reason = getattr(error, "sqlstate", None), _reason(error)
+    if not state:  # libpq's own words: the server is gone
+        return ServiceUnavailable(_SERVICE, f"the connection was lost: {reason}.", _ADDRESS)
     setting = _UNAVAILABLE.get(state) or _UNAVAILABLE.get(state[:2])
-    if setting is None and not state:  # libpq's own words: the server is gone
-        setting, reason = _ADDRESS, f"the connection was lost: {reason}"
     if setting is not None:
         return ServiceUnavailable(_SERVICE, f"{reason}.", setting)
-    line = re.search(r"^CONTEXT: +COPY \w+, line (\d+)", text, re.MULTILINE)
+    line = _ROW.search(str(error))
     return StatementFailed(state, reason, int(line[1]) - 1 if line else None)
+
+
+def _reason(error: adbc.Error | OSError) -> str:
+    text = str(error)
+    said = _SAID.search(text)
+    return (said[1] if said else re.split(r"failed: |\[libpq\] ", text)[-1].partition("\n")[0]).strip().rstrip(".")
 
 
 def _quoted(value: str) -> str:

@@ -132,6 +132,15 @@ def test_a_statement_that_takes_too_long(administrator: Server, through: Callabl
     assert hasty.leftovers() == []
 
 
+@pytest.mark.parametrize("ask_for", [Connection.rows, Connection.batches, lambda *query: list(Connection.stream(*query))])
+def test_a_query_that_takes_too_long(administrator: Server, ask_for: Callable) -> None:
+    with closing(Connection(administrator)) as connection:
+        connection.execute("SET statement_timeout = '0.2s'")
+        with pytest.raises(ServiceUnavailable, match="POSTGRES_STATEMENT_SECONDS"):
+            ask_for(connection, "SELECT n, pg_sleep(0.001) IS NULL FROM generate_series(1, 100000) n")
+        assert connection.rows("SELECT 1") == [(1,)]
+
+
 def test_a_session_that_is_lost_is_the_servers_fault_and_leaves_nothing(
     ask: Callable, engine: PostGISEngine, through: Callable, source: Callable
 ) -> None:
