@@ -117,12 +117,16 @@ class OgrLayer:
     def _raw_batches(self) -> Iterator[pa.RecordBatch]:
         """GDAL's own batches, none of them empty, each after the complaints about it were weighed."""
         if self._driver == parts.DRIVER:
-            yield from self._recorded()
-            return
+            return self._recorded()
+        if self._driver == "FlatGeobuf" and self.geometry:
+            return self._ungarbled()
+        return self._as_streamed()
+
+    def _ungarbled(self) -> Iterator[pa.RecordBatch]:
+        """The same by GDAL's slow way as soon as its fast way overwrites geometries, as it does where one is missing (3.12.4)."""
         read = 0
         for batch in self._as_streamed():
-            if self._driver == "FlatGeobuf" and self.geometry and _is_garbled(batch.column(batch.num_columns - 1)):
-                # GDAL's fast way overwrites geometries where one is missing (seen in 3.12.4); its slow way does not.
+            if _is_garbled(batch.column(batch.num_columns - 1)):
                 self._gdal.configure({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"})
                 break
             yield batch

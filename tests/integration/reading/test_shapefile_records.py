@@ -158,6 +158,12 @@ def test_other_layouts_are_left_to_gdal(tmp_path: Path) -> None:
         parsed(path, types=[*TYPES, pa.string()])
 
 
+def test_rows_of_nothing(read: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "a.dbf"
+    write_table(path, [], [[]] * 3)
+    assert read(path, "dBASE", type="tabular").table.num_rows == 3
+
+
 @pytest.mark.parametrize("odd", ["deleted", "spelling", "hole", "holes"])
 def test_gdal_reads_on_where_records_become_odd(read: Reader, tmp_path: Path, odd: str) -> None:
     """Beyond the first window, so that what GDAL reads follows what was parsed."""

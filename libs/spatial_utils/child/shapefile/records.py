@@ -28,6 +28,8 @@ def batches(
     Raises:
         Odd: GDAL has to read on, from the first record that has not been yielded.
     """
+    if not (types or geometry):
+        raise Odd("rows of nothing")
     table = Table(path, types)
     shapes = Shapes(path) if geometry else None
     first = 0
