@@ -32,7 +32,7 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
 
 def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: OpenFile) -> None:
     # Then GDAL leaves what looks like a time as text.
-    exact_times = request.driver in geojson.DRIVERS and geojson.has_fine_times(path)
+    exact_times = request.driver in geojson.DRIVERS and geojson.has_partly_read_times_in(path)
     dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times)
     ids = request.driver in geojson.DRIVERS and all(warning["code"] != "ids_not_unique" for warning in opened.notes.warnings)
     for index in range(gdal.GDALDatasetGetLayerCount(dataset)):

@@ -16,7 +16,15 @@ import pyarrow.compute as pc
 from libs.spatial_utils.child.source import Unreadable
 
 DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
-_FINE_TIME = re.compile(rb'"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{4,9}(?:Z|[+-][0-9:]{2,5})?"')
+_DAY = rb"[0-9]{2}(?:-|\\?/)[0-9]{2}(?:-|\\?/)[0-9]{2}"
+_SECONDS, _ZONE = rb":[0-9]{2}(?:\.[0-9]{1,3})?", rb"[+-][0-9]{2}(?::?(?:00|15|30|45))?"
+_WHOLE = rb"(?:[0-9]{2}" + _DAY + rb"[T ][0-9]{2}:[0-9]{2}(?:(?:" + _SECONDS + rb")?(?:" + _ZONE + rb")?|" + _SECONDS + rb"Z)"
+_WHOLE += rb"|[0-9]{2}:[0-9]{2}" + _SECONDS + rb')"'
+_PARTLY_READ = re.compile(
+    rb'"(?!' + _WHOLE + rb")\s*(?:(?:[0-9]{2})?" + _DAY + rb'(?:[T ]+[0-9]{2}:[0-9]{2}|Z")|[0-9]{2}:[0-9]{2}:[0-9]{2})'
+)
+"""A text that begins as a time, or is a date with a zone, of which GDAL drops the rest without a word: what is finer than
+milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without seconds), further words."""
 _HEAD_BYTES = 1024 * 1024
 _CHUNK_BYTES = 8 * 1024 * 1024
 _OVERLAP_BYTES = 64 * 1024
@@ -59,10 +67,14 @@ def check(path: Path, driver: str) -> None:
             )
 
 
-def has_fine_times(path: Path) -> bool:
-    """Whether times have fractions that GDAL, which counts milliseconds, would cut; by the first megabytes of the file."""
-    with path.open("rb") as file:
-        return _FINE_TIME.search(file.read(_CHUNK_BYTES)) is not None
+def has_partly_read_times(text: bytes) -> bool:
+    """Whether some bytes of a file have texts that GDAL makes times of, without all that they say."""
+    return _PARTLY_READ.search(text) is not None
+
+
+def has_partly_read_times_in(path: Path) -> bool:
+    """The same for a whole file."""
+    return any(has_partly_read_times(text) for text in _pieces(path, overlap=_OVERLAP_BYTES))
 
 
 def integer_id(path: Path) -> int | None:

@@ -11,6 +11,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
+from libs.spatial_utils.child.geojson import has_partly_read_times_in
 from tests.integration.reading.writing import collection
 
 pytestmark = pytest.mark.integration
@@ -72,6 +73,48 @@ def test_microseconds_are_not_cut(read: Reader, tmp_path: Path) -> None:
         "n": "string",
     }
     assert got.table.column("t").to_pylist() == [datetime(2024, 5, 1, 10, 0, 0, 123_456), None]  # noqa: DTZ001 - it has no zone
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("2024-05-01T10:00Z", "timestamp[ms, tz=UTC]"),
+        ("2024/05/01 10:00Z", "timestamp[ms, tz=UTC]"),
+        (" 2024-05-01T10:00:00Z ", "timestamp[ms, tz=UTC]"),
+        ("2024-05-01T10:00:00+02:07", "timestamp[ms, tz=+02:07]"),
+        *(
+            (text, "string")
+            for text in (
+                "2024-05-01 10:00:00 UTC",
+                "2024-05-01T10:00 GMT",
+                "2024-05-01T10:00:00z",
+                "2024-05-01T10:00:00,5Z",
+                "2024-05-01 10:00:00 The lid was open",
+                "2024-05-01T10:00:00+02:00 or later",
+                "24-05-01T10:00:00",
+                "2024-05-01Z",
+                "10:00:00Z",
+                "10:00:00 to 11:00:00",
+                "10:00:00.123456",
+            )
+        ),
+    ],
+)
+def test_what_gdal_would_cut_off_a_time_is_kept(read: Reader, tmp_path: Path, text: str, kind: str) -> None:
+    rows = [{"t": text, "sure": "2024-05-01T10:00:00Z"}, {"t": None, "sure": "2024-05-01T11:00:00Z"}]
+    got = read(collection(tmp_path / "a.geojson", *({"properties": row} for row in rows)), "GeoJSON")
+    assert dict(got.layer.columns) == {"t": kind, "sure": "timestamp[ms, tz=UTC]"}
+    value, _ = got.table["t"].to_pylist()
+    assert value == (text if kind == "string" else datetime.fromisoformat(text.strip().replace("/", "-")))
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-05-01T10:00:00.5Z", "2024-05-01T10:00:00+0530", "2024/05/01 10:00-11", "2024-05-01T10:00"]
+)
+def test_times_that_gdal_reads_whole_are_left_to_it(tmp_path: Path, text: str) -> None:
+    """Else all texts of the file would be read twice."""
+    path = collection(tmp_path / "a.geojson", {"properties": {"t": text, "d": "2024-05-01", "c": "10:00:00.25"}})
+    assert not has_partly_read_times_in(path)
 
 
 def test_zones_survive_formats_whose_columns_do_not_declare_them(read: Reader, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> Pars
     if frame is None:
         return None
     sample = frame.sample()
-    exact_times = geojson.has_fine_times(path)
+    exact_times = geojson.has_partly_read_times(sample)
     options = [*request.options, *(["DATE_AS_STRING=YES"] if exact_times else [])]
     try:
         with gdal.open_bytes(frame.document(sample), path.name, request.driver, options) as opened:
