@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from libs.spatial_utils.child import coordinates, geojson, mapinfo
+from libs.spatial_utils.child import geojson, mapinfo, markup
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
@@ -61,7 +61,7 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
         geojson.check(path, request.driver)
         if exact_times:
             options.append("DATE_AS_STRING=YES")
-    coordinates.check(path, request.driver)
+    markup.check(path, request.driver, notes)
     dataset = gdal.open(str(path), request.driver, options)
     weigh(gdal.complaints.take(), notes, path.name, opening=dataset is None)
     if dataset is None:

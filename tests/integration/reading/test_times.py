@@ -117,6 +117,49 @@ def test_times_that_gdal_reads_whole_are_left_to_it(tmp_path: Path, text: str) -
     assert not has_partly_read_times_in(path)
 
 
+def waypoint(time: str) -> str:
+    point = f'<wpt lat="47" lon="8"><time>{time}</time></wpt>'
+    return f'<gpx version="1.1" creator="x" xmlns="http://www.topografix.com/GPX/1/1">{point}</gpx>'
+
+
+def placemark(time: str) -> str:
+    point = "<Point><coordinates>8,47</coordinates></Point>"
+    mark = f"<Placemark>\n<TimeStamp><when> {time} </when></TimeStamp>{point}</Placemark>"
+    return f'<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{mark}</Document></kml>'
+
+
+TIMES_IN_XML = pytest.mark.parametrize(
+    ("written", "kind", "column"), [(waypoint, "GPX", "time"), (placemark, "KML", "timestamp")], ids=["GPX", "KML"]
+)
+
+
+@TIMES_IN_XML
+@pytest.mark.parametrize(
+    "text", ["2024-05-01T10:00Z", "2024-05-01 10:00:00", "2024-05-01T10:00:00 UTC", "2024-05", "1850", "May"]
+)
+def test_a_time_in_xml_that_would_become_another_is_a_problem(
+    refused: Refuser, tmp_path: Path, written: Callable[[str], str], kind: str, column: str, text: str
+) -> None:
+    """GDAL passes over the zone, makes a day of a month, and nothing of a year."""
+    path = tmp_path / f"{column}.{kind.lower()}"
+    path.write_text(written(text), encoding="utf-8")
+    problem = refused(path, kind)
+    assert (problem.code, problem.where) == ("value_lost", f"files[0]: line {2 if kind == 'KML' else 1}")
+    assert repr(text) in problem.message
+
+
+@TIMES_IN_XML
+def test_times_in_xml(read: Reader, tmp_path: Path, written: Callable[[str], str], kind: str, column: str) -> None:
+    path = tmp_path / f"a.{kind.lower()}"
+    for text in ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.250+05:45", "2024-05-01T10:00:00.123456Z"):
+        path.write_text(written(text), encoding="utf-8")
+        got = read(path, kind)
+        (value,) = (value for table in got.tables.values() if len(table) for value in table[column].to_pylist())
+        whole = datetime.fromisoformat(text)
+        assert value == whole.replace(microsecond=whole.microsecond // 1000 * 1000)
+        assert [warning.code for warning in got.warnings] == ([] if value == whole else ["times_cut"])
+
+
 def test_zones_survive_formats_whose_columns_do_not_declare_them(read: Reader, tmp_path: Path) -> None:
     moments = [datetime(2024, 5, 1, 10, tzinfo=UTC), None, datetime(2024, 5, 1, 11, 0, 0, 123_456, tzinfo=UTC)]
     table = pa.table(
