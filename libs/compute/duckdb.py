@@ -27,6 +27,8 @@ CHUNK_ROWS = 122_880
 CHUNK_BYTES = 48 * 1024 * 1024
 SCAN_ROWS = 16_384
 """What a thread takes at once of a chunk: little, so that all of them end with it at the same time."""
+SCAN_BYTES = 6 * 1024 * 1024
+"""The same where rows are large: it is held several times over on its way through a statement, by every thread."""
 RESULT_ROWS = 65_536
 RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
@@ -208,7 +210,8 @@ class _DuckDBTable:
     def _transform(self, layout: Layout, chunk: pa.Table) -> None:
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
         numbered = chunk.add_column(0, ROW, rows)
-        with self._registered(SOURCE, pa.Table.from_batches(numbered.to_batches(SCAN_ROWS), numbered.schema)):
+        at_once = max(1, min(SCAN_ROWS, SCAN_BYTES * chunk.num_rows // max(chunk.nbytes, 1)))
+        with self._registered(SOURCE, pa.Table.from_batches(numbered.to_batches(at_once), numbered.schema)):
             self._run(layout, layout.plan.stages[0])
         self._rows += chunk.num_rows
 

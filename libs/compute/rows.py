@@ -14,6 +14,8 @@ from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 
 PIECE_ROWS = 65_536
 """Rows that are brought into their order at once."""
+PIECE_BYTES = 48 * 1024 * 1024
+"""The same where rows are large: they are copied more than once on the way."""
 HELD_SHARE = 0.6
 """Of an engine's memory, how much the rows of a result may take before they go into a file; some is on its way."""
 MOST_STRETCHES = 256
@@ -149,8 +151,10 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 def _gathered(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[pa.RecordBatch]:
     """The rows at some places of batches that lie one after the other."""
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    for first in range(0, len(places), PIECE_ROWS):
-        piece = places[first : first + PIECE_ROWS]
+    size = sum(batch.nbytes for batch in batches)
+    rows = max(1, min(PIECE_ROWS, PIECE_BYTES * int(starts[-1]) // max(size, 1)))
+    for first in range(0, len(places), rows):
+        piece = places[first : first + rows]
         order = np.argsort(piece)
         inside = piece[order]
         bounds = np.searchsorted(inside, starts)

@@ -15,9 +15,12 @@ from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import crs_of
 from libs.spatial_utils.child.shapefile import parts, records
-from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.child.source import BATCH_BYTES, BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
+_NO_LIMIT = 2**31 - 1
+_SKEW = 2
+"""How much larger than usual the features of a batch may be before it has more bytes than it should."""
 _ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -62,7 +65,7 @@ class OgrLayer:
         self.geometry = geometries > 0 and not request.tabular
         self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
         self.claimed = self._claimed()
-        self._options = ["INCLUDE_FID=NO", f"MAX_FEATURES_IN_BATCH={BATCH_ROWS}"]
+        self._options = ["INCLUDE_FID=NO", f"MAX_FEATURES_IN_BATCH={self._batch_rows()}"]
         self._columns = self._plan(geojson.integer_id(path) if ids else None, exact_times=exact_times)
         self._geometry_position = max((column.position for column in self._columns), default=-1) + 1
         if geometries > 1 and self.geometry:
@@ -127,7 +130,7 @@ class OgrLayer:
         read = 0
         for batch in self._as_streamed():
             if _is_garbled(batch.column(batch.num_columns - 1)):
-                self._gdal.configure({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"})
+                self._read_flatgeobuf_slowly()
                 break
             yield batch
             read += batch.num_rows
@@ -327,6 +330,20 @@ class OgrLayer:
                     f"{self._place}, feature {read + error.row + 1}",
                 ) from error
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _batch_rows(self) -> int:
+        """Features of a batch, at most. GDAL ends one earlier that is large, and with it, the fast way of FlatGeobuf ends."""
+        if self._driver != "FlatGeobuf":
+            return BATCH_ROWS
+        if not self.claimed:
+            self._read_flatgeobuf_slowly()
+            return BATCH_ROWS
+        self._gdal.configure({"OGR_ARROW_MEM_LIMIT": str(_NO_LIMIT)})
+        usual = max(1, self._path.stat().st_size // self.claimed)
+        return max(1, min(BATCH_ROWS, BATCH_BYTES // (_SKEW * usual)))
+
+    def _read_flatgeobuf_slowly(self) -> None:
+        self._gdal.configure({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"})
 
     def _claimed(self) -> int | None:
         if not self._gdal.OGR_L_TestCapability(self._handle, b"FastFeatureCount"):

@@ -76,6 +76,22 @@ def test_a_gigabyte_of_text_is_not_needed_for_memory_to_matter(new_engine: Calla
         assert result.rows.equals(table)
 
 
+@pytest.mark.parametrize(("rows", "positions"), [(3_000, 2_000), (60, 100_000)])
+def test_large_geometries_go_through_at_the_usual_memory(
+    rows: int, positions: int, new_engine: Callable, through: Callable, source: Callable, recipe: Callable
+) -> None:
+    """Each is held several times over on its way through the steps: some 100 MB of them."""
+    around = np.linspace(0, 2 * np.pi, positions)
+    ring = np.c_[500_000 + np.cos(around), 5_000_000 + np.sin(around)]
+    ring[-1] = ring[0]
+    circles = [shapely.Polygon(ring + np.array([10 * row, 0])) for row in range(rows)]
+    table = pa.table({"n": range(rows), "geom": pa.array(shapely.to_wkb(circles, byte_order=1), pa.binary())})
+    batches = table.to_batches(max_chunksize=max(1, rows // 4))
+    result = through(source(table, crs="EPSG:32632", batches=batches), recipe("default"), on=new_engine(memory_mb=384))
+    assert sorted(result.rows["n"].to_pylist()) == list(range(rows))
+    assert result.changes.repaired == 0
+
+
 def test_many_threads_need_no_more_memory(new_engine: Callable, through: Callable, source: Callable) -> None:
     table = pa.table({"n": range(400_000), "text": [f"{n:0>200}" for n in range(400_000)]})
     result = through(source(table, batches=table.to_batches(max_chunksize=50_000)), on=new_engine(memory_mb=128, threads=16))

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pyarrow as pa
+import pyogrio
 import pytest
 import shapely
 
@@ -57,6 +59,20 @@ def test_missing_geometries_far_into_a_flatgeobuf_do_not_shift_others(read: Read
     )
     assert got.table.column("n").to_pylist() == list(range(rows))
     assert all((came is None) if i == 66_000 else (came.x == i) for i, came in enumerate(got.geometries))
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
+def test_a_flatgeobuf_with_large_features(read: Reader, write: Callable[..., Path], *, counted: bool) -> None:
+    """GDAL's fast way takes the end of a batch that was full for the end of the file."""
+    rows, around = 3_000, np.linspace(0, 6, 1_000)
+    shapes = [shapely.LineString(np.c_[np.cos(around) + row, np.sin(around)]) for row in range(rows)]
+    frame = gpd.GeoDataFrame({"n": range(rows)}, geometry=shapes, crs="EPSG:2056")
+    path = write(frame, "a.fgb", "FlatGeobuf", SPATIAL_INDEX="NO")
+    if not counted:  # as those write it who do not know it beforehand
+        content = path.read_bytes()
+        path.write_bytes(content.replace(struct.pack("<Q", rows), bytes(8), 1))
+        assert pyogrio.read_info(path)["features"] == -1
+    assert read(path, "FlatGeobuf").table["n"].to_pylist() == list(range(rows))
 
 
 CURVES = {
