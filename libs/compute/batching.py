@@ -29,8 +29,13 @@ def chunks(batches: Iterable[pa.RecordBatch], *, rows: int, size: int) -> Iterat
 
 def _parts(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
     """A batch in parts of about ``size`` bytes at most; nothing of an empty one."""
-    rows = max(1, batch.num_rows * size // max(batch.nbytes, size))
+    rows = rows_within(size, batch.num_rows, batch.nbytes)
     return (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
+
+
+def rows_within(size: int, rows: int, held: int) -> int:
+    """How many of some rows come to ``size`` bytes, if all are as large as the average of them, ``held`` bytes: at least one."""
+    return max(1, min(rows, rows * size // max(held, 1)))
 
 
 def read_ahead(items: Iterable[T]) -> Iterator[T]:

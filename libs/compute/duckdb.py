@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from libs.compute import spill
-from libs.compute.batching import chunks, read_ahead
+from libs.compute.batching import chunks, read_ahead, rows_within
 from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
@@ -210,7 +210,7 @@ class _DuckDBTable:
     def _transform(self, layout: Layout, chunk: pa.Table) -> None:
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
         numbered = chunk.add_column(0, ROW, rows)
-        at_once = max(1, min(SCAN_ROWS, SCAN_BYTES * chunk.num_rows // max(chunk.nbytes, 1)))
+        at_once = min(SCAN_ROWS, rows_within(SCAN_BYTES, chunk.num_rows, chunk.nbytes))
         with self._registered(SOURCE, pa.Table.from_batches(numbered.to_batches(at_once), numbered.schema)):
             self._run(layout, layout.plan.stages[0])
         self._rows += chunk.num_rows

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.compute.batching import rows_within
 from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 
 PIECE_ROWS = 65_536
@@ -151,8 +152,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 def _gathered(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[pa.RecordBatch]:
     """The rows at some places of batches that lie one after the other."""
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    size = sum(batch.nbytes for batch in batches)
-    rows = max(1, min(PIECE_ROWS, PIECE_BYTES * int(starts[-1]) // max(size, 1)))
+    rows = min(PIECE_ROWS, rows_within(PIECE_BYTES, int(starts[-1]), sum(batch.nbytes for batch in batches)))
     for first in range(0, len(places), rows):
         piece = places[first : first + rows]
         order = np.argsort(piece)
