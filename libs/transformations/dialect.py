@@ -12,8 +12,8 @@ class Dialect(ABC):
 
     Attributes:
         name: Name of the engine.
-        fence: A column that keeps the planner from merging an inner SELECT into the outer one, which would evaluate an
-            expensive expression once for every mention of it. Empty where the planner does not.
+        fence: A column that keeps the planner from merging a SELECT into one around it, be it in a view, which would evaluate
+            an expensive expression once for every mention of it. Empty where the planner does not.
         nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
     """
 

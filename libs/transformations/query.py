@@ -289,7 +289,7 @@ class Query:
         return Plan(tuple(self._stages), self.relation, kept, self._open.order, read, self._untouched, renamed, self._constants)
 
     def _close(self, target: str) -> None:
-        last, select = self._open, self._select()
+        last, select = self._open, self._select(self.dialect.fence)
         if last.chain and not self.dialect.nests:
             # Not indented: a name or a text may hold a line break.
             chain = ",\n".join(f"{name} AS (\n{text}\n)" for name, text in last.chain)

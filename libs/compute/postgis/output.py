@@ -14,7 +14,7 @@ from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.lane import Chunk
 from libs.spatial_utils.arrays import array, indices, numbers
 from libs.spatial_utils.geoparquet import BBOX_TYPE
-from libs.transformations import PostGis, Stage
+from libs.transformations import PostGis
 from libs.transformations.plan import ROW, TARGET
 
 _BOX, _REMARK, _KEPT = "_etl_box", "_etl_remark", "_etl_kept"
@@ -26,7 +26,7 @@ _ARRAY_HEAD, _NUMBER_SENT = np.dtype(("V", 20)), np.dtype([("length", ">i4"), ("
 
 # ISO WKB leaves out the empty parts of what is empty; extended WKB does not, and is the same for two dimensions.
 _WKB = (
-    f"CASE WHEN {_BOX} IS NULL AND ST_Zmflag({GEOMETRY}) = 0 "
+    f"CASE WHEN ST_IsEmpty({GEOMETRY}) AND ST_Zmflag({GEOMETRY}) = 0 "
     f"THEN ST_AsEWKB({GEOMETRY}, 'NDR') ELSE ST_AsBinary({GEOMETRY}, 'NDR') END"
 )
 
@@ -46,7 +46,7 @@ class Output:
         self._fetched = [name for name in layout.attributes if name not in plan.untouched]
         wanted = [PostGis().identifier(name) for name in self._fetched]
         if layout.has_geometry:
-            wanted += [f"{_WKB} AS {GEOMETRY}", _BOX]
+            wanted += [f"{_WKB} AS {GEOMETRY}", f"box({GEOMETRY}) AS {_BOX}"]
         last = plan.stages[-1]
         self._remark_sent = np.dtype([("", _ARRAY_HEAD), ("numbers", _NUMBER_SENT, len(last.counters) + len(last.checks))])
         if last.remark is not None:
@@ -54,14 +54,6 @@ class Output:
         if plan.kept is not None:
             wanted.append(f"{plan.kept} AS {_KEPT}")
         self.query = f"SELECT {', '.join([*wanted, *plan.order])} FROM {TARGET}"
-
-    def select(self, stage: Stage) -> str:
-        """What ``processed`` is, for :attr:`query`: the last stage, and each geometry's box, made once."""
-        if not self._layout.has_geometry:
-            return stage.select
-        fence = f"{PostGis.fence}_box"
-        made = f"SELECT *, {fence} FROM (\n{stage.select}\n) AS made"
-        return f"SELECT *, box({GEOMETRY}) AS {_BOX}, {fence}_made FROM (\n{made}\n) AS result"
 
     def take_in(self, batches: Iterable[pa.RecordBatch], chunk: Chunk | None = None) -> None:
         """Rows of the result.

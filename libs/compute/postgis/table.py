@@ -89,7 +89,7 @@ class PostGISTable:
         audits: list[tuple[int | None, ...] | None] = []
         if later:
             connection = self._first.connection
-            audits = making.attempt(connection, lambda plan: self._run_later_stages(making, plan))
+            audits = making.attempt(connection, self._run_later_stages)
             making.output.take_in(connection.stream(making.output.query))
             self._pool.submit(self._first.close)
         changes = making.layout.changes([*audits, making.gathering.audit])
@@ -146,18 +146,18 @@ class PostGISTable:
         if later:
             lane.connection.execute(f'INSERT INTO "{self._first.name}".{first.target} {first.select}')
             return []
-        lane.show(making.output.select(first))
+        lane.show(first.select)
         return lane.connection.batches(making.output.query)
 
-    def _run_later_stages(self, making: "_Making", plan: Plan) -> list[tuple[int | None, ...] | None]:
+    def _run_later_stages(self, plan: Plan) -> list[tuple[int | None, ...] | None]:
         """Make ``processed``; the audits of the stages before it."""
         connection, (first, *later, last) = self._first.connection, plan.stages
         connection.execute(f"SET max_parallel_workers_per_gather = {self._sessions if self._sessions > 1 else 0}")
         audits = [_audit(connection, first)]
         for stage in later:
-            _make(connection, stage, stage.select)
+            _make(connection, stage)
             audits.append(_audit(connection, stage))
-        _make(connection, last, making.output.select(last))
+        _make(connection, last)
         for stage in plan.stages[:-1]:
             connection.execute(f"DROP TABLE {stage.target}")
         return audits
@@ -211,9 +211,9 @@ class _PostGISProcessed:
         return self._gathering.batches()
 
 
-def _make(connection: Connection, stage: Stage, select: str) -> None:
+def _make(connection: Connection, stage: Stage) -> None:
     connection.execute(f"DROP TABLE IF EXISTS {stage.target}")  # of an attempt that failed
-    connection.execute(f"CREATE UNLOGGED TABLE {stage.target} {UNLOGGED} AS {select}")
+    connection.execute(f"CREATE UNLOGGED TABLE {stage.target} {UNLOGGED} AS {stage.select}")
 
 
 def _audit(connection: Connection, stage: Stage) -> tuple[int | None, ...] | None:
