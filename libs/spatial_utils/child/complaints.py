@@ -24,6 +24,12 @@ _LOSS = re.compile(
 _VERDICTS: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
     # what GDAL says, whatever severity it gives it; code, message and remedy
     (
+        re.compile("geometry column '.*' of type '.*' ignored|has multiple geometry fields"),
+        "column_not_read",
+        "A GeoPackage has one geometry column a table, and no types but its own, so that a column would be lost: {}.",
+        "Give the column a type of GeoPackage's (TEXT, INTEGER, REAL, BLOB, DATE, DATETIME, BOOLEAN), or take it out.",
+    ),
+    (
         _CRS,
         "unknown_crs",
         "The file names a CRS that is not known here: {}.",

@@ -1,27 +1,59 @@
-"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL reads text in a number column as 0."""
+"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from libs.spatial_utils.child.gdal import INTEGER, INTEGER64, REAL, Gdal
+from libs.spatial_utils.child.gdal import BOOLEAN, DATE, FLOAT32, INT16, INTEGER, INTEGER64, REAL, STRING, Gdal
 from libs.spatial_utils.child.source import Unreadable
 
 DRIVER = "GPKG"
-_INT32 = "BETWEEN -2147483648 AND 2147483647"
+
+# Conditions under which a value would not come out as it is. Text is greater than every number, and a blob greater than every
+# text (SQLite: datatypes, sort order); to compare takes half the time of typeof. Only late days of a month may be none, and to
+# ask for a date takes long.
+_WHOLE = "{0} <> CAST({0} AS INTEGER)"
+_NO_DAY = "substr({0}, 9, 2) > '28' AND date(substr({0}, 1, 10)) <> substr({0}, 1, 10)"
+_TIME_OF_DAY = "length({0}) > 10 AND substr({0}, 12) GLOB '*[1-9]*'"
+_MISFITS = {
+    INTEGER: f"({{0}} NOT BETWEEN -2147483648 AND 2147483647 OR {_WHOLE})",
+    INTEGER64: f"({{0}} >= '' OR {_WHOLE})",
+    REAL: "{0} >= ''",
+    STRING: "({0} >= x'' OR instr({0}, char(0)))",
+    DATE: f"({_NO_DAY} OR {_TIME_OF_DAY})",
+}
+_MISFITS_OF_SUBTYPES = {
+    (INTEGER, BOOLEAN): "{0} NOT IN (0, 1)",
+    (INTEGER, INT16): f"({{0}} NOT BETWEEN -32768 AND 32767 OR {_WHOLE})",
+    (REAL, FLOAT32): "({0} >= '' OR (abs({0}) > 3.4028234663852886e38 AND abs({0}) < 9e999))",
+}
 
 
-def check(gdal: Gdal, dataset: int, layer: str, columns: Mapping[str, int]) -> None:
-    """Check that every value of the number columns is of its column's type.
+@dataclass(frozen=True)
+class Column:
+    """A column of attributes, with GDAL's type and subtype."""
+
+    name: str
+    kind: int
+    subtype: int
+
+
+def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[Column]) -> None:
+    """Check that every value is of its column's type.
 
     Args:
         gdal: The library.
         dataset: The opened GeoPackage.
         layer: Name of the table.
-        columns: Names with GDAL's field types.
+        columns: Those that are read.
 
     Raises:
         Unreadable: ``value_lost``, naming the column and a value.
     """
-    rules = {name: rule for name, kind in columns.items() if (rule := _misfit(_quoted(name), kind)) is not None}
+    rules = {
+        column.name: rule.format(_quoted(column.name))
+        for column in columns
+        if (rule := _MISFITS_OF_SUBTYPES.get((column.kind, column.subtype), _MISFITS.get(column.kind))) is not None
+    }
     if not rules:
         return
     table = _quoted(layer)
@@ -32,24 +64,33 @@ def check(gdal: Gdal, dataset: int, layer: str, columns: Mapping[str, int]) -> N
         if value is not None:
             raise Unreadable(
                 "value_lost",
-                f"The number column {name!r} holds a value that is not of its type: {value[:60]}.",
-                "Correct the value, or change the column's type to TEXT or REAL.",
+                f"The column {name!r} holds a value that is not of its type: {value[:60]}.",
+                "Correct the value, or change the column's type to one that holds it (TEXT, REAL, INTEGER, BLOB, DATETIME).",
                 f"layer {layer}",
             )
 
 
-def _misfit(column: str, kind: int) -> str | None:
-    """The condition under which a value would not come out as it is.
+def check_geometries(gdal: Gdal, dataset: int, layer: str, column: str, missing: int) -> None:
+    """Check that no more geometries are missing than the table has nulls: GDAL makes one of what is no geometry.
 
-    Text and blobs are greater than every number (SQLite: datatypes, sort order). To compare takes half the time of ``typeof``.
+    Args:
+        gdal: The library.
+        dataset: The opened GeoPackage.
+        layer: Name of the table.
+        column: That of the geometry.
+        missing: How many rows were read without one.
+
+    Raises:
+        Unreadable: ``damaged_geometry``.
     """
-    if kind == INTEGER:
-        return f"({column} NOT {_INT32} OR {column} <> CAST({column} AS INTEGER))"
-    if kind == INTEGER64:
-        return f"({column} >= '' OR {column} <> CAST({column} AS INTEGER))"
-    if kind == REAL:
-        return f"{column} >= ''"
-    return None
+    nulls = gdal.query(dataset, f"SELECT COUNT(*) - COUNT({_quoted(column)}) FROM {_quoted(layer)}")
+    if nulls is not None and missing > int(nulls):
+        raise Unreadable(
+            "damaged_geometry",
+            f"The geometry column {column!r} holds something else than a geometry in {missing - int(nulls):,} rows.",
+            "Repair or remove them.",
+            f"layer {layer}",
+        )
 
 
 def _quoted(name: str) -> str:

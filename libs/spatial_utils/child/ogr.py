@@ -76,17 +76,17 @@ class OgrLayer:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
-        read, inexact = 0, set[str]()
+        read, missing, inexact = 0, 0, set[str]()
         for batch in self.rows():
             if self._driver in geojson.DRIVERS:
                 inexact |= geojson.inexact(batch)
+            missing += batch.column(batch.num_columns - 1).null_count if self.geometry else 0
             yield batch
             read += batch.num_rows
         if self._decoder:
             self._decoder.finish(self.name)
         if self._driver == geopackage.DRIVER:  # last, while the pipeline is busy with what it was sent
-            kinds = [self._gdal.OGR_Fld_GetType(field) for field in self._fields]
-            geopackage.check(self._gdal, self._dataset, self._own_name, dict(zip(self._names, kinds, strict=True)))
+            self._check_geopackage(missing)
         if self._driver == mapinfo.DRIVER:
             mapinfo.check_count(self._path, read)
         if self._driver == "GeoJSON":
@@ -100,6 +100,17 @@ class OgrLayer:
                 "The file is truncated or damaged: upload it again, or repair it with the program that made it.",
                 self._place,
             )
+
+    def _check_geopackage(self, missing: int) -> None:
+        columns = [
+            geopackage.Column(name, self._gdal.OGR_Fld_GetType(field), self._gdal.OGR_Fld_GetSubType(field))
+            for name, field in zip(self._names, self._fields, strict=True)
+        ]
+        geopackage.check(self._gdal, self._dataset, self._own_name, columns)
+        if missing:
+            field = self._gdal.OGR_FD_GetGeomFieldDefn(self._gdal.OGR_L_GetLayerDefn(self._handle), 0)
+            column = self._gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace")
+            geopackage.check_geometries(self._gdal, self._dataset, self._own_name, column, missing)
 
     def rows(self) -> Iterator[pa.RecordBatch]:
         """What GDAL reads, whether that is all there is or not."""

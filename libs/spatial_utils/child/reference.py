@@ -19,7 +19,7 @@ def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
     if not reference:
         return None
     name = (gdal.OSRGetName(reference) or b"").decode("utf-8", "replace")
-    if gdal.OSRIsLocal(reference) or name.lower().startswith(("undefined ", "unknown")):
+    if gdal.OSRIsLocal(reference) or name.lower().startswith("undefined "):
         return None
     authority, code = gdal.OSRGetAuthorityName(reference, None), gdal.OSRGetAuthorityCode(reference, None)
     if authority == b"EPSG" and code and code.isdigit():

@@ -48,11 +48,7 @@ def normalise(geometry: pa.Array, gdal: Gdal, counts: Counter[str], *, vouched: 
         return geometry
     rows = geometry.to_pylist()
     for index in suspects:
-        with gdal.geometry(rows[index]) as parsed:
-            if parsed is None or gdal.OGR_G_WkbSize(parsed) > len(rows[index]):
-                raise DamagedGeometry(index)
-    if plain:
-        return geometry
+        rows[index] = _checked(rows[index], gdal, counts, index)
     for index, wkb in enumerate(rows):
         if wkb is not None and not _is_plain(wkb[:5]):
             rows[index] = _rewritten(wkb, gdal, counts, index)
@@ -69,15 +65,13 @@ def _suspects(geometry: pa.Array, head_of_row: pa.Array, heads: list[bytes]) -> 
             continue
         code = struct.unpack("<I", head[1:])[0]
         base, size = code % _Z, 24 if code > _Z else 16
-        count_at, ones = _SIMPLE.get(base, (None, ()))
-        expected: Any = 5 + size  # a point
-        if count_at is not None:
-            expected = pc.add(count_at + 4, pc.multiply(number_at(geometry, count_at, shortest), size))
-        elif base != 1:
-            continue
-        fit = pc.equal(lengths, expected)
+        count_at, ones = _SIMPLE[base]
+        count = pa.scalar(1) if count_at is None else number_at(geometry, count_at, shortest)
+        fit = pc.equal(lengths, pc.add(_POSITIONS_AT[base], pc.multiply(count, size)))
         for at in ones:
             fit = pc.and_(fit, pc.equal(number_at(geometry, at, shortest), 1))
+        if base in _PARTS:
+            fit = pc.and_(fit, pc.equal(pc.binary_slice(geometry, 9, 14), struct.pack("<BI", 1, code - base + _PARTS[base])))
         fits = fit if len(heads) == 1 else pc.if_else(pc.equal(head_of_row, head), fit, fits)
     if isinstance(fits, pa.Scalar):
         return pc.indices_nonzero(pc.is_valid(geometry)).to_pylist()  # type: ignore[no-any-return]
@@ -85,8 +79,28 @@ def _suspects(geometry: pa.Array, head_of_row: pa.Array, heads: list[bytes]) -> 
     return rows
 
 
-_SIMPLE: dict[int, tuple[int, tuple[int, ...]]] = {2: (5, ()), 3: (9, (5,)), 4: (5, (5,)), 5: (14, (5,)), 6: (18, (5, 14))}
-"""By type: where the one count of positions stands, and where a count must be 1 for it to be the only one."""
+_SIMPLE: dict[int, tuple[int | None, tuple[int, ...]]] = {
+    1: (None, ()), 2: (5, ()), 3: (9, (5,)), 4: (None, (5,)), 5: (14, (5,)), 6: (18, (5, 14)),
+}  # fmt: skip
+"""By type: where the one count of positions stands, if there is one, and where a count must be 1 for it to be the only one."""
+_POSITIONS_AT = {1: 5, 2: 9, 3: 13, 4: 14, 5: 18, 6: 22}
+_PARTS = {4: 1, 5: 2, 6: 3}
+"""What the parts of a multi-geometry are."""
+
+
+def _checked(wkb: bytes, gdal: Gdal, counts: Counter[str], row: int) -> bytes:
+    """A geometry of which only the head is known: as it is, or rewritten where a part is not what the head promises."""
+    with gdal.geometry(wkb) as geometry:
+        if geometry is None or (size := gdal.OGR_G_WkbSize(geometry)) > len(wkb):
+            raise DamagedGeometry(row)
+        if not _is_plain(wkb[:5]) or (size == len(wkb) and _flat(gdal, geometry) not in _PARTS):
+            return wkb
+        own = gdal.wkb(geometry)
+    if wkb == own:
+        return wkb
+    if wkb.startswith(own):
+        raise DamagedGeometry(row)
+    return _rewritten(wkb, gdal, counts, row)
 
 
 def number_at(geometry: pa.Array, at: int, shortest: int) -> pa.Array:

@@ -1,7 +1,6 @@
 """Nothing is lost, shortened or changed without a word: it arrives, is counted, or is a problem that says so."""
 
 import json
-import sqlite3
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pyarrow as pa
 import pyogrio
 import pytest
 import shapely
@@ -106,19 +104,6 @@ def test_curves_become_lines_and_measures_go_both_counted(read: Reader, tmp_path
     assert got.geometries[1] == shapely.Point(1, 1)
 
 
-def test_a_damaged_geometry_in_a_geopackage(refused: Refuser, write: Callable[..., Path]) -> None:
-    """A line of a hundred positions that has none: GDAL hands its bytes on as they are."""
-    path = write(
-        gpd.GeoDataFrame({"n": [1, 2]}, geometry=[shapely.Point(1, 1)] * 2, crs="EPSG:4326"), "a.gpkg", "GPKG", SPATIAL_INDEX="NO"
-    )
-    with sqlite3.connect(path) as database:
-        header = b"GP\0\1" + struct.pack("<I", 4326)
-        database.execute("UPDATE a SET geom = ? WHERE fid = 2", (header + struct.pack("<BII", 1, 2, 100),))
-    problem = refused(path, "GPKG")
-    assert problem.code == "damaged_geometry"
-    assert problem.where == "files[0]: layer a, feature 2"
-
-
 # --- attributes
 
 
@@ -155,25 +140,6 @@ def test_nested_and_listed_properties(read: Reader, tmp_path: Path) -> None:
     assert json.loads(row["object"]) == {"k": [1, {"x": None}]}
     assert got.table.column("mixed").to_pylist() == ["1", "one"]
     assert (row["empty"], row["none"]) == ("", None)
-
-
-@pytest.mark.parametrize("value", ["'abc'", "1.5", "99999999999"])
-def test_a_value_that_a_number_column_cannot_hold(refused: Refuser, write: Callable[..., Path], value: str) -> None:
-    """SQLite keeps anything anywhere; GDAL reads 0, 1 or the largest number."""
-    frame = gpd.GeoDataFrame({"n": pa.array([1, 2], pa.int32())}, geometry=[shapely.Point(1, 1)] * 2, crs="EPSG:4326")
-    path = write(frame.astype({"n": "int32"}), "a.gpkg", "GPKG", SPATIAL_INDEX="NO")
-    with sqlite3.connect(path) as database:
-        database.execute(f"UPDATE a SET n = {value} WHERE fid = 2")
-    problem = refused(path, "GPKG")
-    assert problem.code == "value_lost"
-    assert "'n'" in problem.message
-
-
-def test_a_stale_count_in_a_geopackage_is_no_damage(read: Reader, write: Callable[..., Path], places: gpd.GeoDataFrame) -> None:
-    path = write(places, "a.gpkg", "GPKG")
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE gpkg_ogr_contents SET feature_count = 777")
-    assert read(path, "GPKG").table.num_rows == 100
 
 
 @pytest.mark.parametrize("value", ["mine", 0.5])

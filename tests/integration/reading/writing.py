@@ -1,12 +1,27 @@
-"""GeoJSON to read, written by hand: as odd as a test wants it."""
+"""Files to read, written by hand: as odd as a test wants them."""
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
+
+import geopandas as gpd
+import shapely
 
 
 def collection(path: Path, *features: dict[str, Any], **members: Any) -> Path:
     """A FeatureCollection of features whose usual members may be left out."""
     whole = [{"type": "Feature", "properties": {}, "geometry": None, **feature} for feature in features]
     path.write_text(json.dumps({"type": "FeatureCollection", **members, "features": whole}), encoding="utf-8")
+    return path
+
+
+def geopackage(path: Path, column: str, *values: str) -> Path:
+    """A layer ``a`` of points, a row for each value (in SQL), with one column more, declared as its author likes."""
+    points = gpd.GeoDataFrame(geometry=[shapely.Point(1, 1)] * len(values), crs="EPSG:4326")
+    points.to_file(path, layer="a", driver="GPKG", engine="pyogrio", SPATIAL_INDEX="NO")
+    with sqlite3.connect(path) as database:
+        database.execute(f"ALTER TABLE a ADD COLUMN {column}")
+        for number, value in enumerate(values, 1):
+            database.execute(f'UPDATE a SET "{column.split(maxsplit=1)[0]}" = {value} WHERE fid = {number}')
     return path
