@@ -15,6 +15,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
+from tests.integration.reading.shapefiles import write_table
 from tests.integration.reading.writing import collection
 
 pytestmark = pytest.mark.integration
@@ -236,6 +237,26 @@ def test_large_numbers_that_are_kept(read: Reader, tmp_path: Path, numbers: list
     assert got.layer.columns == (("n", kind),)
     kept = {"double": float, "string": str, "int64": int}[kind]
     assert got.table.column("n").to_pylist() == [kept(json.loads(number)) for number in numbers]
+
+
+@pytest.mark.parametrize("kind", [*"BIYT@+OVQW0MGPX"])
+def test_fields_that_later_programs_put_into_dbase(refused: Refuser, tmp_path: Path, kind: str) -> None:
+    """GDAL takes their bytes, or the numbers of blocks in another file, for text."""
+    path = tmp_path / "a.dbf"
+    write_table(path, [("C", 4, 0), (kind, 8, 0)], [[b"a", b""], [b"b", b"1"]])
+    problem = refused(path, "dBASE", type="tabular")
+    assert problem.code == "unsupported_field"
+    assert "'f1'" in problem.message
+    assert f"'{kind}'" in problem.message
+
+
+def test_text_wider_than_dbase_has_it(refused: Refuser, tmp_path: Path) -> None:
+    """GDAL cuts it, and takes the rest for the columns behind it."""
+    path = tmp_path / "a.dbf"
+    write_table(path, [("C", 300, 0), ("C", 5, 0)], [[b"x" * 300, b"hello"]])
+    problem = refused(path, "dBASE", type="tabular")
+    assert problem.code == "unsupported_field"
+    assert "'f0'" in problem.message
 
 
 # --- text

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 from libs.spatial_utils.child.gdal import Gdal
+from libs.spatial_utils.child.shapefile.layout import check_table, layout_of, truncated
 from libs.spatial_utils.child.source import Notes, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
 DRIVER = "ESRI Shapefile"
 HEADER_BYTES = 100
 INDEX_ENTRY_BYTES = 8
-FIELD_BYTES = 32
 _INTEGER_DIGITS = 18
 _CHUNK_RECORDS = 65_536
 
@@ -28,13 +28,13 @@ class Odd(Exception):  # noqa: N818 - what they are
 
 
 def check(path: Path) -> None:
-    """Check that the parts of a Shapefile, or a ``.dbf`` alone, are whole and agree on the number of records.
+    """Check that the parts of a Shapefile, or a ``.dbf`` alone, are whole, agree on the records, and can be read without loss.
 
     Raises:
-        Unreadable: ``truncated`` or ``count_mismatch``.
+        Unreadable: ``truncated``, ``count_mismatch``, ``damaged`` or ``unsupported_field``.
     """
     table = part(path, ".dbf")
-    records = _check_table(table) if table is not None else None
+    records = check_table(table) if table is not None else None
     index = part(path, ".shx")
     if path.suffix.lower() == ".dbf" or index is None:
         return
@@ -58,7 +58,7 @@ def check(path: Path) -> None:
     reach = max(map(operator.add, entries[::2], entries[1::2]), default=0) * 2 + 8
     # Some writers leave out the optional measures and still count them in the index: then the file ends where its header says.
     if shapes and reach > path.stat().st_size and not exact:
-        raise _truncated(path, path.stat().st_size, reach)
+        raise truncated(path, path.stat().st_size, reach)
 
 
 def decoder(gdal: Gdal, layer: int, encoding: str | None, notes: Notes) -> Decoder:
@@ -83,12 +83,8 @@ def has_wide_integers(path: Path) -> bool:
     table = part(path, ".dbf")
     if table is None:
         return False
-    with table.open("rb") as file:
-        (length,) = struct.unpack("<8xH", file.read(10))
-        file.seek(FIELD_BYTES)
-        fields = file.read(max(length - FIELD_BYTES, 0))
-    found = (fields[at : at + FIELD_BYTES] for at in range(0, len(fields) - FIELD_BYTES + 1, FIELD_BYTES))
-    return any(field[11:12] in b"NF" and field[16] > _INTEGER_DIGITS and field[17] == 0 for field in found if field[:1] != b"\r")
+    fields = layout_of(table).fields
+    return any(field.whole and field.end - field.begin > _INTEGER_DIGITS for field in fields)
 
 
 def deleted_records(path: Path) -> int:
@@ -132,29 +128,8 @@ def _check_length(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES:
-        raise _truncated(path, size, HEADER_BYTES)
+        raise truncated(path, size, HEADER_BYTES)
     (words,) = struct.unpack(">24xI72x", header)
     if size < words * 2:
-        raise _truncated(path, size, words * 2)
+        raise truncated(path, size, words * 2)
     return bool(size == words * 2)
-
-
-def _check_table(path: Path) -> int:
-    """Number of records of a ``.dbf`` that has room for them all."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-    if len(head) < 12:  # noqa: PLR2004 - up to the size of a record
-        raise _truncated(path, size, 12)
-    count, header, record = struct.unpack("<4xIHH", head)
-    if size < header + count * record:
-        raise _truncated(path, size, header + count * record)
-    return int(count)
-
-
-def _truncated(path: Path, size: int, expected: int) -> Unreadable:
-    return Unreadable(
-        "truncated",
-        f"{path.name} has {size:,} bytes where at least {expected:,} are expected: its end is missing.",
-        "Upload the file again; if it is like this at its source, repair it there.",
-    )
