@@ -5,11 +5,13 @@ features without geometry.
 """
 
 import array
-import operator
 import os
 import struct
 import sys
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.shapefile.layout import check_table, layout_of, truncated
@@ -21,6 +23,9 @@ HEADER_BYTES = 100
 INDEX_ENTRY_BYTES = 8
 _INTEGER_DIGITS = 18
 _CHUNK_RECORDS = 65_536
+_RECORD_HEADER_WORDS, _RECORD_BYTES = 4, 12
+"""A record of a shape: its header; with the shape's type, the least that it has."""
+_REPAIR = "Open and save the Shapefile with the program that made it, or upload its files again."
 
 
 class Odd(Exception):  # noqa: N818 - what they are
@@ -38,15 +43,8 @@ def check(path: Path) -> None:
     index = part(path, ".shx")
     if path.suffix.lower() == ".dbf" or index is None:
         return
-    exact = _check_length(path)
-    _check_length(index)
-    entries = array.array("i")
-    with index.open("rb") as file:
-        file.seek(HEADER_BYTES)
-        content = file.read()
-    entries.frombytes(content[: len(content) // INDEX_ENTRY_BYTES * INDEX_ENTRY_BYTES])
-    if sys.byteorder == "little":
-        entries.byteswap()
+    exact = _length(path) == path.stat().st_size
+    entries = _entries(index)
     shapes = len(entries) // 2
     if records is not None and records != shapes:
         raise Unreadable(
@@ -54,11 +52,21 @@ def check(path: Path) -> None:
             f"{path.name} has {shapes:,} shapes, but {table.name if table else ''} has {records:,} records.",
             "Upload the files of one and the same Shapefile again.",
         )
-    # In words of 16 bits: where a shape begins, and how long it is after its own header of 4 words.
-    reach = max(map(operator.add, entries[::2], entries[1::2]), default=0) * 2 + 8
+    # In words of 16 bits: where a shape begins, and where it ends, its own header of 4 words included.
+    begins = integers(entries[::2])
+    ends = pc.add(pc.add(begins.cast(pa.int64()), integers(entries[1::2])), _RECORD_HEADER_WORDS)
+    reach = (pc.max(ends).as_py() or HEADER_BYTES // 2) * 2
     # Some writers leave out the optional measures and still count them in the index: then the file ends where its header says.
-    if shapes and reach > path.stat().st_size and not exact:
+    if reach > path.stat().st_size and not exact:
         raise truncated(path, path.stat().st_size, reach)
+    if begins[1:] != ends[:-1].cast(pa.int32(), safe=False):
+        _check_places(path, begins)
+    _check_end(path, shapes, reach)
+
+
+def integers(numbers: "array.array[int]") -> pa.Int32Array:
+    """Numbers of an index."""
+    return pa.Array.from_buffers(pa.int32(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def decoder(gdal: Gdal, layer: int, encoding: str | None, notes: Notes) -> Decoder:
@@ -122,8 +130,49 @@ def bytes_at(path: Path, position: int, size: int) -> bytes:
     return found
 
 
-def _check_length(path: Path) -> bool:
-    """The header says how long the file is, in words of 16 bits. Whether it is exactly that long."""
+def _check_places(shp: Path, begins: pa.Int32Array) -> None:
+    """Two entries of the index that name the same place: one of them misses its own."""
+    counted = pc.value_counts(begins)
+    twice = counted.field(0).filter(pc.greater(counted.field(1), 1))
+    if len(twice):
+        number = pc.index(begins, twice[0]).as_py() + 1
+        raise Unreadable(
+            "damaged",
+            f"The index of {shp.name} has the same place for shape {number:,} and for another one.",
+            _REPAIR,
+        )
+
+
+def _check_end(shp: Path, shapes: int, reach: int) -> None:
+    """Behind the last shape that the index knows, no further one may stand."""
+    with shp.open("rb") as file:
+        (kind,) = struct.unpack("<32xi64x", file.read(HEADER_BYTES))
+        file.seek(reach)
+        following = file.read(_RECORD_BYTES)
+    if len(following) < _RECORD_BYTES:
+        return
+    number, words, type_ = *struct.unpack(">ii", following[:8]), *struct.unpack("<i", following[8:])
+    if number in {shapes, shapes + 1} and words > 1 and type_ in {0, kind} and reach + 8 + words * 2 <= shp.stat().st_size:
+        raise Unreadable(
+            "damaged",
+            f"The index of {shp.name} has {shapes:,} shapes, but behind them stand further ones.",
+            _REPAIR,
+        )
+
+
+def _entries(index: Path) -> "array.array[int]":
+    """The entries of an index, as many as it says that it has: places and lengths by turns."""
+    count = max(_length(index) - HEADER_BYTES, 0) // INDEX_ENTRY_BYTES
+    with index.open("rb") as file:
+        file.seek(HEADER_BYTES)
+        entries = array.array("i", file.read(count * INDEX_ENTRY_BYTES))
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return entries
+
+
+def _length(path: Path) -> int:
+    """How long a file is by its header, which counts in words of 16 bits; it has to be that long at least."""
     size = path.stat().st_size
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
@@ -132,4 +181,4 @@ def _check_length(path: Path) -> bool:
     (words,) = struct.unpack(">24xI72x", header)
     if size < words * 2:
         raise truncated(path, size, words * 2)
-    return bool(size == words * 2)
+    return int(words) * 2
