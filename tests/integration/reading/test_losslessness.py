@@ -16,7 +16,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
-from tests.integration.reading.shapefiles import write_table
+from tests.integration.reading.shapefiles import write_shapes, write_table
 from tests.integration.reading.writing import collection
 
 pytestmark = pytest.mark.integration
@@ -106,6 +106,28 @@ def test_curves_become_lines_and_measures_go_both_counted(read: Reader, tmp_path
     assert got.counts["a"] == counts
     assert got.geometries[0].has_z == wkt.startswith(("TIN", "POLYHEDRALSURFACE", "LINESTRING Z"))
     assert got.geometries[1] == shapely.Point(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes", "dropped"),
+    [
+        (11, [(1, 2, 3), (1, 2, 3, 4)], 2),  # its measure may be left out
+        (11, [(1, 2, 3, -1e39), (1, 2, 3, 4)], 2),  # ... or say that there is none
+        (11, [(1, 2, 3, 4), (1, 2, 3)], 2),
+        (11, [(1, 2, 3, -1e39), (1, 2, 3)], 0),
+        (21, [(1, 2, -1e39), (1, 2, 4)], 2),
+    ],
+)
+def test_measures_that_the_first_shape_has_not(
+    read: Reader, tmp_path: Path, kind: int, shapes: list[tuple[float, ...]], dropped: int
+) -> None:
+    """GDAL drops them all by itself then."""
+    path = tmp_path / "a.shp"
+    write_shapes(path, kind, [struct.pack(f"<i{len(shape)}d", kind, *shape) for shape in shapes])
+    write_table(path, [("C", 1, 0)], [[b""]] * len(shapes))
+    got = read(path, "ESRI Shapefile", crs="EPSG:2056")
+    assert got.counts["a"] == ({"m_dropped": dropped} if dropped else {})
+    assert all(shape.has_z == (kind == 11) for shape in got.geometries)
 
 
 def test_a_damaged_geometry_in_a_geopackage(refused: Refuser, write: Callable[..., Path]) -> None:
