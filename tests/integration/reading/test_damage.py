@@ -111,16 +111,17 @@ def test_shapes_behind_those_that_are_counted(refused: Refuser, read: Reader, tm
         assert read(path, "ESRI Shapefile", crs="EPSG:2056").table.num_rows == kept
 
 
-def test_two_shapes_at_one_place(refused: Refuser, tmp_path: Path) -> None:
-    """One is lost, the other read twice."""
+@pytest.mark.parametrize("place", [78, 50, 70, 2, -4, 0])
+def test_an_index_that_leads_elsewhere(refused: Refuser, read: Reader, tmp_path: Path, place: int) -> None:
+    """One shape is lost, and another one read twice, or nothing, or whatever stands there."""
     path = tmp_path / "a.shp"
     write_shapes(path, POINT, [point(row, 1) for row in range(4)])
     write_table(path, [("C", 8, 0)], [[b""]] * 4)
     index = path.with_suffix(".shx").read_bytes()
-    path.with_suffix(".shx").write_bytes(index[:108] + index[116:124] + index[116:])
-    problem = refused(path, "ESRI Shapefile", crs="EPSG:2056")
-    assert problem.code == "damaged"
-    assert "shape 2" in problem.message
+    path.with_suffix(".shx").write_bytes(index[:108] + struct.pack(">i", place) + index[112:])
+    assert refused(path, "ESRI Shapefile", crs="EPSG:2056").code == "damaged"
+    path.with_suffix(".shx").write_bytes(index[:100] + b"".join(index[at : at + 8] for at in (124, 116, 108, 100)))
+    assert [shape.x for shape in read(path, "ESRI Shapefile", crs="EPSG:2056").geometries] == [3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("width", [7, 9])

@@ -8,6 +8,7 @@ import array
 import os
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,14 +54,15 @@ def check(path: Path) -> None:
             "Upload the files of one and the same Shapefile again.",
         )
     # In words of 16 bits: where a shape begins, and where it ends, its own header of 4 words included.
-    begins = integers(entries[::2])
-    ends = pc.add(pc.add(begins.cast(pa.int64()), integers(entries[1::2])), _RECORD_HEADER_WORDS)
+    begins, lengths = integers(entries[::2]), integers(entries[1::2])
+    ends = pc.add(pc.add(begins.cast(pa.int64()), lengths), _RECORD_HEADER_WORDS)
     reach = (pc.max(ends).as_py() or HEADER_BYTES // 2) * 2
     # Some writers leave out the optional measures and still count them in the index: then the file ends where its header says.
     if reach > path.stat().st_size and not exact:
         raise truncated(path, path.stat().st_size, reach)
-    if begins[1:] != ends[:-1].cast(pa.int32(), safe=False):
-        _check_places(path, begins)
+    jumps = pc.indices_nonzero(pc.not_equal(begins[1:], ends[:-1])).to_pylist()
+    if jumps:
+        _check_places(path, begins, lengths, [0, *(jump + 1 for jump in jumps)])
     _check_end(path, shapes, reach)
 
 
@@ -130,17 +132,25 @@ def bytes_at(path: Path, position: int, size: int) -> bytes:
     return found
 
 
-def _check_places(shp: Path, begins: pa.Int32Array) -> None:
-    """Two entries of the index that name the same place: one of them misses its own."""
+def _check_places(shp: Path, begins: pa.Int32Array, lengths: pa.Int32Array, suspects: Sequence[int]) -> None:
+    """Look where an index leads that does not go from one shape to the next: GDAL reads whatever stands there.
+
+    Two entries with one place miss a shape. A place is none where neither the number nor the length of a shape stands; one of
+    them alone is no proof: programs that sort or prune the index leave the numbers, others count measures that they leave out.
+    """
     counted = pc.value_counts(begins)
     twice = counted.field(0).filter(pc.greater(counted.field(1), 1))
-    if len(twice):
-        number = pc.index(begins, twice[0]).as_py() + 1
-        raise Unreadable(
-            "damaged",
-            f"The index of {shp.name} has the same place for shape {number:,} and for another one.",
-            _REPAIR,
-        )
+    wrong = pc.index(begins, twice[0]).as_py() if len(twice) else None
+    with shp.open("rb", buffering=0) as file:
+        for entry in suspects if wrong is None else ():
+            place = begins[entry].as_py() * 2
+            header = os.pread(file.fileno(), 8, place) if place > 0 else b""
+            number, length = struct.unpack(">ii", header.rjust(8, b"\xff"))
+            if not (1 <= number <= len(begins) or number == entry) and length != lengths[entry].as_py():
+                wrong = entry
+                break
+    if wrong is not None:
+        raise Unreadable("damaged", f"The index of {shp.name} has a wrong place for shape {wrong + 1:,}.", _REPAIR)
 
 
 def _check_end(shp: Path, shapes: int, reach: int) -> None:
