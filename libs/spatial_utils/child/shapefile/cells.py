@@ -56,8 +56,18 @@ class Cells:
         self._layout, self._next = layout_of(self._file), first
         if len(self._layout.fields) != len(self._types):
             raise self._disagreement()
-        for batch in batches:
+        following = iter(batches)
+        while (batch := self._read(following)) is not None:
             yield self._checked(batch)
+
+    def _read(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        try:
+            return next(batches, None)
+        except Unreadable as error:
+            if error.code == "value_lost":  # GDAL says it itself, but not where
+                while self._next < self._layout.rows:
+                    self._check_all(*self._undeleted(self._layout.rows))
+            raise
 
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         blanks: dict[int, list[pa.Array]] = {index: [] for index, type_ in enumerate(self._types) if type_ == LOGICAL}
@@ -65,10 +75,10 @@ class Cells:
         while rows:
             records, numbers = self._undeleted(rows)
             rows -= len(records)
-            for index, (field, type_) in enumerate(zip(self._layout.fields, self._types, strict=True)):
-                self._check(records, numbers, field, type_, self._names[index])
-                if index in blanks:
-                    blanks[index].append(_blank(pc.binary_slice(records, field.begin, field.end)))
+            self._check_all(records, numbers)
+            for index, masks in blanks.items():
+                field = self._layout.fields[index]
+                masks.append(_blank(pc.binary_slice(records, field.begin, field.end)))
         columns = batch.columns
         for index, masks in blanks.items():
             columns[index] = pc.if_else(pa.concat_arrays(masks), pa.scalar(None, LOGICAL), columns[index])
@@ -85,6 +95,10 @@ class Cells:
         records = pa.Array.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(data)])
         kept = pc.indices_nonzero(pc.not_equal(pc.binary_slice(records, 0, 1), _DELETED))
         return (records if len(kept) == rows else records.take(kept)), pc.add(kept.cast(pa.int64()), first)
+
+    def _check_all(self, records: pa.Array, numbers: pa.Array) -> None:
+        for field, type_, name in zip(self._layout.fields, self._types, self._names, strict=True):
+            self._check(records, numbers, field, type_, name)
 
     def _check(self, records: pa.Array, numbers: pa.Array, field: Field, type_: pa.DataType, name: str) -> None:
         if type_ == pa.string():
@@ -123,7 +137,7 @@ def _blank(cells: pa.FixedSizeBinaryArray) -> pa.BooleanArray:
 
 
 def _loss(cell: bytes, field: Field, type_: pa.DataType) -> str | None:
-    """What is lost when GDAL reads a cell as a type; None if it is nothing, or what GDAL complains about itself."""
+    """What is lost when GDAL reads a cell as a type, or None."""
     text, _, behind = cell.partition(b"\0")
     if behind.strip(b" \0"):
         return "has something behind a NUL character, where values end"
@@ -131,16 +145,16 @@ def _loss(cell: bytes, field: Field, type_: pa.DataType) -> str | None:
 
 
 def _loss_of_integer(text: bytes, _: Field) -> str | None:
-    return None if _INTEGER.fullmatch(text) or _NO_NUMBER.fullmatch(text) else "is no whole number, as its width promises"
+    return None if _INTEGER.fullmatch(text) or _NO_NUMBER.fullmatch(text) else "is no whole number"
 
 
 def _loss_of_number(text: bytes, field: Field) -> str | None:
-    if text.startswith(b"*"):
-        return None if _NO_NUMBER.fullmatch(text) else "is no number"
+    if _NO_NUMBER.fullmatch(text):
+        return None
     try:
         number = float(text)
     except ValueError:
-        return None  # GDAL says so
+        return None if b"#" in text else "is no number"  # what Microsoft's library writes for infinite ones is left to GDAL
     if math.isinf(number) and b"n" not in text.lower():
         return "is larger than a 64-bit floating-point number can be"
     # what programs print that count in doubles is none's loss
