@@ -53,6 +53,7 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
     if request.driver == parts.DRIVER:
         parts.check(path)
         options.append("ENCODING=")  # decoded here, strictly
+        options.append("ADJUST_GEOM_TYPE=ALL_SHAPES")  # not the first one alone tells whether any has measures, which are counted
         if parts.has_wide_integers(path):
             options.append("ADJUST_TYPE=YES")  # looks whether every value is a 64-bit integer
     elif request.driver == mapinfo.DRIVER and request.encoding:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 Ring = Sequence[tuple[float, float]]
 Field = tuple[str, int, int]
-"""Type (``C``, ``N``, ``F``, ``D``, ``L``), width and decimals."""
+"""Type (``C``, ``N``, ``F``, ``D``, ``L`` and others), width and decimals; text may be wider than 255 as FoxPro has it."""
 POINT, LINE, POLYGON = 1, 3, 5
 NULL_SHAPE = struct.pack("<i", 0)
 
@@ -56,7 +56,7 @@ def write_table(path: Path, fields: Sequence[Field], rows: Sequence[Sequence[byt
     size = 1 + sum(width for _, width, _ in fields)
     content = bytearray(struct.pack("<BBBBIHH20x", 3, 124, 1, 1, len(rows), 33 + 32 * len(fields), size))
     for number, (kind, width, decimals) in enumerate(fields):
-        content += struct.pack("<11sc4xBB14x", f"f{number}".encode(), kind.encode(), width, decimals)
+        content += struct.pack("<11sc4xBB14x", f"f{number}".encode(), kind.encode(), width & 255, decimals | width >> 8)
     content += b"\r"
     for number, row in enumerate(rows):
         content += b"*" if number in deleted else b" "

@@ -5,22 +5,28 @@ features without geometry.
 """
 
 import array
-import operator
 import os
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from libs.spatial_utils.child.gdal import Gdal
+from libs.spatial_utils.child.shapefile.layout import check_table, layout_of, truncated
 from libs.spatial_utils.child.source import Notes, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
 DRIVER = "ESRI Shapefile"
 HEADER_BYTES = 100
 INDEX_ENTRY_BYTES = 8
-FIELD_BYTES = 32
 _INTEGER_DIGITS = 18
 _CHUNK_RECORDS = 65_536
+_RECORD_HEADER_WORDS, _RECORD_BYTES = 4, 12
+"""A record of a shape: its header; with the shape's type, the least that it has."""
+_REPAIR = "Open and save the Shapefile with the program that made it, or upload its files again."
 
 
 class Odd(Exception):  # noqa: N818 - what they are
@@ -28,25 +34,18 @@ class Odd(Exception):  # noqa: N818 - what they are
 
 
 def check(path: Path) -> None:
-    """Check that the parts of a Shapefile, or a ``.dbf`` alone, are whole and agree on the number of records.
+    """Check that the parts of a Shapefile, or a ``.dbf`` alone, are whole, agree on the records, and can be read without loss.
 
     Raises:
-        Unreadable: ``truncated`` or ``count_mismatch``.
+        Unreadable: ``truncated``, ``count_mismatch``, ``damaged`` or ``unsupported_field``.
     """
     table = part(path, ".dbf")
-    records = _check_table(table) if table is not None else None
+    records = check_table(table) if table is not None else None
     index = part(path, ".shx")
     if path.suffix.lower() == ".dbf" or index is None:
         return
-    exact = _check_length(path)
-    _check_length(index)
-    entries = array.array("i")
-    with index.open("rb") as file:
-        file.seek(HEADER_BYTES)
-        content = file.read()
-    entries.frombytes(content[: len(content) // INDEX_ENTRY_BYTES * INDEX_ENTRY_BYTES])
-    if sys.byteorder == "little":
-        entries.byteswap()
+    exact = _length(path) == path.stat().st_size
+    entries = _entries(index)
     shapes = len(entries) // 2
     if records is not None and records != shapes:
         raise Unreadable(
@@ -54,11 +53,22 @@ def check(path: Path) -> None:
             f"{path.name} has {shapes:,} shapes, but {table.name if table else ''} has {records:,} records.",
             "Upload the files of one and the same Shapefile again.",
         )
-    # In words of 16 bits: where a shape begins, and how long it is after its own header of 4 words.
-    reach = max(map(operator.add, entries[::2], entries[1::2]), default=0) * 2 + 8
+    # In words of 16 bits: where a shape begins, and where it ends, its own header of 4 words included.
+    begins, lengths = integers(entries[::2]), integers(entries[1::2])
+    ends = pc.add(pc.add(begins.cast(pa.int64()), lengths), _RECORD_HEADER_WORDS)
+    reach = (pc.max(ends).as_py() or HEADER_BYTES // 2) * 2
     # Some writers leave out the optional measures and still count them in the index: then the file ends where its header says.
-    if shapes and reach > path.stat().st_size and not exact:
-        raise _truncated(path, path.stat().st_size, reach)
+    if reach > path.stat().st_size and not exact:
+        raise truncated(path, path.stat().st_size, reach)
+    jumps = pc.indices_nonzero(pc.not_equal(begins[1:], ends[:-1])).to_pylist()
+    if jumps:
+        _check_places(path, begins, lengths, [0, *(jump + 1 for jump in jumps)])
+    _check_end(path, shapes, reach)
+
+
+def integers(numbers: "array.array[int]") -> pa.Int32Array:
+    """Numbers of an index."""
+    return pa.Array.from_buffers(pa.int32(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def decoder(gdal: Gdal, layer: int, encoding: str | None, notes: Notes) -> Decoder:
@@ -83,12 +93,8 @@ def has_wide_integers(path: Path) -> bool:
     table = part(path, ".dbf")
     if table is None:
         return False
-    with table.open("rb") as file:
-        (length,) = struct.unpack("<8xH", file.read(10))
-        file.seek(FIELD_BYTES)
-        fields = file.read(max(length - FIELD_BYTES, 0))
-    found = (fields[at : at + FIELD_BYTES] for at in range(0, len(fields) - FIELD_BYTES + 1, FIELD_BYTES))
-    return any(field[11:12] in b"NF" and field[16] > _INTEGER_DIGITS and field[17] == 0 for field in found if field[:1] != b"\r")
+    fields = layout_of(table).fields
+    return any(field.whole and field.end - field.begin > _INTEGER_DIGITS for field in fields)
 
 
 def deleted_records(path: Path) -> int:
@@ -126,35 +132,63 @@ def bytes_at(path: Path, position: int, size: int) -> bytes:
     return found
 
 
-def _check_length(path: Path) -> bool:
-    """The header says how long the file is, in words of 16 bits. Whether it is exactly that long."""
+def _check_places(shp: Path, begins: pa.Int32Array, lengths: pa.Int32Array, suspects: Sequence[int]) -> None:
+    """Look where an index leads that does not go from one shape to the next: GDAL reads whatever stands there.
+
+    Two entries with one place miss a shape. A place is none where neither the number nor the length of a shape stands; one of
+    them alone is no proof: programs that sort or prune the index leave the numbers, others count measures that they leave out.
+    """
+    counted = pc.value_counts(begins)
+    twice = counted.field(0).filter(pc.greater(counted.field(1), 1))
+    wrong = pc.index(begins, twice[0]).as_py() if len(twice) else None
+    with shp.open("rb", buffering=0) as file:
+        for entry in suspects if wrong is None else ():
+            place = begins[entry].as_py() * 2
+            header = os.pread(file.fileno(), 8, place) if place > 0 else b""
+            number, length = struct.unpack(">ii", header.rjust(8, b"\xff"))
+            if not (1 <= number <= len(begins) or number == entry) and length != lengths[entry].as_py():
+                wrong = entry
+                break
+    if wrong is not None:
+        raise Unreadable("damaged", f"The index of {shp.name} has a wrong place for shape {wrong + 1:,}.", _REPAIR)
+
+
+def _check_end(shp: Path, shapes: int, reach: int) -> None:
+    """Behind the last shape that the index knows, no further one may stand."""
+    with shp.open("rb") as file:
+        (kind,) = struct.unpack("<32xi64x", file.read(HEADER_BYTES))
+        file.seek(reach)
+        following = file.read(_RECORD_BYTES)
+    if len(following) < _RECORD_BYTES:
+        return
+    number, words, type_ = *struct.unpack(">ii", following[:8]), *struct.unpack("<i", following[8:])
+    if number in {shapes, shapes + 1} and words > 1 and type_ in {0, kind} and reach + 8 + words * 2 <= shp.stat().st_size:
+        raise Unreadable(
+            "damaged",
+            f"The index of {shp.name} has {shapes:,} shapes, but behind them stand further ones.",
+            _REPAIR,
+        )
+
+
+def _entries(index: Path) -> "array.array[int]":
+    """The entries of an index, as many as it says that it has: places and lengths by turns."""
+    count = max(_length(index) - HEADER_BYTES, 0) // INDEX_ENTRY_BYTES
+    with index.open("rb") as file:
+        file.seek(HEADER_BYTES)
+        entries = array.array("i", file.read(count * INDEX_ENTRY_BYTES))
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return entries
+
+
+def _length(path: Path) -> int:
+    """How long a file is by its header, which counts in words of 16 bits; it has to be that long at least."""
     size = path.stat().st_size
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES:
-        raise _truncated(path, size, HEADER_BYTES)
+        raise truncated(path, size, HEADER_BYTES)
     (words,) = struct.unpack(">24xI72x", header)
     if size < words * 2:
-        raise _truncated(path, size, words * 2)
-    return bool(size == words * 2)
-
-
-def _check_table(path: Path) -> int:
-    """Number of records of a ``.dbf`` that has room for them all."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-    if len(head) < 12:  # noqa: PLR2004 - up to the size of a record
-        raise _truncated(path, size, 12)
-    count, header, record = struct.unpack("<4xIHH", head)
-    if size < header + count * record:
-        raise _truncated(path, size, header + count * record)
-    return int(count)
-
-
-def _truncated(path: Path, size: int, expected: int) -> Unreadable:
-    return Unreadable(
-        "truncated",
-        f"{path.name} has {size:,} bytes where at least {expected:,} are expected: its end is missing.",
-        "Upload the file again; if it is like this at its source, repair it there.",
-    )
+        raise truncated(path, size, words * 2)
+    return int(words) * 2

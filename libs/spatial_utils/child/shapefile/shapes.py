@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.child.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, Odd, bytes_at, part
+from libs.spatial_utils.child.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, Odd, bytes_at, integers, part
 from libs.spatial_utils.child.source import BATCH_BYTES
 from libs.spatial_utils.child.wkb import number_at
 
@@ -73,7 +73,7 @@ class Shapes:
         begins, begin = entries[::2], entries[0]
         if begins[-1] - begin > _MOST_WORDS:
             rows = max(1, bisect_right(begins, begin + _MOST_WORDS) - 1)
-        places, lengths = _integers(begins[:rows]), _integers(entries[1 : 2 * rows : 2])
+        places, lengths = integers(begins[:rows]), integers(entries[1 : 2 * rows : 2])
         bounds = pa.concat_arrays([places[:1], pc.add(places, pc.add(lengths, _HEADER_WORDS))])
         words = bounds[-1].as_py() - begin
         rising = pc.all(pc.greater(bounds[1:], bounds[:-1])).as_py()
@@ -111,7 +111,3 @@ def _points(shapes: pa.BinaryArray) -> tuple[pa.Array, list[pa.Array]]:
     position = pc.if_else(whole, pc.binary_slice(shapes, 4, 4 + _POSITION_BYTES), bytes(_POSITION_BYTES))
     axes = [pc.binary_slice(position, at, at + 8).cast(pa.binary(8)).view(pa.float64()) for at in (0, 8)]
     return pc.and_(whole, pc.and_(*map(pc.is_finite, axes))), [position]
-
-
-def _integers(numbers: "array[int]") -> pa.Int32Array:
-    return pa.Array.from_buffers(pa.int32(), len(numbers), [None, pa.py_buffer(numbers)])

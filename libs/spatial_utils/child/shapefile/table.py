@@ -1,36 +1,35 @@
 """Attributes of a ``.dbf`` as Arrow columns, a window at a time: every value has its place, and most are spelled in one way.
 
-The layout is that of dBASE III. What an empty value is, and where text ends, is as GDAL has it.
+The layout is that of dBASE III. What an empty value is, and where text ends, is as GDAL has it; but a blank logical is null.
 """
 
 import datetime as dt
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.child.shapefile.parts import FIELD_BYTES, Odd, bytes_at, part
-from libs.spatial_utils.child.source import BATCH_BYTES, BATCH_ROWS
+from libs.spatial_utils.child.shapefile.layout import NUMBERS, Field, layout_of
+from libs.spatial_utils.child.shapefile.parts import Odd, bytes_at, part
+from libs.spatial_utils.child.source import BATCH_ROWS
 
-_NUMBERS = (b"N", b"F")
-_KINDS = {pa.string(): (b"C",), pa.int32(): _NUMBERS, pa.int64(): _NUMBERS, pa.float64(): _NUMBERS, pa.date32(): (b"D",)}
+LOGICAL = pa.bool_()
+_KINDS = {
+    pa.string(): (b"C",),
+    pa.int32(): NUMBERS,
+    pa.int64(): NUMBERS,
+    pa.float64(): NUMBERS,
+    pa.date32(): (b"D",),
+    LOGICAL: (b"L",),
+}
 """Which fields are read here, by the types of the columns that GDAL makes of them."""
-_LAST_FIELD = b"\r"
 _NULL = pa.scalar(None, pa.string())
-_NO_DATE, _NO_NUMBER = "00000000", "*"
+_NO_DATE, _NO_NUMBER, _NO_LOGICAL = "00000000", "*", "?"
+_TRUE, _FALSE = pa.array([*"TtYy"]), pa.array([*"FfNn"])
 _FIRST_DATE = pa.scalar(dt.date(1, 1, 1))
-
-
-@dataclass(frozen=True)
-class _Field:
-    """Where values of a column stand in a record."""
-
-    begin: int
-    end: int
-    type: pa.DataType
+EXACT = 2**53
+"""Up to this, every integer is a double."""
 
 
 class Table:
@@ -52,21 +51,14 @@ class Table:
         dbf = part(path, ".dbf")
         if dbf is None:
             raise Odd("no table")
-        self._file = dbf
-        self.rows, self._begin, self._size = struct.unpack("<4xIHH", bytes_at(dbf, 0, 12))
-        fields = bytes_at(dbf, FIELD_BYTES, max(self._begin - FIELD_BYTES, 0))
-        found = [fields[at : at + FIELD_BYTES] for at in range(0, len(fields), FIELD_BYTES)]
-        found = found[: next((number for number, field in enumerate(found) if field[:1] == _LAST_FIELD), len(found))]
-        self._fields: list[_Field] = []
-        end = 1  # behind the mark of a record that is deleted
-        for field, type_ in zip(found, types, strict=False):
-            if field[11:12] not in _KINDS.get(type_, ()):
-                raise Odd(f"{field[11:12]!r} as {type_}")
-            self._fields.append(_Field(end, end + field[16], type_))
-            end = self._fields[-1].end
-        if len(found) != len(types) or end != self._size:
+        self._file, self._types, self._layout = dbf, types, layout_of(dbf)
+        fields = self._layout.fields
+        if len(fields) != len(types) or (fields[-1].end if fields else 1) != self._layout.size:
             raise Odd("other fields than GDAL finds")
-        self.rows_at_once = max(1, min(BATCH_ROWS, BATCH_BYTES // self._size))
+        for field, type_ in zip(fields, types, strict=True):
+            if field.kind not in _KINDS.get(type_, ()):
+                raise Odd(f"{field.kind!r} as {type_}")
+        self.rows, self.rows_at_once = self._layout.rows, min(BATCH_ROWS, self._layout.rows_in_memory)
 
     def window(self, first: int, rows: int) -> list[pa.Array]:
         """The columns of some records.
@@ -74,33 +66,48 @@ class Table:
         Raises:
             Odd: when one is deleted, or a value is spelled as it usually is not.
         """
-        data = bytes_at(self._file, self._begin + first * self._size, rows * self._size)
-        if b"\0" in data or data[:: self._size].strip(b" "):
+        size = self._layout.size
+        data = bytes_at(self._file, self._layout.begin + first * size, rows * size)
+        if b"\0" in data or data[::size].strip(b" "):
             raise Odd("NUL characters, or records that are deleted")
-        records = pa.Array.from_buffers(pa.binary(self._size), rows, [None, pa.py_buffer(data)])
-        try:
-            return [_column(pc.binary_slice(records, field.begin, field.end), field.type) for field in self._fields]
-        except pa.ArrowInvalid as error:
-            raise Odd(str(error)) from error
+        records = pa.Array.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(data)])
+        return [column(records, field, type_) for field, type_ in zip(self._layout.fields, self._types, strict=True)]
 
 
-def _column(cells: pa.FixedSizeBinaryArray, type_: pa.DataType) -> pa.Array:
-    """Values, null where a cell is blank.
+def column(records: pa.FixedSizeBinaryArray, field: Field, type_: pa.DataType) -> pa.Array:
+    """The values of a field, null where a cell is blank.
 
     Raises:
-        Odd, pa.ArrowInvalid: for another spelling.
+        Odd: for another spelling than the usual one.
     """
+    try:
+        return _values(pc.binary_slice(records, field.begin, field.end), field, type_)
+    except pa.ArrowInvalid as error:
+        raise Odd(str(error)) from error
+
+
+def _values(cells: pa.FixedSizeBinaryArray, field: Field, type_: pa.DataType) -> pa.Array:
     text = pc.ascii_trim(cells.cast(pa.binary()).view(pa.string()), " ")
     values = pc.if_else(pc.equal(pc.binary_length(text), 0), _NULL, text)
     if type_ == pa.string():
         return values
     if type_ == pa.date32():
         return _dates(values)
-    values = pc.if_else(pc.starts_with(values, _NO_NUMBER), _NULL, values)
+    return _logicals(values) if type_ == LOGICAL else _numbers(values, field, type_)
+
+
+def _numbers(values: pa.StringArray, field: Field, type_: pa.DataType) -> pa.Array:
+    overflown = pc.starts_with(values, _NO_NUMBER)
+    if pc.any(overflown).as_py():
+        if pc.any(pc.match_substring_regex(values.filter(overflown), "[^*]")).as_py():
+            raise Odd("more than the mark of a number that is too large")
+        values = pc.if_else(overflown, _NULL, values)
     if type_ == pa.float64():
         numbers = values.cast(type_)
         if pc.any(pc.invert(pc.is_finite(numbers))).as_py():
             raise Odd("a number that is none")
+        if field.whole and (pc.max(pc.abs(numbers)).as_py() or 0) >= EXACT:
+            raise Odd("integers that may be rounded")
         return numbers
     if any(pc.any(pc.match_substring(values, sign)).as_py() for sign in "xX"):
         raise Odd("hexadecimal digits")
@@ -114,3 +121,11 @@ def _dates(values: pa.StringArray) -> pa.Date32Array:
     if pc.any(pc.or_(pc.less(dates, _FIRST_DATE), pc.not_equal(pc.binary_length(values), 8))).as_py():
         raise Odd("a date with more than year, month and day, or before all")
     return dates
+
+
+def _logicals(values: pa.StringArray) -> pa.BooleanArray:
+    values = pc.if_else(pc.equal(values, _NO_LOGICAL), _NULL, values)
+    true, known = pc.is_in(values, _TRUE), pc.is_valid(values)
+    if pc.any(pc.and_(known, pc.invert(pc.or_(true, pc.is_in(values, _FALSE))))).as_py():
+        raise Odd("neither true nor false")
+    return pc.if_else(known, true, pa.scalar(None, LOGICAL))
