@@ -1,6 +1,6 @@
 """The entry of ``spatial-etl``: its commands, and what an expected error looks like.
 
-Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a service cannot be reached.
+Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong, or a service cannot be reached.
 """
 
 import gc
@@ -111,7 +111,10 @@ def _explained(error: Exception) -> int:
         return UNREACHABLE
     if isinstance(error, ValidationError) and error.title == "Settings":
         for details in error.errors(include_url=False):
-            name = str(details["loc"][0]).upper()
-            typer.echo(f"The setting {name} is wrong: {details['msg']} (it is {details['input']!r}).", err=True)
-        return USAGE
+            wrong = f"wrong: {details['msg'].removeprefix('Value error, ')}"
+            if details["loc"]:
+                typer.echo(f"The setting {str(details['loc'][0]).upper()} is {wrong} (it is {details['input']!r}).", err=True)
+            else:  # of several that do not go together; the input would be all of them, the secrets, too
+                typer.echo(f"The settings are {wrong}.", err=True)
+        return UNREACHABLE
     raise error

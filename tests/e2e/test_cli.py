@@ -221,9 +221,12 @@ def test_settings_say_where_they_come_from_and_hide_secrets(cli):
 
 
 def test_a_wrong_setting_is_named(cli):
-    said = cli("config", code=2, SPATIAL_ETL_MEMORY_MB="plenty").err
+    said = cli("config", code=3, SPATIAL_ETL_MEMORY_MB="plenty").err
     assert "SPATIAL_ETL_MEMORY_MB" in said
     assert "plenty" in said
+    said = cli("config", code=3, MINIO_LAKE_BUCKET="landing-zone", MINIO_ROOT_PASSWORD="hunter2").err
+    assert said.startswith("The settings are wrong: MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both 'landing-zone'")
+    assert "hunter2" not in said
 
 
 def test_a_home_that_cannot_be_is_unreachable(cli, points):
