@@ -173,6 +173,14 @@ def test_versions_count_up(platform: Any, geojson: Callable) -> None:
 # Columns
 
 
+def test_a_column_whose_name_no_sql_can_spell_is_renamed_and_recorded(platform: Any, tmp_path: Path) -> None:
+    frame = geopandas.GeoDataFrame({"a\0b": [1]}, geometry=[shapely.Point(1, 2)], crs="EPSG:4326")
+    frame.to_parquet(tmp_path / "a.parquet")
+    report = platform.ingest("b1", platform.entry(platform.put("in/a.parquet", tmp_path / "a.parquet")))
+    assert report.datasets[0].changes.renamed == {"a\0b": "a_b"}
+    assert platform.read("a").column("a_b").to_pylist() == [1]
+
+
 def test_columns_that_collide_are_renamed_and_recorded(platform: Any) -> None:
     properties = {"geom": 1, "bbox": "b", "ID": 2, "id": 3, "_etl_row": 4, "Geom": 5, "fine": 6}
     feature = {"type": "Feature", "properties": properties, "geometry": {"type": "Point", "coordinates": [1, 2]}}
