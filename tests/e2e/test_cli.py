@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -284,6 +285,28 @@ def test_a_layer_name_cannot_steer_the_terminal(cli, points):
     evil.write_text(json.dumps(content), encoding="utf-8")
     cli("ingest", evil, "--dataset-id", "evil")
     assert "\x1b" not in cli("lineage", "evil").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "code", "said"),
+    [
+        ("datasets", ">&-", 0, ""),
+        ("datasets", "<&- >&- 2>&-", 0, ""),
+        ("show alpha.points --json", ">&-", 0, ""),
+        ("datasets", ">/dev/full", 3, "The standard output cannot be written: No space left on device."),
+        ("recipes --json", ">/dev/full", 3, "The standard output cannot be written: No space left on device."),
+        ("recipes --json", "| true", 1, ""),
+        ("recipes clip --sql postgis", "| true", 1, ""),
+        ("status frist", ">&-", 2, "Did you mean 'first'?"),
+    ],
+)
+def test_an_output_that_is_not_there_is_no_fault_of_the_program(stocked, arguments, redirected, code, said):
+    line = f"set -o pipefail; {shlex.join(map(str, stocked.command))} {arguments} {redirected}"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=stocked.folder, env=stocked.environment, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert (done.returncode, said in done.stderr) == (code, True)
 
 
 def test_help_waits_for_nothing_heavy(cli):
