@@ -159,6 +159,28 @@ def test_a_wrong_option_is_rejected_before_anything_is_uploaded(cli, points):
     assert not list((cli.home / "landing-zone").glob("points*"))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--batch-id", ""], "batch_id: bad_identifier"),
+        (["--uploader", ""], "uploader: empty"),
+        (["--x", "lon"], "files[0].options: bad_options"),
+        (["--project", ""], "metadata.project: project_not_used"),
+        (["--x", "lon", "--y", "lat", "--delimiter", ";"], "files[0].options: options_ignored"),
+    ],
+)
+def test_no_option_is_ignored_silently(cli, points, options, said):
+    wrong = said.endswith(("identifier", "empty", "bad_options"))
+    report = cli("ingest", points, *options, "--json", code=int(wrong)).json
+    told = report["problems" if wrong else "warnings"]
+    assert said in [f"{problem['where']}: {problem['code']}" for problem in told]
+
+
+def test_options_of_a_csv_say_nothing_of_the_files_beside_it(cli, points):
+    given = "--x", "easting", "--y", "northing"
+    assert cli("ingest", DEMO / "trees.csv", points, *given, "--crs", "EPSG:4326", "--json").json["warnings"] == []
+
+
 def test_the_name_of_a_batch_is_not_taken_twice(cli, points):
     cli("ingest", points, "--batch-id", "b1")
     before = (cli.home / "landing-zone/b1/points.geojson").stat().st_ino

@@ -116,6 +116,13 @@ def test_a_name_for_a_batch_of_several_datasets_is_not_ignored_silently(platform
     assert [(warning.code, warning.where) for warning in report.warnings] == [("dataset_id_not_used", "metadata.dataset_id")]
 
 
+@pytest.mark.parametrize("project", ["", "!!!"])
+def test_a_project_that_begins_no_name_is_not_ignored_silently(project: str, platform: Any, geojson: Callable) -> None:
+    report = platform.ingest("b1", platform.entry(platform.put("in/a.geojson", geojson())), metadata={"project": project})
+    assert [each.dataset_id for each in report.datasets] == ["a"]
+    assert [(warning.code, warning.where) for warning in report.warnings] == [("project_not_used", "metadata.project")]
+
+
 def test_files_of_one_id_are_appended_in_order(platform: Any, geojson: Callable) -> None:
     files = [platform.entry(platform.put(f"in/{name}.geojson", geojson(2, part=name)), dataset_id="all") for name in "abc"]
     other = platform.entry(platform.put("in/other.geojson", geojson(1)))
