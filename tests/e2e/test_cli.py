@@ -181,6 +181,20 @@ def test_options_of_a_csv_say_nothing_of_the_files_beside_it(cli, points):
     assert cli("ingest", DEMO / "trees.csv", points, *given, "--crs", "EPSG:4326", "--json").json["warnings"] == []
 
 
+def test_what_lies_among_the_manifests_and_is_none_is_told(cli):
+    for key in ("sub/b.json", "c.txt"):
+        path = cli.home / "landing-zone" / "manifests" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    said = cli("process")
+    assert "Nothing is waiting" in said.out
+    for key in ("sub/b.json", "c.txt"):
+        assert f"s3://landing-zone/manifests/{key} is not processed: a manifest is manifests/<batch_id>.json" in said.err
+    checks = {check["name"]: check for check in cli("doctor", "--json").json}
+    assert checks["Landing"]["verdict"] == "weak"
+    assert "2 files among the manifests that are none: manifests/c.txt, manifests/sub/b.json" in checks["Landing"]["found"]
+
+
 def test_the_name_of_a_batch_is_not_taken_twice(cli, points):
     cli("ingest", points, "--batch-id", "b1")
     before = (cli.home / "landing-zone/b1/points.geojson").stat().st_ino
