@@ -2,25 +2,37 @@
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = "duckdb_"
+from libs.models import ServiceUnavailable
+from libs.models.settings import SPILL
+
+_OURS = re.compile(rf"{SPILL}[0-9]+_[0-9a-f]{{8}}")
+"""What these folders are called: scratch may be a folder in which others have theirs."""
 
 
 class SpillFolder:
-    """A fresh folder that a lock marks as alive: the kernel frees it when the process ends."""
+    """A fresh folder that a lock marks as alive: the kernel frees it when the process ends.
+
+    Raises:
+        ServiceUnavailable: when it cannot be made.
+    """
 
     def __init__(self, scratch: Path) -> None:
-        scratch.mkdir(parents=True, exist_ok=True)
-        self.path = scratch / f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
-        with _no_one_else(scratch):
-            self.path.mkdir()
-            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path = scratch / f"{SPILL}{os.getpid()}_{secrets.token_hex(4)}"
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)
+            with _no_one_else(scratch):
+                self.path.mkdir()
+                self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ServiceUnavailable(f"the folder {scratch}", f"{error.strerror}.", "SPATIAL_ETL_SCRATCH") from error
 
     def remove(self) -> None:
         """Remove the folder and what is in it."""
@@ -33,7 +45,7 @@ def abandoned(scratch: Path) -> list[str]:
     if not scratch.is_dir():
         return []
     with _no_one_else(scratch):
-        return [folder.name for folder in sorted(scratch.glob(f"{_PREFIX}*")) if not _is_alive(folder)]
+        return [folder.name for folder in sorted(scratch.iterdir()) if _OURS.fullmatch(folder.name) and not _is_alive(folder)]
 
 
 def remove(scratch: Path, name: str) -> None:

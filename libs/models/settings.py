@@ -1,9 +1,26 @@
 """Every setting of the platform, in one place. None set: the embedded default, under ``./var``."""
 
+import os
+import re
+from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+RUNS, SPILL = "runs", "duckdb_"
+"""Names, and what names begin with, of what the platform makes in scratch, and removes when nobody works there any more."""
+
+
+def _bucket(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
+        raise ValueError("a bucket's name is 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+    return name
+
+
+_Bucket = Annotated[str, AfterValidator(_bucket)]
 
 
 class Settings(BaseSettings):
@@ -36,8 +53,8 @@ class Settings(BaseSettings):
     minio_use_ssl: bool = True
     minio_ca_file: Path | None = None
     minio_region: str = "us-east-1"
-    minio_landing_bucket: str = "landing-zone"
-    minio_lake_bucket: str = "data-lake"
+    minio_landing_bucket: _Bucket = "landing-zone"
+    minio_lake_bucket: _Bucket = "data-lake"
     mongo_connection_string: SecretStr | None = None
     mongo_database: str = "spatial_etl"
     postgres_host: str | None = None
@@ -64,3 +81,34 @@ class Settings(BaseSettings):
     def recipes(self) -> Path:
         """Folder with the user's own recipes."""
         return self.spatial_etl_recipes or self.spatial_etl_home / "recipes"
+
+    @model_validator(mode="after")
+    def _keep_apart(self) -> Self:
+        """Refuse places of which one would take for its own what lies in another: what is left in scratch, say, is removed."""
+        if self.minio_landing_bucket == self.minio_lake_bucket:
+            raise ValueError(
+                f"MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both {self.minio_lake_bucket!r}; give each a bucket of its own"
+            )
+        for (setting, place), (other, theirs) in self._overlaps():
+            raise ValueError(
+                f"the place of {setting} ({place}) lies among the files of {other} ({theirs}); give each a folder of its own"
+            )
+        return self
+
+    def _overlaps(self) -> Iterator[tuple[tuple[str, Path], tuple[str, Path]]]:
+        """Each place that lies in another, with that one: in a bucket, or in what is cleared of scratch."""
+        names = ("MINIO_LANDING_BUCKET", self.minio_landing_bucket), ("MINIO_LAKE_BUCKET", self.minio_lake_bucket)
+        buckets = [(setting, self.spatial_etl_home / name) for setting, name in names if self.minio_endpoint is None]
+        scratch = ("SPATIAL_ETL_SCRATCH", self.scratch)
+        places = [("SPATIAL_ETL_HOME", self.spatial_etl_home), ("SPATIAL_ETL_RECIPES", self.recipes), scratch, *buckets]
+        for inner, outer in permutations(places, 2):
+            parts = _parts_below(inner[1], outer[1])
+            cleared = outer is scratch and parts and (parts[0] == RUNS or parts[0].startswith(SPILL))
+            if cleared or (outer in buckets and parts is not None):
+                yield inner, outer
+
+
+def _parts_below(place: Path, folder: Path) -> tuple[str, ...] | None:
+    """The way to a place from a folder that it is, or lies in; None when it lies elsewhere."""
+    place, folder = Path(os.path.realpath(place)), Path(os.path.realpath(folder))
+    return place.relative_to(folder).parts if place.is_relative_to(folder) else None

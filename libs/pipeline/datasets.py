@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pyarrow as pa
 
 from libs.compute.batching import read_ahead
 from libs.compute.engine import Processed, Source, Table, Workspace
 from libs.models import BBox, Changes, FileSpec, InputLayer, Manifest, Problem, Rejected
-from libs.pipeline.naming import dataset_id, lake_columns
+from libs.pipeline.naming import dataset_id, lake_columns, slug
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils import geoparquet
@@ -90,6 +91,9 @@ class DatasetMaker:
         named = self._manifest.metadata.get("dataset_id")
         if named is not None and named not in self._finished:
             self.warnings.append(_name_not_used(named))
+        project = self._manifest.metadata.get("project")
+        if project is not None and not slug(str(project)):
+            self.warnings.append(_project_not_used(project))
         return self.made
 
     def _read_file(self, index: int, spec: FileSpec, workspace: Workspace) -> None:
@@ -216,6 +220,15 @@ def _name_not_used(dataset_id: str) -> Problem:
         where="metadata.dataset_id",
         message=f"No dataset was named {dataset_id!r}: the batch makes more than one, or its files name theirs.",
         remedy="Give each file a 'dataset_id' of its own, or all of them this one, to append them.",
+    )
+
+
+def _project_not_used(project: Any) -> Problem:
+    return Problem(
+        code="project_not_used",
+        where="metadata.project",
+        message=f"The project {project!r} begins no dataset's name: it has no letter or digit.",
+        remedy="Write it with letters or digits, or leave it out.",
     )
 
 

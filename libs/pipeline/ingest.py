@@ -6,6 +6,7 @@ Stage and make in scratch; reserve and place in the lake; then one insert, the o
 import errno
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 
@@ -50,8 +51,9 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
     if unknown:
         attempt.warnings.append(_unknown_intent(manifest.intent, recipe))
     stop: BaseException | None = None
-    with Lease(stack.ledger, run) as lease, run_folder(stack.scratch, run.id) as scratch:
+    with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
+            scratch = kept.enter_context(run_folder(stack.scratch, run.id))
             outcome = attempt.succeed(scratch, lease)
         except Rejected as rejection:
             outcome = attempt.outcome(Decision.REJECTED, rejection.problems)

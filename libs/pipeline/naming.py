@@ -48,20 +48,21 @@ def dataset_id(manifest: Manifest, spec: FileSpec, layer: str, *, only_layer: bo
 
 
 def lake_columns(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The columns' names in the lake, and what had to be renamed.
+    r"""The columns' names in the lake, and what had to be renamed.
 
     Renamed is what cannot stand beside the platform's own columns, or beside another column in a reader that ignores case:
-    ``geom``, ``bbox``, ``_etl_...``, names that differ by case alone or not at all, and empty ones.
+    ``geom``, ``bbox``, ``_etl_...``, names that differ by case alone or not at all, empty ones, and those with a NUL character,
+    which no SQL has a spelling for.
 
-    >>> lake_columns(["id", "ID", "geom", ""])
-    (['id', 'ID_1', 'geom_1', 'column_4'], {'ID': 'ID_1', 'geom': 'geom_1', '': 'column_4'})
+    >>> lake_columns(["id", "ID", "geom", "", "a\0b"])
+    (['id', 'ID_1', 'geom_1', 'column_4', 'a_b'], {'ID': 'ID_1', 'geom': 'geom_1', '': 'column_4', 'a\x00b': 'a_b'})
     """
     taken = set(RESERVED_COLUMNS)
     wanted = {name.casefold() for name in names}
     result: list[str] = []
     renamed: dict[str, str] = {}
     for position, name in enumerate(names, start=1):
-        base = name or f"column_{position}"
+        base = name.replace("\0", "_") or f"column_{position}"
         base = f"column{base}" if base.casefold().startswith(RESERVED_PREFIX) else base
         new, number = base, 0
         while new.casefold() in taken or (new != name and new.casefold() in wanted):

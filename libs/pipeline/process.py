@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from time import sleep
 
 from libs.models import Report, ServiceUnavailable
+from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Ready, finish, receive
 from libs.pipeline.software import software_versions
@@ -31,6 +32,7 @@ def process(stack: Stack, *, keys: Collection[str] | None = None, progress: Prog
     if waiting:
         stack.warm_up()
         stack.lake.store.check()
+        scratch.check(stack.scratch)
     for info in waiting:
         report = _deal_with(stack, info, progress)
         if report is not None:

@@ -2,24 +2,37 @@
 
 import fcntl
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-RUNS = "runs"
+from libs.models import ServiceUnavailable
+from libs.models.settings import RUNS
+
 _MARK = "+"
 """For the number sign of a run's id: that one, and a percent sign to quote it, mean something in SQLite's file names."""
+_OURS = re.compile(rf"\.?(?:.+{re.escape(_MARK)}[0-9]+|replay-[0-9a-f]+)", re.DOTALL)
+"""What the folder of a run is called: scratch may be a folder in which others have one called ``runs``, too."""
 
 
 @contextmanager
 def run_folder(scratch: Path, run_id: str) -> Iterator[Path]:
-    """A fresh folder for a run, removed when the context ends."""
+    """A fresh folder for a run, removed when the context ends.
+
+    Raises:
+        ServiceUnavailable: when it cannot be made.
+    """
     folder = _folder(scratch, run_id)
     unlocked = folder.with_name(f".{folder.name}")  # it gets its name when it is locked: nobody may take it for a leftover before
     for left in (folder, unlocked):
         shutil.rmtree(left, ignore_errors=True)
-    unlocked.mkdir(parents=True)
+    try:
+        unlocked.mkdir(parents=True)
+    except OSError as error:
+        raise _unavailable(scratch, error) from error
     with _lock(unlocked):
         unlocked.rename(folder)
         try:
@@ -28,9 +41,23 @@ def run_folder(scratch: Path, run_id: str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def check(scratch: Path) -> None:
+    """Make sure that runs can have their folders, before one is begun.
+
+    Raises:
+        ServiceUnavailable: when they cannot.
+    """
+    try:
+        (scratch / RUNS).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=scratch / RUNS).close()
+    except OSError as error:
+        raise _unavailable(scratch, error) from error
+
+
 def leftovers(scratch: Path) -> list[str]:
     """The runs whose folders still exist although nobody works in them."""
-    return sorted(folder.name.replace(_MARK, "#") for folder in (scratch / RUNS).glob("*") if not _is_in_use(folder))
+    found = (folder for folder in (scratch / RUNS).glob("*") if _OURS.fullmatch(folder.name))
+    return sorted(folder.name.replace(_MARK, "#") for folder in found if not _is_in_use(folder))
 
 
 def remove(scratch: Path, run_id: str) -> None:
@@ -40,6 +67,10 @@ def remove(scratch: Path, run_id: str) -> None:
 
 def _folder(scratch: Path, run_id: str) -> Path:
     return scratch / RUNS / run_id.replace("#", _MARK)
+
+
+def _unavailable(scratch: Path, error: OSError) -> ServiceUnavailable:
+    return ServiceUnavailable(f"the folder {scratch}", f"{error.strerror}.", "SPATIAL_ETL_SCRATCH")
 
 
 @contextmanager

@@ -56,11 +56,12 @@ def open_registry(settings: Settings) -> "Registry":
 
     Raises:
         Rejected: when one of these cannot be used, naming its file.
+        ServiceUnavailable: when the folder that the settings name is none.
     """
     from libs.platform.recipes import own_recipes
     from libs.transformations import Registry
 
-    return Registry(own_recipes(settings.recipes))
+    return Registry(own_recipes(settings.recipes, expected=settings.spatial_etl_recipes is not None))
 
 
 def open_engine(settings: Settings) -> "ComputeEngine":

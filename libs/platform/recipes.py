@@ -3,19 +3,40 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from libs.models import Rejected
+from libs.models import Rejected, ServiceUnavailable
 from libs.transformations import Recipe
 
 
-def own_recipes(folder: Path) -> Iterator[Recipe]:
-    """The recipes in a folder's ``*.yaml`` files, by file name; none when there is no folder.
+def own_recipes(folder: Path, *, expected: bool) -> Iterator[Recipe]:
+    """The recipes in a folder's ``*.yaml`` files, by file name.
+
+    Args:
+        folder: Where to look.
+        expected: Somebody has said that it is there; else there are none when it is not.
 
     Raises:
         Rejected: when a file holds no recipe, naming it.
+        ServiceUnavailable: when the folder cannot be listed.
     """
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise Rejected.because("recipe_not_yaml", path.name, f"It is not UTF-8: {error}.", "Save it as UTF-8.") from error
-        yield Recipe.from_yaml(text, path.name)
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".yaml")
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not expected:
+            return
+        raise ServiceUnavailable(f"the folder of recipes {folder}", f"{error.strerror}.", "SPATIAL_ETL_RECIPES") from error
+    for path in paths:
+        yield Recipe.from_yaml(_text(path), path.name)
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():  # a folder, a link to nothing, or a pipe, for whose writer reading would wait
+        raise Rejected.because(
+            "recipe_not_readable", path.name, "It is not a file.", "Put the recipe's file there, or rename it."
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        message = f"It cannot be read: {error.strerror}."
+        raise Rejected.because("recipe_not_readable", path.name, message, "Make it readable, or rename it.") from error
+    except UnicodeDecodeError as error:
+        raise Rejected.because("recipe_not_yaml", path.name, f"It is not UTF-8: {error}.", "Save it as UTF-8.") from error

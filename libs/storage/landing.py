@@ -33,6 +33,14 @@ class LandingZone:
             (info for info in self.store.list(MANIFESTS) if _MANIFEST.fullmatch(info.key)), key=lambda info: info.modified
         )
 
+    def astray(self) -> list[str]:
+        """Keys of what lies among the manifests and is taken for none by its name: in a sub-folder, or not ``*.json``."""
+        return [
+            info.key
+            for info in self.store.list(MANIFESTS)
+            if not _MANIFEST.fullmatch(info.key) and not any(part.startswith(".") for part in info.key.split("/"))
+        ]
+
     def read_manifest(self, key: str) -> bytes | None:
         """A manifest as uploaded, cut a byte after the size limit; None when it has been taken away.
 

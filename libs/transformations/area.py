@@ -44,7 +44,7 @@ class Area:
         """
         geometry = _of_wkt(value) if isinstance(value, str) else value
         kind, coordinates = geometry.get("type"), geometry.get("coordinates")
-        if kind not in {"Polygon", "MultiPolygon"} or not isinstance(coordinates, list):
+        if str(kind) not in {"Polygon", "MultiPolygon"} or not isinstance(coordinates, list):
             raise ValueError("an area is a Polygon or MultiPolygon, as a GeoJSON geometry or WKT")
         polygons = [coordinates] if kind == "Polygon" else coordinates
         if not polygons or not all(isinstance(polygon, list) and polygon for polygon in polygons):

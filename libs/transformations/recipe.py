@@ -81,12 +81,15 @@ class Recipe(Model):
             data = parse_yaml(text)
         except ValueError as error:
             raise Rejected.because("recipe_not_yaml", where, f"It is not valid YAML: {error}.", "Correct the YAML.") from error
+        remedy = "Correct the recipe: 'spatial-etl recipes' shows what others say."
+        if isinstance(data, dict) and "arguments" in data:  # a record of what was given, to be made by binding
+            raise Rejected.because("bad_recipe", f"{where}: arguments", "This key is not known here.", remedy)
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             raise Rejected(
                 Problem(code="bad_recipe", where=": ".join(filter(None, (where, ".".join(map(str, location))))),
-                        message=_sentence(line), remedy="Correct the recipe: 'spatial-etl recipes' shows what others say.")
+                        message=_sentence(line), remedy=remedy)
                 for location, message in _explained(error)
                 for line in message.splitlines()
             ) from error  # fmt: skip

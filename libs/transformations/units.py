@@ -32,7 +32,7 @@ _SIZES: dict[Unit, CrsUnit] = {
 class Length(Model):
     """A length and its unit: ``{"value": 5, "unit": "m"}``."""
 
-    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
     unit: Unit
 
     def __str__(self) -> str:

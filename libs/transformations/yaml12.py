@@ -1,6 +1,7 @@
 """YAML as version 1.2 has it, which agrees with JSON: ``no`` is a text, so is ``2024-01-31``, and no key stands twice."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -35,12 +36,29 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-# Left alone, 010 would be eight.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))  # type: ignore[arg-type]
-for _tag, _pattern, _first in (
-    ("null", r"|~|null|Null|NULL", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+def _constructor(kind: str, pattern: re.Pattern[str], value: Callable[[str], Any]) -> Callable[[_Loader, yaml.ScalarNode], Any]:
+    """Makes the value of a scalar that is of a kind, perhaps only because its tag says so."""
+
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
+        text = loader.construct_scalar(node)
+        if not pattern.fullmatch(text):
+            raise yaml.constructor.ConstructorError(None, None, f"{text!r} is no {kind}", node.start_mark)
+        return value(text)
+
+    return construct
+
+
+_CORE = "tag:yaml.org,2002:"
+# The constructors that are left: PyYAML's others fail in ways of their own at what is not what its tag says.
+_Loader.yaml_constructors = {
+    tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (f"{_CORE}str", f"{_CORE}seq", f"{_CORE}map", None)
+}
+for _kind, _pattern, _first, _value in (
+    ("null", r"|~|null|Null|NULL", ["~", "n", "N", ""], lambda _: None),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF"), lambda text: text.lower() == "true"),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789"), int),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789"), float),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+    _whole = re.compile(f"^(?:{_pattern})$")
+    _Loader.add_implicit_resolver(_CORE + _kind, _whole, _first)
+    _Loader.add_constructor(_CORE + _kind, _constructor(_kind, _whole, _value))

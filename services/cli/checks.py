@@ -126,8 +126,13 @@ def _stores(settings: "Settings") -> Iterator[Check]:
     from libs.platform import open_lake, open_landing_zone
 
     landing = open_landing_zone(settings)
-    waiting = output.count(len(landing.waiting()), "manifest")
-    yield Check("Landing", Verdict.GOOD, f"{landing.store.uri('')}, {waiting} waiting")
+    waiting, astray = output.count(len(landing.waiting()), "manifest"), landing.astray()
+    found = f"{landing.store.uri('')}, {waiting} waiting"
+    if astray:
+        others = f"{output.count(len(astray), 'file')} among the manifests that are none: {', '.join(astray[:3])}"
+        yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {output.NO_MANIFEST}")
+    else:
+        yield Check("Landing", Verdict.GOOD, found)
     lake = open_lake(settings)
     next(iter(lake.objects()), None)
     yield Check("Lake", Verdict.GOOD, lake.store.uri(""))

@@ -1,6 +1,6 @@
 """The entry of ``spatial-etl``: its commands, and what an expected error looks like.
 
-Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a service cannot be reached.
+Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong, or a service cannot be reached.
 """
 
 import gc
@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli import streams
 from services.cli.commands import admin, batches, catalog, doctor, housekeeping, ingest, recipes
 from services.cli.commands import settings as settings_command
 
@@ -74,23 +75,38 @@ def main() -> None:
     """Run the command line; expected errors become an exit code and a text that says what to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's BLAS, of which we use nothing, has threads that spin at first
     gc.set_threshold(50_000)  # imports make many objects and no garbage: looking for some at every 700th takes 0.1 s
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows a question mark instead of a traceback.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    streams.prepare()
     for argument in sys.argv[1:]:
         if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
             typer.echo(f"{argument!r} is not valid UTF-8. A file of such a name has to be renamed first.", err=True)
             sys.exit(USAGE)
     try:
+        code = _run()
+        sys.stdout.flush()
+    except streams.OutputLost as lost:
+        streams.silence()
+        code = REJECTED
+        if not lost.is_unwanted:
+            typer.echo(lost, err=True)
+            code = UNREACHABLE
+    finally:
+        gc.freeze()  # the interpreter would look for garbage among all that is left as it ends (0.1 s)
+    sys.exit(code)
+
+
+def _run() -> str | int | None:
+    """Run the command, and say what became of it by an exit code."""
+    try:
         app(prog_name="spatial-etl")
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
             typer.echo("\nInterrupted. Nothing is half done: `spatial-etl status` says where the batches stand.", err=True)
+        return ended.code
+    except streams.OutputLost:
         raise
     except Exception as error:  # noqa: BLE001 - sorted there: what is not expected is raised again
-        sys.exit(_explained(error))
-    finally:
-        gc.freeze()  # the interpreter would look for garbage among all that is left as it ends (0.1 s)
+        return _explained(error)
+    return None
 
 
 def _explained(error: Exception) -> int:
@@ -111,7 +127,10 @@ def _explained(error: Exception) -> int:
         return UNREACHABLE
     if isinstance(error, ValidationError) and error.title == "Settings":
         for details in error.errors(include_url=False):
-            name = str(details["loc"][0]).upper()
-            typer.echo(f"The setting {name} is wrong: {details['msg']} (it is {details['input']!r}).", err=True)
-        return USAGE
+            wrong = f"wrong: {details['msg'].removeprefix('Value error, ')}"
+            if details["loc"]:
+                typer.echo(f"The setting {str(details['loc'][0]).upper()} is {wrong} (it is {details['input']!r}).", err=True)
+            else:  # of several that do not go together; the input would be all of them, the secrets, too
+                typer.echo(f"The settings are {wrong}.", err=True)
+        return UNREACHABLE
     raise error

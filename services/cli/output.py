@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 160
 """Columns where there is no terminal to ask: wide enough that a table in a log keeps one line a row."""
 
+NO_MANIFEST = "a manifest is manifests/<batch_id>.json, in no sub-folder."
+"""What to know about a file that lies among the manifests and is none."""
+
 STYLES = {"success": "green", "rejected": "red", "failure": "red", "lost": "yellow", "running": "cyan", "queued": "cyan"}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from libs.ledger import BatchState
-from libs.models import Changes, DatasetReport, Report, Status
+from libs.models import Asset, Changes, DatasetReport, Report, Status
 from services.cli import output
 
 
@@ -46,7 +46,7 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
 def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
     output.line(
         output.text(f"{dataset.dataset_id}@{dataset.version}", "bold"),
-        f"  {output.count(dataset.features, 'feature')}  {types(dataset.geometry_types)}  {output.short_crs(dataset.crs)}",
+        f"  {output.count(dataset.features, 'feature')}  {geometry(dataset)}  {output.short_crs(dataset.crs)}",
         indent=2,
     )
     changed = changes(dataset.changes)
@@ -58,9 +58,9 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
         )
 
 
-def types(geometry_types: tuple[str, ...]) -> str:
-    """Geometry types in one cell; a table has none."""
-    return ", ".join(geometry_types) or "table"
+def geometry(dataset: Asset | DatasetReport) -> str:
+    """Geometry types in one cell; a table has none, and no CRS either."""
+    return ", ".join(dataset.geometry_types) or ("table" if dataset.crs is None else "no geometry")
 
 
 def changes(made: Changes) -> list[str]:

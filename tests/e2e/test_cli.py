@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -158,6 +159,42 @@ def test_a_wrong_option_is_rejected_before_anything_is_uploaded(cli, points):
     assert not list((cli.home / "landing-zone").glob("points*"))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--batch-id", ""], "batch_id: bad_identifier"),
+        (["--uploader", ""], "uploader: empty"),
+        (["--x", "lon"], "files[0].options: bad_options"),
+        (["--project", ""], "metadata.project: project_not_used"),
+        (["--x", "lon", "--y", "lat", "--delimiter", ";"], "files[0].options: options_ignored"),
+    ],
+)
+def test_no_option_is_ignored_silently(cli, points, options, said):
+    wrong = said.endswith(("identifier", "empty", "bad_options"))
+    report = cli("ingest", points, *options, "--json", code=int(wrong)).json
+    told = report["problems" if wrong else "warnings"]
+    assert said in [f"{problem['where']}: {problem['code']}" for problem in told]
+
+
+def test_options_of_a_csv_say_nothing_of_the_files_beside_it(cli, points):
+    given = "--x", "easting", "--y", "northing"
+    assert cli("ingest", DEMO / "trees.csv", points, *given, "--crs", "EPSG:4326", "--json").json["warnings"] == []
+
+
+def test_what_lies_among_the_manifests_and_is_none_is_told(cli):
+    for key in ("sub/b.json", "c.txt"):
+        path = cli.home / "landing-zone" / "manifests" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    said = cli("process")
+    assert "Nothing is waiting" in said.out
+    for key in ("sub/b.json", "c.txt"):
+        assert f"s3://landing-zone/manifests/{key} is not processed: a manifest is manifests/<batch_id>.json" in said.err
+    checks = {check["name"]: check for check in cli("doctor", "--json").json}
+    assert checks["Landing"]["verdict"] == "weak"
+    assert "2 files among the manifests that are none: manifests/c.txt, manifests/sub/b.json" in checks["Landing"]["found"]
+
+
 def test_the_name_of_a_batch_is_not_taken_twice(cli, points):
     cli("ingest", points, "--batch-id", "b1")
     before = (cli.home / "landing-zone/b1/points.geojson").stat().st_ino
@@ -221,9 +258,12 @@ def test_settings_say_where_they_come_from_and_hide_secrets(cli):
 
 
 def test_a_wrong_setting_is_named(cli):
-    said = cli("config", code=2, SPATIAL_ETL_MEMORY_MB="plenty").err
+    said = cli("config", code=3, SPATIAL_ETL_MEMORY_MB="plenty").err
     assert "SPATIAL_ETL_MEMORY_MB" in said
     assert "plenty" in said
+    said = cli("config", code=3, MINIO_LAKE_BUCKET="landing-zone", MINIO_ROOT_PASSWORD="hunter2").err
+    assert said.startswith("The settings are wrong: MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both 'landing-zone'")
+    assert "hunter2" not in said
 
 
 def test_a_home_that_cannot_be_is_unreachable(cli, points):
@@ -281,6 +321,28 @@ def test_a_layer_name_cannot_steer_the_terminal(cli, points):
     evil.write_text(json.dumps(content), encoding="utf-8")
     cli("ingest", evil, "--dataset-id", "evil")
     assert "\x1b" not in cli("lineage", "evil").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "code", "said"),
+    [
+        ("datasets", ">&-", 0, ""),
+        ("datasets", "<&- >&- 2>&-", 0, ""),
+        ("show alpha.points --json", ">&-", 0, ""),
+        ("datasets", ">/dev/full", 3, "The standard output cannot be written: No space left on device."),
+        ("recipes --json", ">/dev/full", 3, "The standard output cannot be written: No space left on device."),
+        ("recipes --json", "| true", 1, ""),
+        ("recipes clip --sql postgis", "| true", 1, ""),
+        ("status frist", ">&-", 2, "Did you mean 'first'?"),
+    ],
+)
+def test_an_output_that_is_not_there_is_no_fault_of_the_program(stocked, arguments, redirected, code, said):
+    line = f"set -o pipefail; {shlex.join(map(str, stocked.command))} {arguments} {redirected}"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=stocked.folder, env=stocked.environment, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert (done.returncode, said in done.stderr) == (code, True)
 
 
 def test_help_waits_for_nothing_heavy(cli):

@@ -94,6 +94,14 @@ def test_a_lake_in_minio_that_is_read_only(cli: Any, refused: Callable, tmp_path
         assert [report["status"] for report in cli("process", "--json").json] == ["success"]
 
 
+def test_scratch_that_cannot_be(refused: Callable, cli: Any) -> None:
+    refused({"SPATIAL_ETL_SCRATCH": "/dev/null/x"}, "SPATIAL_ETL_SCRATCH", "/dev/null/x: Not a directory")
+    assert "No batch has arrived" in cli("status").out
+    assert "the folder /dev/null/x: Not a directory.\n            → Check SPATIAL_ETL_SCRATCH." in cli("doctor", code=3).out
+    del cli.environment["SPATIAL_ETL_SCRATCH"]
+    assert [report["status"] for report in cli("process", "--json").json] == ["success"]
+
+
 def test_a_lake_that_is_read_only(cli: Any, points: Path) -> None:
     lake = cli.home / "data-lake"
     lake.mkdir(parents=True)

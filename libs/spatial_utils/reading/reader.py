@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from libs.models import FileSpec, FileType, Problem, Rejected, ServiceUnavailable
+from libs.models import CsvOptions, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
@@ -168,6 +168,8 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
         warnings = [*located.warnings]
         if spec.encoding is not None and kind.says_encoding:
             warnings.append(_encoding_ignored(kind, where))
+        if spec.options != CsvOptions() and kind.reader != "csv":
+            warnings.append(_options_ignored(kind, where))
         child = _child(_request(located, kind, spec, limits, certain=certain), limits)
         try:
             yield _opened(child, spec, where, limits, warnings)
@@ -205,6 +207,15 @@ def _encoding_ignored(kind: Format, where: str) -> Problem:
         where=f"{where}.encoding",
         message=f"'encoding' was not used: the format {kind.name} says itself how its text is encoded.",
         remedy="Leave it out.",
+    )
+
+
+def _options_ignored(kind: Format, where: str) -> Problem:
+    return Problem(
+        code="options_ignored",
+        where=f"{where}.options",
+        message=f"'options' were not used: they say how a CSV is read, and the format is {kind.name}.",
+        remedy="Leave them out, or correct the format.",
     )
 
 

@@ -48,7 +48,7 @@ def datasets(*, as_json: AsJson = False) -> None:
     """List the datasets, each with its newest version."""
     from services.cli import output
     from services.cli.place import opened_ledger
-    from services.cli.report import types
+    from services.cli.report import geometry
 
     with opened_ledger() as ledger:
         assets = list(ledger.datasets())
@@ -63,7 +63,7 @@ def datasets(*, as_json: AsJson = False) -> None:
             asset.dataset_id,
             asset.version,
             f"{asset.features:,}",
-            types(asset.geometry_types),
+            geometry(asset),
             output.short_crs(asset.crs),
             output.size(sum(file.bytes for file in asset.files)),
             output.when(asset.created_at),
@@ -78,7 +78,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
     from services.cli import output
     from services.cli.place import located, opened_ledger
-    from services.cli.report import changes, types
+    from services.cli.report import changes, geometry
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
@@ -89,7 +89,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
             ("features", f"{asset.features:,}"),
-            ("geometry", types(asset.geometry_types)),
+            ("geometry", geometry(asset)),
             ("CRS", output.short_crs(asset.crs)),
             ("extent", output.extent(asset.bbox)),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),

@@ -70,14 +70,15 @@ def ingest(
     from services.cli import intake
 
     uploads = intake.uploads(files, file_format)
-    batch_id = batch_id or intake.new_batch_id(files[0])
+    batch_id = intake.new_batch_id(files[0]) if batch_id is None else batch_id
     options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter)
-    same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding)
+    idle = {} if any(file.format.name == "CSV" for file in uploads) else options  # the report will say that they were not used
+    same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, options=idle)
     settings = Settings()
     landing = open_landing_zone(settings)
     manifest = {
         "batch_id": batch_id,
-        "uploader": uploader or intake.user(),
+        "uploader": intake.user() if uploader is None else uploader,
         "intent": intent,
         "files": [{"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **same} for file in uploads],
         "metadata": intake.given(project=project),

@@ -116,6 +116,13 @@ def test_a_name_for_a_batch_of_several_datasets_is_not_ignored_silently(platform
     assert [(warning.code, warning.where) for warning in report.warnings] == [("dataset_id_not_used", "metadata.dataset_id")]
 
 
+@pytest.mark.parametrize("project", ["", "!!!"])
+def test_a_project_that_begins_no_name_is_not_ignored_silently(project: str, platform: Any, geojson: Callable) -> None:
+    report = platform.ingest("b1", platform.entry(platform.put("in/a.geojson", geojson())), metadata={"project": project})
+    assert [each.dataset_id for each in report.datasets] == ["a"]
+    assert [(warning.code, warning.where) for warning in report.warnings] == [("project_not_used", "metadata.project")]
+
+
 def test_files_of_one_id_are_appended_in_order(platform: Any, geojson: Callable) -> None:
     files = [platform.entry(platform.put(f"in/{name}.geojson", geojson(2, part=name)), dataset_id="all") for name in "abc"]
     other = platform.entry(platform.put("in/other.geojson", geojson(1)))
@@ -171,6 +178,14 @@ def test_versions_count_up(platform: Any, geojson: Callable) -> None:
 
 
 # Columns
+
+
+def test_a_column_whose_name_no_sql_can_spell_is_renamed_and_recorded(platform: Any, tmp_path: Path) -> None:
+    frame = geopandas.GeoDataFrame({"a\0b": [1]}, geometry=[shapely.Point(1, 2)], crs="EPSG:4326")
+    frame.to_parquet(tmp_path / "a.parquet")
+    report = platform.ingest("b1", platform.entry(platform.put("in/a.parquet", tmp_path / "a.parquet")))
+    assert report.datasets[0].changes.renamed == {"a\0b": "a_b"}
+    assert platform.read("a").column("a_b").to_pylist() == [1]
 
 
 def test_columns_that_collide_are_renamed_and_recorded(platform: Any) -> None:

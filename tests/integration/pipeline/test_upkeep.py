@@ -9,7 +9,7 @@ import geopandas
 import pytest
 
 from libs.ledger import Ledger
-from libs.models import Decision, Outcome, Rejected
+from libs.models import Decision, Outcome, Rejected, ServiceUnavailable, Status
 from libs.pipeline.replay import replay
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.upkeep import gc, reconcile
@@ -232,6 +232,25 @@ def test_scratch_of_a_replay_that_was_killed_is_removed(platform: Any) -> None:
     folder.mkdir()
     assert reconcile(platform.stack).scratch == ("replay-0123456789ab",)
     assert platform.transient() == []
+
+
+def test_what_others_have_in_scratch_is_left_alone(platform: Any) -> None:
+    scratch = platform.stack.scratch
+    for theirs in (scratch / "runs" / "experiment-7", scratch / "duckdb_backup"):
+        theirs.mkdir(parents=True)
+        done = reconcile(platform.stack)
+        assert (done.scratch, done.workspaces) == ((), ())
+        assert theirs.exists()
+
+
+def test_a_run_that_gets_no_folder_is_not_left_running(platform: Any, geojson: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All was well a moment ago, when the batch was begun."""
+    platform.stack.scratch.mkdir(exist_ok=True)
+    monkeypatch.setattr("libs.pipeline.process.scratch.check", lambda scratch: (scratch / "runs").touch())
+    platform.submit("b1", platform.entry(platform.put("in/a.geojson", geojson())))
+    with pytest.raises(ServiceUnavailable, match=r"Not a directory\. Check SPATIAL_ETL_SCRATCH"):
+        platform.process()
+    assert platform.stack.ledger.batch("b1").status is Status.QUEUED
 
 
 def test_scratch_of_a_worker_that_lives_is_its_own_to_remove(platform: Any, geojson: Callable) -> None:

@@ -287,6 +287,11 @@ def test_an_encoding_that_is_not_used(read: Reader, write: Callable[..., Path], 
     assert got.table.column("text")[0].as_py() == "Zürich 0"
 
 
+def test_options_of_a_csv_that_are_not_used(read: Reader, write: Callable[..., Path], places: gpd.GeoDataFrame) -> None:
+    got = read(write(places, "a.gpkg", "GPKG"), "GPKG", options={"delimiter": ";"})
+    assert [(warning.code, warning.where) for warning in got.warnings] == [("options_ignored", "files[0].options")]
+
+
 def test_a_geopackage_of_tiles(refused: Refuser, tmp_path: Path) -> None:
     path = tmp_path / "a.gpkg"
     with sqlite3.connect(path) as database:

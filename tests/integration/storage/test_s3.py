@@ -145,7 +145,7 @@ def test_more_objects_than_a_page_are_all_listed(buckets: Buckets) -> None:
         ({"minio_root_user": None}, "MINIO_ROOT_USER", "not set"),
         ({"minio_root_password": None}, "MINIO_ROOT_PASSWORD", "not set"),
         ({"minio_lake_bucket": "not-made"}, "MINIO_LAKE_BUCKET", "no bucket 'not-made'"),
-        ({"minio_lake_bucket": "Not A Bucket"}, "MINIO_LAKE_BUCKET", "cannot be the name of a bucket"),
+        ({"minio_lake_bucket": "ab"}, "MINIO_LAKE_BUCKET", "cannot be the name of a bucket"),
         ({"minio_endpoint": "127.0.0.1:1"}, "MINIO_ENDPOINT", "nobody answers"),
         ({"minio_endpoint": "no-such-host.invalid:9000"}, "MINIO_ENDPOINT", "nobody answers"),
         ({"minio_endpoint": "http://127.0.0.1:9000"}, "MINIO_ENDPOINT", "host:port"),

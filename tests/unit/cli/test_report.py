@@ -1,3 +1,5 @@
+import pytest
+
 from libs.models import Changes, Problem, Report, Status
 from libs.models.report import DatasetReport
 from services.cli import report
@@ -27,6 +29,12 @@ def test_a_success_says_what_was_made_and_every_change(capsys):
 
 def test_what_was_not_changed_is_not_mentioned(capsys):
     assert "changed" not in shown(capsys, datasets=(DATASET.model_copy(update={"changes": Changes()}),))
+
+
+@pytest.mark.parametrize(("crs", "said"), [("EPSG:4326", "0 features  no geometry  EPSG:4326"), (None, "0 features  table  -")])
+def test_features_that_a_filter_left_none_of_are_no_table(capsys, crs, said):
+    empty = DATASET.model_copy(update={"features": 0, "geometry_types": (), "crs": crs})
+    assert said in shown(capsys, datasets=(empty,))
 
 
 def test_problems_and_warnings_say_where_what_and_what_to_do(capsys):

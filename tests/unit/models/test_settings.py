@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from libs.models.settings import Settings
 
@@ -43,3 +44,49 @@ def test_the_example_file_has_every_setting_of_a_server(tmp_path: Path) -> None:
     ]
     (tmp_path / ".env").write_text("\n".join(lines))
     assert Settings().postgres_port == 5432
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", ".hidden", "a\n", "b" * 64])
+@pytest.mark.parametrize("setting", ["MINIO_LANDING_BUCKET", "MINIO_LAKE_BUCKET"])
+def test_what_is_no_name_of_a_bucket_is_refused(setting: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(setting, name)
+    with pytest.raises(ValidationError, match=f"(?s){setting.lower()}.*a bucket's name is") as refused:
+        Settings()
+    assert refused.value.error_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"minio_landing_bucket": "x", "minio_lake_bucket": "x"}, ["MINIO_LANDING_BUCKET", "MINIO_LAKE_BUCKET"]),
+        ({"minio_landing_bucket": "x", "minio_lake_bucket": "x", "minio_endpoint": "s3:9000"}, ["MINIO_LANDING_BUCKET"]),
+        ({"minio_lake_bucket": "scratch"}, ["SPATIAL_ETL_SCRATCH", "MINIO_LAKE_BUCKET"]),
+        ({"minio_landing_bucket": "scratch"}, ["SPATIAL_ETL_SCRATCH", "MINIO_LANDING_BUCKET"]),
+        ({"minio_landing_bucket": "recipes"}, ["SPATIAL_ETL_RECIPES", "MINIO_LANDING_BUCKET"]),
+        ({"spatial_etl_scratch": "var", "minio_lake_bucket": "runs"}, ["SPATIAL_ETL_SCRATCH", "MINIO_LAKE_BUCKET"]),
+        ({"spatial_etl_scratch": "var", "minio_lake_bucket": "duckdb_lake"}, ["SPATIAL_ETL_SCRATCH", "MINIO_LAKE_BUCKET"]),
+        ({"spatial_etl_scratch": "link"}, ["SPATIAL_ETL_SCRATCH", "MINIO_LAKE_BUCKET"]),
+        ({"spatial_etl_scratch": "var/data-lake/x"}, ["SPATIAL_ETL_SCRATCH", "MINIO_LAKE_BUCKET"]),
+        ({"spatial_etl_home": "tmp/runs/x", "spatial_etl_scratch": "tmp"}, ["SPATIAL_ETL_SCRATCH", "SPATIAL_ETL_HOME"]),
+    ],
+)
+def test_places_of_which_one_takes_what_lies_in_another_for_its_own_are_refused(
+    given: dict[str, str], named: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("var/data-lake")
+    with pytest.raises(ValidationError) as refused:
+        Settings(**given)
+    assert all(setting in str(refused.value) for setting in named)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"spatial_etl_scratch": "var"},
+        {"spatial_etl_scratch": "."},
+        {"spatial_etl_recipes": "."},
+        {"minio_lake_bucket": "scratch", "minio_endpoint": "s3:9000"},
+    ],
+)
+def test_places_that_do_each_other_no_harm(given: dict[str, str]) -> None:
+    Settings(**given)

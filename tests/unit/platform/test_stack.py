@@ -1,11 +1,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from libs.models import Rejected
+from libs.models import Rejected, ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform import open_lake, open_landing_zone, open_ledger, open_registry, open_stack
 
@@ -55,7 +56,24 @@ def test_recipes_of_the_users_own(tmp_path: Path) -> None:
     assert "mine" in open_registry(settings(tmp_path)).recipes
 
 
-@pytest.mark.parametrize("content", ["name: [", "name: mine", "- a", "", "name: default\ndescription: Mine.\n", b"\xff"])
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere"), os.mkfifo], ids=["folder", "link", "pipe"])
+def test_what_is_called_as_a_recipe_and_is_no_file_is_named(make: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    make(tmp_path / "recipes/mine.yaml")
+    with pytest.raises(Rejected, match=r"mine\.yaml: It is not a file"):
+        open_registry(settings(tmp_path))
+
+
+def test_a_folder_of_recipes_that_is_none_is_named(tmp_path: Path) -> None:
+    for folder in (tmp_path / "nowhere", Path("/dev/null")):
+        with pytest.raises(ServiceUnavailable, match=f"{folder}.*Check SPATIAL_ETL_RECIPES"):
+            open_registry(settings(tmp_path, spatial_etl_recipes=folder))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["name: x\ndescription: !!bool maybe\n", "name: [", "name: mine", "- a", "", "name: default\ndescription: Mine.\n", b"\xff"],
+)
 def test_a_recipe_that_is_none_is_named_before_anything_is_opened_in_vain(content: str | bytes, tmp_path: Path) -> None:
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes/mine.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())

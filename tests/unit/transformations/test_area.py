@@ -31,6 +31,7 @@ def test_multipolygons_and_heights() -> None:
         "",
         "POINT (1 1)",
         "POLYGON EMPTY",
+        {"type": ["Polygon"], "coordinates": []},
         "POLYGON ((0 0, 1 0, 1 1))",
         "POLYGON ((0 0, 1 0, 1 1, 0 1))",
         "POLYGON ((0 0, 1 0, 1 nan, 0 0))",

@@ -141,6 +141,12 @@ def test_a_yaml_recipe_is_told_everything_that_is_wrong_with_its_steps() -> None
     assert incomplete == "Step 2: simplify.tolerance.unit: this key is missing."
 
 
+def test_what_binding_records_cannot_be_written_beforehand() -> None:
+    with pytest.raises(Rejected) as caught:
+        Recipe.from_yaml("name: mine\ndescription: d\narguments: {crs: EPSG:3857}\n", "mine.yaml")
+    assert [problem.where for problem in caught.value.problems] == ["mine.yaml: arguments"]
+
+
 @given(st.text(max_size=200))
 def test_no_text_crashes_the_reader(text: str) -> None:
     with pytest.raises(Rejected):

@@ -34,7 +34,7 @@ def test_what_cannot_be_told_is_refused(unit: Unit, crs: CrsUnit | None) -> None
         Length(value=1, unit=unit).within(crs)
 
 
-@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
-def test_lengths_are_positive_and_finite(value: float) -> None:
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5", True])
+def test_lengths_are_numbers_positive_and_finite(value: object) -> None:
     with pytest.raises(ValidationError):
         Length(value=value, unit=Unit.METRE)

@@ -28,6 +28,9 @@ from libs.transformations.yaml12 import parse_yaml
         ("", None),
         (".nan", ".nan"),
         ("'12'", "12"),
+        ("!!str 12", "12"),
+        ("!!int '12'", 12),
+        ("!!bool True", True),
         ("{$param: crs}", {"$param": "crs"}),
         ("<<: x", {"<<": "x"}),
     ],
@@ -39,8 +42,13 @@ def test_plain_values(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "a: 1\na: 2", "1: a", "[a]: b", "--- a\n--- b", "!!python/object:os.x {}", "a: *b", "\0"]
-)
+    "text",
+    [
+        "a: [", "a: 1\na: 2", "1: a", "[a]: b", "--- a\n--- b", "!!python/object:os.x {}", "a: *b", "\0", "!!bool maybe",
+        "!!null x", "!!int abc", "!!float abc", "!!int {}", "!!timestamp abc", "!!binary abc", "!!set {a}", "!!omap [a]",
+        "!mine x",
+    ],
+)  # fmt: skip
 def test_what_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_yaml(text)
