@@ -46,6 +46,7 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
             opened.layers.append(layer)
             opened.guessed |= layer.guessed
     weigh(gdal.complaints.take(), opened.notes, path.name)
+    markup.check_columns(path, request.driver, [layer.schema for layer in opened.layers], opened.notes)
 
 
 def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:
