@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from libs.spatial_utils.child import geojson, mapinfo, markup
+from libs.spatial_utils.child import geojson, gml, mapinfo, markup
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
@@ -35,18 +35,22 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
     exact_times = request.driver in geojson.DRIVERS and geojson.has_partly_read_times_in(path)
     dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times)
     ids = request.driver in geojson.DRIVERS and all(warning["code"] != "ids_not_unique" for warning in opened.notes.warnings)
-    for index in range(gdal.GDALDatasetGetLayerCount(dataset)):
-        handle = gdal.GDALDatasetGetLayer(dataset, index)
+    handles = [gdal.GDALDatasetGetLayer(dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(dataset))]
+    layers: list[OgrLayer] = []
+    for handle in handles:
         name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         if request.driver in _IMPLICIT_LAYERS and gdal.OGR_L_GetFeatureCount(handle, 1) <= 0:
             continue
         opened.names.append(name)
         if request.wants(name):
             layer = OgrLayer(gdal, dataset, handle, path, name, request, ids=ids, exact_times=exact_times)
-            opened.layers.append(layer)
+            layers.append(layer)
             opened.guessed |= layer.guessed
+    opened.layers += layers
+    if request.driver == gml.DRIVER:
+        gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
     weigh(gdal.complaints.take(), opened.notes, path.name)
-    markup.check_columns(path, request.driver, [layer.schema for layer in opened.layers], opened.notes)
+    markup.check_columns(path, request.driver, [layer.schema for layer in layers], opened.notes)
 
 
 def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:

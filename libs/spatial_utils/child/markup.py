@@ -126,6 +126,8 @@ def _no_number(names: bytes) -> _Trap:
 
 _KML_TIMES, _GPX_TIMES = rb"when|begin|end", rb"time"
 _GPX_POINTS = rb"wpt|trkpt|rtept"
+_GML_LINE = rb"<" + _NAME + rb"\w*(?:Point|LineString|LinearRing|Segment|Arc\w*|Circle|Spline|Bezier|Geodesic\w*)" + _TAG_END
+"""What positions stand in: a property of a feature may be called as they are."""
 _GML_COORDINATES = rb"coordinates(?![^>]*\b(?:decimal\s*=\s*[\"'][^.]|cs\s*=\s*[\"'][^,]|ts\s*=\s*[\"']\S))"
 _TRAPS: dict[str, Sequence[_Trap]] = {
     "LIBKML": (
@@ -163,8 +165,12 @@ _TRAPS: dict[str, Sequence[_Trap]] = {
         ),
     ),
     "GML": (
-        _coordinate(rb"<" + _NAME + rb"(?:pos|posList)" + _TAG_END + _list(_NUMBER)),
-        _coordinate(rb"<" + _NAME + _GML_COORDINATES + _TAG_END + _list(_NUMBER + rb"(?:," + _NUMBER + rb"){0,2}+")),
+        _coordinate(
+            rb"(?:" + _GML_LINE + rb"|</" + _NAME + rb"pos>)\s*<" + _NAME + rb"(?:pos|posList)" + _TAG_END + _list(_NUMBER)
+        ),
+        _coordinate(
+            _GML_LINE + rb"\s*<" + _NAME + _GML_COORDINATES + _TAG_END + _list(_NUMBER + rb"(?:," + _NUMBER + rb"){0,2}+")
+        ),
         _coordinate(
             rb"<" + _NAME + rb"coord>(?:\s*<" + _NAME + rb"[XYZ]>\s*" + _NUMBER + rb"\s*</[^>]*>)*?\s*"
             rb"<" + _NAME + rb"[XYZ]>\s*+(?!" + _NUMBER + rb"\s*<)([^<]{0,40})"

@@ -48,13 +48,13 @@ class OgrLayer:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
         self._certain, self._unconfirmed = request.certain, dict[int, times.Survey]()
-        self.name, self._own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+        self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self._decoder = parts.decoder(gdal, handle, request.encoding, self.notes) if request.driver == parts.DRIVER else None
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self._fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self._decoder or Decoder("UTF-8", "the format", self.notes)
         self._names = [decoder.name(gdal.OGR_Fld_GetNameRef(field)) for field in self._fields]
-        geometries = gdal.OGR_FD_GetGeomFieldCount(definition)
+        self.geometries = geometries = gdal.OGR_FD_GetGeomFieldCount(definition)
         if geometries and request.tabular and path.suffix.lower() != ".dbf":  # GDAL opens a .dbf with the .shp beside it
             raise Unreadable(
                 "type_mismatch",
@@ -86,7 +86,7 @@ class OgrLayer:
             self._decoder.finish(self.name)
         if self._driver == geopackage.DRIVER:  # last, while the pipeline is busy with what it was sent
             kinds = [self._gdal.OGR_Fld_GetType(field) for field in self._fields]
-            geopackage.check(self._gdal, self._dataset, self._own_name, dict(zip(self._names, kinds, strict=True)))
+            geopackage.check(self._gdal, self._dataset, self.own_name, dict(zip(self._names, kinds, strict=True)))
         if self._driver == mapinfo.DRIVER:
             mapinfo.check_count(self._path, read)
         if self._driver == "GeoJSON":
@@ -354,7 +354,7 @@ class OgrLayer:
     def _explained(self, read: int) -> bool:
         """Whether what was read is all there is, whatever the file claims."""
         if self._driver == geopackage.DRIVER:  # the count is kept by triggers, which other programs may lack
-            return read == geopackage.count(self._gdal, self._dataset, self._own_name)
+            return read == geopackage.count(self._gdal, self._dataset, self.own_name)
         if self._driver in {parts.DRIVER, mapinfo.DRIVER}:
             return read + parts.deleted_records(self._path) == self.claimed
         return False

@@ -167,6 +167,68 @@ def test_a_file_that_is_not_what_it_says(refused: Refuser, tmp_path: Path, conte
 # --- what GDAL passes over
 
 
+GML_HEAD = '<g:FeatureCollection xmlns:g="http://www.opengis.net/gml">\n'
+XSD_HEAD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:gml="http://www.opengis.net/gml" targetNamespace="t">'
+
+
+def features(path: Path, *properties: str, schema: str = "", crs: str = "EPSG:25832") -> Path:
+    """A GML of features, each of its own properties; ``@`` is a point. The schema beside it lists features ``f`` with ``n``."""
+    point = f'<g:Point srsName="{crs}"><g:pos>8 50</g:pos></g:Point>'
+    members = "".join(f"<g:featureMember>{text.replace('@', point)}</g:featureMember>\n" for text in properties)
+    path.write_text(f"{GML_HEAD}{members}</g:FeatureCollection>")
+    if schema:
+        geometry = '<xs:element name="{}" type="gml:PointPropertyType" minOccurs="0"/>'
+        listed = '<xs:element name="n" type="xs:int"/>' + "".join(geometry.format(name) for name in schema.split())
+        path.with_suffix(".xsd").write_text(
+            f'{XSD_HEAD}<xs:element name="f" type="fType" substitutionGroup="gml:_Feature"/><xs:complexType name="fType">'
+            f'<xs:complexContent><xs:extension base="gml:AbstractFeatureType"><xs:sequence>{listed}</xs:sequence></xs:extension>'
+            "</xs:complexContent></xs:complexType></xs:schema>"
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("properties", "schema", "code", "where"),
+    [
+        (["<f><n>1</n><a>@</a></f>", "<f><n>1</n><a>@</a><b>@</b></f>"], "", "geometry_lost", "line 3"),
+        (["<f><n>1</n><a>@</a><a>@</a></f>"], "", "geometry_lost", "line 2"),
+        (["<f><n>1</n><a>@</a><part><q><a>@</a></q></part></f>"], "", "geometry_lost", "line 2"),
+        (["<f><n>1</n><a>@</a><b>@</b></f>"], "a", "geometry_lost", "line 2"),
+        (["<f><n>1</n><a>@</a><b>@</b></f>"], "a b", None, ""),
+        (["<f><n>1</n><a>@</a><Point>x</Point></f>"], "a", None, ""),
+        (["<f><n>1</n><a>@</a></f>", "<f><n>1</n><b>@</b></f>"], "", None, ""),
+        (["<f><n>1</n><a>@</a></f>", "<q><n>1</n><a>@</a></q>"], "a", "features_lost", ""),
+        (["<q><n>1</n><a>@</a></q>"], "a", "features_lost", ""),
+        (["<f><n>1</n><a>@</a></f>", "<q><n>1</n><a>@</a></q>"], "", None, ""),
+    ],
+)
+def test_what_gdal_would_leave_out_of_a_gml(
+    read: Reader, refused: Refuser, tmp_path: Path, properties: list[str], schema: str, code: str | None, where: str
+) -> None:
+    path = features(tmp_path / "a.gml", *properties, schema=schema)
+    if code is None:
+        assert sum(table.num_rows for table in read(path, "GML").tables.values()) == len(properties)
+        return
+    problem = refused(path, "GML", crs="EPSG:25832")
+    assert (problem.code, problem.where) == (code, f"files[0]: {where}" if where else "files[0]")
+
+
+@pytest.mark.parametrize("name", ["EPSG:4326", "urn:ogc:def:crs:EPSG::4326", "http://www.opengis.net/def/crs/EPSG/0/4326"])
+def test_the_crs_that_the_features_of_a_gml_name(read: Reader, refused: Refuser, tmp_path: Path, name: str) -> None:
+    """GDAL knows none of a layer that has a schema, nor of one that is in several: then the manifest decided."""
+    path = features(tmp_path / "a.gml", "<f><n>1</n><a>@</a></f>", schema="a", crs=name)
+    assert read(path, "GML").layer.crs.name == "EPSG:4326"
+    assert [shape.x for shape in read(path, "GML", crs="EPSG:4326").geometries] == [8 if name.startswith("EPSG") else 50]
+    assert refused(path, "GML", crs="EPSG:25832").code == "crs_mismatch"
+    other = '<g:Point srsName="EPSG:25832"><g:pos>500000 5500000</g:pos></g:Point>'
+    for schema in ("", "a"):
+        path = features(tmp_path / "b.gml", "<f><n>1</n><a>@</a></f>", f"<f><n>1</n><a>{other}</a></f>", schema=schema, crs=name)
+        for crs in (None, "EPSG:25832"):
+            problem = refused(path, "GML", crs=crs)
+            assert problem.code == "crs_mixed"
+            assert "EPSG:25832, EPSG:4326" in problem.message
+
+
 KML = '<kml xmlns:gx="http://www.google.com/kml/ext/2.2"><Document>\n<Placemark>{}</Placemark></Document></kml>'
 KML_LINE = KML.format("<LineString>{}</LineString>")
 GPX = '<gpx version="1.1" creator="x" xmlns="http://www.topografix.com/GPX/1/1">\n<wpt {}/></gpx>'
@@ -204,6 +266,7 @@ GML_LINE = GML_POINT.replace("Point", "LineString").replace("<g:pos>8 {}</g:pos>
         ("GPX", GPX, "lon='8' lat='47'", 'lat="47" lon="8,5"'),
         ("GPX", GPX, 'lon="8" lat="47"', 'lon="8"'),
         ("GML", GML_POINT, "47", "x"),
+        ("GML", GML_POINT.replace("<f>", "<f><pos>near 5</pos><g:coordinates>N 5</g:coordinates>"), "47", "x"),
         ("GML", GML_LINE, "<g:pos>1 2</g:pos><g:pos>3 4</g:pos>", "<g:pos>1,5 2</g:pos><g:pos>3 4</g:pos>"),
         ("GML", GML_LINE, "<g:coordinates>1,2 3,4</g:coordinates>", "<g:coordinates>1,x 3,4</g:coordinates>"),
         (
