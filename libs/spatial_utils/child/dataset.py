@@ -1,5 +1,6 @@
 """Files that GDAL reads: opened with the one driver that is declared."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from libs.spatial_utils.child import geojson, gml, mapinfo, markup
@@ -50,7 +51,14 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
     if request.driver == gml.DRIVER:
         gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
     weigh(gdal.complaints.take(), opened.notes, path.name)
-    markup.check_columns(path, request.driver, [layer.schema for layer in layers], opened.notes)
+    markup.check_columns(path, request.driver, [layer.schema for layer in layers], _columns(gdal, handles), opened.notes)
+
+
+def _columns(gdal: Gdal, handles: Iterable[int]) -> set[str]:
+    """The names of the attributes of layers."""
+    definitions = [gdal.OGR_L_GetLayerDefn(handle) for handle in handles]
+    fields = [gdal.OGR_FD_GetFieldDefn(one, index) for one in definitions for index in range(gdal.OGR_FD_GetFieldCount(one))]
+    return {gdal.OGR_Fld_GetNameRef(field).decode("utf-8", "replace") for field in fields}
 
 
 def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:

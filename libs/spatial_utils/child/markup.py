@@ -29,7 +29,7 @@ _TIME = _DAY + rb"(?:T" + _CLOCK + rb"(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:(?:00|15|30
 
 @dataclass(frozen=True)
 class _Trap:
-    """A text that is not read as it stands: the one group of the pattern. ``warns``: the file is read none the less."""
+    """A text that is not read as it stands: the last group of the pattern. ``warns``: the file is read none the less."""
 
     pattern: re.Pattern[bytes]
     code: str
@@ -124,6 +124,19 @@ def _no_number(names: bytes) -> _Trap:
     )
 
 
+def _no_column(columns: Iterable[str]) -> _Trap:
+    """A value of none of the columns that there are: a ``<Schema>`` of the document leaves it out."""
+    # GDAL writes "_" for what it allows in no name
+    known = b"|".join(re.escape(name.encode()).replace(b"_", rb"(?:&[#\w]++;|[^\"'&])") for name in sorted(columns))
+    return _Trap(
+        re.compile(rb"<" + _NAME + rb"(?:Simple(?:Array)?)?Data\s+name\s*=\s*([\"'])(?!(?i:" + known + rb")\1)([^\"']{1,80})"),
+        "values_not_read",
+        "Values named {!r}, and perhaps others, are not read: no <Schema> of the file declares them.",
+        "Declare them as a <SimpleField>, or write all as <Data> without a <Schema>.",
+        warns=True,
+    )
+
+
 _KML_TIMES, _GPX_TIMES = rb"when|begin|end", rb"time"
 _GPX_POINTS = rb"wpt|trkpt|rtept"
 _GML_LINE = rb"<" + _NAME + rb"\w*(?:Point|LineString|LinearRing|Segment|Arc\w*|Circle|Spline|Bezier|Geodesic\w*)" + _TAG_END
@@ -162,6 +175,30 @@ _TRAPS: dict[str, Sequence[_Trap]] = {
             "geometry_lost",
             "A ring (<{}>) stands by itself, which cannot be read.",
             "Write it as a LineString or a Polygon.",
+        ),
+        _Trap(
+            re.compile(
+                rb"<"
+                + _NAME
+                + rb"(name|description)>\s*+([^<]*?)\s*</(?:[^<]++|<(?!/?"
+                + _NAME
+                + rb"(?:Placemark|Folder|Document)\b))*?"
+                rb"<" + _NAME + rb"Data\s+name\s*=\s*[\"'](?i:\1)[\"']\s*>\s*<" + _NAME + rb"value>(?!\s*\2\s*<)\s*([^<]{1,60})"
+            ),
+            "values_replaced",
+            "A <Data> of the same name takes the place of a <name> or a <description>, such as {!r}.",
+            "Name it otherwise, if both are wanted.",
+            warns=True,
+        ),
+        _Trap(
+            re.compile(
+                rb"<" + _NAME + rb"Data\s+name\s*=\s*[\"'](?i:begin|end|timestamp)[\"']\s*>\s*<" + _NAME + rb"value>\s*+"
+                rb"(?![0-9]{4}[-/][0-9]{2}[-/][0-9]{2}|<)([^<]{1,40})"
+            ),
+            "values_not_read",
+            "A <Data> called like a time of KML is read as one: {!r} is none.",
+            "Name it otherwise.",
+            warns=True,
         ),
     ),
     "GML": (
@@ -205,8 +242,15 @@ def check(path: Path, driver: str, notes: Notes) -> None:
     _spring(path, _TRAPS.get(driver, ()), notes)
 
 
-def check_columns(path: Path, driver: str, schemas: Iterable[pa.Schema], notes: Notes) -> None:
+def check_columns(path: Path, driver: str, schemas: Iterable[pa.Schema], columns: Iterable[str], notes: Notes) -> None:
     """Look through a file for what the columns that were found in it cannot hold.
+
+    Args:
+        path: The file.
+        driver: Of GDAL.
+        schemas: Of the layers that are read.
+        columns: Of all layers.
+        notes: Takes warnings.
 
     Raises:
         Unreadable: ``value_lost``, with the line.
@@ -215,8 +259,10 @@ def check_columns(path: Path, driver: str, schemas: Iterable[pa.Schema], notes: 
         return
     is_typed, trap = _TYPED_TRAPS[driver]
     names = {column.name for schema in schemas for column in schema if is_typed(column.type)} - _OF_EVERY_KML
-    if names:
-        _spring(path, [trap(b"|".join(re.escape(name.encode()) for name in sorted(names)))], notes)
+    traps = [trap(b"|".join(re.escape(name.encode()) for name in sorted(names)))] if names else []
+    if driver == "LIBKML":
+        traps.append(_no_column(columns))
+    _spring(path, traps, notes)
 
 
 def _spring(path: Path, traps: Sequence[_Trap], notes: Notes) -> None:
@@ -225,8 +271,9 @@ def _spring(path: Path, traps: Sequence[_Trap], notes: Notes) -> None:
     for line, piece in _pieces(path) if waiting else ():
         for trap in [*waiting]:
             if found := trap.pattern.search(piece):
-                here = line + piece.count(b"\n", 0, found.start(1))
-                message = trap.message.format(found[1].decode("utf-8", "replace").strip())
+                group = trap.pattern.groups
+                here = line + piece.count(b"\n", 0, found.start(group))
+                message = trap.message.format(found[group].decode("utf-8", "replace").strip())
                 if not trap.warns:
                     raise Unreadable(trap.code, message, trap.remedy, f"line {here}")
                 notes.warn(trap.code, message, trap.remedy, f"line {here}")
