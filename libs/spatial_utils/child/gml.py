@@ -22,6 +22,7 @@ _GEOMETRIES = frozenset(
     for prefix in ("Multi", "Composite", "Orientable", "Polyhedral", "Triangulated", "Topo", "")
     for kind in ("Point", "LineString", "Curve", "Polygon", "Surface", "Solid", "Geometry", "Tin")
 )
+_NO_PROPERTIES = frozenset({"boundedBy", "metaDataProperty"})
 _COLLECTIONS = frozenset({"FeatureCollection", "SimpleFeatureCollection"})
 _CODE = re.compile(
     r"(?:EPSG:|urn:(?:x-)?ogc:def:crs:EPSG:[^:,]*:|https?://www\.opengis\.net/(?:def/crs/EPSG/[^/]*/|gml/srs/epsg\.xml#))(\d+)",
@@ -46,7 +47,9 @@ class Survey:
         self.geometries: dict[str, tuple[int, int]] = {}
         self._references: defaultdict[str, set[str]] = defaultdict(set)
         self._depth = self._member = self._feature = self._geometry = 0  # at which depth each began; 0: in none
-        self._kind, self._count, self._counted = "", 0, False
+        self._kind, self._property, self._count, self._counted = "", "", 0, False
+        self._properties: defaultdict[str, set[str]] = defaultdict(set)
+        self._nested = {*_NO_PROPERTIES}
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
         with path.open("rb") as file:
@@ -56,6 +59,10 @@ class Survey:
         """The CRSs that geometries of a type of feature name: EPSG codes, however they are written, or names as they stand."""
         return {_reference(name.strip()) for name in self._references.get(kind, ())}
 
+    def properties(self, kind: str) -> set[str]:
+        """The properties of features of a type, but for those that hold elements."""
+        return self._properties.get(kind, set()) - self._nested
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._geometry:
@@ -64,10 +71,15 @@ class Survey:
         elif not self._feature:
             self._start_above(name.rpartition(":")[2])
             return
-        elif name.rpartition(":")[2] in _GEOMETRIES:
-            self._geometry, self._counted = self._depth, False
-        else:
+        elif self._depth == self._feature + 1:
+            self._property = name.rpartition(":")[2]
+            self._properties[self._kind].add(self._property)
             return
+        else:
+            self._nested.add(self._property)
+            if name.rpartition(":")[2] not in _GEOMETRIES:
+                return
+            self._geometry, self._counted = self._depth, False
         if "srsName" in attributes:
             self._references[self._kind].add(attributes["srsName"])
 
@@ -113,6 +125,8 @@ def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrL
     _check_features(gdal, found, handles)
     for layer in layers:
         _check_geometries(found, layer)
+        if any(path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs")):  # without one, GDAL takes whatever has a text
+            _check_properties(found, layer)
         _check_crs(gdal, found, layer)
 
 
@@ -136,6 +150,20 @@ def _check_geometries(found: Survey, layer: OgrLayer) -> None:
             f"A feature of the type {layer.own_name!r} has {count} geometries; {layer.geometries} would be kept.",
             "Upload the .xsd that lists them as properties of their own beside the file, or write one geometry a feature.",
             f"line {line}",
+        )
+
+
+def _check_properties(found: Survey, layer: OgrLayer) -> None:
+    known = [column.lower() for column in layer.names]
+    lost = [
+        name for name in sorted(found.properties(layer.own_name)) if not any(column.startswith(name.lower()) for column in known)
+    ]
+    if lost:
+        layer.notes.warn(
+            "values_not_read",
+            f"Properties are not read, since the .xsd or .gfs does not list them: {', '.join(lost)}.",
+            "Leave the .xsd or .gfs out, or upload the one that belongs to the file, if they are wanted.",
+            f"layer {layer.name}",
         )
 
 

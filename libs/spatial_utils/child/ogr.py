@@ -53,7 +53,7 @@ class OgrLayer:
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self._fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self._decoder or Decoder("UTF-8", "the format", self.notes)
-        self._names = [decoder.name(gdal.OGR_Fld_GetNameRef(field)) for field in self._fields]
+        self.names = [decoder.name(gdal.OGR_Fld_GetNameRef(field)) for field in self._fields]
         self.geometries = geometries = gdal.OGR_FD_GetGeomFieldCount(definition)
         if geometries and request.tabular and path.suffix.lower() != ".dbf":  # GDAL opens a .dbf with the .shp beside it
             raise Unreadable(
@@ -86,7 +86,7 @@ class OgrLayer:
             self._decoder.finish(self.name)
         if self._driver == geopackage.DRIVER:  # last, while the pipeline is busy with what it was sent
             kinds = [self._gdal.OGR_Fld_GetType(field) for field in self._fields]
-            geopackage.check(self._gdal, self._dataset, self.own_name, dict(zip(self._names, kinds, strict=True)))
+            geopackage.check(self._gdal, self._dataset, self.own_name, dict(zip(self.names, kinds, strict=True)))
         if self._driver == mapinfo.DRIVER:
             mapinfo.check_count(self._path, read)
         if self._driver == "GeoJSON":
@@ -212,7 +212,7 @@ class OgrLayer:
             for index, (field, type_) in enumerate(zip(self._fields, self._types, strict=True))
         ]
         if first_id is not None:
-            name = "feature_id" if "id" in self._names else "id"
+            name = "feature_id" if "id" in self.names else "id"
             columns.insert(0, _Column(name, pa.int64(), 0, lambda column, _: column))
         elif not columns and not self.geometry:  # rows without anything: their numbers at least
             self._options[0] = "INCLUDE_FID=YES"
@@ -221,7 +221,7 @@ class OgrLayer:
         return columns
 
     def _column(self, index: int, field: int, position: int, kind: pa.DataType, time: pa.DataType | None) -> _Column:
-        name = self._names[index]
+        name = self.names[index]
         if time is not None:
             return _Column(name, time, position, lambda column, _: times.parse(column, time, name, self._place))
         if self._decoder and pa.types.is_string(kind):
@@ -263,7 +263,7 @@ class OgrLayer:
         for index in (index for index in unsure if pa.types.is_string(kinds[index])):
             self.notes.warn(
                 "mixed_time_zones",
-                f"The times of the column {self._names[index]!r} do not agree in their time zone; they are kept as text.",
+                f"The times of the column {self.names[index]!r} do not agree in their time zone; they are kept as text.",
                 "Write them all in UTC if they should be times.",
                 self._place,
             )
@@ -281,8 +281,8 @@ class OgrLayer:
         Where that need not be certain, only the first of them are.
         """
         surveys = {index: times.Survey(empty) for index in indices}
-        others = {*self._names} - {self._names[index] for index in surveys}  # a name may stand twice: then both are kept
-        kept = [index for index, name in enumerate(self._names) if name not in others]
+        others = {*self.names} - {self.names[index] for index in surveys}  # a name may stand twice: then both are kept
+        kept = [index for index, name in enumerate(self.names) if name not in others]
         self._gdal.OGR_L_SetIgnoredFields(self._handle, strings([*sorted(others), "OGR_GEOMETRY"]))
         try:
             with closing(self._as_streamed()) as batches:

@@ -213,6 +213,15 @@ def test_what_gdal_would_leave_out_of_a_gml(
     assert (problem.code, problem.where) == (code, f"files[0]: {where}" if where else "files[0]")
 
 
+@pytest.mark.parametrize("schema", ["", "a"])
+def test_properties_of_a_gml_that_its_schema_does_not_list(read: Reader, tmp_path: Path, schema: str) -> None:
+    path = features(tmp_path / "a.gml", "<f><n>1</n><a>@</a><x>y</x></f>", schema=schema)
+    got = read(path, "GML")
+    assert ("x" in got.table.column_names) == (not schema)
+    assert [warning.code for warning in got.warnings] == (["values_not_read"] if schema else [])
+    assert not schema or ": x." in got.warnings[0].message
+
+
 @pytest.mark.parametrize("name", ["EPSG:4326", "urn:ogc:def:crs:EPSG::4326", "http://www.opengis.net/def/crs/EPSG/0/4326"])
 def test_the_crs_that_the_features_of_a_gml_name(read: Reader, refused: Refuser, tmp_path: Path, name: str) -> None:
     """GDAL knows none of a layer that has a schema, nor of one that is in several: then the manifest decided."""
