@@ -68,8 +68,10 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
         options.append("ENCODING=")  # decoded here, strictly
         if parts.has_wide_integers(path):
             options.append("ADJUST_TYPE=YES")  # looks whether every value is a 64-bit integer
-    elif request.driver == mapinfo.DRIVER and request.encoding:
-        options.append(f"ENCODING={request.encoding}")
+    elif request.driver == mapinfo.DRIVER:
+        mapinfo.check_values(path, notes)
+        if request.encoding:
+            options.append(f"ENCODING={request.encoding}")
     elif request.driver in geojson.DRIVERS:
         geojson.check(path, request.driver)
         if exact_times:

@@ -358,6 +358,34 @@ def test_records_of_a_mif_that_span_lines(read: Reader, refused: Refuser, tmp_pa
     assert refused(path, "MIF").code == "count_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        ('"a,b",1,20240229', None),
+        ('"a ""b"", c", 1,2024/02/29', None),
+        (",1,", None),
+        ('"x",,20240229', "empty_numbers"),
+        ('"x",1,20240230', "value_lost"),
+        ('"x",1,"20241301"', "value_lost"),
+        ("x,1,00000000", "value_lost"),
+    ],
+)
+def test_values_of_a_mif_that_gdal_makes_others_of(
+    read: Reader, refused: Refuser, tmp_path: Path, record: str, code: str | None
+) -> None:
+    """The first of January 1970, or the second of March."""
+    path = tmp_path / "a.mif"
+    head = 'Version 300\nCharset "WindowsLatin1"\nDelimiter ","\nCoordSys Earth Projection 1, 104\n'
+    path.write_text(f"{head}Columns 3\n  c Char(20)\n  n Integer\n  d Date\nData\n\nPoint 1 2\nPoint 3 4\n")
+    path.with_suffix(".mid").write_text(f'"y",2,20240101\n{record}\n')
+    if code == "value_lost":
+        problem = refused(path, "MIF")
+        assert (problem.code, problem.where) == ("value_lost", "files[0]: a.mid")
+        assert "'d'" in problem.message
+        return
+    assert [warning.code for warning in read(path, "MIF").warnings] == ([] if code is None else [code])
+
+
 def test_an_archive_says_what_of_it_was_not_read(
     read: Reader, write: Callable[..., Path], places: gpd.GeoDataFrame, tmp_path: Path
 ) -> None:
