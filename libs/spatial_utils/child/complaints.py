@@ -8,13 +8,16 @@ from libs.spatial_utils.child.source import Notes, Unreadable
 
 _HARMLESS = re.compile(
     r"Invalid coord dimension for '\[ \]'"  # an empty point: RFC 7946 lets it be read as a missing geometry
+    r"|Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"  # GDAL knows the code without fetching anything
     r"|Retrying with IMMUTABLE=YES"  # a GeoPackage in WAL mode whose log is empty: nothing is missing
 )
 _ENCODING = re.compile(r"couldn't be converted|Recode from .* not supported|invalid UTF-?8|not .*UTF-?8", re.IGNORECASE)
 _CRS = re.compile(
     r"^PROJ|^missing \[|crs not found|EPSG PCS/GCS code .* not found|Unrecognized CRS|unsupported CRS", re.IGNORECASE
 )
-_REMOTE = re.compile(r"Could not resolve host|HTTP error|\bcurl\b|Failed to connect|Could not connect", re.IGNORECASE)
+_REMOTE = re.compile(
+    r"ALLOW_NETWORK_ACCESS|Could not resolve host|HTTP error|\bcurl\b|Failed to connect|Could not connect", re.IGNORECASE
+)
 _LOSS = re.compile(
     r"invalid content|parsed incompletely|out of range|overflow|truncat|corrupt|not a valid|is not a|cannot be parsed",
     re.IGNORECASE,

@@ -1,8 +1,9 @@
 """Files that GDAL reads: opened with the one driver that is declared."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from libs.spatial_utils.child import geojson, mapinfo, markup
+from libs.spatial_utils.child import geojson, gml, mapinfo, markup
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
@@ -35,17 +36,30 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
     exact_times = request.driver in geojson.DRIVERS and geojson.has_partly_read_times_in(path)
     dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times)
     ids = request.driver in geojson.DRIVERS and all(warning["code"] != "ids_not_unique" for warning in opened.notes.warnings)
-    for index in range(gdal.GDALDatasetGetLayerCount(dataset)):
-        handle = gdal.GDALDatasetGetLayer(dataset, index)
+    handles = [gdal.GDALDatasetGetLayer(dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(dataset))]
+    layers: list[OgrLayer] = []
+    for handle in handles:
         name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         if request.driver in _IMPLICIT_LAYERS and gdal.OGR_L_GetFeatureCount(handle, 1) <= 0:
             continue
         opened.names.append(name)
         if request.wants(name):
             layer = OgrLayer(gdal, dataset, handle, path, name, request, ids=ids, exact_times=exact_times)
-            opened.layers.append(layer)
+            layers.append(layer)
             opened.guessed |= layer.guessed
+    opened.layers += layers
+    if request.driver == gml.DRIVER:
+        gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
     weigh(gdal.complaints.take(), opened.notes, path.name)
+    markup.check_columns(path, request.driver, [layer.schema for layer in layers], _columns(gdal, handles), opened.notes)
+
+
+def _columns(gdal: Gdal, handles: Iterable[int]) -> Iterator[str]:
+    """The names of the attributes of layers, looked up when they are wanted: GDAL reads a layer's definition for them."""
+    for handle in handles:
+        definition = gdal.OGR_L_GetLayerDefn(handle)
+        for index in range(gdal.OGR_FD_GetFieldCount(definition)):
+            yield gdal.OGR_Fld_GetNameRef(gdal.OGR_FD_GetFieldDefn(definition, index)).decode("utf-8", "replace")
 
 
 def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:
@@ -56,8 +70,10 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
         options.append("ADJUST_GEOM_TYPE=ALL_SHAPES")  # not the first one alone tells whether any has measures, which are counted
         if parts.has_wide_integers(path):
             options.append("ADJUST_TYPE=YES")  # looks whether every value is a 64-bit integer
-    elif request.driver == mapinfo.DRIVER and request.encoding:
-        options.append(f"ENCODING={request.encoding}")
+    elif request.driver == mapinfo.DRIVER:
+        mapinfo.check_values(path, notes)
+        if request.encoding:
+            options.append(f"ENCODING={request.encoding}")
     elif request.driver in geojson.DRIVERS:
         geojson.check(path, request.driver)
         if exact_times:

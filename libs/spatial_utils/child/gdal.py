@@ -71,6 +71,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OSRGetAuthorityName": (_S, (_V, _S)),
     "OSRGetAuthorityCode": (_S, (_V, _S)),
     "OSRGetName": (_S, (_V,)),
+    "OSRGetAxesCount": (_I, (_V,)),
     "OSRIsLocal": (_I, (_V,)),
     "OSRImportFromEPSG": (_I, (_V, _I)),
     "OSRIsSameEx": (_I, (_V, _V, _LIST)),

@@ -1,10 +1,86 @@
-"""What GDAL does not tell of MapInfo files: whether a ``.mif`` has a shape for every record of its ``.mid``."""
+"""What GDAL does not tell of MapInfo files: whether a ``.mif`` has a shape for every record of its ``.mid``, and these values."""
 
+import re
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
-from libs.spatial_utils.child.source import Unreadable
+from libs.spatial_utils.child.source import Notes, Unreadable
 
 DRIVER = "MapInfo File"
+_CHUNK_BYTES = 8 * 1024 * 1024
+_HEAD_BYTES = 1024 * 1024
+_DELIMITER = re.compile(rb'(?im)^\s*delimiter\s+"(.)"')
+_COLUMNS = re.compile(rb"(?im)^\s*columns\s+\d+[ \t]*\r?\n((?:.*\n)*?)\s*data\b")
+_COLUMN = re.compile(rb"(?m)^\s*(\S+)\s+([A-Za-z]+)")
+_NUMBERS = frozenset({b"integer", b"smallint", b"largeint", b"float", b"decimal", b"logical"})
+_DATES = frozenset({b"date", b"datetime"})
+
+
+def check_values(path: Path, notes: Notes) -> None:
+    """Look for what GDAL makes others of in a ``.mid``: dates that there are not, and empty numbers, which MapInfo lacks, too.
+
+    Raises:
+        Unreadable: ``value_lost``.
+    """
+    table = _table(path)
+    if table is None:
+        return
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    listed, named = _COLUMNS.search(head), _DELIMITER.search(head)
+    columns = [(name.decode("utf-8", "replace"), kind.lower()) for name, kind in _COLUMN.findall(listed[1])] if listed else []
+    delimiter = re.escape(named[1] if named else b"\t")
+    text = rb'(?:"(?:[^"]|"")*+"|[^' + delimiter + rb"\r\n]*+)"
+    for index, (name, kind) in enumerate(columns):
+        if kind in _DATES:
+            _check_dates(table, re.compile(rb"(?m)^(?:" + text + delimiter + rb'){%d}"?([0-9]{8})' % index), name)
+    number = rb" *+[^ " + delimiter + rb"\r\n]" + text
+    usual = delimiter.join(number if kind in _NUMBERS else text for _, kind in columns)
+    unusual = re.compile(rb"(?m)^(?!" + usual + rb"\r?$)[^\r\n]+")
+    values = re.compile(delimiter.join([rb"(" + text + rb")"] * len(columns)))
+    empty = set[str]()
+    for record in (found[0] for piece in _pieces(table) for found in unusual.finditer(piece)):
+        if found := values.fullmatch(record):
+            empty |= {
+                name
+                for (name, kind), value in zip(columns, found.groups(), strict=True)
+                if kind in _NUMBERS and not value.strip()
+            }
+    if empty:
+        notes.warn(
+            "empty_numbers",
+            f"Empty values are read as 0 or false, as MapInfo does, in the columns: {', '.join(sorted(empty))}.",
+            "Use a format that has empty numbers, such as GeoPackage, where the difference matters.",
+        )
+
+
+def _check_dates(table: Path, pattern: re.Pattern[bytes], name: str) -> None:
+    for piece in _pieces(table):
+        for text in sorted({found.decode() for found in pattern.findall(piece)}):
+            try:
+                date(int(text[:4]), int(text[4:6]), int(text[6:]))
+            except ValueError:
+                raise Unreadable(
+                    "value_lost",
+                    f"There is no such day as {text} in the column {name!r}.",
+                    "Correct it, or leave the value empty.",
+                    table.name,
+                ) from None
+
+
+def _pieces(table: Path) -> Iterator[bytes]:
+    """A file in pieces that end where a line does."""
+    with table.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk + file.readline()
+
+
+def _table(path: Path) -> Path | None:
+    """The ``.mid`` of a ``.mif``."""
+    if path.suffix.lower() != ".mif":
+        return None
+    return next((file for file in path.parent.iterdir() if file.stem == path.stem and file.suffix.lower() == ".mid"), None)
 
 
 def check_count(path: Path, shapes: int) -> None:
@@ -16,9 +92,7 @@ def check_count(path: Path, shapes: int) -> None:
     Raises:
         Unreadable: ``count_mismatch``.
     """
-    if path.suffix.lower() != ".mif":
-        return
-    table = next((file for file in path.parent.iterdir() if file.stem == path.stem and file.suffix.lower() == ".mid"), None)
+    table = _table(path)
     if table is None:
         return
     filled, blank, quoted = 0, 0, False

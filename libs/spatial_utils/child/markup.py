@@ -1,23 +1,35 @@
 """Texts in XML that GDAL and libkml change in silence: coordinates that are no numbers become 0, times are cut or lost."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from libs.spatial_utils.child.source import Notes, Unreadable
 
 _CHUNK_BYTES = 8 * 1024 * 1024
-_OVERLAP_BYTES = 64 * 1024
-_NUMBERS = rb"[-+0-9.eE,;\s]"
-_DAY, _CLOCK = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}", rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_UNREAD = re.compile(rb"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_BLANKED = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
+_NAME = rb"(?:[\w.-]++:)?+"
+_TAG_END = rb"(?:\s[^>]*)?(?<!/)>"
+_SPACE = rb"(?:\s++|&#(?:x0*(?:20|[9aAdD])|0*(?:9|10|13|32));)"
+_NUMBER = rb"[-+]?+(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+"
+_COMMA = rb"\s*+,\s*+"
+_TUPLE = _NUMBER + _COMMA + _NUMBER + rb"(?:" + _COMMA + _NUMBER + rb"(?:,(?=[\s<]))?+)?+"
+_DAY = (
+    rb"(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    rb"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
+)
+_CLOCK = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _TIME = _DAY + rb"(?:T" + _CLOCK + rb"(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:(?:00|15|30|45))?)?"
 """A date or a time of XML Schema in full, as GDAL reads it."""
 
 
 @dataclass(frozen=True)
 class _Trap:
-    """A text that is not read as it stands: the one group of the pattern. ``warns``: the file is read none the less."""
+    """A text that is not read as it stands: the last group of the pattern. ``warns``: the file is read none the less."""
 
     pattern: re.Pattern[bytes]
     code: str
@@ -26,22 +38,36 @@ class _Trap:
     warns: bool = False
 
 
+def _list(item: bytes) -> bytes:
+    """The start of a list of something, and what makes it none."""
+    whole = rb"(?:" + item + rb"(?:" + _SPACE + rb"++" + item + rb")*+" + _SPACE + rb"*+)?+"
+    return _SPACE + rb"*+" + whole + rb"(?!<)([^<]{1,40})"
+
+
 def _coordinate(pattern: bytes) -> _Trap:
-    return _Trap(re.compile(pattern), "bad_coordinate", "There is {!r} where a coordinate is expected.", "Write it as a number.")
+    return _Trap(
+        re.compile(pattern),
+        "bad_coordinate",
+        "There is {!r} where a coordinate is expected.",
+        "Write each as a number with a point, and as many for every position as the format demands.",
+    )
 
 
 def _time(elements: bytes) -> _Trap:
     return _Trap(
-        re.compile(rb"<(?:" + elements + rb")>\s*+(?!" + _TIME + rb"\s*<|<)([^<]{1,40})"),
+        re.compile(rb"<" + _NAME + rb"(?:" + elements + rb")" + _TAG_END + rb"\s*+(?!" + _TIME + rb"\s*<|<)([^<]{1,40})"),
         "value_lost",
         "The time {!r} would not be read as it is.",
-        "Write it in full, as 2024-05-01 or 2024-05-01T10:00:00Z.",
+        "Write it in full, as 2024-05-01 or 2024-05-01T10:00:00Z, and as one that there is.",
     )
 
 
 def _fine_time(elements: bytes) -> _Trap:
     return _Trap(
-        re.compile(rb"<(?:" + elements + rb")>\s*+(" + _DAY + rb"T" + _CLOCK + rb"\.[0-9]{3}[0-9]*[1-9][^<]{0,10})"),
+        re.compile(
+            rb"<" + _NAME + rb"(?:" + elements + rb")" + _TAG_END + rb"\s*+"
+            rb"((?:" + _DAY + rb"T)?" + _CLOCK + rb"\.[0-9]{3}[0-9]*[1-9][^<]{0,10})"
+        ),
         "times_cut",
         "Times such as {!r} are cut to milliseconds.",
         "Use GeoPackage or GeoJSON, which keep them, where that matters.",
@@ -49,53 +75,237 @@ def _fine_time(elements: bytes) -> _Trap:
     )
 
 
+def _missing(elements: bytes, attribute: bytes) -> _Trap:
+    return _Trap(
+        re.compile(rb"<(" + elements + rb")(?=[\s/>])(?!(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\s" + attribute + rb"\s*=)"),
+        "bad_coordinate",
+        "An element {!r} has no attribute '" + attribute.decode() + "': it would be passed over.",
+        "Write where it is, or remove it.",
+    )
+
+
+def _no_time(elements: bytes) -> _Trap:
+    """What looks like a date or a time in a column of such, and is none: GDAL makes another of it, or nothing."""
+    looks = rb"(?=[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    clock = _CLOCK + rb"(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}(?::?(?:00|15|30|45))?)?"
+    return _Trap(
+        re.compile(
+            rb"<"
+            + _NAME
+            + rb"(?:"
+            + elements
+            + rb")"
+            + _TAG_END
+            + rb"\s*+"
+            + looks
+            + rb"(?!(?:"
+            + _DAY
+            + rb"(?![0-9T])|"
+            + _DAY
+            + rb"T"
+            + clock
+            + rb"|"
+            + clock
+            + rb")\s*<)([^<]{1,40})"
+        ),
+        "value_lost",
+        "There is no such time as {!r}.",
+        "Correct it.",
+    )
+
+
+def _no_number(names: bytes) -> _Trap:
+    return _Trap(
+        re.compile(rb"<" + _NAME + rb"SimpleData\s+name\s*=\s*[\"'](" + names + rb")[\"']\s*(?:/>|>\s*</)"),
+        "empty_numbers",
+        "Empty values, such as one of {!r}, are read as 0: its column is one of numbers.",
+        "Leave the element out where there is no value.",
+        warns=True,
+    )
+
+
+def _no_column(columns: Iterable[str]) -> _Trap:
+    """A value of none of the columns that there are: a ``<Schema>`` of the document leaves it out."""
+    # GDAL writes "_" for what it allows in no name
+    known = b"|".join(re.escape(name.encode()).replace(b"_", rb"(?:&[#\w]++;|[^\"'&])") for name in sorted(columns))
+    return _Trap(
+        re.compile(rb"<" + _NAME + rb"(?:Simple(?:Array)?)?Data\s+name\s*=\s*([\"'])(?!(?i:" + known + rb")\1)([^\"']{1,80})"),
+        "values_not_read",
+        "Values named {!r}, and perhaps others, are not read: no <Schema> of the file declares them.",
+        "Declare them as a <SimpleField>, or write all as <Data> without a <Schema>.",
+        warns=True,
+    )
+
+
 _KML_TIMES, _GPX_TIMES = rb"when|begin|end", rb"time"
+_GPX_POINTS = rb"wpt|trkpt|rtept"
+_GML_LINE = rb"<" + _NAME + rb"\w*(?:Point|LineString|LinearRing|Segment|Arc\w*|Circle|Spline|Bezier|Geodesic\w*)" + _TAG_END
+"""What positions stand in: a property of a feature may be called as they are."""
+_GML_COORDINATES = rb"coordinates(?![^>]*\b(?:decimal\s*=\s*[\"'][^.]|cs\s*=\s*[\"'][^,]|ts\s*=\s*[\"']\S))"
 _TRAPS: dict[str, Sequence[_Trap]] = {
     "LIBKML": (
-        # the start of a coordinate list, then numbers, then something that is neither a number nor the list's end
-        _coordinate(rb"<(?:[\w.-]+:)?(?:coordinates|coord)>" + _NUMBERS + rb"*([^-+0-9.eE,;\s<&][^<]{0,40})"),
+        _coordinate(rb"<" + _NAME + rb"coordinates" + _TAG_END + _list(_TUPLE)),
+        _coordinate(  # of a track, where an empty one is allowed, too, and becomes 0 0 0
+            rb"<"
+            + _NAME
+            + rb"coord\b(?:[^>/]*+>(?!\s*+"
+            + _NUMBER
+            + rb"(?:\s++"
+            + _NUMBER
+            + rb"){1,2}+\s*<)|(?=\s*/>))([^<]{0,40})"
+        ),
         _time(_KML_TIMES),
         _fine_time(_KML_TIMES),
+        _Trap(
+            re.compile(rb"<(" + _NAME + rb"Model)[\s>]"),
+            "geometry_lost",
+            "The geometry of a feature is a three-dimensional model (<{}>), which cannot be kept.",
+            "Remove it, or put a point in its place.",
+        ),
+        _Trap(
+            re.compile(
+                rb"<(?!"
+                + _NAME
+                + rb"(?:outer|inner)BoundaryIs|/"
+                + _NAME
+                + rb"LinearRing)[^>]*+>\s*+<("
+                + _NAME
+                + rb"LinearRing)[\s>]"
+            ),
+            "geometry_lost",
+            "A ring (<{}>) stands by itself, which cannot be read.",
+            "Write it as a LineString or a Polygon.",
+        ),
+        _Trap(
+            re.compile(
+                rb"<"
+                + _NAME
+                + rb"(name|description)>\s*+([^<]*?)\s*</(?:[^<]++|<(?!/?"
+                + _NAME
+                + rb"(?:Placemark|Folder|Document)\b))*?"
+                rb"<" + _NAME + rb"Data\s+name\s*=\s*[\"'](?i:\1)[\"']\s*>\s*<" + _NAME + rb"value>(?!\s*\2\s*<)\s*([^<]{1,60})"
+            ),
+            "values_replaced",
+            "A <Data> of the same name takes the place of a <name> or a <description>, such as {!r}.",
+            "Name it otherwise, if both are wanted.",
+            warns=True,
+        ),
+        _Trap(
+            re.compile(
+                rb"<" + _NAME + rb"Data\s+name\s*=\s*[\"'](?i:begin|end|timestamp)[\"']\s*>\s*<" + _NAME + rb"value>\s*+"
+                rb"(?![0-9]{4}[-/][0-9]{2}[-/][0-9]{2}|<)([^<]{1,40})"
+            ),
+            "values_not_read",
+            "A <Data> called like a time of KML is read as one: {!r} is none.",
+            "Name it otherwise.",
+            warns=True,
+        ),
     ),
     "GML": (
-        _coordinate(rb"<(?:[\w.-]+:)?(?:pos|posList)(?:\s[^>]*)?(?<!/)>" + _NUMBERS + rb"*([^-+0-9.eE,;\s<&][^<]{0,40})"),
-        _fine_time(rb"[\w.:-]+"),
+        _coordinate(
+            rb"(?:" + _GML_LINE + rb"|</" + _NAME + rb"pos>)\s*<" + _NAME + rb"(?:pos|posList)" + _TAG_END + _list(_NUMBER)
+        ),
+        _coordinate(
+            _GML_LINE + rb"\s*<" + _NAME + _GML_COORDINATES + _TAG_END + _list(_NUMBER + rb"(?:," + _NUMBER + rb"){0,2}+")
+        ),
+        _coordinate(
+            rb"<" + _NAME + rb"coord>(?:\s*<" + _NAME + rb"[XYZ]>\s*" + _NUMBER + rb"\s*</[^>]*>)*?\s*"
+            rb"<" + _NAME + rb"[XYZ]>\s*+(?!" + _NUMBER + rb"\s*<)([^<]{0,40})"
+        ),
+        _fine_time(rb"[\w.-]+"),
     ),
     "GPX": (
-        _coordinate(rb"\b(?:lat|lon)\s*=\s*[\"']\s*((?![-+]?[0-9.])[^\"']{0,40})"),
+        _missing(_GPX_POINTS, rb"lat"),
+        _missing(_GPX_POINTS, rb"lon"),
+        _coordinate(
+            rb"<(?:" + _GPX_POINTS + rb")(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*?"
+            rb"\s+(?:lat|lon)\s*=\s*[\"'](?!\s*" + _NUMBER + rb"\s*[\"'])([^\"']{0,40})"
+        ),
         _time(_GPX_TIMES),
         _fine_time(_GPX_TIMES),
     ),
 }
+_TYPED_TRAPS: dict[str, tuple[Callable[[pa.DataType], bool], Callable[[bytes], _Trap]]] = {
+    "GML": (pa.types.is_temporal, _no_time),
+    "LIBKML": (lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind), _no_number),
+}
+_OF_EVERY_KML = frozenset({"tessellate", "extrude", "visibility", "drawOrder"})
+"""Columns of numbers that every KML gets."""
 
 
 def check(path: Path, driver: str, notes: Notes) -> None:
     """Look through a file for such texts.
 
     Raises:
-        Unreadable: ``bad_coordinate`` or ``value_lost``, with the line.
+        Unreadable: ``bad_coordinate``, ``geometry_lost`` or ``value_lost``, with the line.
     """
-    for trap in _TRAPS.get(driver, ()):
-        found = _first(path, trap.pattern)
-        if found is None:
-            continue
-        line, text = found
-        message = trap.message.format(text)
-        if not trap.warns:
-            raise Unreadable(trap.code, message, trap.remedy, f"line {line}")
-        notes.warn(trap.code, message, trap.remedy, f"line {line}")
+    _spring(path, _TRAPS.get(driver, ()), notes)
 
 
-def _first(path: Path, pattern: re.Pattern[bytes]) -> tuple[int, str] | None:
-    """What the pattern's group first matches, and in which line."""
-    line, tail = 1, b""
+def check_columns(path: Path, driver: str, schemas: Iterable[pa.Schema], columns: Iterable[str], notes: Notes) -> None:
+    """Look through a file for what the columns that were found in it cannot hold.
+
+    Args:
+        path: The file.
+        driver: Of GDAL.
+        schemas: Of the layers that are read.
+        columns: Of all layers.
+        notes: Takes warnings.
+
+    Raises:
+        Unreadable: ``value_lost``, with the line.
+    """
+    if driver not in _TYPED_TRAPS:
+        return
+    is_typed, trap = _TYPED_TRAPS[driver]
+    names = {column.name for schema in schemas for column in schema if is_typed(column.type)} - _OF_EVERY_KML
+    traps = [trap(b"|".join(re.escape(name.encode()) for name in sorted(names)))] if names else []
+    if driver == "LIBKML":
+        traps.append(_no_column(columns))
+    _spring(path, traps, notes)
+
+
+def _spring(path: Path, traps: Sequence[_Trap], notes: Notes) -> None:
+    """Read a file once; each trap springs once."""
+    waiting = list(traps)
+    for line, piece in _pieces(path) if waiting else ():
+        for trap in [*waiting]:
+            if found := trap.pattern.search(piece):
+                group = trap.pattern.groups
+                here = line + piece.count(b"\n", 0, found.start(group))
+                message = trap.message.format(found[group].decode("utf-8", "replace").strip())
+                if not trap.warns:
+                    raise Unreadable(trap.code, message, trap.remedy, f"line {here}")
+                notes.warn(trap.code, message, trap.remedy, f"line {here}")
+                waiting.remove(trap)
+
+
+def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
+    """A file in pieces that end where an element does, each with the number of its first line, and without comments."""
+    line, rest = 1, b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
-            text = tail + chunk
-            found = pattern.search(text)
-            if found is not None:
-                return line + text.count(b"\n", 0, found.start(1)), found[1].decode("utf-8", "replace").strip()
-            keep = max(len(text) - _OVERLAP_BYTES, 0)
-            line += text.count(b"\n", 0, keep)
-            tail = text[keep:]
-    return None
+            text = rest + chunk
+            end = _end(text)
+            yield line, _UNREAD.sub(_blanked, text[: end + 1])  # with the "<" that ends an element's text
+            line += text.count(b"\n", 0, end)
+            rest = text[end:]
+    yield line, _UNREAD.sub(_blanked, rest)
+
+
+def _end(text: bytes) -> int:
+    """Where a piece may end: before an end tag that is in no comment and no CDATA section, as far as that can be told."""
+    end = max(text.rfind(b"</"), 0)
+    for opening, closing in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>")):
+        opened = text.rfind(opening, 0, end)
+        if opened > text.rfind(closing, 0, end):
+            end = max(text.rfind(b"</", 0, opened), 0)
+    return end
+
+
+def _blanked(section: re.Match[bytes]) -> bytes:
+    """A comment or a CDATA section as blanks, but for a text in the latter that could stand without it."""
+    whole, text = section[0], section[1]
+    if text is None or b"<" in text:
+        return whole.translate(_BLANKED)
+    return b" " * len("<![CDATA[") + text + b" " * len("]]>")

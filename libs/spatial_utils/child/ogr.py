@@ -49,13 +49,13 @@ class OgrLayer:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
         self._certain, self._unconfirmed = request.certain, dict[int, times.Survey]()
-        self.name, self._own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+        self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self._decoder = parts.decoder(gdal, handle, request.encoding, self.notes) if request.driver == parts.DRIVER else None
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self._fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self._decoder or Decoder("UTF-8", "the format", self.notes)
-        self._names = [decoder.name(gdal.OGR_Fld_GetNameRef(field)) for field in self._fields]
-        geometries = gdal.OGR_FD_GetGeomFieldCount(definition)
+        self.names = [decoder.name(gdal.OGR_Fld_GetNameRef(field)) for field in self._fields]
+        self.geometries = geometries = gdal.OGR_FD_GetGeomFieldCount(definition)
         if geometries and request.tabular and path.suffix.lower() != ".dbf":  # GDAL opens a .dbf with the .shp beside it
             raise Unreadable(
                 "type_mismatch",
@@ -105,13 +105,13 @@ class OgrLayer:
     def _check_geopackage(self, missing: int) -> None:
         columns = [
             geopackage.Column(name, self._gdal.OGR_Fld_GetType(field), self._gdal.OGR_Fld_GetSubType(field))
-            for name, field in zip(self._names, self._fields, strict=True)
+            for name, field in zip(self.names, self._fields, strict=True)
         ]
-        geopackage.check(self._gdal, self._dataset, self._own_name, columns)
+        geopackage.check(self._gdal, self._dataset, self.own_name, columns)
         if missing:
             field = self._gdal.OGR_FD_GetGeomFieldDefn(self._gdal.OGR_L_GetLayerDefn(self._handle), 0)
             column = self._gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace")
-            geopackage.check_geometries(self._gdal, self._dataset, self._own_name, column, missing)
+            geopackage.check_geometries(self._gdal, self._dataset, self.own_name, column, missing)
 
     def rows(self) -> Iterator[pa.RecordBatch]:
         """What GDAL reads, whether that is all there is or not."""
@@ -163,7 +163,7 @@ class OgrLayer:
                 yield batch
                 first += batch.num_rows
         except parts.Odd:
-            cells = Cells(self._path, self._types, self._names, self._place, self.notes)
+            cells = Cells(self._path, self._types, self.names, self._place, self.notes)
             yield from cells.beside(self._as_streamed(first), first)
 
     def _geometry_of(self, number: int) -> bytes | None:
@@ -225,7 +225,7 @@ class OgrLayer:
             for index, (field, type_) in enumerate(zip(self._fields, self._types, strict=True))
         ]
         if first_id is not None:
-            name = "feature_id" if "id" in self._names else "id"
+            name = "feature_id" if "id" in self.names else "id"
             columns.insert(0, _Column(name, pa.int64(), 0, lambda column, _: column))
         elif not columns and not self.geometry:  # rows without anything: their numbers at least
             self._options[0] = "INCLUDE_FID=YES"
@@ -234,7 +234,7 @@ class OgrLayer:
         return columns
 
     def _column(self, index: int, field: int, position: int, kind: pa.DataType, time: pa.DataType | None) -> _Column:
-        name = self._names[index]
+        name = self.names[index]
         if time is not None:
             return _Column(name, time, position, lambda column, _: times.parse(column, time, name, self._place))
         if self._decoder and pa.types.is_string(kind):
@@ -276,7 +276,7 @@ class OgrLayer:
         for index in (index for index in unsure if pa.types.is_string(kinds[index])):
             self.notes.warn(
                 "mixed_time_zones",
-                f"The times of the column {self._names[index]!r} do not agree in their time zone; they are kept as text.",
+                f"The times of the column {self.names[index]!r} do not agree in their time zone; they are kept as text.",
                 "Write them all in UTC if they should be times.",
                 self._place,
             )
@@ -294,8 +294,8 @@ class OgrLayer:
         Where that need not be certain, only the first of them are.
         """
         surveys = {index: times.Survey(empty) for index in indices}
-        others = {*self._names} - {self._names[index] for index in surveys}  # a name may stand twice: then both are kept
-        kept = [index for index, name in enumerate(self._names) if name not in others]
+        others = {*self.names} - {self.names[index] for index in surveys}  # a name may stand twice: then both are kept
+        kept = [index for index, name in enumerate(self.names) if name not in others]
         self._gdal.OGR_L_SetIgnoredFields(self._handle, strings([*sorted(others), "OGR_GEOMETRY"]))
         try:
             with closing(self._as_streamed()) as batches:
@@ -367,7 +367,7 @@ class OgrLayer:
     def _explained(self, read: int) -> bool:
         """Whether what was read is all there is, whatever the file claims."""
         if self._driver == geopackage.DRIVER:  # the count is kept by triggers, which other programs may lack
-            return read == geopackage.count(self._gdal, self._dataset, self._own_name)
+            return read == geopackage.count(self._gdal, self._dataset, self.own_name)
         if self._driver in {parts.DRIVER, mapinfo.DRIVER}:
             return read + parts.deleted_records(self._path) == self.claimed
         return False

@@ -31,3 +31,13 @@ def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
             gdal.OSRRelease(official)
     wkt = gdal.text(gdal.OSRExportToWktEx, reference, _WKT2)
     return {"wkt": wkt} if wkt else None
+
+
+def crs_of_code(gdal: Gdal, code: int) -> dict[str, str] | None:
+    """The CRS of an EPSG code, as ``crs_of`` says it; None when there is none, or it has heights, which GDAL may leave out."""
+    reference = gdal.OSRNewSpatialReference(None)
+    try:
+        known = gdal.OSRImportFromEPSG(reference, code) == 0 and gdal.OSRGetAxesCount(reference) == 2  # noqa: PLR2004 - x and y
+        return crs_of(gdal, reference) if known else None
+    finally:
+        gdal.OSRRelease(reference)

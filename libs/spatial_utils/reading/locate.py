@@ -91,20 +91,30 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 
 
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
-    """A warning about files of other formats in the archive: their data stays behind."""
+    """A warning about what else in the archive looks like data: it stays behind."""
     if kind.folder:
         return
     usual = {entry.extensions[0] for entry in FORMATS}
     read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
         *mains
     }
-    others = [file for file in files if file.suffix.lower() in usual and file not in read]
+    unread = [file for file in files if file not in read]
+    alike = [file for file in unread if file.suffix.lower() in kind.extensions and kind_of(file) in kind.kinds]
+    others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
     if others:
         yield Problem(
             code="archive_partly_read",
             where=where,
             message=f"The archive also holds data that is not {kind.name} and was not read: {_listed(others, folder)}.",
             remedy="Submit it as a file of its own if it is wanted.",
+        )
+    if alike:
+        yield Problem(
+            code="archive_partly_read",
+            where=where,
+            message=f"The archive also holds files that may be {kind.name} and were not read, since others have the extension "
+            f"{mains[0].suffix.lower()}: {_listed(alike, folder)}.",
+            remedy="Give all of them the same extension, or submit them as files of their own, if they are wanted.",
         )
 
 

@@ -108,6 +108,18 @@ def test_dxf_needs_a_crs_and_gets_it_from_the_manifest(
     assert got.layer.crs.name == "EPSG:2056"
 
 
+@pytest.mark.parametrize("crs", [None, "EPSG:25832"])
+def test_a_crs_as_older_web_feature_services_name_it(read: Callable[..., Any], tmp_path: Path, crs: str | None) -> None:
+    """GDAL complains that it may not fetch it, which it need not."""
+    path = tmp_path / "a.gml"
+    point = '<g:Point srsName="http://www.opengis.net/gml/srs/epsg.xml#25832"><g:pos>500000 5500000</g:pos></g:Point>'
+    member = f"<g:featureMember><f>{point}</f></g:featureMember>"
+    path.write_text(f'<g:FeatureCollection xmlns:g="http://www.opengis.net/gml">{member}</g:FeatureCollection>')
+    got = read(path, "GML", crs=crs)
+    assert got.layer.crs.name == "EPSG:25832"
+    assert got.warnings == []
+
+
 def test_shapefiles_in_an_archive(read: Callable[..., Any], write: Callable[..., Path], places: gpd.GeoDataFrame) -> None:
     """In a sub-folder, in two folders under one name, with extensions in capitals, beside what operating systems leave behind."""
     path = write(places, "roads.shp", "ESRI Shapefile")

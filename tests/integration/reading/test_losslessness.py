@@ -204,6 +204,46 @@ def test_large_numbers_that_are_kept(read: Reader, tmp_path: Path, numbers: list
     assert got.table.column("n").to_pylist() == [kept(json.loads(number)) for number in numbers]
 
 
+SCHEMA = '<Schema id="S"><SimpleField name="n" type="int"/><SimpleField name="t" type="string"/></Schema>'
+
+
+def data(**values: str) -> str:
+    return "".join(f'<Data name="{name}"><value>{value}</value></Data>' for name, value in values.items())
+
+
+def simple(**values: str) -> str:
+    listed = "".join(f'<SimpleData name="{name}">{value}</SimpleData>' for name, value in values.items())
+    return f'<SchemaData schemaUrl="#S">{listed}</SchemaData>'
+
+
+@pytest.mark.parametrize(
+    ("schema", "values", "code", "named"),
+    [
+        ("", data(a="1", **{"b &amp; c": "2"}), None, ""),
+        (SCHEMA, simple(n="1", t=""), None, ""),
+        (SCHEMA, simple(n="", t="x"), "empty_numbers", "'n'"),
+        (SCHEMA, simple(n="1") + data(x="1"), "values_not_read", "'x'"),
+        (SCHEMA, simple(n="1", u="1"), "values_not_read", "'u'"),
+        ("", data(Name="other"), "values_replaced", "'other'"),
+        ("", data(name="one"), None, ""),
+        ("", data(begin="not a time"), "values_not_read", "'not a time'"),
+        ("", data(begin="2024-05-01 10:00:00"), None, ""),
+    ],
+)
+def test_values_of_kml_that_gdal_drops_or_makes_others(
+    read: Reader, tmp_path: Path, schema: str, values: str, code: str | None, named: str
+) -> None:
+    path = tmp_path / "a.kml"
+    point = "<Point><coordinates>1,2</coordinates></Point>"
+    mark = f"<Placemark><name>one</name><ExtendedData>{values}</ExtendedData>{point}</Placemark>"
+    path.write_text(f'<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{schema}\n{mark}</Document></kml>')
+    got = read(path, "KML")
+    assert [warning.code for warning in got.warnings] == ([] if code is None else [code])
+    if code is not None:
+        assert got.warnings[0].where == "files[0]: line 2"
+        assert named in got.warnings[0].message
+
+
 # --- text
 
 

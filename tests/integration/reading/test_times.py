@@ -135,7 +135,11 @@ TIMES_IN_XML = pytest.mark.parametrize(
 
 @TIMES_IN_XML
 @pytest.mark.parametrize(
-    "text", ["2024-05-01T10:00Z", "2024-05-01 10:00:00", "2024-05-01T10:00:00 UTC", "2024-05", "1850", "May"]
+    "text",
+    [
+        *("2024-05-01T10:00Z", "2024-05-01 10:00:00", "2024-05-01T10:00:00 UTC", "2024-05", "1850", "May"),
+        *("2024-13-01", "2023-02-29", "1900-02-29T10:00:00Z", "2024-04-31", "2024-05-01T25:00:00Z", "2024-05-01T24:00:00Z"),
+    ],
 )
 def test_a_time_in_xml_that_would_become_another_is_a_problem(
     refused: Refuser, tmp_path: Path, written: Callable[[str], str], kind: str, column: str, text: str
@@ -145,6 +149,40 @@ def test_a_time_in_xml_that_would_become_another_is_a_problem(
     path.write_text(written(text), encoding="utf-8")
     problem = refused(path, kind)
     assert (problem.code, problem.where) == ("value_lost", f"files[0]: line {2 if kind == 'KML' else 1}")
+    assert repr(text) in problem.message
+
+
+@pytest.mark.parametrize("text", ["<k:when>2020</k:when>", '<when id="w">2020</when>', "<when><![CDATA[2020]]></when>"])
+def test_other_spellings_of_a_time_in_kml(refused: Refuser, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.kml"
+    mark = placemark("x").replace("<kml", '<kml xmlns:k="http://www.opengis.net/kml/2.2"').replace("<when> x </when>", text)
+    path.write_text(mark)
+    assert refused(path, "KML").code == "value_lost"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("2024-02-29", "date32[day]"),
+        ("2024-05-01T10:00:00+05:45", "timestamp[ms, tz=+05:45]"),
+        ("10:11:12", "time32[ms]"),
+        ("2024-02-31", None),
+        ("2024-13-01", None),
+        ("25:00:00", None),
+        ("2024-05-01T24:00:00Z", None),
+        ("2024-05-01T10:00:00+02:07", None),
+    ],
+)
+def test_a_time_in_gml_that_there_is_not(read: Reader, refused: Refuser, tmp_path: Path, text: str, kind: str | None) -> None:
+    """GDAL takes a column for one of times by its looks, and makes another time or nothing of what is none."""
+    path = tmp_path / "a.gml"
+    member = '<g:featureMember><f>\n<t>{}</t><g:Point srsName="EPSG:4326"><g:pos>8 47</g:pos></g:Point></f></g:featureMember>'
+    path.write_text(f'<g:FeatureCollection xmlns:g="http://www.opengis.net/gml">{member.format(text)}</g:FeatureCollection>')
+    if kind is not None:
+        assert dict(read(path, "GML").layer.columns)["t"] == kind
+        return
+    problem = refused(path, "GML")
+    assert (problem.code, problem.where) == ("value_lost", "files[0]: line 2")
     assert repr(text) in problem.message
 
 
