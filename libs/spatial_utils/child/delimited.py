@@ -6,6 +6,10 @@ unquoted is missing; ``""`` is an empty text.
 
 import codecs
 import csv
+import ctypes
+import io
+import re
+import secrets
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +26,10 @@ from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, OpenFil
 _BLOCK_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
 _DELIMITERS = ",;\t|"
+_LINE_END = re.compile(r"\r\n?|\n")
 _POINT = struct.Struct("<BIdd")
+_M_MMAP_THRESHOLD = -3
+_RESERVED_BYTES = 512 * 1024 * 1024
 
 
 class DelimitedLayer:
@@ -60,48 +67,67 @@ class DelimitedLayer:
             skipped.append(row)
             return "error"
 
+        _return_reserved_memory(self._columns)
+        read, closed = 0, False
+        text = _EndedText(self._path, self._encoding, self._delimiter * (self._columns - 1))
         try:
-            with pa_csv.open_csv(
-                self._path,
-                read_options=pa_csv.ReadOptions(
-                    column_names=names,
-                    skip_rows_after_names=1,
-                    block_size=_BLOCK_BYTES,
-                    use_threads=False,
-                    encoding=self._encoding,
-                ),
-                parse_options=pa_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=refuse),
-                convert_options=pa_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
-            ) as reader:
+            with (
+                text,
+                pa_csv.open_csv(
+                    text,
+                    read_options=pa_csv.ReadOptions(
+                        column_names=names, skip_rows_after_names=1, block_size=_BLOCK_BYTES, use_threads=False
+                    ),
+                    parse_options=pa_csv.ParseOptions(
+                        delimiter=self._delimiter,
+                        newlines_in_values=True,
+                        ignore_empty_lines=self._columns > 1,  # of one column it is a row whose value is missing
+                        invalid_row_handler=refuse,
+                    ),
+                    convert_options=pa_csv.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.string()),
+                        null_values=[""],
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=False,
+                    ),
+                ) as reader,
+            ):
                 for batch in reader:
-                    for start in range(0, batch.num_rows, BATCH_ROWS):
-                        yield batch.slice(start, BATCH_ROWS)
-        except UnicodeDecodeError as error:
+                    closed = batch.num_rows > 0 and batch.column(self._columns - 1)[-1].as_py() == text.end
+                    rows = batch.num_rows - closed
+                    for start in range(0, rows, BATCH_ROWS):
+                        yield batch.slice(start, min(BATCH_ROWS, rows - start))
+                    read += rows
+        except UnicodeError as error:
             raise self._undecodable(str(error)) from error
+        except MemoryError:  # an ArrowException, too, but the limit's affair
+            raise
         except pa.ArrowException as error:
-            if skipped:
-                row = skipped[0]
-                raise Unreadable(
-                    "csv_ragged",
-                    f"A row has {row.actual_columns} values, the header {row.expected_columns} names: {_shown(row.text)}.",
-                    "Correct the row; put values that contain the delimiter or a line break in double quotes. "
-                    f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another.",
-                    f"row {row.number}" if row.number else "",
-                ) from error
-            if "utf" in str(error).lower():
-                raise self._undecodable(str(error)) from error
-            if "block" in str(error):
-                raise Unreadable(
-                    "csv_row_too_long",
-                    f"A row is longer than {_BLOCK_BYTES:,} bytes.",
-                    "Close the quotes that are open, or write the data in another format, such as GeoPackage.",
-                ) from error
-            raise Unreadable("damaged", f"The text cannot be read: {error}.", "Write the file again.") from error
+            raise self._unparsable(error, skipped[0] if skipped else None, text.end) from error
+        if not closed:
+            raise _unclosed(f"data row {read}" if read else "the header")
+
+    def _unparsable(self, error: Exception, row: Any, end: str) -> Unreadable:
+        """What is wrong with a text that the parser refuses, perhaps for one row."""
+        if row is not None and end in row.text:
+            return _unclosed(f"row {row.number}" if row.number else "")
+        if row is not None:
+            return Unreadable(
+                "csv_ragged",
+                f"A row has {row.actual_columns} values, the header {row.expected_columns} names: {_shown(row.text)}.",
+                "Correct the row; put values that contain the delimiter or a line break in double quotes. "
+                f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another.",
+                f"row {row.number}" if row.number else "",
+            )
+        if "utf" in str(error).lower():
+            return self._undecodable(str(error))
+        if "block" in str(error):
+            return Unreadable(
+                "csv_row_too_long",
+                f"A row is longer than {_BLOCK_BYTES:,} bytes.",
+                "Close the quotes that are open, or write the data in another format, such as GeoPackage.",
+            )
+        return Unreadable("damaged", f"The text cannot be read: {error}.", "Write the file again.")
 
     def _undecodable(self, details: str) -> Unreadable:
         return Unreadable(
@@ -118,10 +144,10 @@ class DelimitedLayer:
             text = codecs.getincrementaldecoder(self._encoding)().decode(head).removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise self._undecodable(str(error)) from error
-        unquoted = "".join(text.splitlines()[:1][0].split('"')[::2]) if text.strip() else ""
+        unquoted = "".join(_LINE_END.split(text, 1)[0].split('"')[::2])
         delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
         try:
-            names = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))
+            names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
         except (csv.Error, StopIteration) as error:
             raise Unreadable(
                 "csv_no_header", "The file has no header line.", "Write the column names to the first line."
@@ -210,6 +236,67 @@ class DelimitedLayer:
                 )
             rows.append(value)
         return pa.array(rows, pa.binary())
+
+
+class _EndedText(io.RawIOBase):
+    """A file as UTF-8, with a last row that is ours: it arrives as such only if no quotes are open at the file's end.
+
+    The parser closes them in silence, so that all that follows a stray quote would become one value.
+
+    Attributes:
+        end: The last value of that row; nobody can know it.
+    """
+
+    def __init__(self, path: Path, encoding: str, delimiters: str) -> None:
+        self.end = secrets.token_hex(16)
+        self._row = f"{delimiters}{self.end}\n".encode()
+        self._file = path.open("rb")
+        self._decoder = None if encoding == "utf8" else codecs.getincrementaldecoder(encoding)()
+        self._ready, self._last, self._ended = bytearray(), b"", False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._ended and not 0 <= size <= len(self._ready):
+            self._ready += self._more()
+        size = len(self._ready) if size < 0 else size
+        data = bytes(memoryview(self._ready)[:size])
+        del self._ready[:size]
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _more(self) -> bytes:
+        raw = self._file.read(_HEAD_BYTES)
+        text = raw if self._decoder is None else self._decoder.decode(raw, final=not raw).encode()
+        self._last = text[-1:] or self._last
+        if raw:
+            return text
+        self._ended = True
+        return text + (b"" if self._last in {b"\n", b"\r"} else b"\n") + self._row
+
+
+def _return_reserved_memory(columns: int) -> None:
+    """Have the C library give back large pieces of memory at once, rather than keep them for later.
+
+    Arrow reserves a block's size for each column of it and shrinks that to what the column has. Of what is taken from the heap,
+    each time a hole is left that the next does not fit into: with a hundred columns, a file of 20 MB came to 2 GiB.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # others than glibc have none, and always do so
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, min(_HEAD_BYTES, _RESERVED_BYTES // columns))
+
+
+def _unclosed(place: str) -> Unreadable:
+    return Unreadable(
+        "csv_open_quote",
+        "Double quotes are opened and never closed: everything from there to the end of the file would be one value.",
+        'Close them; where a value begins with a double quote, put it in double quotes and double its own: """so"" it is".',
+        place,
+    )
 
 
 def _encoding(path: Path, declared: str | None) -> str:

@@ -29,6 +29,8 @@ class ParquetLayer:
         self._gdal, self.name, self.notes = gdal, prefix + path.stem, Notes()
         try:
             self._file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, arrow_extensions_enabled=False)
+        except MemoryError:  # an ArrowException, too, but the limit's affair
+            raise
         except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
         self.claimed = self._file.metadata.num_rows
@@ -62,6 +64,8 @@ class ParquetLayer:
             for batch in self._file.iter_batches(max(1, min(BATCH_ROWS, rows)), use_threads=False):
                 yield self._final(batch, read)
                 read += batch.num_rows
+        except MemoryError:  # an ArrowException, too, but the limit's affair
+            raise
         except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
         if read != self.claimed:

@@ -1,5 +1,6 @@
 """Delimited text: columns get a type only if every value of the file keeps its meaning in it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
+from libs.spatial_utils.reading import ReadLimits
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +78,62 @@ def test_quotes_line_breaks_and_delimiters(read: Reader, tmp_path: Path) -> None
     assert got.table.to_pylist() == [{"a": "x|y", "b": 'line\nbreak "q"'}]
     got = read(csv_file(tmp_path, "a#b\n1#2\n"), "CSV", type="tabular", options={"delimiter": "#"})
     assert got.table.to_pylist() == [{"a": 1, "b": 2}]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '1,x\n2,"y\n3,z\n',
+        '1,x\n2,"y""\n3,z',
+        '1,x\n2,"\n',
+        '1,x\n2,"',
+        '1,x\n"2,y\n3,z\n',
+        '1,x\n2,"' + "y\n3," * 100_000,
+    ],
+)
+def test_quotes_that_are_never_closed(refused: Refuser, tmp_path: Path, rows: str) -> None:
+    """They would make one value of the rest of the file."""
+    problem = refused(csv_file(tmp_path, "a,b\n" + rows), "CSV", type="tabular")
+    assert problem.code == "csv_open_quote"
+    assert re.search(r"row [23]$", problem.where)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a\n1\n\n3\n", [{"a": 1}, {"a": None}, {"a": 3}]),
+        ('a\nx\n""\n', [{"a": "x"}, {"a": ""}]),
+        ("a,b\n1,2\n\n3,4\n\n", [{"a": 1, "b": 2}, {"a": 3, "b": 4}]),
+        ("a,b\r1,2\r", [{"a": 1, "b": 2}]),
+        ('a,b\n1,"2"', [{"a": 1, "b": 2}]),
+        ('a,b\n1,5" pipe\n', [{"a": 1, "b": '5" pipe'}]),
+        ("a,b\n1,", [{"a": 1, "b": None}]),
+        ("a,b", []),
+    ],
+)
+def test_lines_and_their_ends(read: Reader, tmp_path: Path, text: str, rows: list[dict[str, Any]]) -> None:
+    assert read(csv_file(tmp_path, text), "CSV", type="tabular").table.to_pylist() == rows
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_what_ends_no_line_of_a_csv(read: Reader, tmp_path: Path, character: str) -> None:
+    got = read(csv_file(tmp_path, f"a{character}b,c\n1,x{character}y\n"), "CSV", type="tabular")
+    assert got.table.to_pylist() == [{f"a{character}b": 1, "c": f"x{character}y"}]
+
+
+def test_many_columns_take_no_more_memory_than_few(read: Reader, tmp_path: Path) -> None:
+    """Arrow reserves a block's size for each of them."""
+    columns, rows = 100, 60_000
+    names = ",".join(f"c{index}" for index in range(columns))
+    path = csv_file(tmp_path, names + "\n" + (",".join(["1234"] * columns) + "\n") * rows)
+    got = read(path, "CSV", type="tabular", limits=ReadLimits(memory_mb=640, seconds=60))
+    assert got.table.num_rows == rows
+
+
+@pytest.mark.parametrize("megabytes", [32, 48, 64])
+def test_too_little_memory_is_no_damage(refused: Refuser, tmp_path: Path, megabytes: int) -> None:
+    path = csv_file(tmp_path, "a,b\n" + "1234,5678\n" * 2_000_000)
+    assert refused(path, "CSV", type="tabular", limits=ReadLimits(memory_mb=megabytes, seconds=60)).code == "read_out_of_memory"
 
 
 def test_encodings(read: Reader, refused: Refuser, tmp_path: Path) -> None:
