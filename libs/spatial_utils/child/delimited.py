@@ -214,28 +214,57 @@ class DelimitedLayer:
                 return found
         except pa.ArrowInvalid:
             pass
-        for row, text in enumerate(trimmed.to_pylist()):
-            if text is not None and not _is_number(text):
-                raise _bad_value(
-                    before + row,
-                    f"{_shown(text)} where a coordinate is expected",
-                    "Write numbers with a decimal point: 8.5417; leave both coordinates empty where there is no position.",
-                )
-        raise AssertionError
+        row, text = next((row, text) for row, text in enumerate(trimmed) if not _is_coordinate(text))
+        raise _bad_value(
+            before + row,
+            f"{_shown(text.as_py())} where a coordinate is expected",
+            "Write numbers with a decimal point and nothing else, no unusual blanks: 8.5417; "
+            "leave both coordinates empty where there is no position.",
+        )
 
     def _from_wkt(self, texts: pa.Array, before: int) -> pa.Array:
+        texts = pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
+        malformed = _first_malformed(texts)
         rows: list[bytes | None] = []
         for row, text in enumerate(texts.to_pylist()):
-            if text is None or not text.strip():
-                rows.append(None)
-                continue
-            value = self._gdal.wkb_from_wkt(text)
-            if value is None:
+            value = None if text is None or row == malformed else self._gdal.wkb_from_wkt(text)
+            if value is None and text is not None:
                 raise _bad_value(
-                    before + row, f"{_shown(text)} where a geometry in WKT is expected", "Write it like POINT (8.54 47.37)."
+                    before + row,
+                    f"{_shown(text)} where a geometry in WKT is expected",
+                    "Write it like POINT (8.54 47.37), all positions of a geometry with as many numbers.",
                 )
             rows.append(value)
         return pa.array(rows, pa.binary())
+
+
+def _wkt_of(numbers: int, head: str) -> str:
+    """What WKT looks like whose positions all have as many numbers, each short enough for GDAL to take it for one."""
+    blank = r"[ \t\r\n]"
+    number = r"(?:-?(?:[0-9]{1,25}(?:\.[0-9]{0,25})?|\.[0-9]{1,25})(?:e[-+]?[01]?[0-9]{1,2})?|nan)"
+    position = number + f"(?:{blank}+{number})" * (numbers - 1)
+    return f"(?i)^{blank}*{head}{blank}*(?:[(),]{blank}*(?:(?:{position}|{head}){blank}*)?)*$"
+
+
+_NAME, _NO_PART = "[a-z]*[a-ln-y]", r"(?:[ \t\r\n]+empty)?"
+_WKT = (
+    _wkt_of(2, _NAME + _NO_PART),
+    _wkt_of(3, _NAME + r"(?:[ \t\r\n]*z)?" + _NO_PART),
+    _wkt_of(3, f"(?:{_NAME}[ \\t\\r\\n]*m{_NO_PART}|empty)"),
+    _wkt_of(4, _NAME + r"(?:[ \t\r\n]*zm)?" + _NO_PART),
+)
+"""GDAL holds the structure: it takes 1.2.3 for 1.2, 1x for 1, - for 0, and for a missing height 0."""
+
+
+def _first_malformed(texts: pa.Array) -> int | None:
+    """The first row whose text GDAL would make something else of."""
+    rows = None
+    for pattern in _WKT:
+        missed = pc.indices_nonzero(pc.invert(pc.match_substring_regex(texts, pattern)))
+        if not len(missed):
+            return None
+        texts, rows = texts.take(missed), missed if rows is None else rows.take(missed)
+    return int(rows[0].as_py()) if rows is not None else None
 
 
 class _EndedText(io.RawIOBase):
@@ -325,6 +354,14 @@ def _is_number(text: str) -> bool:
         return False
 
 
+def _is_coordinate(text: pa.StringScalar) -> bool:
+    """Whether Arrow makes a finite number, or nothing, of a text: Python takes more for one, such as no-break spaces round it."""
+    try:
+        return bool(pc.fill_null(pc.is_finite(text.cast(pa.float64())), fill_value=True).as_py())
+    except pa.ArrowInvalid:
+        return False
+
+
 def _guess(header: list[str]) -> str:
     """What to write, where the names of columns suggest it."""
     lower = [name.lower() for name in header]
@@ -344,7 +381,7 @@ def _bad_value(row: int, what: str, remedy: str) -> Unreadable:
 
 
 def _shown(text: str) -> str:
-    text = text.strip()
+    text = text.strip(" \t\r\n")
     return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth
 
 

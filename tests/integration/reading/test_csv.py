@@ -39,6 +39,18 @@ def csv_file(tmp_path: Path, text: str, *, encoding: str = "utf-8") -> Path:
         (["9007199254740993", "1.5"], "string", "9007199254740993"),
         (["0.30000000000000004", "1"], "double", 0.30000000000000004),
         (["0.12345678901234567890", "1"], "string", "0.12345678901234567890"),
+        (["1e308", "5e-324"], "double", 1e308),
+        (["1e400", "1"], "string", "1e400"),
+        (["1.8e308", "1"], "string", "1.8e308"),
+        (["1e-400", "1"], "string", "1e-400"),
+        (["1.234567e-320", "1"], "string", "1.234567e-320"),
+        (["0e-400", "1"], "double", 0.0),
+        (["9007199254740993.0", "1"], "string", "9007199254740993.0"),
+        (["9007199254740993.", "1"], "string", "9007199254740993."),
+        (["9007199254740993e0", "1"], "string", "9007199254740993e0"),
+        (["0.9007199254740993e16", "1"], "string", "0.9007199254740993e16"),
+        (["9007199254740992.0", "1e22"], "double", 9007199254740992.0),
+        (["0.10000000000000001", "1.2345678901234501e+05"], "double", 0.1),
         (["1,5", "2,5"], "string", "1,5"),
         (["1.5.2", "1.5"], "string", "1.5.2"),
         (["2024-02-29", ""], "date32[day]", date(2024, 2, 29)),
@@ -159,7 +171,8 @@ def test_points_from_two_columns(read: Reader, tmp_path: Path) -> None:
     assert got.layer.columns == (("name", "string"), ("lon", "double"), ("lat", "double"))
 
 
-@pytest.mark.parametrize("line", ["c,x,47", "c,8.5,", "c,,47", 'c,"8,5",47', "c,nan,47", "c,inf,1", "c,1_0,1"])
+@pytest.mark.parametrize("line", ["c,x,47", "c,8.5,", "c,,47", 'c,"8,5",47', "c,nan,47", "c,inf,1", "c,1_0,1", "c,1e999,1",
+    "c,8.5,47\xa0", "c,\u0663,1"])  # fmt: skip
 def test_a_bad_coordinate_is_named(refused: Refuser, tmp_path: Path, line: str) -> None:
     text = f"name,lon,lat\na,8.5,47.25\n{line}\n"
     problem = refused(csv_file(tmp_path, text), "CSV", crs="EPSG:4326", options={"x": "lon", "y": "lat"})
@@ -181,6 +194,44 @@ def test_a_bad_wkt_is_named(refused: Refuser, read: Reader, tmp_path: Path) -> N
         problem = refused(csv_file(tmp_path, f"n,wkt\n1,POINT (1 2)\n2,{bad}\n"), "CSV", crs="EPSG:2056", options={"wkt": "wkt"})
         assert problem.code == "csv_bad_geometry"
         assert "row 2" in problem.where
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POINT (1.2.3 4)", "POINT (0x10 2)", "POINT (1 -)", "POINT (1x 2y)", "POINT (1e400 2)", "POINT (1e 2)", "POINT (1d5 2)",
+        f"POINT (0.{'1' * 80} 2)", "POINT Z (1 2)", "POINT M (1 2)", "POINT ZM (1 2 3)", "LINESTRING (0 0, 1 1 1)",
+        "LINESTRING Z (0 0 1, 1 1)", "GEOMETRYCOLLECTION (POINT (1 2), POINT Z (1 2 3))",
+        "GEOMETRYCOLLECTION (POINT (1 2 3), POINT M (1 2 3))", "LINESTRING (0 0, 1 1 2 3)", "POINT (1,5 2,5)",
+    ],
+)  # fmt: skip
+def test_wkt_that_is_read_as_something_else(refused: Refuser, tmp_path: Path, text: str) -> None:
+    path = csv_file(tmp_path, f"wkt|n\nPOINT (1 2)|1\n{text}|2\nPOINT Z (1 2 3)|3\n")
+    problem = refused(path, "CSV", crs="EPSG:2056", options={"wkt": "wkt"})
+    assert problem.code == "csv_bad_geometry"
+    assert "row 2" in problem.where
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("  point(1\t2)  ", "POINT (1 2)"),
+        ("POINT (-1.5e3 .5)", "POINT (-1500 0.5)"),
+        ("POINTZ(1 2 3.)", "POINT Z (1 2 3)"),
+        ("POINT Z (1 2 nan)", "POINT Z (1 2 NaN)"),
+        ("POINT (1 2 3)", "POINT Z (1 2 3)"),
+        ("POINT M (1 2 3)", "POINT (1 2)"),
+        ("POINT ZM (1 2 3 4)", "POINT Z (1 2 3)"),
+        ("POLYGON Z EMPTY", "POLYGON Z EMPTY"),
+        ("MULTIPOINT ((1 2), (3 4))", "MULTIPOINT ((1 2), (3 4))"),
+        ("GEOMETRYCOLLECTION (POINT EMPTY, LINESTRING (0 0, 1 1))", "GEOMETRYCOLLECTION (POINT EMPTY, LINESTRING (0 0, 1 1))"),
+        ("MULTISURFACE (((0 0, 1 0, 1 1, 0 0)))", "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)))"),
+        ("MULTIPOLYGON Z (((0 0 1, 1 0 1, 1 1 1, 0 0 1)))", "MULTIPOLYGON Z (((0 0 1, 1 0 1, 1 1 1, 0 0 1)))"),
+    ],
+)
+def test_spellings_of_wkt(read: Reader, tmp_path: Path, text: str, iso: str) -> None:
+    got = read(csv_file(tmp_path, f"wkt|n\n{text}|1\n"), "CSV", crs="EPSG:2056", options={"wkt": "wkt"})
+    assert [shape.wkt for shape in got.geometries] == [iso]
 
 
 @pytest.mark.parametrize(
