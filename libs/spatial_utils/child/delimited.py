@@ -26,6 +26,8 @@ from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, OpenFil
 _BLOCK_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
 _DELIMITERS = ",;\t|"
+_NO_FILE_IS_IN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Codecs of Python that are of text, but encode no file of it."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _POINT = struct.Struct("<BIdd")
 _M_MMAP_THRESHOLD = -3
@@ -138,11 +140,17 @@ class DelimitedLayer:
 
     def _header(self, delimiter: str | None) -> tuple[list[str], str]:
         """The column names and the delimiter, which is the commonest candidate of the first line."""
+        if delimiter is not None and (not delimiter.isascii() or delimiter in '"\r\n\0'):
+            raise Unreadable(
+                "csv_bad_delimiter",
+                f"{delimiter!r} cannot delimit values.",
+                "Set 'options.delimiter' to a character of ASCII other than the double quote, or leave it out.",
+            )
         with self._path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         try:
             text = codecs.getincrementaldecoder(self._encoding)().decode(head).removeprefix("\ufeff")
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise self._undecodable(str(error)) from error
         unquoted = "".join(_LINE_END.split(text, 1)[0].split('"')[::2])
         delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
@@ -335,12 +343,15 @@ def _encoding(path: Path, declared: str | None) -> str:
     if declared is not None:
         try:
             name = codecs.lookup(declared).name
-        except LookupError as error:
+            "".encode(name)  # a LookupError, too, where the codec is not one of text
+        except (LookupError, ValueError):
+            name = "undefined"
+        if name in _NO_FILE_IS_IN:
             raise Unreadable(
                 "unknown_encoding",
                 f"{declared!r} is no character encoding that is known here.",
                 "Use a name such as 'UTF-8' or 'cp1252'.",
-            ) from error
+            )
         return "utf8" if name in {"utf-8", "utf-8-sig"} else name
     if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"

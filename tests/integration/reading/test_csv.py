@@ -161,7 +161,15 @@ def test_encodings(read: Reader, refused: Refuser, tmp_path: Path) -> None:
         assert got.table.to_pylist() == [{"name": text.splitlines()[1].split(",")[0], "n": 1}]
     problem = refused(csv_file(tmp_path, "name,n\nZürich,1\n", encoding="cp1252"), "CSV", type="tabular")
     assert problem.code == "wrong_encoding"
-    assert refused(csv_file(tmp_path, "a,b\n1,2\n"), "CSV", type="tabular", encoding="klingon").code == "unknown_encoding"
+    for encoding in ("klingon", "rot13", "base64", "punycode", "idna", "undefined", "unicode_escape", "utf-8\0"):
+        path = csv_file(tmp_path, "a,b\n1,2\n")
+        assert refused(path, "CSV", type="tabular", encoding=encoding).code == "unknown_encoding", encoding
+
+
+@pytest.mark.parametrize("delimiter", ["ü", '"', "\n", "\r", "\0"])
+def test_what_delimits_nothing(refused: Refuser, tmp_path: Path, delimiter: str) -> None:
+    path = csv_file(tmp_path, "a,b\n1,2\n")
+    assert refused(path, "CSV", type="tabular", options={"delimiter": delimiter}).code == "csv_bad_delimiter"
 
 
 def test_points_from_two_columns(read: Reader, tmp_path: Path) -> None:
