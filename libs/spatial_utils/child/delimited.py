@@ -135,7 +135,7 @@ class DelimitedLayer:
         return Unreadable(
             "wrong_encoding",
             f"The text is not {self._encoding}: {details}.",
-            "Set 'encoding' of this file in the manifest to what it was written in, such as 'cp1252'.",
+            "Set 'encoding' of this file in the manifest to what it was written in, such as 'cp1252' or 'utf-16-le'.",
         )
 
     def _header(self, delimiter: str | None) -> tuple[list[str], str]:
@@ -160,6 +160,8 @@ class DelimitedLayer:
             raise Unreadable(
                 "csv_no_header", "The file has no header line.", "Write the column names to the first line."
             ) from error
+        if any("\0" in name for name in names):
+            raise self._undecodable("there are NUL characters in the header, as if it were UTF-16 read as something else")
         names = [name.strip() for name in names]
         if all(_is_number(name) for name in names):
             raise Unreadable(

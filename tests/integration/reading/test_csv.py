@@ -154,12 +154,16 @@ def test_encodings(read: Reader, refused: Refuser, tmp_path: Path) -> None:
         ("utf-8-sig", None),
         ("cp1252", "cp1252"),
         ("utf-16", None),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-16-be", "UTF-16BE"),
         ("shift_jis", "shift_jis"),
     ):
         text = "name,n\n東京,1\n" if encoding == "shift_jis" else "name,n\nZürich,1\n"
         got = read(csv_file(tmp_path, text, encoding=encoding), "CSV", type="tabular", encoding=declared)
         assert got.table.to_pylist() == [{"name": text.splitlines()[1].split(",")[0], "n": 1}]
     problem = refused(csv_file(tmp_path, "name,n\nZürich,1\n", encoding="cp1252"), "CSV", type="tabular")
+    assert problem.code == "wrong_encoding"
+    problem = refused(csv_file(tmp_path, "name,n\nZürich,1\n", encoding="utf-16-le"), "CSV", type="tabular")
     assert problem.code == "wrong_encoding"
     for encoding in ("klingon", "rot13", "base64", "punycode", "idna", "undefined", "unicode_escape", "utf-8\0"):
         path = csv_file(tmp_path, "a,b\n1,2\n")
