@@ -233,12 +233,14 @@ class DelimitedLayer:
         )
 
     def _from_wkt(self, texts: pa.Array, before: int) -> pa.Array:
-        texts = pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
         malformed = _first_malformed(texts)
         rows: list[bytes | None] = []
         for row, text in enumerate(texts.to_pylist()):
-            value = None if text is None or row == malformed else self._gdal.wkb_from_wkt(text)
-            if value is None and text is not None:
+            if text is None or not (text.strip() or row == malformed):
+                rows.append(None)
+                continue
+            value = None if row == malformed else self._gdal.wkb_from_wkt(text)
+            if value is None:
                 raise _bad_value(
                     before + row,
                     f"{_shown(text)} where a geometry in WKT is expected",
@@ -249,11 +251,11 @@ class DelimitedLayer:
 
 
 def _wkt_of(numbers: int, head: str) -> str:
-    """What WKT looks like whose positions all have as many numbers, each short enough for GDAL to take it for one."""
+    """What WKT looks like whose positions all have as many numbers, each short enough for GDAL to take it for one; or blanks."""
     blank = r"[ \t\r\n]"
     number = r"(?:-?(?:[0-9]{1,25}(?:\.[0-9]{0,25})?|\.[0-9]{1,25})(?:e[-+]?[01]?[0-9]{1,2})?|nan)"
     position = number + f"(?:{blank}+{number})" * (numbers - 1)
-    return f"(?i)^{blank}*{head}{blank}*(?:[(),]{blank}*(?:(?:{position}|{head}){blank}*)?)*$"
+    return f"(?i)^{blank}*(?:{head}{blank}*(?:[(),]{blank}*(?:(?:{position}|{head}){blank}*)?)*)?$"
 
 
 _NAME, _NO_PART = "[a-z]*[a-ln-y]", r"(?:[ \t\r\n]+empty)?"

@@ -194,7 +194,7 @@ def test_a_bad_coordinate_is_named(refused: Refuser, tmp_path: Path, line: str) 
 
 
 def test_a_bad_wkt_is_named(refused: Refuser, read: Reader, tmp_path: Path) -> None:
-    good = csv_file(tmp_path, 'n,wkt\n1,POINT (1 2)\n2,\n3,POINT EMPTY\n4,"LINESTRING Z (0 0 1, 1 1 2)"\n')
+    good = csv_file(tmp_path, 'n,wkt\n1,POINT (1 2)\n2,  \n3,POINT EMPTY\n4,"LINESTRING Z (0 0 1, 1 1 2)"\n')
     shapes = read(good, "CSV", crs="EPSG:2056", options={"wkt": "wkt"}).geometries
     assert [shape if shape is None else shape.wkt for shape in shapes] == [
         "POINT (1 2)",
@@ -215,6 +215,7 @@ def test_a_bad_wkt_is_named(refused: Refuser, read: Reader, tmp_path: Path) -> N
         f"POINT (0.{'1' * 80} 2)", "POINT Z (1 2)", "POINT M (1 2)", "POINT ZM (1 2 3)", "LINESTRING (0 0, 1 1 1)",
         "LINESTRING Z (0 0 1, 1 1)", "GEOMETRYCOLLECTION (POINT (1 2), POINT Z (1 2 3))",
         "GEOMETRYCOLLECTION (POINT (1 2 3), POINT M (1 2 3))", "LINESTRING (0 0, 1 1 2 3)", "POINT (1,5 2,5)",
+        "\xa0",
     ],
 )  # fmt: skip
 def test_wkt_that_is_read_as_something_else(refused: Refuser, tmp_path: Path, text: str) -> None:
