@@ -62,6 +62,7 @@ _XML_ROOTS: tuple[tuple[bytes, Kind], ...] = (
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _XML_NOISE = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>", re.DOTALL | re.IGNORECASE)
 _TEXT_PATTERNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
     (re.compile(rb"!table", re.IGNORECASE), Kind.MAPINFO_TAB),
@@ -103,7 +104,15 @@ def _text_kind(head: bytes) -> Kind:
     found = next((kind for pattern, kind in _TEXT_PATTERNS if pattern.match(text)), None)
     if found is not None:
         return found
-    return Kind.BINARY if b"\0" in head else Kind.TEXT
+    if b"\0" not in head:
+        return Kind.TEXT
+    return Kind.TEXT_UTF16 if _is_unmarked_utf16(head) else Kind.BINARY
+
+
+def _is_unmarked_utf16(head: bytes) -> bool:
+    """Whether one half of the bytes is mostly 0, and the other nowhere nor a control character: Latin text without a mark."""
+    high, low = sorted((head[::2], head[1::2]), key=lambda half: half.count(0), reverse=True)
+    return 2 * high.count(0) >= len(high) and _CONTROL.search(low) is None
 
 
 def _is_dbase(head: bytes) -> bool:

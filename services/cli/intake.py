@@ -2,8 +2,10 @@
 
 import getpass
 import json
+import os
 import re
 import secrets
+import struct
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +30,10 @@ COORDINATES = (
 MAX_HEADER = 100_000
 """Characters: a longer first line is no header."""
 
+_PARQUET_END = 8
+_PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\x24[\x00\x18\x25])")
+"""In Thrift's compact protocol: the key ``geo``, and a LogicalType whose member is 17 or 18, GEOMETRY or GEOGRAPHY."""
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -45,6 +51,8 @@ class Upload:
 
     def entry(self, csv_options: Mapping[str, Any]) -> dict[str, Any]:
         """What the manifest says of the file, but for its path and what is said of all files."""
+        if self.format.name == "GeoParquet" and self.path.is_file() and _is_plain_table(self.path):
+            return {"type": FileType.TABULAR, "format": self.format.name}
         if self.format.name != "CSV":
             return {"type": FileType.VECTOR, "format": self.format.name}
         located = csv_options.keys() & {"x", "y", "wkt"}
@@ -146,6 +154,23 @@ def _format_in_archive(path: Path) -> Format:
         if extensions & set(entry.extensions):
             return entry
     raise typer.BadParameter(f"{path.name} holds no file of a known format. It holds: {', '.join(names[:5])}.")
+
+
+def _is_plain_table(path: Path) -> bool:
+    """Whether a Parquet file's footer says nothing of a geometry, in its metadata or its types.
+
+    Only such bytes are looked for as are there for certain if it does: parsing what nobody vouches for is the reading process's.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _PARQUET_END, 0))
+        end = file.read()
+        if len(end) < _PARQUET_END or end[4:] != b"PAR1":
+            return False
+        (length,) = struct.unpack("<I", end[:4])
+        file.seek(max(size - _PARQUET_END - length, 0))
+        footer = file.read(length)
+    return _PARQUET_GEOMETRY.search(footer) is None
 
 
 def coordinate_columns(path: Path) -> tuple[str, str] | None:

@@ -1,10 +1,13 @@
 """Types of columns of text: the narrowest that every value keeps its meaning in.
 
 What counts as a number is narrow on purpose: ``00123`` and ``+49`` are codes; an integer beyond 64 bits, or with more digits than
-a double holds, stays text. A number keeps its value, not its spelling: ``1.10`` is 1.1.
+a double holds, stays text, and so does what is too large or too small for a double. A number keeps its value, not its spelling:
+``1.10`` is 1.1.
 """
 
+import sys
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +26,9 @@ _TYPES: tuple[tuple[pa.DataType, str], ...] = (
 )
 _TOO_PRECISE = r"[1-9](\.?[0-9]){17,}|^[ \t]*-?[0-9]{16,}[ \t]*$"
 _WITHOUT_DIGIT = r"^[^0-9]*$"
+_NOT_ZERO = r"^[^eE]*[1-9]"
+_WHOLE = 2.0**53
+"""From here on doubles leave out whole numbers."""
 
 
 @dataclass
@@ -51,18 +57,22 @@ def _fits(values: pa.Array, kind: int) -> bool:
     target, pattern = _TYPES[kind]
     if not pc.all(pc.match_substring_regex(values, pattern)).as_py():
         return False
-    if (
-        target == pa.float64()
-        and pc.any(
-            pc.or_(pc.match_substring_regex(values, _TOO_PRECISE), pc.match_substring_regex(values, _WITHOUT_DIGIT))
-        ).as_py()
-    ):
-        return False
     try:
-        cast(values, target)
+        found = cast(values, target)
     except pa.ArrowInvalid:
         return False
-    return True
+    return target != pa.float64() or _doubles_keep(values, found)
+
+
+def _doubles_keep(texts: pa.Array, values: pa.Array) -> bool:
+    """Whether texts that look like numbers mean what is left of them in doubles."""
+    lost = pc.or_(pc.match_substring_regex(texts, _TOO_PRECISE), pc.match_substring_regex(texts, _WITHOUT_DIGIT))
+    if pc.any(lost).as_py() or not pc.all(pc.is_finite(values)).as_py():
+        return False
+    size = pc.abs(values)
+    tiny = pc.and_(pc.less(size, sys.float_info.min), pc.match_substring_regex(texts, _NOT_ZERO))
+    doubtful = texts.filter(pc.or_(tiny, pc.greater_equal(size, _WHOLE)))
+    return all(Decimal(text.strip(SPACE)) == Decimal(repr(float(text))) for text in doubtful.to_pylist())
 
 
 def cast(texts: pa.Array, target: pa.DataType) -> pa.Array:

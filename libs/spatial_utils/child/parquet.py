@@ -5,21 +5,19 @@ the ``geo`` metadata are read by Parquet's own GEOMETRY type.
 """
 
 import json
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from libs.spatial_utils.child import wkb
+from libs.spatial_utils.child import native, wkb
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.source import BATCH_BYTES, BATCH_ROWS, GEOMETRY, Notes, OpenFile, Request, Unreadable
 
 _DEFAULT_CRS = "OGC:CRS84"
 _READ_BYTES = 1024 * 1024
-_DEPTH = {"point": 0, "linestring": 1, "polygon": 2, "multipoint": 1, "multilinestring": 2, "multipolygon": 3}
 
 
 class ParquetLayer:
@@ -29,6 +27,8 @@ class ParquetLayer:
         self._gdal, self.name, self.notes = gdal, prefix + path.stem, Notes()
         try:
             self._file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, arrow_extensions_enabled=False)
+        except MemoryError:  # an ArrowException, too, but the limit's affair
+            raise
         except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
         self.claimed = self._file.metadata.num_rows
@@ -41,16 +41,16 @@ class ParquetLayer:
                 f"layer {self.name}",
             )
         geo = None if tabular else self._geo()
-        self.geometry, self.crs, self._encoding = geo is not None, None, "WKB"
+        self.geometry, self.crs, self._encoding = geo is not None, None, "wkb"
         self._geometry_index = -1
         left_out: set[str] = set()
         if geo is not None:
             primary, columns = geo
             self._geometry_index, left_out = self._check(stored, primary, columns)
-            self._encoding = str(columns[primary].get("encoding", "WKB"))
+            self._encoding = str(columns[primary].get("encoding", "WKB")).lower()
             self.crs = _crs(columns[primary])
         self._attributes = [i for i, field in enumerate(stored) if i != self._geometry_index and field.name not in left_out]
-        fields = [pa.field(stored.field(index).name, _plain_type(stored.field(index).type)) for index in self._attributes]
+        fields = [pa.field(stored.field(index).name, _kept_type(stored.field(index))) for index in self._attributes]
         self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -62,6 +62,8 @@ class ParquetLayer:
             for batch in self._file.iter_batches(max(1, min(BATCH_ROWS, rows)), use_threads=False):
                 yield self._final(batch, read)
                 read += batch.num_rows
+        except MemoryError:  # an ArrowException, too, but the limit's affair
+            raise
         except (pa.ArrowException, OSError) as error:
             raise _damaged(error) from error
         if read != self.claimed:
@@ -73,16 +75,25 @@ class ParquetLayer:
 
     def _final(self, batch: pa.RecordBatch, read: int) -> pa.RecordBatch:
         columns = [batch.column(index).cast(field.type) for index, field in zip(self._attributes, self.schema, strict=False)]
+        for field, column in zip(self.schema, columns, strict=False):
+            if _repeats_a_key(column):
+                row = next(row for row in range(len(column)) if _repeats_a_key(column.slice(row, 1)))
+                raise Unreadable(
+                    "repeated_key",
+                    f"A map in the column {field.name!r} has a key twice.",
+                    "Leave one value to each key, or write the column as a list of structs.",
+                    f"row {read + row + 1}",
+                )
         if self.geometry:
             geometry = batch.column(self._geometry_index)
-            if self._encoding.lower() in _DEPTH:
-                geometry = _native_to_wkb(geometry, self._encoding.lower())
             try:
+                if self._encoding in native.DEPTH:
+                    geometry = native.to_wkb(geometry, self._encoding, self.notes.counts)
                 columns.append(wkb.normalise(geometry, self._gdal, self.notes.counts, vouched=False))
             except wkb.DamagedGeometry as error:
                 raise Unreadable(
                     "damaged_geometry",
-                    f"The geometry of row {read + error.row + 1} is no well-formed WKB.",
+                    f"The geometry of row {read + error.row + 1} is not well-formed.",
                     "Repair or remove it.",
                     f"row {read + error.row + 1}",
                 ) from error
@@ -123,7 +134,7 @@ class ParquetLayer:
                 "geoparquet_metadata", f"The primary geometry column {primary!r} does not exist.", "Write the file again."
             )
         encoding = str(about.get("encoding", "WKB")).lower()
-        if encoding != "wkb" and encoding not in _DEPTH:
+        if encoding != "wkb" and encoding not in native.DEPTH:
             raise Unreadable(
                 "geoparquet_encoding", f"The geometry encoding {encoding!r} is not read here.", "Write the geometry as WKB."
             )
@@ -132,6 +143,13 @@ class ParquetLayer:
             pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
         ):
             raise Unreadable("geoparquet_metadata", f"The column {primary!r} is {kind}, not WKB.", "Write the file again.")
+        if encoding != "wkb" and not native.is_stored_as(kind, encoding):
+            raise Unreadable(
+                "geoparquet_encoding",
+                f"The column {primary!r} is {kind}, which is not how the encoding {encoding!r} is stored: "
+                "lists of structs of x and y, perhaps with z and m.",
+                "Write the geometry as WKB.",
+            )
         if about.get("edges", "planar") != "planar":
             self.notes.warn(
                 "edges", f"The edges of {primary!r} are {about['edges']}; they are read as planar.", "Densify long edges first."
@@ -176,6 +194,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     """The type of the values: how they were stored is the file's affair."""
     if pa.types.is_dictionary(kind):
         return _plain_type(kind.value_type)
+    if _is_extension(kind):
+        return _plain_type(kind.storage_type)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
@@ -183,41 +203,51 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def _kept_type(field: pa.Field) -> pa.DataType:
+    """The type that an attribute is sent as; raises ``Unreadable`` where its values would not arrive."""
+    plain = _plain_type(field.type)
+    if any(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind) or _is_extension(kind) for kind in _nested(plain)):
+        raise Unreadable(  # Arrow casts neither
+            "unknown_type",
+            f"The column {field.name!r} has the type {field.type}, which cannot be kept.",
+            "Write it with another type, such as a list or a text, or leave it out.",
+        )
+    return plain
+
+
+def _nested(kind: pa.DataType) -> Iterator[pa.DataType]:
+    """A type, and those of which it is made."""
+    yield kind
+    if pa.types.is_map(kind):
+        parts = [kind.key_type, kind.item_type]
+    elif pa.types.is_struct(kind):
+        parts = [field.type for field in kind]
+    else:
+        parts = [kind.value_type] if pa.types.is_nested(kind) or pa.types.is_dictionary(kind) else []
+    for part in parts:
+        yield from _nested(part)
+
+
+def _is_extension(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType)
+
+
+def _repeats_a_key(column: pa.Array) -> bool:
+    """Whether one of the maps in a column has a key twice: compute would not take it."""
+    kind = column.type
+    if pa.types.is_map(kind):
+        keys, items = (pa.ListArray.from_arrays(column.offsets, part) for part in (column.keys, column.items))
+        repeated = any(len({repr(key) for key in some}) < len(some) for some in keys.to_pylist())
+        return repeated or _repeats_a_key(items.flatten())
+    if pa.types.is_struct(kind):
+        return any(_repeats_a_key(part) for part in column.flatten())
+    return pa.types.is_nested(kind) and _repeats_a_key(column.flatten())
+
+
 def _damaged(error: Exception) -> Unreadable:
     return Unreadable(
         "damaged", f"The Parquet file cannot be read: {error}.", "Upload it again; if that does not help, write it again."
     )
-
-
-def _native_to_wkb(geometry: pa.Array, encoding: str) -> pa.Array:
-    """A column of a GeoParquet 1.1 native encoding (structs of x, y[, z] in nested lists) as WKB."""
-    points = geometry
-    for _ in range(_DEPTH[encoding]):
-        points = points.values
-    has_z = points.type.get_field_index("z") >= 0
-    position = struct.Struct("<ddd" if has_z else "<dd")
-
-    def head(kind: int) -> bytes:
-        return struct.pack("<BI", 1, kind + (1000 if has_z else 0))
-
-    def path(points: list[dict[str, float]]) -> bytes:
-        return struct.pack("<I", len(points)) + b"".join(position.pack(*point.values()) for point in points)
-
-    def many(kind: int, parts: list[bytes]) -> bytes:
-        return head(kind) + struct.pack("<I", len(parts)) + b"".join(parts)
-
-    def rings(polygon: list[Any]) -> bytes:
-        return struct.pack("<I", len(polygon)) + b"".join(path(ring) for ring in polygon)
-
-    write: dict[str, Callable[[Any], bytes]] = {
-        "point": lambda point: head(1) + position.pack(*point.values()),
-        "linestring": lambda line: head(2) + path(line),
-        "polygon": lambda polygon: head(3) + rings(polygon),
-        "multipoint": lambda points: many(4, [head(1) + position.pack(*point.values()) for point in points]),
-        "multilinestring": lambda lines: many(5, [head(2) + path(line) for line in lines]),
-        "multipolygon": lambda polygons: many(6, [head(3) + rings(polygon) for polygon in polygons]),
-    }
-    return pa.array([None if value is None else write[encoding](value) for value in geometry.to_pylist()], pa.binary())
 
 
 def open_file(gdal: Gdal, request: Request) -> OpenFile:

@@ -145,7 +145,8 @@ def _hint(uploads: "list[Upload]", options: "dict[str, str]") -> None:
     from services.cli import intake, output
 
     for file in uploads:
-        columns = intake.coordinate_columns(file.path) if file.entry(options)["type"] == "tabular" else None
+        is_table = file.format.name == "CSV" and file.entry(options)["type"] == "tabular"
+        columns = intake.coordinate_columns(file.path) if is_table else None
         if columns:
             said = f"{file.path.name} is loaded as a table. For points: --x {columns[0]} --y {columns[1]} --crs …"
             output.line(output.text(f"→ {said}", "cyan"), indent=2)

@@ -45,6 +45,62 @@ def test_encodings(read: Reader, tmp_path: Path, kind: str, encoding: str, has_z
         assert wrote is None or (shapely.equals_identical(wrote, came) and came.has_z == has_z)
 
 
+def native(path: Path, encoding: str, kind: pa.DataType, *values: Any) -> Path:
+    geo = {"version": "1.1.0", "primary_column": "g", "columns": {"g": {"encoding": encoding}}}
+    return parquet(path, geo, g=pa.array(values, kind))
+
+
+def coordinates(names: str, kind: pa.DataType | None = None) -> pa.DataType:
+    return pa.struct([(name, kind or pa.float64()) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("names", "iso"),
+    [("yx", "POINT (1 2)"), ("zyx", "POINT Z (1 2 3)"), ("xym", "POINT (1 2)"), ("myxz", "POINT Z (1 2 3)")],
+)
+def test_coordinates_are_found_by_name(read: Reader, tmp_path: Path, names: str, iso: str) -> None:
+    point = {"x": 1.0, "y": 2.0, "z": 3.0, "m": 4.0}
+    got = read(native(tmp_path / "a.parquet", "point", coordinates(names), point, None), "GeoParquet")
+    assert [shape and shape.wkt for shape in got.geometries] == [iso, None]
+    assert got.counts["a"].get("m_dropped", 0) == ("m" in names)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "kind"),
+    [
+        ("point", coordinates("ab")),
+        ("point", coordinates("xyk")),
+        ("point", coordinates("xyy")),
+        ("point", coordinates("xy", pa.string())),
+        ("point", pa.list_(pa.float64(), 2)),
+        ("point", pa.binary()),
+        ("point", pa.list_(coordinates("xy"))),
+        ("linestring", coordinates("xy")),
+        ("polygon", pa.list_(coordinates("xy"))),
+        ("linestring", pa.list_(pa.list_(pa.float64(), 2))),
+    ],
+)
+def test_what_is_stored_otherwise_than_its_encoding(refused: Refuser, tmp_path: Path, encoding: str, kind: pa.DataType) -> None:
+    assert refused(native(tmp_path / "a.parquet", encoding, kind, None), "GeoParquet").code == "geoparquet_encoding"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bad"),
+    [
+        ("point", {"x": 1.0, "y": None}),
+        ("linestring", [{"x": 1.0, "y": 2.0}, None]),
+        ("polygon", [None]),
+        ("polygon", [[{"x": None, "y": 2.0}]]),
+    ],
+)
+def test_what_is_missing_in_a_native_geometry(refused: Refuser, tmp_path: Path, encoding: str, bad: Any) -> None:
+    kind = coordinates("xy")
+    for _ in range({"point": 0, "linestring": 1, "polygon": 2}[encoding]):
+        kind = pa.list_(kind)
+    problem = refused(native(tmp_path / "a.parquet", encoding, kind, None, bad), "GeoParquet")
+    assert (problem.code, problem.where) == ("damaged_geometry", "files[0]: row 2")
+
+
 def test_the_covering_is_an_index_and_no_attribute(read: Reader, tmp_path: Path, places: gpd.GeoDataFrame) -> None:
     path = tmp_path / "a.parquet"
     places.to_parquet(path, write_covering_bbox=True)
@@ -164,6 +220,33 @@ def test_plain_parquet_is_a_table(read: Reader, refused: Refuser, tmp_path: Path
     assert got.table.to_pylist()[0]["nested"] == [{"a": 1}]
     places.to_parquet(path)
     assert refused(path, "GeoParquet", type="tabular").code == "type_mismatch"
+
+
+def test_a_uuid_is_its_bytes(read: Reader, tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", None, u=pa.array([b"0123456789abcdef", None], pa.uuid()))
+    got = read(path, "Parquet", type="tabular")
+    assert got.layer.columns == (("u", "fixed_size_binary[16]"),)
+    assert got.table.column("u").to_pylist() == [b"0123456789abcdef", None]
+
+
+PAIRS = pa.map_(pa.string(), pa.int64())
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "code", "where"),
+    [
+        (pa.list_view(pa.int32()), [[1]], "unknown_type", "files[0]"),
+        (pa.struct([("a", pa.list_view(pa.int32()))]), [{"a": [1]}], "unknown_type", "files[0]"),
+        (PAIRS, [None, [("a", 1), ("b", 1)], [("a", 1), ("a", 2)]], "repeated_key", "files[0]: row 3"),
+        (pa.list_(PAIRS), [[], [[("a", 1)], [("a", 1), ("a", 1)]]], "repeated_key", "files[0]: row 2"),
+        (pa.struct([("m", PAIRS)]), [{"m": [("a", 1), ("a", 2)]}], "repeated_key", "files[0]: row 1"),
+    ],
+)
+def test_what_nobody_could_go_on_with(
+    refused: Refuser, tmp_path: Path, kind: pa.DataType, values: list[Any], code: str, where: str
+) -> None:
+    problem = refused(parquet(tmp_path / "a.parquet", None, v=pa.array(values, kind)), "Parquet", type="tabular")
+    assert (problem.code, problem.where) == (code, where)
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0.9])

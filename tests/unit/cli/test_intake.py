@@ -1,6 +1,9 @@
 import json
 import zipfile
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 from hypothesis import given
@@ -80,6 +83,20 @@ def test_a_format_by_name_is_forgiving_about_its_spelling_only(tmp_path):
     assert intake.uploads([tmp_path / "data.bin"], "geo package")[0].format.name == "GPKG"
     with pytest.raises(Rejected, match="unknown_format"):
         intake.uploads([tmp_path / "data.bin"], "GeoPakage")
+
+
+def test_a_parquet_file_without_geometry_is_a_table(tmp_path):
+    numbers = {f"c{index}": range(1000) for index in range(100)}
+    pq.write_table(pa.table({"geometry": [b"x"], **{name: [1] for name in numbers}}), tmp_path / "plain.parquet")
+    pq.write_table(pa.table(numbers), tmp_path / "large.parquet", row_group_size=10)
+    pq.write_table(pa.table({"g": [b"x"]}).replace_schema_metadata({"geo": "{}"}), tmp_path / "geo.parquet")
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 'POINT (1 2)'::GEOMETRY AS g) TO '{tmp_path}/type.parquet' (GEOPARQUET_VERSION 'NONE')")
+    assert b"geo" not in (tmp_path / "type.parquet").read_bytes()
+    (tmp_path / "short.parquet").write_bytes(b"PAR1")
+    types = {name: intake.uploads([tmp_path / f"{name}.parquet"], None)[0].entry({})["type"]
+             for name in ("plain", "large", "geo", "type", "short")}  # fmt: skip
+    assert types == {"plain": "tabular", "large": "tabular", "geo": "vector", "type": "vector", "short": "vector"}
 
 
 def test_only_a_csv_with_coordinates_is_vector(tmp_path):
