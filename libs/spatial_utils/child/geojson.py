@@ -16,15 +16,26 @@ import pyarrow.compute as pc
 from libs.spatial_utils.child.source import Unreadable
 
 DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
-_DAY = rb"[0-9]{2}(?:-|\\?/)[0-9]{2}(?:-|\\?/)[0-9]{2}"
-_SECONDS, _ZONE = rb":[0-9]{2}(?:\.[0-9]{1,3})?", rb"[+-][0-9]{2}(?::?(?:00|15|30|45))?"
-_WHOLE = rb"(?:[0-9]{2}" + _DAY + rb"[T ][0-9]{2}:[0-9]{2}(?:(?:" + _SECONDS + rb")?(?:" + _ZONE + rb")?|" + _SECONDS + rb"Z)"
-_WHOLE += rb"|[0-9]{2}:[0-9]{2}" + _SECONDS + rb')"'
-_PARTLY_READ = re.compile(
-    rb'"(?!' + _WHOLE + rb")\s*(?:(?:[0-9]{2})?" + _DAY + rb'(?:[T ]+[0-9]{2}:[0-9]{2}|Z")|[0-9]{2}:[0-9]{2}:[0-9]{2})'
+_SLASH = rb"(?:-|\\?/)"
+_DAY = rb"[0-9]{2}" + _SLASH + rb"(?:0[1-9]|1[0-2])" + _SLASH + rb"(?:0[1-9]|[12][0-9]|3[01])"
+_LEAP = rb"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_MONTHS = (
+    (rb"[0-9]{4}", rb"(?:0[13578]|1[02])", rb"(?:0[1-9]|[12][0-9]|3[01])"),
+    (rb"[0-9]{4}", rb"(?:0[469]|11)", rb"(?:0[1-9]|[12][0-9]|30)"),
+    (rb"[0-9]{4}", rb"02", rb"(?:0[1-9]|1[0-9]|2[0-8])"),
+    (_LEAP, rb"02", rb"29"),
 )
+_DATE = rb"(?:" + rb"|".join(map(_SLASH.join, _MONTHS)) + rb")"
+_HOUR, _SECONDS = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]", rb":[0-5][0-9](?:\.[0-9]{1,3})?"
+_ZONE = rb"[+-][0-9]{2}(?::?(?:00|15|30|45))?"
+_WHOLE = _DATE + rb"(?:[T ]" + _HOUR + rb"(?:(?:" + _SECONDS + rb")?(?:" + _ZONE + rb")?|" + _SECONDS + rb"Z))?"
+_WHOLE = rb"(?:" + _WHOLE + rb"|" + _HOUR + _SECONDS + rb')"'
+_CLOCK = rb"(?:[01][0-9]|2[0-4]):[0-5][0-9]"
+_BEGINNING = rb"(?:[0-9]{2})?" + _DAY + rb"(?:[T ]+" + _CLOCK + rb'|Z?\s*")|' + _CLOCK + rb":[0-6][0-9]"
+_PARTLY_READ = re.compile(rb'"(?!' + _WHOLE + rb")\s*(?:" + _BEGINNING + rb")")
 """A text that begins as a time, or is a date with a zone, of which GDAL drops the rest without a word: what is finer than
-milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without seconds), further words."""
+milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without seconds), further words. Or a date that does
+not exist, or a second too many, of which it makes the next."""
 _HEAD_BYTES = 1024 * 1024
 _CHUNK_BYTES = 8 * 1024 * 1024
 _OVERLAP_BYTES = 64 * 1024
