@@ -3,6 +3,7 @@
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
 """
 
+import gc
 import json
 import re
 from collections import defaultdict
@@ -68,8 +69,12 @@ class Contents:
             Unreadable: for what is no feature, for broken JSON, and for coordinates that are none.
         """
         contents = cls(lambda: _sequence(path, cls()) if driver == "GeoJSONSeq" else _document(path, cls()))
-        for piece in _sequence(path, contents) if driver == "GeoJSONSeq" else _document(path, contents):
-            contents.add(piece)
+        gc.disable()  # it would look at every list again and again; JSON has no cycles
+        try:
+            for piece in _sequence(path, contents) if driver == "GeoJSONSeq" else _document(path, contents):
+                contents.add(piece)
+        finally:
+            gc.enable()
         return contents
 
     @classmethod
