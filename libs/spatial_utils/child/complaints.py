@@ -10,6 +10,8 @@ _HARMLESS = re.compile(
     r"Invalid coord dimension for '\[ \]'"  # an empty point: RFC 7946 lets it be read as a missing geometry
     r"|Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"  # GDAL knows the code without fetching anything
     r"|Retrying with IMMUTABLE=YES"  # a GeoPackage in WAL mode whose log is empty: nothing is missing
+    r"|Several features with id"  # ids are a column of their own, whatever GDAL makes of them
+    r"|Integer values probably ranging out of 64bit integer range"  # looked at by ourselves
 )
 _ENCODING = re.compile(r"couldn't be converted|Recode from .* not supported|invalid UTF-?8|not .*UTF-?8", re.IGNORECASE)
 _CRS = re.compile(
@@ -57,12 +59,6 @@ _NOTES: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
         "entities_not_read",
         "Entities of the type {} were not read: they have no counterpart here.",
         "Convert them to lines, polygons or points in the program that made the file, if they are wanted.",
-    ),
-    (
-        re.compile("(Several features with id)"),
-        "ids_not_unique",
-        "Several features have the same id: the ids of features are not kept as a column.",
-        "Make them unique, or put them into a property.",
     ),
     (re.compile("(.*)", re.DOTALL), "gdal_warning", "GDAL reports: {}.", "Check whether the data is as you expect it."),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from libs.spatial_utils.child import geojson, gml, mapinfo, markup
 from libs.spatial_utils.child.complaints import weigh
+from libs.spatial_utils.child.contents import Contents, tidied
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
 from libs.spatial_utils.child.shapefile import parts
@@ -24,18 +25,13 @@ def open_file(gdal: Gdal, request: Request) -> OpenFile:
 
 def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: OpenFile) -> None:
     """Add the layers of a dataset, their names prefixed, to what is open."""
-    try:
-        _open_layers(gdal, path, prefix, request, opened)
-    except Unreadable as error:
-        better = geojson.bad_line(path) if request.driver == "GeoJSONSeq" else None
-        raise better or error from error
-
-
-def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: OpenFile) -> None:
-    # Then GDAL leaves what looks like a time as text.
-    exact_times = request.driver in geojson.DRIVERS and geojson.has_partly_read_times_in(path)
-    dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times)
-    ids = request.driver in geojson.DRIVERS and all(warning["code"] != "ids_not_unique" for warning in opened.notes.warnings)
+    contents, exact_times = None, False
+    if request.driver in geojson.DRIVERS:
+        geojson.check(path, request.driver)
+        contents = _contents(path, prefix, request.driver)
+        # Then GDAL leaves what looks like a time as text.
+        exact_times = geojson.has_partly_read_times_in(path)
+    dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times, untidy=contents is not None and contents.untidy)
     handles = [gdal.GDALDatasetGetLayer(dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(dataset))]
     layers: list[OgrLayer] = []
     for handle in handles:
@@ -44,7 +40,7 @@ def _open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: 
             continue
         opened.names.append(name)
         if request.wants(name):
-            layer = OgrLayer(gdal, dataset, handle, path, name, request, ids=ids, exact_times=exact_times)
+            layer = OgrLayer(gdal, dataset, handle, path, name, request, contents=contents, exact_times=exact_times)
             layers.append(layer)
             opened.guessed |= layer.guessed
     opened.layers += layers
@@ -62,7 +58,16 @@ def _columns(gdal: Gdal, handles: Iterable[int]) -> Iterator[str]:
             yield gdal.OGR_Fld_GetNameRef(gdal.OGR_FD_GetFieldDefn(definition, index)).decode("utf-8", "replace")
 
 
-def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool) -> int:
+def _contents(path: Path, prefix: str, driver: str) -> Contents:
+    try:
+        return Contents.of(path, driver)
+    except Unreadable as error:
+        if prefix:  # one of several files
+            error.place = f"{path.name}, {error.place}"
+        raise
+
+
+def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool, untidy: bool) -> int:
     options = [*request.options]
     if request.driver == parts.DRIVER:
         parts.check(path)
@@ -74,12 +79,11 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
         mapinfo.check_values(path, notes)
         if request.encoding:
             options.append(f"ENCODING={request.encoding}")
-    elif request.driver in geojson.DRIVERS:
-        geojson.check(path, request.driver)
-        if exact_times:
-            options.append("DATE_AS_STRING=YES")
+    elif exact_times:
+        options.append("DATE_AS_STRING=YES")
     markup.check(path, request.driver, notes)
-    dataset = gdal.open(str(path), request.driver, options)
+    source = gdal.held(tidied(path), path.name) if untidy else str(path)
+    dataset = gdal.open(source, request.driver, options)
     weigh(gdal.complaints.take(), notes, path.name, opening=dataset is None)
     if dataset is None:
         raise Unreadable(

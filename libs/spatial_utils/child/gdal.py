@@ -157,6 +157,7 @@ class Gdal:
             setattr(self, name, function)
         self.data_folders = [data for data in (folder / "gdal_data", folder / "proj_data") if data.is_dir()]
         self.complaints = Complaints()
+        self._held = dict[str, bytes]()
         handler_type = ctypes.CFUNCTYPE(None, _I, _I, _S)
         self._handler = handler_type(self._on_error)  # kept: GDAL holds only the address
         self.CPLSetErrorHandler(ctypes.cast(self._handler, _V))
@@ -195,11 +196,17 @@ class Gdal:
         handle = self.GDALOpenEx(os.fsencode(path), OF_VECTOR_READ_ONLY, strings([driver]), strings(options), None)
         return handle or None
 
+    def held(self, data: bytes, name: str) -> str:
+        """The path, for GDAL, of a file in memory."""
+        path = f"/vsimem/{len(self._held)}/{name}"
+        self.VSIFCloseL(self.VSIFileFromMemBuffer(os.fsencode(path), data, len(data), 0))
+        self._held[path] = data  # GDAL reads it where it lies
+        return path
+
     @contextmanager
     def open_bytes(self, data: bytes, name: str, driver: str, options: Sequence[str]) -> Iterator[int | None]:
         """Open what a file of a name would hold, like ``open``."""
-        path = f"/vsimem/{name}"
-        self.VSIFCloseL(self.VSIFileFromMemBuffer(os.fsencode(path), data, len(data), 0))
+        path = self.held(data, name)
         dataset = self.open(path, driver, options)
         try:
             yield dataset
@@ -207,6 +214,7 @@ class Gdal:
             if dataset:
                 self.GDALClose(dataset)
             self.VSIUnlink(os.fsencode(path))
+            del self._held[path]
 
     def query(self, dataset: int, sql: str) -> str | None:
         """The first value of the first row of a query, as text; None without rows."""

@@ -1,4 +1,4 @@
-"""What GDAL does not tell of GeoJSON: ids of features, which it hides, integers that it rounds, and where a file is no such file.
+"""What GDAL does not tell of GeoJSON, and its bytes show: times that it cuts, NUL characters, and where a file is no such file.
 
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
 """
@@ -16,15 +16,26 @@ import pyarrow.compute as pc
 from libs.spatial_utils.child.source import Unreadable
 
 DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
-_DAY = rb"[0-9]{2}(?:-|\\?/)[0-9]{2}(?:-|\\?/)[0-9]{2}"
-_SECONDS, _ZONE = rb":[0-9]{2}(?:\.[0-9]{1,3})?", rb"[+-][0-9]{2}(?::?(?:00|15|30|45))?"
-_WHOLE = rb"(?:[0-9]{2}" + _DAY + rb"[T ][0-9]{2}:[0-9]{2}(?:(?:" + _SECONDS + rb")?(?:" + _ZONE + rb")?|" + _SECONDS + rb"Z)"
-_WHOLE += rb"|[0-9]{2}:[0-9]{2}" + _SECONDS + rb')"'
-_PARTLY_READ = re.compile(
-    rb'"(?!' + _WHOLE + rb")\s*(?:(?:[0-9]{2})?" + _DAY + rb'(?:[T ]+[0-9]{2}:[0-9]{2}|Z")|[0-9]{2}:[0-9]{2}:[0-9]{2})'
+_SLASH = rb"(?:-|\\?/)"
+_DAY = rb"[0-9]{2}" + _SLASH + rb"(?:0[1-9]|1[0-2])" + _SLASH + rb"(?:0[1-9]|[12][0-9]|3[01])"
+_LEAP = rb"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_MONTHS = (
+    (rb"[0-9]{4}", rb"(?:0[13578]|1[02])", rb"(?:0[1-9]|[12][0-9]|3[01])"),
+    (rb"[0-9]{4}", rb"(?:0[469]|11)", rb"(?:0[1-9]|[12][0-9]|30)"),
+    (rb"[0-9]{4}", rb"02", rb"(?:0[1-9]|1[0-9]|2[0-8])"),
+    (_LEAP, rb"02", rb"29"),
 )
+_DATE = rb"(?:" + rb"|".join(map(_SLASH.join, _MONTHS)) + rb")"
+_HOUR, _SECONDS = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]", rb":[0-5][0-9](?:\.[0-9]{1,3})?"
+_ZONE = rb"[+-][0-9]{2}(?::?(?:00|15|30|45))?"
+_WHOLE = _DATE + rb"(?:[T ]" + _HOUR + rb"(?:(?:" + _SECONDS + rb")?(?:" + _ZONE + rb")?|" + _SECONDS + rb"Z))?"
+_WHOLE = rb"(?:" + _WHOLE + rb"|" + _HOUR + _SECONDS + rb')"'
+_CLOCK = rb"(?:[01][0-9]|2[0-4]):[0-5][0-9]"
+_BEGINNING = rb"(?:[0-9]{2})?" + _DAY + rb"(?:[T ]+" + _CLOCK + rb'|Z?\s*")|' + _CLOCK + rb":[0-6][0-9]"
+_PARTLY_READ = re.compile(rb'"(?!' + _WHOLE + rb")\s*(?:" + _BEGINNING + rb")")
 """A text that begins as a time, or is a date with a zone, of which GDAL drops the rest without a word: what is finer than
-milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without seconds), further words."""
+milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without seconds), further words. Or a date that does
+not exist, or a second too many, of which it makes the next."""
 _HEAD_BYTES = 1024 * 1024
 _CHUNK_BYTES = 8 * 1024 * 1024
 _OVERLAP_BYTES = 64 * 1024
@@ -35,9 +46,6 @@ _SEPARATOR = b"\x1e"
 NUL = b"\\u0000"
 _ESCAPED_NUL = re.compile(rb"[^\\](?:\\\\)*+\\u0000")
 """With an odd number of backslashes in front of that, it is text."""
-_GEOMETRY = b'"geometry"'
-_LIST = re.compile(r'"features"\s*:\s*\[')
-_SEPARATORS = re.compile(r"[\s,]*")
 
 
 def check(path: Path, driver: str) -> None:
@@ -77,41 +85,6 @@ def has_partly_read_times_in(path: Path) -> bool:
     return any(has_partly_read_times(text) for text in _pieces(path, overlap=_OVERLAP_BYTES))
 
 
-def integer_id(path: Path) -> int | None:
-    """The id of the first feature, if it is an integer: then the file's ids are taken as a column.
-
-    GDAL makes text ids an attribute ``id``, and hides integers as its row numbers.
-    """
-    first = _first_feature(path)
-    value = first.get("id") if first is not None else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    properties = first.get("properties") if first is not None else None
-    if isinstance(properties, dict) and properties.get("id") == value:
-        return None  # it is an attribute already
-    return value
-
-
-def check_count(path: Path, features: int) -> None:
-    """Look for members of a FeatureCollection that are no features: GDAL passes over them.
-
-    Each feature has a ``geometry``; where that word stands more often than features were read, the members are looked at.
-
-    Raises:
-        Unreadable: ``damaged``, naming the first that is none.
-    """
-    if sum(text.count(_GEOMETRY) for text in _pieces(path, overlap=len(_GEOMETRY) - 1)) <= features:
-        return
-    for number, member in enumerate(_members(path), 1):
-        if not (isinstance(member, dict) and member.get("type") == "Feature"):
-            raise Unreadable(
-                "damaged",
-                f"Member {number:,} of the FeatureCollection is no feature: {_shown(json.dumps(member).encode())}.",
-                'Correct it: a feature has "type": "Feature".',
-                f"feature {number}",
-            )
-
-
 def inexact(batch: pa.RecordBatch) -> set[str]:
     """Names of the columns of doubles with numbers so large that not every integer is one of them.
 
@@ -142,12 +115,6 @@ def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
             )
 
 
-def check_integers_of(path: Path, names: Iterable[str]) -> None:
-    """The same for a whole file."""
-    for text in _pieces(path, overlap=_OVERLAP_BYTES):
-        check_integers(text, names)
-
-
 def _pieces(path: Path, overlap: int) -> Iterator[bytes]:
     """The file piece by piece, each with the last bytes of the one before, so that nothing is cut that is no longer."""
     tail = b""
@@ -155,70 +122,6 @@ def _pieces(path: Path, overlap: int) -> Iterator[bytes]:
         while chunk := file.read(_CHUNK_BYTES):
             yield tail + chunk
             tail = chunk[-overlap:]
-
-
-def _members(path: Path) -> Iterator[Any]:
-    """The members of ``features``, one after the other, without holding the file."""
-    decoder, text, at, ended = json.JSONDecoder(), "", -1, False
-    with path.open(encoding="utf-8-sig") as file:
-        while not ended:
-            chunk = file.read(_CHUNK_BYTES)
-            ended = not chunk
-            text = text[max(at, 0) :] + chunk
-            if at < 0:
-                found = _LIST.search(text)
-                if found is None:
-                    continue
-                text = text[found.end() :]
-            at = 0
-            while True:
-                at = _SEPARATORS.match(text, at).end()  # type: ignore[union-attr]  # matches nothing, too
-                try:
-                    member, end = decoder.raw_decode(text, at)
-                except (ValueError, RecursionError):
-                    break  # its end is not read yet, or the list is over
-                at = end
-                yield member
-
-
-def bad_line(path: Path) -> Unreadable | None:
-    """The first record of a sequence that is no feature, if there is one."""
-    for number, record in _records(path):
-        try:
-            value = json.loads(record)
-        except (ValueError, RecursionError) as error:
-            reason = f"is not valid JSON: {error}"
-        else:
-            if isinstance(value, dict) and value.get("type") == "Feature":
-                continue
-            reason = f"is no GeoJSON feature: {_shown(record)}"
-        return Unreadable(
-            "damaged",
-            f"The record that begins in line {number} {reason}.",
-            "Correct it. A feature takes one line, or begins with the RS character (RFC 8142).",
-            f"line {number}",
-        )
-    return None
-
-
-def _records(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Records that are not blank, with the number of the line that they begin in."""
-    with path.open("rb") as file:
-        if not file.read(_HEAD_BYTES).lstrip().startswith(_SEPARATOR):
-            file.seek(0)
-            yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
-            return
-        file.seek(0)
-        record, began = b"", 1
-        for number, line in enumerate(file, 1):
-            before, *records = line.split(_SEPARATOR)
-            record += before
-            for following in records:
-                if record.strip():
-                    yield began, record
-                record, began = following, number
-        if record.strip():
-            yield began, record
 
 
 def _head(path: Path) -> str:
@@ -236,21 +139,6 @@ def _first_value(path: Path) -> Any:
         return {"type": "FeatureCollection"} if '"FeatureCollection"' in head else None
 
 
-def _first_feature(path: Path) -> dict[str, Any] | None:
-    head = _head(path)
-    try:
-        value = json.JSONDecoder().raw_decode(head)[0]
-    except (ValueError, RecursionError):
-        start = head.find("[", head.find('"features"'))
-        try:
-            value = json.JSONDecoder().raw_decode(head[start + 1 :].lstrip())[0]
-        except (ValueError, RecursionError):
-            return None  # a first feature of more than a megabyte
-    if isinstance(value, dict) and isinstance(value.get("features"), list):
-        value = next(iter(value["features"]), None)
-    return value if isinstance(value, dict) else None
-
-
 def _has_second_line(path: Path) -> bool:
     """Whether something follows the first line, which is a whole JSON value by itself."""
     with path.open("rb") as file:
@@ -260,8 +148,3 @@ def _has_second_line(path: Path) -> bool:
         except (ValueError, RecursionError):
             return False
         return any(line.strip() for line in file)
-
-
-def _shown(record: bytes) -> str:
-    text = record.decode("utf-8", "replace").strip()
-    return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth

@@ -4,6 +4,7 @@ import ctypes
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from libs.spatial_utils.child import geojson, geopackage, mapinfo, times, wkb
 from libs.spatial_utils.child.complaints import weigh
+from libs.spatial_utils.child.contents import Contents
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import crs_of
 from libs.spatial_utils.child.shapefile import parts, records
@@ -44,7 +46,16 @@ class OgrLayer:
     """One layer of a GDAL dataset; see ``LayerReader``."""
 
     def __init__(
-        self, gdal: Gdal, dataset: int, handle: int, path: Path, name: str, request: Request, *, ids: bool, exact_times: bool
+        self,
+        gdal: Gdal,
+        dataset: int,
+        handle: int,
+        path: Path,
+        name: str,
+        request: Request,
+        *,
+        contents: Contents | None,
+        exact_times: bool,
     ) -> None:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
@@ -65,10 +76,12 @@ class OgrLayer:
             )
         self.geometry = geometries > 0 and not request.tabular
         self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
-        self.claimed = self._claimed()
+        if contents and contents.unknown_crs:  # of which GDAL makes EPSG:4326
+            self.crs = {"unknown": contents.unknown_crs}
+        self.claimed = contents.features if contents else self._claimed()
         self._options = ["INCLUDE_FID=NO", f"MAX_FEATURES_IN_BATCH={self._batch_rows()}"]
-        self._columns = self._plan(geojson.integer_id(path) if ids else None, exact_times=exact_times)
-        self._geometry_position = max((column.position for column in self._columns), default=-1) + 1
+        self._columns = self._plan(contents, exact_times=exact_times)
+        self._geometry_position = len(self._fields)
         if geometries > 1 and self.geometry:
             self._keep_further_geometries(definition, geometries)
         fields = [pa.field(column.name, column.type) for column in self._columns]
@@ -77,10 +90,8 @@ class OgrLayer:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
-        read, missing, inexact = 0, 0, set[str]()
+        read = missing = 0
         for batch in self.rows():
-            if self._driver in geojson.DRIVERS:
-                inexact |= geojson.inexact(batch)
             missing += batch.column(batch.num_columns - 1).null_count if self.geometry else 0
             yield batch
             read += batch.num_rows
@@ -90,12 +101,8 @@ class OgrLayer:
             self._check_geopackage(missing)
         if self._driver == mapinfo.DRIVER:
             mapinfo.check_count(self._path, read)
-        if self._driver == "GeoJSON":
-            geojson.check_count(self._path, read)
-        if inexact:
-            geojson.check_integers_of(self._path, inexact)
         if self.claimed is not None and read != self.claimed and not self._explained(read):
-            raise (geojson.bad_line(self._path) if self._driver == "GeoJSONSeq" else None) or Unreadable(
+            raise Unreadable(
                 "count_mismatch",
                 f"The file says that the layer has {self.claimed:,} features, but {read:,} can be read.",
                 "The file is truncated or damaged: upload it again, or repair it with the program that made it.",
@@ -213,25 +220,41 @@ class OgrLayer:
         with self._stream() as reader:
             return reader.schema
 
-    def _plan(self, first_id: int | None, *, exact_times: bool) -> list[_Column]:
+    def _plan(self, contents: Contents | None, *, exact_times: bool) -> list[_Column]:
         """The attributes to send, and how each is made from what GDAL delivers."""
         kinds = self._kinds_of_times() if not exact_times else self._kinds_of_texts()
-        if first_id is not None:
-            self._options[0] = "INCLUDE_FID=YES"
-        offset = 0 if first_id is None else 1
-        self._types = self._schema().types[offset:][: len(self._fields)]
+        self._types = self._schema().types[: len(self._fields)]
         columns = [
-            self._watched(index, self._column(index, field, index + offset, type_, kinds.get(index)))
+            self._watched(index, self._column(index, field, index, type_, kinds.get(index)))
             for index, (field, type_) in enumerate(zip(self._fields, self._types, strict=True))
         ]
-        if first_id is not None:
-            name = "feature_id" if "id" in self.names else "id"
-            columns.insert(0, _Column(name, pa.int64(), 0, lambda column, _: column))
-        elif not columns and not self.geometry:  # rows without anything: their numbers at least
+        if contents:
+            columns = self._corrected(columns, contents)
+        if not columns and not self.geometry:  # rows without anything: their numbers at least
             self._options[0] = "INCLUDE_FID=YES"
             name = self._gdal.OGR_L_GetFIDColumn(self._handle).decode("utf-8", "replace") or "fid"
             columns.append(_Column(name, pa.int64(), 0, lambda column, _: column))
         return columns
+
+    def _corrected(self, columns: list[_Column], contents: Contents) -> list[_Column]:
+        """The columns of features, with those that GDAL would get wrong as they stand in the file."""
+        contents.tell(self.notes, self._place, {*self.names})
+        again = contents.again()
+
+        def remade(column: _Column, kind: pa.DataType) -> _Column:
+            def convert(values: pa.Array, first: int) -> pa.Array:
+                return again.column(column.name, kind, first, len(values))
+
+            return _Column(column.name, kind, column.position, convert)
+
+        types = contents.remade()
+        corrected = [remade(column, types[column.name]) if column.name in types else column for column in columns]
+        if (ids := contents.ids) is None:
+            return corrected
+        corrected = [column for column in corrected if column.name != "id" or "id" in contents.names]  # GDAL's, for some ids
+        names = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
+        name = next(name for name in names if name not in contents.names)
+        return [_Column(name, ids.type, 0, lambda values, first: _joined(ids.slice(first, len(values)))), *corrected]
 
     def _column(self, index: int, field: int, position: int, kind: pa.DataType, time: pa.DataType | None) -> _Column:
         name = self.names[index]
@@ -374,6 +397,10 @@ class OgrLayer:
 
     def _weigh(self) -> None:
         weigh(self._gdal.complaints.take(), self.notes, self._place)
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _is_garbled(geometry: pa.Array) -> bool:

@@ -57,7 +57,8 @@ class LayerReader(Protocol):
         name: Its name in the file.
         schema: Attribute columns, then ``geom`` (``pa.binary()``) if ``geometry``.
         geometry: Whether there is a geometry column.
-        crs: ``{"name": authority code}`` that was verified, ``{"wkt": ...}``, or None when the file does not say.
+        crs: ``{"name": authority code}`` that was verified, ``{"wkt": ...}``, ``{"unknown": ...}`` for words that mean nothing,
+            or None when the file does not say.
         claimed: Features that the file claims to have, None when it does not say.
     """
 

@@ -66,7 +66,15 @@ def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str) -> tuple[L
 def _agreed_crs(found: dict[str, str] | None, layer: str, spec: FileSpec, where: str) -> Crs:
     """The CRS to read a layer in: what the manifest and the file say must agree, and one of them must say something."""
     own = None
-    if found is not None:
+    if found is not None and "unknown" in found:
+        if spec.crs is None:
+            raise Rejected.because(
+                "unknown_crs",
+                f"{where}: layer {layer}",
+                f"What the file says of its CRS is not understood: {found['unknown']}.",
+                "Add 'crs' to this file in the manifest, such as \"EPSG:4326\".",
+            )
+    elif found is not None:
         own = Crs(found["name"]) if "name" in found else require_crs(found["wkt"], f"{where}: layer {layer}")
     if spec.crs is None:
         if own is None:

@@ -192,6 +192,48 @@ def test_a_member_of_a_collection_that_is_no_feature(
     assert (problem.code, problem.where) == ("damaged", "files[0]: feature 7")
 
 
+@pytest.mark.parametrize(
+    "member", ["null", "7", '{"a": 5}', '{"type": "Point", "coordinates": [1, 2]}', '{"type": "feature", "geom\\u0065try": null}']
+)
+def test_so_is_any_other_value(refused: Refuser, tmp_path: Path, member: str) -> None:
+    path = collection(tmp_path / "a.geojson", {"properties": {"a": 1}})
+    path.write_text(path.read_text().replace('"features": [', f'"features": [{member}, '))
+    problem = refused(path, "GeoJSON")
+    assert (problem.code, problem.where) == ("damaged", "files[0]: feature 1")
+
+
+def test_what_follows_the_end_of_a_document(refused: Refuser, tmp_path: Path) -> None:
+    path = tmp_path / "a.geojson"
+    for document in (
+        json.dumps({"type": "Feature", "properties": {"n": 1}, "geometry": None}),
+        '{"type": "Point", "coordinates": [1, 2]}',
+    ):
+        path.write_text(f"{document} {document}")
+        assert (refused(path, "GeoJSON").code, refused(path, "GeoJSON").where) == ("damaged", "files[0]: line 1")
+
+
+def test_properties_that_are_none(refused: Refuser, tmp_path: Path) -> None:
+    for properties in ([1, 2], "text"):
+        problem = refused(collection(tmp_path / "a.geojson", {"properties": properties}), "GeoJSON")
+        assert (problem.code, problem.where) == ("damaged", "files[0]: feature 1")
+
+
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [("", ""), ("", " "), ("", "\r"), ("", "\n   \n"), ("\ufeff", "\n"), ("", "\n\n"), ("\x1e", "\x1e"), ("", "\r\n")],
+)
+@pytest.mark.parametrize("padding", [0, 2_000_000])
+def test_whatever_stands_between_the_features_of_a_sequence(
+    read: Reader, tmp_path: Path, before: str, between: str, padding: int
+) -> None:
+    """GDAL reads one feature a line and no more, or nothing at all."""
+    features = [{"type": "Feature", "properties": {"n": n, "text": "ü" * padding}, "geometry": None} for n in range(5)]
+    path = tmp_path / "a.geojsonl"
+    path.write_text(before + between.join(map(json.dumps, features)) + between, encoding="utf-8", newline="")
+    for certain in (True, False):
+        assert read(path, "GeoJSONSeq", certain=certain).table["n"].to_pylist() == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("text", ["b\0c", "\\\0", "\\u0000 is written so, and \0 is it", "\0" * 2])
 def test_a_text_with_nul_would_be_cut(refused: Refuser, tmp_path: Path, text: str) -> None:
     assert refused(collection(tmp_path / "a.geojson", {"properties": {"a": text}}), "GeoJSON").code == "nul_character"

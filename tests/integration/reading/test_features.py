@@ -76,6 +76,7 @@ ORDINARY = {
         feature(at="2024-05-01T10:00:00.123456Z", there="2024-05-01T10:00:00+02:00"),
         feature(at="2024-05-01T10:00:00Z", there="2024-05-01T11:00:00+02:00"),
     ],
+    "dates that do not exist": [feature(day="2024-02-30"), feature(day="2024-05-01")],
     "texts that look like numbers": [feature(zip="08000"), feature(zip="10")],
     "texts that look like features": [feature(text='"},{"'), feature(text='}, {"type": "Feature"'), feature(text="},{")],
     "keys that not all have": [feature(a=1), feature(b="x"), feature()],
@@ -155,6 +156,25 @@ def test_ids_of_features_become_a_column(read: Reader, tmp_path: Path, identity:
     assert parsed.guessed
     assert parsed.table.column("id").to_pylist() == [identity(number) for number in range(len(features))]
     assert same(parsed, read(path, "GeoJSON"))
+
+
+@pytest.mark.parametrize("own", [None, 3, "x"])
+def test_ids_beside_a_property_of_that_name(read: Reader, tmp_path: Path, own: Any) -> None:
+    path = write(tmp_path / "large.geojson", [{**feature(id=own), "id": own and 7}, {**feature(id=4), "id": own and 7}])
+    parsed = read(path, "GeoJSON", certain=False)
+    assert same(parsed, read(path, "GeoJSON"))
+
+
+@pytest.mark.parametrize("odd", [4, 5])
+def test_ids_that_are_a_property_but_for_one(read: Reader, tmp_path: Path, odd: int) -> None:
+    features = [{**feature(id=4), "id": 4}]
+    path = write(tmp_path / "large.geojson", features, {**feature(id=4), "id": odd})
+    if odd == 4:
+        assert read(path, "GeoJSON", certain=False).guessed
+        return
+    with pytest.raises(Misjudged):
+        read(path, "GeoJSON", certain=False)
+    assert set(read(path, "GeoJSON").table["feature_id"].to_pylist()) == {4, 5}
 
 
 def test_what_other_programs_write_is_parsed(read: Reader, tmp_path: Path) -> None:
@@ -292,8 +312,9 @@ def test_without_an_odd_feature_it_is_not(read: Reader, tmp_path: Path) -> None:
         {"features": [{**feature(), "title": "x"}]},
         {"features": [{**feature(), "geometry": {"type": "GeometryCollection", "geometries": [POLYGON]}}]},
         {"features": [{**feature(), "geometry": None}]},
-        {"features": [{**feature(id=1), "id": "a"}]},
-        {"features": [{**feature(), "id": 1}]},
+        {"features": [{**feature(), "id": 1}, {**feature(), "id": "a"}]},
+        {"features": [{**feature(), "id": 1}, feature()]},
+        {"features": [feature(mixed=True), feature(mixed=1)]},
         {"before": '{"type": "FeatureCollection", "other": {"features": [', "after": ']}, "features": []}'},
     ],
 )

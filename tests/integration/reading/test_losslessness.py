@@ -104,6 +104,43 @@ def test_curves_become_lines_and_measures_go_both_counted(read: Reader, tmp_path
     assert got.geometries[1] == shapely.Point(1, 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "coordinates"),
+    [
+        ("Point", [None, 2]),
+        ("Point", [1, 2, None]),
+        ("Point", [1]),
+        ("Point", [[1, 2]]),
+        ("Point", [True, 2]),
+        ("LineString", [[1, 2, 3], [4, 5, None]]),
+        ("LineString", [[1, 2], None]),
+        ("MultiPoint", [[]]),
+        ("Polygon", [[[0, 0], [9, 0], [9, 9], [0, 0]], None]),
+        ("MultiPolygon", [[[0, 0], [9, 0], [9, 9], [0, 0]]]),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_coordinates_that_are_none(refused: Refuser, tmp_path: Path, kind: str, coordinates: list[Any], *, nested: bool) -> None:
+    """GDAL makes null of the geometry, or leaves out a part."""
+    geometry: dict[str, Any] = {"type": kind, "coordinates": coordinates}
+    if nested:
+        geometry = {"type": "GeometryCollection", "geometries": [geometry]}
+    problem = refused(collection(tmp_path / "a.geojson", {}, {"geometry": geometry}), "GeoJSON")
+    assert (problem.code, problem.where) == ("damaged_geometry", "files[0]: feature 2")
+
+
+@pytest.mark.parametrize(
+    ("geometry", "code"),
+    [
+        ({"type": "Point", "coordinates": []}, "empty_points"),
+        ({"type": "LineString", "coordinates": [[1, 2], [3, 4, 5]]}, "heights_missing"),
+    ],
+)
+def test_geometries_that_are_read_as_others(read: Reader, tmp_path: Path, geometry: dict[str, Any], code: str) -> None:
+    got = read(collection(tmp_path / "a.geojson", {"geometry": geometry}), "GeoJSON")
+    assert [warning.code for warning in got.warnings] == [code]
+
+
 # --- attributes
 
 
@@ -115,6 +152,70 @@ def test_integer_ids_of_features_are_a_column(read: Reader, tmp_path: Path) -> N
     assert got.table.select(["id", "a"]).to_pylist() == [{"id": 17, "a": "x"}, {"id": 5, "a": "y"}]
     got = read(collection(tmp_path / "b.geojson", {"id": "k", "properties": {"a": "x"}}), "GeoJSON")
     assert got.table.column("id").to_pylist() == ["k"]
+
+
+@pytest.mark.parametrize("kind", ["GeoJSON", "GeoJSONSeq"])
+@pytest.mark.parametrize(
+    ("features", "name", "expected"),
+    [
+        ([{"id": 5}, {"id": "a"}, {}], "id", ["5", "a", None]),
+        ([{"id": "a"}, {"id": 5}], "id", ["a", "5"]),
+        ([{"id": 5}, {}, {"id": 0}], "id", [5, None, 0]),
+        ([{"id": None}, {"id": 7}], "id", [None, 7]),
+        ([{"id": 5}, {"id": 5}], "id", [5, 5]),
+        ([{"id": -5}, {"id": -1}], "id", [-5, -1]),
+        ([{"id": 1.5}, {"id": 2**64}], "id", ["1.5", str(2**64)]),
+        ([{"id": "a", "properties": {"id": 5}}, {"id": "b", "properties": {"id": 6}}], "feature_id", ["a", "b"]),
+        ([{"id": 5, "properties": {"id": 5}}, {"id": 6, "properties": {"id": 9}}], "feature_id", [5, 6]),
+        ([{"id": 5, "properties": {"id": 1, "feature_id": 2}}], "feature_id_2", [5]),
+        ([{"id": 5, "properties": {"id": 5}}, {"id": 6, "properties": {"id": 6}}], "id", [5, 6]),
+    ],
+)
+def test_ids_of_features_as_they_are(
+    read: Reader, tmp_path: Path, features: list[dict[str, Any]], name: str, expected: list[Any], kind: str
+) -> None:
+    """GDAL takes the place of a feature for the id that it lacks, that is none for it, or that came before."""
+    path = collection(tmp_path / "a.geojson", *features)
+    if kind == "GeoJSONSeq":
+        path.write_text("".join(f"{json.dumps(feature)}\n" for feature in json.loads(path.read_text())["features"]))
+    got = read(path, kind)
+    assert got.table.column(name).to_pylist() == expected
+    assert {"id", "feature_id"}.issuperset({*got.table.column_names} - {name, "geom"})
+    assert not got.warnings
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([12.3456, "n/a", 0.1, 1e25, 3, None], ["12.3456", "n/a", "0.1", "1e+25", "3", None]),
+        ([True, 5, False], ["true", "5", "false"]),
+        ([True, 1.5], ["true", "1.5"]),
+        ([[True, False], [1, 0]], ["[true, false]", "[1, 0]"]),
+        ([[2**53 + 1], [1.5]], ["[9007199254740993]", "[1.5]"]),
+        ([{"a": 2**64 - 1}], ['{"a": 18446744073709551615}']),
+        ([[0.1], "n/a"], ["[0.1]", "n/a"]),
+    ],
+)
+def test_values_of_several_types_become_text_that_says_the_same(
+    read: Reader, tmp_path: Path, values: list[Any], expected: list[str | None]
+) -> None:
+    """GDAL writes seventeen digits, makes numbers of truths, and rounds integers in lists and objects."""
+    rows = 33_000 // len(values)  # more than one batch
+    got = read(collection(tmp_path / "a.geojson", *({"properties": {"v": value, "n": 1}} for value in values * rows)), "GeoJSON")
+    assert got.table.column("v").to_pylist() == expected * rows
+
+
+def test_members_beside_the_properties_are_told_of(read: Reader, tmp_path: Path) -> None:
+    features = [{"properties": {"a": 1}, "title": "x"}, {"properties": {"a": 2}, "when": {}, "bbox": [0, 0, 1, 1]}]
+    got = read(collection(tmp_path / "a.geojson", *features), "GeoJSON")
+    assert [warning.code for warning in got.warnings] == ["members_not_read"]
+    assert "'title', 'when'." in got.warnings[0].message
+
+
+def test_a_property_without_a_name(read: Reader, tmp_path: Path) -> None:
+    got = read(collection(tmp_path / "a.geojson", *({"properties": {"": 7, "n": number}} for number in range(3))), "GeoJSON")
+    assert got.table.column("").to_pylist() == [7, 7, 7]
+    assert not got.warnings
 
 
 def test_nested_and_listed_properties(read: Reader, tmp_path: Path) -> None:
@@ -166,10 +267,9 @@ def test_integers_of_nineteen_digits_in_a_shapefile(read: Reader, write: Callabl
 @pytest.mark.parametrize(
     "numbers",
     [
-        ["-1000000000000000001"],  # GDAL makes a double of what has 20 characters
         ["18446744073709551615", "1"],
+        ["-9223372036854775809"],
         ["9007199254740993", "0.5"],
-        ["-9223372036854775808"],
     ],
 )
 def test_integers_that_would_be_rounded_in_geojson(refused: Refuser, tmp_path: Path, numbers: list[str]) -> None:
@@ -190,6 +290,8 @@ def test_integers_that_would_be_rounded_in_geojson(refused: Refuser, tmp_path: P
         (["590295810358705700000", "0.5"], "double"),  # as JavaScript writes the double 2**69
         (["9007199254740993", "-999999999999999999", '"-1000000000000000001"'], "string"),
         (["9007199254740993", "-999999999999999999"], "int64"),
+        (["-1000000000000000001", "7"], "int64"),  # GDAL makes a double of what has 20 characters
+        (["-9223372036854775808", "9223372036854775807"], "int64"),
     ],
 )
 def test_large_numbers_that_are_kept(read: Reader, tmp_path: Path, numbers: list[str], kind: str) -> None:
@@ -202,6 +304,7 @@ def test_large_numbers_that_are_kept(read: Reader, tmp_path: Path, numbers: list
     assert got.layer.columns == (("n", kind),)
     kept = {"double": float, "string": str, "int64": int}[kind]
     assert got.table.column("n").to_pylist() == [kept(json.loads(number)) for number in numbers]
+    assert not got.warnings
 
 
 SCHEMA = '<Schema id="S"><SimpleField name="n" type="int"/><SimpleField name="t" type="string"/></Schema>'
@@ -350,3 +453,17 @@ def test_a_crs_that_does_not_exist(refused: Refuser, tmp_path: Path) -> None:
     """GDAL would read it as EPSG:4326."""
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::987654"}}
     assert refused(collection(tmp_path / "a.geojson", {"properties": {"a": 1}}, crs=crs), "GeoJSON").code == "unknown_crs"
+
+
+@pytest.mark.parametrize(
+    "crs", ["EPSG:2056", {"type": "proj4", "properties": {}}, {"properties": {"name": "EPSG:2056"}}, {"type": "name"}, 2056]
+)
+def test_a_crs_that_says_nothing(refused: Refuser, read: Reader, tmp_path: Path, crs: Any) -> None:
+    """GDAL would read it as EPSG:4326."""
+    path = collection(tmp_path / "a.geojson", {"geometry": {"type": "Point", "coordinates": [2_600_000, 1_200_000]}}, crs=crs)
+    assert refused(path, "GeoJSON").code == "unknown_crs"
+    assert read(path, "GeoJSON", crs="EPSG:2056").layer.crs.name == "EPSG:2056"
+
+
+def test_no_crs_is_that_of_the_format(read: Reader, tmp_path: Path) -> None:
+    assert read(collection(tmp_path / "a.geojson", {"properties": {"a": 1}}, crs=None), "GeoJSON").layer.crs.name == "EPSG:4326"

@@ -96,6 +96,15 @@ def test_microseconds_are_not_cut(read: Reader, tmp_path: Path) -> None:
                 "10:00:00Z",
                 "10:00:00 to 11:00:00",
                 "10:00:00.123456",
+                "2023-02-30",
+                "2023-02-29",
+                "1900-02-29",
+                "2023/04/31",
+                "2023-04-31T10:00:00Z",
+                "2016-12-31T23:59:60Z",
+                "2024-05-01T24:00:00Z",
+                "10:00:60",
+                "24:00:00",
             )
         ),
     ],
@@ -109,7 +118,17 @@ def test_what_gdal_would_cut_off_a_time_is_kept(read: Reader, tmp_path: Path, te
 
 
 @pytest.mark.parametrize(
-    "text", ["2024-05-01T10:00:00.5Z", "2024-05-01T10:00:00+0530", "2024/05/01 10:00-11", "2024-05-01T10:00"]
+    "text",
+    [
+        "2024-02-29",
+        "2000-02-29",
+        "2024-12-31",
+        "25:00:00",
+        "2024-05-01T10:00:00.5Z",
+        "2024-05-01T10:00:00+0530",
+        "2024/05/01 10:00-11",
+        "2024-05-01T10:00",
+    ],
 )
 def test_times_that_gdal_reads_whole_are_left_to_it(tmp_path: Path, text: str) -> None:
     """Else all texts of the file would be read twice."""

@@ -65,6 +65,11 @@ class Frame:
         """Features, with what stands between them, as a file of their own."""
         return self.before + features + self.after
 
+    def members(self) -> dict[str, Any]:
+        """What the collection has beside its features."""
+        document = self.document(b"").strip()
+        return dict(json.loads(document)) if document else {}
+
     def sample(self) -> bytes:
         """The first features, the last, and some from all over the file, with what stands between them."""
         separator, begin = self._separator, 1 + len(self.between)

@@ -33,8 +33,8 @@ class _Piece(NamedTuple):
 class ParsedLayer:
     """The layer of a file of features; see ``LayerReader``. Rows that do not agree with the sample raise ``Misjudged``."""
 
-    def __init__(self, frame: Frame, sample: bytes, as_gdal: OgrLayer) -> None:
-        """A layer of which a sample has been opened by GDAL.
+    def __init__(self, frame: Frame, sample: bytes, features: list[Any], as_gdal: OgrLayer) -> None:
+        """A layer of which a sample, that is, some features, has been opened by GDAL.
 
         Raises:
             Misjudged: where the sample holds what is left to GDAL, or where GDAL reads anything else in it.
@@ -43,11 +43,9 @@ class ParsedLayer:
         self.crs, self.notes = as_gdal.crs, as_gdal.notes
         self.claimed: int | None = None
         self._attributes = [*self.schema][:-1]
-        features = frame.parsed(sample)
         if not self.geometry or not features or not all(_is_ordinary(feature) for feature in features):
             raise Misjudged
         self._id, id_type = self._identity(features)
-        self._last_id = -1
         try:
             self._spelling = Spelling.of([feature["geometry"] for feature in features if feature["geometry"]], sample)
         except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -60,7 +58,6 @@ class ParsedLayer:
         rows = self._rows(self._parsed(frame.lined(sample)))
         if pa.Table.from_batches([rows]) != pa.Table.from_batches(as_gdal.rows(), self.schema) or self.notes.warnings:
             raise Misjudged
-        self._last_id = -1
         self._unproven = {
             field.name
             for field, column in zip(self._attributes, rows.columns, strict=False)
@@ -110,10 +107,8 @@ class ParsedLayer:
         kinds = {type(feature.get("id")) for feature in features}
         if kinds == {type(None)} and not own:
             return None, None
-        if kinds == {int} and len(own) <= 1:  # none if the ids are a property, too
-            return next(iter(own), None), pa.int64()
-        if kinds == {str} and len(own) == 1:
-            return own[0], pa.string()
+        if kinds in ({int}, {str}) and len(own) <= 1:  # none if the ids are a property, too
+            return next(iter(own), None), pa.int64() if kinds == {int} else pa.string()
         raise Misjudged
 
     def _members(self, id_type: pa.DataType | None) -> pa.Schema:
@@ -153,11 +148,8 @@ class ParsedLayer:
         if kinds.null_count or pc.any(pc.not_equal(kinds, "Feature")).as_py():
             raise Misjudged
         ids = features.column("id") if "id" in features.schema.names else None
-        if ids is not None and ids.type == pa.int64():
-            # GDAL warns of ids that come twice; where they rise, none does
-            if ids.null_count or ids[0].as_py() <= self._last_id or (pc.min(pc.pairwise_diff(ids)).as_py() or 1) < 1:
-                raise Misjudged
-            self._last_id = ids[-1].as_py()
+        if ids is not None and self._id is None and ids != pc.struct_field(features.column("properties"), "id").cast(ids.type):
+            raise Misjudged
 
 
 def _parts(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

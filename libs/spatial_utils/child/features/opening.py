@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from libs.spatial_utils.child import dataset, geojson
+from libs.spatial_utils.child.contents import Contents
 from libs.spatial_utils.child.features.framing import find
 from libs.spatial_utils.child.features.layer import ParsedLayer
 from libs.spatial_utils.child.gdal import Gdal
@@ -32,6 +33,7 @@ def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> Pars
     if frame is None:
         return None
     sample = frame.sample()
+    features = frame.parsed(sample)
     exact_times = geojson.has_partly_read_times(sample)
     options = [*request.options, *(["DATE_AS_STRING=YES"] if exact_times else [])]
     try:
@@ -40,10 +42,12 @@ def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> Pars
                 return None
             handle = gdal.GDALDatasetGetLayer(opened, 0)
             name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+            contents = Contents.of_features(features)
+            contents.look_at(frame.members())
             as_gdal = OgrLayer(
-                gdal, opened, handle, path, name, replace(request, certain=True), ids=True, exact_times=exact_times
+                gdal, opened, handle, path, name, replace(request, certain=True), contents=contents, exact_times=exact_times
             )
-            return ParsedLayer(frame, sample, as_gdal)
+            return ParsedLayer(frame, sample, features, as_gdal)
     except (Misjudged, Unreadable):
         return None
     finally:
