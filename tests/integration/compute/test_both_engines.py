@@ -9,8 +9,10 @@ In fact the same bytes, but for what lies in GEOS and PROJ, of which DuckDB brin
   GEOS may leave out the vertex where a ring begins, too, and keeps parts from jumping over each other; 3.11 does neither.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +222,46 @@ def tables(draw: st.DrawFn) -> pa.Table:
     geometry = [None if shape is None else shapely.to_wkb(shape, byte_order=1, flavor="iso") for _, shape in rows]
     columns = {name: pa.array([row[name] for row, _ in rows], type_) for name, (type_, _) in ATTRIBUTES.items()}
     return pa.table({"n": range(len(rows)), **columns, "geom": pa.array(geometry, pa.binary())})
+
+
+D = Decimal
+FILTERED: dict[str, tuple[pa.Array, list[tuple[str, Any, list[int]]]]] = {
+    "decimal(12, 8)": (
+        pa.array([D("0.00000012"), D(0), D("1.2345678"), D("1.234568"), None], pa.decimal128(12, 8)),
+        [
+            ("eq", 1.2345678, [2]), ("eq", 0.00000012, [0]), ("gt", 0.0000005, [2, 3]), ("le", 1.2e-7, [0, 1]),
+            ("in", [1.234568, 1.2345678, 1e300, 0.1], [2, 3]), ("ne", 1.23456785, [0, 1, 2, 3, 4]), ("lt", 1.23456785, [0, 1, 2]),
+            ("ge", 1.23456785, [3]), ("between", [-1e300, 1.23456785], [0, 1, 2]), ("not_in", [9e99], [0, 1, 2, 3, 4]),
+        ],
+    ),
+    "decimal(38, 0)": (
+        pa.array([D(2**60), D(2**60 + 1), D(9 * 10**37), D(-9 * 10**37), None], pa.decimal128(38, 0)),
+        [
+            ("eq", 2**60, [0]), ("eq", 9e37, [2]), ("lt", 0.5, [3]), ("ge", 1e38, []), ("lt", 1e38, [0, 1, 2, 3]),
+            ("gt", -1e38, [0, 1, 2, 3]), ("ne", 9e37, [0, 1, 3, 4]), ("eq", 1e-10, []),
+        ],
+    ),
+    "decimal(38, 30)": (
+        pa.array([D("0.1"), D("0.1000000000000000000000001"), D(-1), None], pa.decimal128(38, 30)),
+        [("eq", 0.1, [0]), ("gt", 0.1, [1]), ("lt", 1e20, [0, 1, 2]), ("eq", 123456789012, []), ("ge", -1e-31, [0, 1])],
+    ),
+    "float": (
+        pa.array([1.5, 0.0, math.inf, -math.inf, math.nan, 3.4028234663852886e38, 1e-45, None], pa.float32()),
+        [
+            ("lt", 1e300, [0, 1, 3, 5, 6]), ("eq", 1e300, []), ("gt", 1e300, [2, 4]), ("gt", -1e300, [0, 1, 2, 4, 5, 6]),
+            ("eq", 1e-300, []), ("gt", 1e-300, [0, 2, 4, 5, 6]), ("lt", 1e-300, [1, 3]), ("in", [1.5, 1e300, 0], [0, 1]),
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILTERED)
+def test_a_number_is_compared_exactly_whatever_the_column_can_hold(name: str, made: Made) -> None:
+    values, cases = FILTERED[name]
+    table = pa.table({"n": range(len(values)), "value": values})
+    for op, value, kept in cases:
+        recipe = Registry().recipes["filter"].bind({"condition": {"column": "value", "op": op, "value": value}})
+        assert [result.rows["n"].to_pylist() for result in made(table, None, recipe)] == [kept, kept], (op, value)
 
 
 def test_every_built_in_recipe_is_tried() -> None:
