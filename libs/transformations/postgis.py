@@ -94,11 +94,19 @@ class PostGis(Dialect):
     @override
     def union(self, geometry: str, order: str, condition: str) -> str:
         # It fails on a mixture of geometries with heights and without, before the step can say what is wrong.
+        whole = self._without_empty_points(geometry)
         united = [
-            f"ST_Union({geometry} ORDER BY {order}) FILTER (WHERE {condition} AND {alike}{self.has_z(geometry)})"
+            f"ST_Union({whole} ORDER BY {order}) FILTER (WHERE {condition} AND {alike}{self.has_z(geometry)})"
             for alike in ("", "NOT ")
         ]
         return f"coalesce({', '.join(united)})"
+
+    def _without_empty_points(self, geometry: str) -> str:
+        # GEOS 3.11 unites a collection with an empty point, and no other, by reading where there is nothing: PostgreSQL goes
+        # down with it, for everybody. Lines and polygons may be empty.
+        empty = "ST_IsEmpty(part.geom) AND GeometryType(part.geom) = 'POINT'"
+        parts = f"SELECT ST_Collect(part.geom ORDER BY part.path) FROM ST_Dump({geometry}) AS part WHERE NOT ({empty})"
+        return f"CASE WHEN {self.is_collection(geometry)} THEN ({parts}) ELSE {geometry} END"
 
     @override
     def first(self, value: str, order: str, condition: str) -> str:

@@ -224,6 +224,45 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.table({"n": range(len(rows)), **columns, "geom": pa.array(geometry, pa.binary())})
 
 
+POLYGON = "POLYGON ((0 0, 2 2, 2 0, 0 0))"
+SPARSE = [
+    f"GEOMETRYCOLLECTION (POINT EMPTY, {POLYGON})",
+    "GEOMETRYCOLLECTION (POINT EMPTY, POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0)))",
+    "GEOMETRYCOLLECTION Z (POINT Z EMPTY, POLYGON Z ((0 0 1, 2 2 1, 2 0 1, 0 0 1)))",
+    "GEOMETRYCOLLECTION (POINT EMPTY, LINESTRING (0 0, 2 2))",
+    f"GEOMETRYCOLLECTION (POINT EMPTY, GEOMETRYCOLLECTION (LINESTRING EMPTY, POINT EMPTY), {POLYGON})",
+    f"GEOMETRYCOLLECTION (GEOMETRYCOLLECTION (POINT EMPTY), {POLYGON})",
+    f"GEOMETRYCOLLECTION (MULTIPOINT (EMPTY), {POLYGON})",
+    f"GEOMETRYCOLLECTION (MULTIPOINT (EMPTY, (5 1)), {POLYGON})",
+    "GEOMETRYCOLLECTION (POINT EMPTY, POINT (1 1))",
+    "GEOMETRYCOLLECTION (LINESTRING EMPTY, POINT (1 1))",
+    "GEOMETRYCOLLECTION (POLYGON EMPTY, LINESTRING (0 0, 2 2))",
+    "GEOMETRYCOLLECTION (POINT EMPTY)",
+    "MULTIPOINT (EMPTY, (1 1))",
+    "MULTILINESTRING (EMPTY, (0 0, 2 2))",
+    "MULTIPOLYGON (EMPTY, ((0 0, 2 2, 2 0, 0 0)))",
+]
+"""Geometries with members that are empty: PostgreSQL goes down with GEOS at some."""
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("dissolve", {"by": ["n"]}),
+        ("dissolve", {"by": ["flat"]}),
+        ("clip", {"bbox": [-1, -1, 1, 1]}),
+        ("simplify", {"tolerance": {"value": 0.1, "unit": "deg"}}),
+        ("set_precision", {"grid": {"value": 1, "unit": "deg"}}),
+        ("explode", {}),
+    ],
+    ids=str,
+)
+def test_on_empty_members(name: str, parameters: dict[str, Any], made: Made, wkb: Callable) -> None:
+    table = pa.table({"n": range(len(SPARSE)), "flat": [" Z " not in shape for shape in SPARSE], "geom": wkb(*SPARSE)})
+    ours, theirs = made(table, "EPSG:4326", Registry().recipes[name].bind(parameters))
+    assert difference(ours, theirs) is None
+
+
 D = Decimal
 FILTERED: dict[str, tuple[pa.Array, list[tuple[str, Any, list[int]]]]] = {
     "decimal(12, 8)": (
