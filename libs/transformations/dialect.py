@@ -103,6 +103,10 @@ class Dialect(ABC):
         """
 
     @abstractmethod
+    def sum_of_doubles(self, value: str, order: str) -> str:
+        """Aggregate: the sum of doubles, added up in an order. Where too large it may fail, unless a CASE passes it over."""
+
+    @abstractmethod
     def first(self, value: str, order: str, condition: str) -> str:
         """Aggregate: the first value in an order for which a condition holds, be it NULL."""
 

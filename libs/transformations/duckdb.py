@@ -60,6 +60,10 @@ class DuckDb(Dialect):
         return f"ST_Union_Agg({geometry} ORDER BY {order}) FILTER (WHERE {condition})"
 
     @override
+    def sum_of_doubles(self, value: str, order: str) -> str:
+        return f"sum({value} ORDER BY {order})"
+
+    @override
     def first(self, value: str, order: str, condition: str) -> str:
         return f"first({value} ORDER BY {order}) FILTER (WHERE {condition})"
 

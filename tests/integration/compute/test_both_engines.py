@@ -34,8 +34,8 @@ pytestmark = pytest.mark.integration
 
 AGGREGATE = {
     "rows": {"op": "count"}, "flags": {"op": "count", "column": "flag"}, "sum": {"op": "sum", "column": "big"},
-    "total": {"op": "sum", "column": "double"}, "least": {"op": "min", "column": "note"},
-    "last": {"op": "max", "column": "moment"},
+    "total": {"op": "sum", "column": "double"}, "reals": {"op": "sum", "column": "real"},
+    "least": {"op": "min", "column": "note"}, "last": {"op": "max", "column": "moment"},
     "earliest": {"op": "min", "column": "day"}, "most": {"op": "max", "column": "real"},
     "dear": {"op": "max", "column": "amount"},
     "first": {"op": "first", "column": "fine"}, "octets": {"op": "first", "column": "bytes"},
@@ -261,6 +261,42 @@ def test_on_empty_members(name: str, parameters: dict[str, Any], made: Made, wkb
     table = pa.table({"n": range(len(SPARSE)), "flat": [" Z " not in shape for shape in SPARSE], "geom": wkb(*SPARSE)})
     ours, theirs = made(table, "EPSG:4326", Registry().recipes[name].bind(parameters))
     assert difference(ours, theirs) is None
+
+
+SUM = {"aggregate": {"sum": {"op": "sum", "column": "value"}}}
+INTS = [2**63 - 1, 2]
+REFUSED: list[tuple[str, dict[str, Any], pa.Array, list[str], str]] = [
+    *(("dissolve", SUM, pa.array(INTS, type_), ["POINT (1 1)"] * 2, "sum_too_large") for type_ in (pa.int64(), pa.uint64())),
+    ("dissolve", SUM, pa.array([-(2**63), -1]), ["POINT (1 1)"] * 2, "sum_too_large"),
+    ("dissolve", SUM, pa.array([1e308, 1e308]), ["POINT (1 1)"] * 2, "sum_too_large"),
+    ("dissolve", SUM, pa.array([-1e308, -1e308, 1e308, 1e308]), ["POINT (1 1)"] * 4, "sum_too_large"),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "values", "shapes", "code"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_computed_is_refused(
+    name: str, parameters: dict[str, Any], values: pa.Array, shapes: list[str], code: str, made: Made, wkb: Callable
+) -> None:
+    recipe = Registry().recipes[name].bind(parameters)
+    ours, theirs = made(pa.table({"value": values, "geom": wkb(*shapes)}), "EPSG:4326", recipe)
+    assert [problem[0] for problem in ours] == [code]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        (pa.array([math.inf, 1.0]), math.inf), (pa.array([1.5e308, 2.5e307]), 1.75e308), (pa.array([5e-324, 5e-324]), 1e-323),
+        (pa.array([-1.7976931348623157e308, None]), -1.7976931348623157e308), (pa.nulls(2, pa.float64()), None),
+        (pa.array([3.4028234663852886e38] * 2, pa.float32()), 6.805646932770577e38), (pa.array([0.1, 0.2, 0.3]), 0.1 + 0.2 + 0.3),
+        (pa.array([2**63 - 1, -1, None]), 2**63 - 2), (pa.array([2**63 - 1, 0], pa.uint64()), 2**63 - 1),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_sums_to_the_last_digit(values: pa.Array, total: float | None, made: Made, wkb: Callable) -> None:
+    table = pa.table({"value": values, "geom": wkb(*["POINT (1 1)"] * len(values))})
+    for result in made(table, "EPSG:4326", Registry().recipes["dissolve"].bind(SUM)):
+        assert result.rows["sum"].to_pylist() == [total]
 
 
 D = Decimal
