@@ -12,7 +12,7 @@ from libs.transformations.relation import GEOMETRY, Column
 from libs.transformations.steps.base import Step, require_geometry
 from libs.transformations.steps.columns import find_columns, require_free
 from libs.transformations.steps.shape import require_valid
-from libs.transformations.types import Family, family
+from libs.transformations.types import Family, family, has_equality
 
 _LARGEST, _SCALE = 1.7976931348623157e308, 2.0**-60
 """The largest double, and a scale for sums of such."""
@@ -177,6 +177,11 @@ class Dissolve(Step):
             query.problem("cannot_aggregate", f"There is no {self.aggregate[name].op} of {source.name!r} ({source.type}).",
                           "Use 'first' or 'count', or leave the column out.")
             for name, source in sources.items() if results[name] is None and source is not None
+        ]  # fmt: skip
+        problems += [
+            query.problem("cannot_group", f"Features cannot be grouped by {key.name!r} ({key.type}): its values do not compare.",
+                          "Leave it out of 'by'; the aggregate 'first' keeps a value of each group.")
+            for key in keys if not has_equality(key)
         ]  # fmt: skip
         if problems:
             raise Rejected(problems)

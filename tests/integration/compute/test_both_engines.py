@@ -270,6 +270,8 @@ REFUSED: list[tuple[str, dict[str, Any], pa.Array, list[str], str]] = [
     ("dissolve", SUM, pa.array([-(2**63), -1]), ["POINT (1 1)"] * 2, "sum_too_large"),
     ("dissolve", SUM, pa.array([1e308, 1e308]), ["POINT (1 1)"] * 2, "sum_too_large"),
     ("dissolve", SUM, pa.array([-1e308, -1e308, 1e308, 1e308]), ["POINT (1 1)"] * 4, "sum_too_large"),
+    ("dissolve", {"by": ["value"]}, pa.array([[1], [1]]), ["POINT (1 1)"] * 2, "cannot_group"),
+    ("dissolve", {"by": ["value"]}, pa.array([{"a": 1}] * 2), ["POINT (1 1)"] * 2, "cannot_group"),
 ]
 
 
