@@ -73,7 +73,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def make_valid(self, geometry: str) -> str:
-        """Made valid without losing a vertex; NULL where that is impossible."""
+        """Made valid without losing a vertex; NULL where that is impossible, and where a coordinate is not finite."""
+
+    @abstractmethod
+    def is_finite(self, geometry: str) -> str:
+        """Whether all its coordinates are finite numbers, heights too. It writes them all down: for few geometries."""
 
     @abstractmethod
     def has_z(self, geometry: str) -> str:

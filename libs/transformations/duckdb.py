@@ -31,8 +31,12 @@ class DuckDb(Dialect):
 
     @override
     def make_valid(self, geometry: str) -> str:
-        # It throws on coordinates that are not finite. TRY makes that NULL.
-        return f"TRY(ST_MakeValid({geometry}))"
+        # It throws on coordinates that are not finite, which TRY makes NULL, and makes heights up where one is not.
+        return f"CASE WHEN {self.is_finite(geometry)} THEN TRY(ST_MakeValid({geometry})) END"
+
+    @override
+    def is_finite(self, geometry: str) -> str:
+        return f"NOT regexp_matches(ST_AsText({geometry}), '(?i)nan|inf')"
 
     @override
     def has_z(self, geometry: str) -> str:

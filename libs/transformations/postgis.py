@@ -67,7 +67,11 @@ class PostGis(Dialect):
     @override
     def make_valid(self, geometry: str) -> str:
         # Left alone, it leaves out vertices that are not finite numbers.
-        return f"CASE WHEN ST_AsText({geometry}) !~* 'nan|inf' THEN ST_MakeValid({geometry}) END"
+        return f"CASE WHEN {self.is_finite(geometry)} THEN ST_MakeValid({geometry}) END"
+
+    @override
+    def is_finite(self, geometry: str) -> str:
+        return f"ST_AsText({geometry}) !~* 'nan|inf'"
 
     @override
     def has_z(self, geometry: str) -> str:

@@ -11,7 +11,7 @@ from libs.transformations.query import Query
 from libs.transformations.relation import GEOMETRY, Column
 from libs.transformations.steps.base import Step, require_geometry
 from libs.transformations.steps.columns import find_columns, require_free
-from libs.transformations.steps.shape import require_valid
+from libs.transformations.steps.shape import require_sound
 from libs.transformations.types import Family, family, has_equality
 
 _LARGEST, _SCALE = 1.7976931348623157e308, 2.0**-60
@@ -168,7 +168,7 @@ class Dissolve(Step):
             Rejected: for a table; naming columns that are not there, and aggregates that their type does not allow.
         """
         require_geometry(query)
-        require_valid(query)
+        require_sound(query)
         keys = find_columns(self.by, query)
         find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
         sources = {name: query.relation.column(item.column or "") for name, item in self.aggregate.items()}

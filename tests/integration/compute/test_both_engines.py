@@ -11,6 +11,7 @@ In fact the same bytes, but for what lies in GEOS and PROJ, of which DuckDB brin
 
 import math
 import os
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -263,9 +264,25 @@ def test_on_empty_members(name: str, parameters: dict[str, Any], made: Made, wkb
     assert difference(ours, theirs) is None
 
 
+def line(*positions: tuple[float, ...]) -> bytes:
+    """As WKB: Shapely warns of coordinates that are not finite."""
+    ordinates = [ordinate for position in positions for ordinate in position]
+    return struct.pack(f"<BII{len(ordinates)}d", 1, 1002 if len(positions[0]) > 2 else 2, len(positions), *ordinates)
+
+
+def endless(height: float) -> bytes:
+    return line((0, 0, height), (1, 1, 5), (2, 3, 7))
+
+
+COMPUTING = ["simplify", "set_precision", "clip", "dissolve"]
+BOWTIE = struct.pack("<BIII15d", 1, 1003, 1, 5, 0, 0, math.nan, 4, 4, 1, 4, 0, 1, 0, 4, 2, 0, 0, math.nan)
 SUM = {"aggregate": {"sum": {"op": "sum", "column": "value"}}}
 INTS = [2**63 - 1, 2]
-REFUSED: list[tuple[str, dict[str, Any], pa.Array, list[str], str]] = [
+REFUSED: list[tuple[str, dict[str, Any], pa.Array, list[bytes | str], str]] = [
+    *((name, {}, pa.array([1, 2]), ["POINT (1 1)", line((0, 0), (math.nan, 1), (2, 2))], "irreparable") for name in COMPUTING),
+    *((name, {}, pa.array([1]), [endless(math.nan)], "height_not_finite") for name in COMPUTING),
+    *((name, {}, pa.array([1]), [endless(-math.inf)], "height_not_finite") for name in COMPUTING),
+    ("keep_crs", {}, pa.array([1]), [BOWTIE], "irreparable"),
     *(("dissolve", SUM, pa.array(INTS, type_), ["POINT (1 1)"] * 2, "sum_too_large") for type_ in (pa.int64(), pa.uint64())),
     ("dissolve", SUM, pa.array([-(2**63), -1]), ["POINT (1 1)"] * 2, "sum_too_large"),
     ("dissolve", SUM, pa.array([1e308, 1e308]), ["POINT (1 1)"] * 2, "sum_too_large"),
@@ -277,12 +294,21 @@ REFUSED: list[tuple[str, dict[str, Any], pa.Array, list[str], str]] = [
 
 @pytest.mark.parametrize(("name", "parameters", "values", "shapes", "code"), REFUSED, ids=lambda value: str(value)[:40])
 def test_what_cannot_be_computed_is_refused(
-    name: str, parameters: dict[str, Any], values: pa.Array, shapes: list[str], code: str, made: Made, wkb: Callable
+    name: str, parameters: dict[str, Any], values: pa.Array, shapes: list[bytes | str], code: str, made: Made, wkb: Callable
 ) -> None:
-    recipe = Registry().recipes[name].bind(parameters)
-    ours, theirs = made(pa.table({"value": values, "geom": wkb(*shapes)}), "EPSG:4326", recipe)
+    geometry = [shape if isinstance(shape, bytes) else wkb(shape)[0].as_py() for shape in shapes]
+    recipe = Registry().recipes[name].bind(parameters or RECIPES[name][-1])
+    ours, theirs = made(pa.table({"value": values, "geom": pa.array(geometry, pa.binary())}), "EPSG:4326", recipe)
     assert [problem[0] for problem in ours] == [code]
     assert ours == theirs
+
+
+@pytest.mark.parametrize("name", ["raw", "default", "keep_crs", "explode"])
+@pytest.mark.parametrize("height", [math.nan, math.inf])
+def test_heights_that_are_no_numbers_stay_where_nothing_is_computed(name: str, height: float, made: Made) -> None:
+    recipe = Registry().recipes[name].bind({})
+    for result in made(pa.table({"geom": pa.array([endless(height)], pa.binary())}), "EPSG:4326", recipe):
+        assert result.rows["geom"].to_pylist() == [endless(height)]
 
 
 @pytest.mark.parametrize(
