@@ -83,6 +83,10 @@ class Dialect(ABC):
     def has_z(self, geometry: str) -> str:
         """Whether it has heights."""
 
+    def has_finite_heights(self, geometry: str) -> str:
+        """Whether all its heights are finite numbers; it has heights, and its other coordinates are finite."""
+        return self.is_finite(geometry)
+
     @abstractmethod
     def is_collection(self, geometry: str) -> str:
         """Whether it is a GeometryCollection, which may mix points, lines and polygons."""

@@ -43,6 +43,12 @@ class DuckDb(Dialect):
         return f"ST_HasZ({geometry})"
 
     @override
+    def has_finite_heights(self, geometry: str) -> str:
+        # A third of the time that it takes to write them all down.
+        finite = f"list_transform(ST_Dump(ST_Points({geometry})), lambda part: isfinite(ST_Z(part.geom)))"
+        return f"coalesce(list_bool_and({finite}), true)"
+
+    @override
     def is_collection(self, geometry: str) -> str:
         return f"ST_GeometryType({geometry}) = 'GEOMETRYCOLLECTION'"
 

@@ -150,8 +150,9 @@ def require_sound(query: Query) -> None:
             "Put a step 'repair' right before it.",
         )
     dialect, geometry = query.dialect, query.geometry()
+    finite = dialect.has_finite_heights(geometry)
     query.refuse(
-        query.mark("endless", f"CASE WHEN {dialect.has_z(geometry)} THEN NOT {dialect.is_finite(geometry)} ELSE false END"),
+        query.mark("endless", f"CASE WHEN {dialect.has_z(geometry)} THEN NOT {finite} ELSE false END"),
         "height_not_finite",
         "has a height that is not a finite number, which the step cannot compute with",
         "Correct the height in its source, put a step 'force_2d' before this one, or use an intent that only repairs.",
