@@ -3,14 +3,12 @@
 Stage and make in scratch; reserve and place in the lake; then one insert, the outcome, commits everything at once.
 """
 
-import errno
-import logging
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 
-from libs.ledger import KEPT_PROBLEMS, UNAVAILABLE, DocumentTooLarge
+from libs.ledger import KEPT_PROBLEMS, DocumentTooLarge
 from libs.models import (
     Asset,
     Decision,
@@ -24,16 +22,14 @@ from libs.models import (
     Rejected,
     Reservation,
     Run,
-    ServiceUnavailable,
 )
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
+from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe
-
-_LOG = logging.getLogger(__name__)
 
 
 def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Outcome | None:
@@ -47,7 +43,7 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
         ServiceUnavailable: after the run has been decided as a failure that is tried again.
     """
     recipe, unknown = stack.registry.for_intent(manifest.intent)
-    attempt = _Attempt(stack, run, manifest, recipe.bind(manifest.parameters), progress)
+    attempt = _Attempt(stack, run, manifest, recipe, progress)
     if unknown:
         attempt.warnings.append(_unknown_intent(manifest.intent, recipe))
     stop: BaseException | None = None
@@ -60,7 +56,7 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
         except LeaseLost:
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the uploader gets an answer
-            stop, problem = _fault(error)
+            stop, problem = fault(error, "the run failed")
             outcome = attempt.outcome(Decision.FAILURE, [problem])
         except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an orchestrator's own kind of it; raised again below
             stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
@@ -120,6 +116,7 @@ class _Attempt:
 
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""
+        self._recipe = self._recipe.bind(self._manifest.parameters)
         maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._run.id, scratch, self._progress)
         try:
             datasets = maker.make()
@@ -202,21 +199,6 @@ def _unknown_intent(intent: str, recipe: Recipe) -> Problem:
         message=f"There is no recipe for the intent {intent!r}; the recipe {recipe.name!r} was applied.",
         remedy="See 'spatial-etl recipes' for what an intent can be.",
     )
-
-
-def _fault(error: Exception) -> tuple[ServiceUnavailable | None, Problem]:
-    """A fault that is not the input's: of a service, which is worth another try, or of this program."""
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        error = ServiceUnavailable("the disk", f"there is no space left: {error}.", "SPATIAL_ETL_SCRATCH and SPATIAL_ETL_HOME")
-    if isinstance(error, ServiceUnavailable):
-        message, remedy = str(error), "It is tried again by itself a few times. After that, upload the manifest again."
-        return error, Problem(code=UNAVAILABLE, where="platform", message=message, remedy=remedy)
-    _LOG.error("the run failed", exc_info=error)
-    message, remedy = (
-        f"{type(error).__name__}: {error}",
-        "This is a fault of the platform, not of the files: report it to its operator.",
-    )
-    return None, Problem(code="internal_error", where="platform", message=message, remedy=remedy)
 
 
 def _canceled() -> Problem:

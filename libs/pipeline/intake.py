@@ -6,10 +6,12 @@ Whoever runs batches one after the other (``process``) and whoever hands them ou
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from libs.ledger import Action, Received
-from libs.models import Decision, Manifest, Outcome, Problem, Rejected, Report, Status, landing_key
+from libs.models import Decision, Manifest, Outcome, Problem, Rejected, Report, ServiceUnavailable, Status, landing_key
 from libs.pipeline.checks import check_surroundings
+from libs.pipeline.fault import fault
 from libs.pipeline.stack import Stack
 from libs.storage import ObjectInfo, ObjectRefused
 
@@ -143,7 +145,7 @@ def receive(stack: Stack, info: ObjectInfo) -> Report | Ready | None:
         content,
         info.version,
         stack.landing.bucket,
-        check=lambda value: check_surroundings(value, stack.landing, stack.registry),
+        check=lambda value: _checked(stack, value),
     )
     receipt = received.receipt
     if received.action is Action.REJECT:
@@ -154,6 +156,23 @@ def receive(stack: Stack, info: ObjectInfo) -> Report | Ready | None:
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
     return Ready(info, content, received, received.manifest) if received.manifest is not None else None
+
+
+def _checked(stack: Stack, content: Any) -> list[Problem]:
+    """Everything that is wrong with a manifest beyond itself. One that the checks fail at is answered, too, and blocks no other.
+
+    Raises:
+        ServiceUnavailable: when a service fails; the manifest still waits.
+    """
+    try:
+        return check_surroundings(content, stack.landing, stack.registry)
+    except ServiceUnavailable:
+        raise
+    except Exception as error:
+        stop, problem = fault(error, "the checks of a manifest failed")
+        if stop is not None:
+            raise stop from error
+        return [problem]
 
 
 def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> Report:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Self
 
 from libs.models import BBox
@@ -16,10 +16,20 @@ _PIECES = 128
 
 
 class Area:
-    """Polygons with holes; coordinates x, y."""
+    """Polygons with holes; coordinates x, y.
+
+    Raises:
+        ValueError: when they have no extent that can be told as a number.
+    """
 
     def __init__(self, polygons: list[list[Ring]]) -> None:
         self._polygons = polygons
+        xs, ys = zip(*(position for polygon in polygons for ring in polygon for position in ring), strict=True)
+        self._step = math.hypot(max(xs) - min(xs), max(ys) - min(ys)) / _PIECES
+        if not self._step:
+            raise ValueError("the area has no extent: all its positions are the same")
+        if not math.isfinite(self._step * _PIECES**2):  # what cutting the longest edge calculates with
+            raise ValueError("the area is too large: its positions lie further apart than can be calculated with")
 
     @classmethod
     def of_bbox(cls, bbox: BBox) -> Self:
@@ -44,7 +54,7 @@ class Area:
         """
         geometry = _of_wkt(value) if isinstance(value, str) else value
         kind, coordinates = geometry.get("type"), geometry.get("coordinates")
-        if str(kind) not in {"Polygon", "MultiPolygon"} or not isinstance(coordinates, list):
+        if kind not in ("Polygon", "MultiPolygon") or not isinstance(coordinates, list):
             raise ValueError("an area is a Polygon or MultiPolygon, as a GeoJSON geometry or WKT")
         polygons = [coordinates] if kind == "Polygon" else coordinates
         if not polygons or not all(isinstance(polygon, list) and polygon for polygon in polygons):
@@ -53,9 +63,7 @@ class Area:
 
     def densified(self) -> Self:
         """With vertices along its edges, so that straight lines stay where they are when seen in another CRS."""
-        xs, ys = zip(*(position for polygon in self._polygons for ring in polygon for position in ring), strict=True)
-        step = math.hypot(max(xs) - min(xs), max(ys) - min(ys)) / _PIECES
-        return type(self)([[_densified(ring, step) for ring in polygon] for polygon in self._polygons])
+        return type(self)([[_densified(ring, self._step) for ring in polygon] for polygon in self._polygons])
 
     @property
     def wkt(self) -> str:
@@ -73,12 +81,19 @@ def _ring(positions: Any) -> Ring:
     ring: Ring = []
     for position in positions:
         numbers = position[:2] if isinstance(position, list) else []
-        if len(numbers) != 2 or not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):  # noqa: PLR2004
+        if len(numbers) != 2 or not all(map(_is_finite, numbers)):  # noqa: PLR2004
             raise ValueError(f"{position!r} is no position: [x, y]")
         ring.append((float(numbers[0]), float(numbers[1])))
     if ring[0] != ring[-1]:
         raise ValueError("a ring of the area does not end where it begins")
     return ring
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return isinstance(number, int | float) and math.isfinite(number)
+    except OverflowError:  # of a whole number of more than 308 digits
+        return False
 
 
 def _densified(ring: Ring, step: float) -> Ring:
@@ -92,6 +107,8 @@ def _densified(ring: Ring, step: float) -> Ring:
 
 _WKT = re.compile(r"\s*(?P<kind>POLYGON|MULTIPOLYGON)\s*(?:ZM?|M)?\s*(?P<body>\(.*\))\s*", re.IGNORECASE | re.DOTALL)
 _POSITION = re.compile(r"[^(),]+")
+_DEPTH = 3
+"""Of the brackets of a multipolygon."""
 
 
 def _of_wkt(text: str) -> dict[str, Any]:
@@ -99,6 +116,8 @@ def _of_wkt(text: str) -> dict[str, Any]:
     match = _WKT.fullmatch(text)
     if match is None:
         return {}
+    if max(accumulate({"(": 1, ")": -1}.get(character, 0) for character in match["body"])) > _DEPTH:
+        raise ValueError(f"{text[:60]!r} is not WKT")  # and may be nested deeper than JSON is read
     body = _POSITION.sub(lambda position: f"[{','.join(position[0].split())}]" if position[0].strip() else "", match["body"])
     try:
         coordinates = json.loads(body.replace("(", "[").replace(")", "]"))

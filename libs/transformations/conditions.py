@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from libs.models import Model
+from libs.transformations.decimals import DecimalColumn
 from libs.transformations.dialect import Dialect
 from libs.transformations.literals import Scalar, check_literal, literal
 from libs.transformations.relation import Column
@@ -87,6 +88,22 @@ class Comparison(Model):
         column, name = columns[self.column]
         if self.op in {"is_null", "not_null"}:
             return f"{name} IS {'NOT ' if self.op == 'not_null' else ''}NULL"
+        if family(column) is Family.DECIMAL:
+            predicate = self._of_decimals(DecimalColumn(column, name, dialect))
+        else:
+            predicate = self._predicate(column, name, dialect)
+        return f"{'NOT ' if self.op in {'ne', 'not_in'} else ''}coalesce({predicate}, false)"
+
+    def _of_decimals(self, column: DecimalColumn) -> str:
+        match self.op:
+            case "in" | "not_in":
+                return column.is_in(self.value)
+            case "between":
+                return f"{column.compares('>=', self.value[0])} AND {column.compares('<=', self.value[1])}"
+            case _:
+                return column.compares(_SIGNS[self.op], self.value)
+
+    def _predicate(self, column: Column, name: str, dialect: Dialect) -> str:
         if family(column) is Family.TEXT:
             name = dialect.by_code_point(name)
         elif family(column) in {Family.FINE_TIME, Family.FINE_TIMESTAMP}:
@@ -95,17 +112,16 @@ class Comparison(Model):
         values = [literal(value, column, dialect) for value in given]
         match self.op:
             case "in" | "not_in":
-                predicate = f"{name} IN ({', '.join(values)})"
+                return f"{name} IN ({', '.join(values)})"
             case "between":
-                predicate = f"{name} BETWEEN {values[0]} AND {values[1]}"
+                return f"{name} BETWEEN {values[0]} AND {values[1]}"
             case "like":
-                predicate = rf"{name} LIKE {values[0]} ESCAPE '\'"
+                return rf"{name} LIKE {values[0]} ESCAPE '\'"
             case "starts_with" | "ends_with" | "contains":
                 before, after = "%" * (self.op != "starts_with"), "%" * (self.op != "ends_with")
-                predicate = rf"{name} LIKE {dialect.text(before + _escaped(str(self.value)) + after)} ESCAPE '\'"
+                return rf"{name} LIKE {dialect.text(before + _escaped(str(self.value)) + after)} ESCAPE '\'"
             case _:
-                predicate = f"{name} {_SIGNS[self.op]} {values[0]}"
-        return f"{'NOT ' if self.op in {'ne', 'not_in'} else ''}coalesce({predicate}, false)"
+                return f"{name} {_SIGNS[self.op]} {values[0]}"
 
 
 class AllOf(Model):

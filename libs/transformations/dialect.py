@@ -73,11 +73,19 @@ class Dialect(ABC):
 
     @abstractmethod
     def make_valid(self, geometry: str) -> str:
-        """Made valid without losing a vertex; NULL where that is impossible."""
+        """Made valid without losing a vertex; NULL where that is impossible, and where a coordinate is not finite."""
+
+    @abstractmethod
+    def is_finite(self, geometry: str) -> str:
+        """Whether all its coordinates are finite numbers, heights too. It writes them all down: for few geometries."""
 
     @abstractmethod
     def has_z(self, geometry: str) -> str:
         """Whether it has heights."""
+
+    def has_finite_heights(self, geometry: str) -> str:
+        """Whether all its heights are finite numbers; it has heights, and its other coordinates are finite."""
+        return self.is_finite(geometry)
 
     @abstractmethod
     def is_collection(self, geometry: str) -> str:
@@ -101,6 +109,10 @@ class Dialect(ABC):
 
         Either all or none of them have heights.
         """
+
+    @abstractmethod
+    def sum_of_doubles(self, value: str, order: str) -> str:
+        """Aggregate: the sum of doubles, added up in an order. Where too large it may fail, unless a CASE passes it over."""
 
     @abstractmethod
     def first(self, value: str, order: str, condition: str) -> str:

@@ -31,12 +31,22 @@ class DuckDb(Dialect):
 
     @override
     def make_valid(self, geometry: str) -> str:
-        # It throws on coordinates that are not finite. TRY makes that NULL.
-        return f"TRY(ST_MakeValid({geometry}))"
+        # It throws on coordinates that are not finite, which TRY makes NULL, and makes heights up where one is not.
+        return f"CASE WHEN {self.is_finite(geometry)} THEN TRY(ST_MakeValid({geometry})) END"
+
+    @override
+    def is_finite(self, geometry: str) -> str:
+        return f"NOT regexp_matches(ST_AsText({geometry}), '(?i)nan|inf')"
 
     @override
     def has_z(self, geometry: str) -> str:
         return f"ST_HasZ({geometry})"
+
+    @override
+    def has_finite_heights(self, geometry: str) -> str:
+        # A third of the time that it takes to write them all down.
+        finite = f"list_transform(ST_Dump(ST_Points({geometry})), lambda part: isfinite(ST_Z(part.geom)))"
+        return f"coalesce(list_bool_and({finite}), true)"
 
     @override
     def is_collection(self, geometry: str) -> str:
@@ -58,6 +68,10 @@ class DuckDb(Dialect):
     @override
     def union(self, geometry: str, order: str, condition: str) -> str:
         return f"ST_Union_Agg({geometry} ORDER BY {order}) FILTER (WHERE {condition})"
+
+    @override
+    def sum_of_doubles(self, value: str, order: str) -> str:
+        return f"sum({value} ORDER BY {order})"
 
     @override
     def first(self, value: str, order: str, condition: str) -> str:

@@ -1,6 +1,7 @@
 """Values that a recipe compares columns with: checked against the column's type, and written in SQL."""
 
 import re
+import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from math import isfinite
@@ -26,7 +27,10 @@ def check_literal(value: Scalar, column: Column) -> None:
 
 
 def literal(value: Scalar, column: Column, dialect: Dialect) -> str:
-    """A value in SQL, to be compared with a column that it fits; with its number of nanoseconds if it has that resolution."""
+    """A value in SQL, to be compared with a column that it fits; with its number of nanoseconds if it has that resolution.
+
+    Decimal columns are compared by :mod:`libs.transformations.decimals`.
+    """
     kind = family(column)
     parsed = _parsed(value, kind)
     match parsed:
@@ -41,8 +45,18 @@ def literal(value: Scalar, column: Column, dialect: Dialect) -> str:
             return f"{type(parsed).__name__.upper()} '{parsed.isoformat()}'"
     if kind is Family.FLOAT:
         # 0.1 in 32 bits equals 0.1 only if that has 32 bits, too.
-        return dialect.cast(dialect.text(repr(float(parsed))), "float" if column.type == "float" else "double")
-    return str(parsed) if isinstance(parsed, int) else format(parsed, "f")
+        short = column.type == "float" and _has_32_bits(parsed)
+        return dialect.cast(dialect.text(repr(float(parsed))), "float" if short else "double")
+    return str(parsed)
+
+
+def _has_32_bits(value: float) -> bool:
+    """Whether there is a number of 32 bits next to a value, other than infinity, and than zero unless it is zero."""
+    try:
+        (nearest,) = struct.unpack("<f", struct.pack("<f", value))
+    except OverflowError:
+        return False
+    return bool(nearest) or not value
 
 
 def _parsed(value: Scalar, kind: Family) -> Parsed:
@@ -51,7 +65,7 @@ def _parsed(value: Scalar, kind: Family) -> Parsed:
         raise ValueError(f"give {example}")
     try:
         return parse(value)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{error}; give {example}") from error
 
 
@@ -110,7 +124,10 @@ def _timestamp_utc(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("it says no time zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC it lies before the year 1 or after 9999") from error
 
 
 def _without_zone(moment: Moment) -> Moment:

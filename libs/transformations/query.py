@@ -26,6 +26,7 @@ class _Statement:
         stale: Whether rows have been left out that still have their geometry.
         counts: Slot, predicate, amount, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
+        distrusted: Those of them whose rows still have their geometry.
     """
 
     source: str
@@ -39,6 +40,7 @@ class _Statement:
     stale: bool = False
     counts: list[tuple[str, str, str, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    distrusted: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
 
 
@@ -98,6 +100,11 @@ class Query:
                 self.settle()
             self._open.stale = False
             self._open.geometry = f"CASE WHEN {DROP} IS NULL THEN {self._open.geometry} END"
+        if self._open.distrusted:
+            if any(map(self._is_pending, self._open.distrusted)):
+                self.settle()
+            marks, self._open.distrusted = " OR ".join(self._open.distrusted), []
+            self._open.geometry = f"CASE WHEN NOT ({marks}) THEN {self._open.geometry} END"
         if self._open.geometry is None:
             raise LookupError("the relation has no geometry")
         return self._open.geometry
@@ -231,6 +238,8 @@ class Query:
             columns: Further columns of the result and their aggregates.
             geometry: Aggregate for the geometry, its results valid.
         """
+        if self._open.distrusted:
+            self.geometry_once()
         kept, table = self.alive, f"stage_{len(self._stages) + 1}"
         self._close(table)
         self._open = _Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
@@ -264,8 +273,18 @@ class Query:
         """
         self._open.counts.append((slot, predicate, amount, len(self._open.order)))
 
-    def refuse(self, failing: str, code: str, message: str, remedy: str) -> None:
-        """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it."""
+    def refuse(self, failing: str, code: str, message: str, remedy: str, *, distrust: bool = False) -> None:
+        """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it.
+
+        Args:
+            failing: The mark.
+            code: Of the problem; likewise its message and remedy.
+            message: Following the words "the feature".
+            remedy: What to do about it.
+            distrust: Whether the steps that follow would fail on the row's geometry, or make nonsense of it. They get NULL.
+        """
+        if distrust:
+            self._open.distrusted.append(failing)
         before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
         self._open.checks.append(Check(failing + before, code, self.where, message, remedy))
         self._open.refused.append(failing)

@@ -30,6 +30,15 @@ _FAMILIES = {
 }  # fmt: skip
 
 
+_EQUAL = {"null", "binary", "large_binary", "halffloat"}
+"""Types of no family whose values are equal or not on every engine."""
+
+
+def has_equality(column: Column) -> bool:
+    """Whether every engine can tell which values are equal. Of a list or a record, one that puts it aside cannot."""
+    return family(column) is not Family.OPAQUE or column.type in _EQUAL or column.type.startswith(("timestamp[", "duration["))
+
+
 def family(column: Column) -> Family:
     """The family of a column's type."""
     if column.type.startswith("timestamp["):

@@ -9,7 +9,7 @@ from libs.transformations.area import Area
 from libs.transformations.crs import same_crs, short_name
 from libs.transformations.query import Query
 from libs.transformations.steps.base import Step, require_geometry
-from libs.transformations.steps.shape import require_valid
+from libs.transformations.steps.shape import require_sound
 
 
 class Clip(Step):
@@ -50,7 +50,7 @@ class Clip(Step):
             Rejected: for a table, or when ``crs`` is no CRS.
         """
         require_geometry(query)
-        require_valid(query)
+        require_sound(query)
         dialect, source, target = query.dialect, query.crs(self.crs).name, query.crs().name
         area = _area(self.bbox or self.area)
         if same_crs(source, target):

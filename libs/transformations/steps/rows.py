@@ -11,8 +11,11 @@ from libs.transformations.query import Query
 from libs.transformations.relation import GEOMETRY, Column
 from libs.transformations.steps.base import Step, require_geometry
 from libs.transformations.steps.columns import find_columns, require_free
-from libs.transformations.steps.shape import require_valid
-from libs.transformations.types import Family, family
+from libs.transformations.steps.shape import require_sound
+from libs.transformations.types import Family, family, has_equality
+
+_LARGEST, _SCALE = 1.7976931348623157e308, 2.0**-60
+"""The largest double, and a scale for sums of such."""
 
 
 class Filter(Step):
@@ -103,8 +106,11 @@ class Aggregate(Model):
             return "count(*)"
         value = query.member(self.column)
         match self.op:
+            case "sum" if result.type == "int64":
+                return f"CASE WHEN NOT {self._is_too_large(result, query)} THEN {dialect.cast(f'sum({value})', 'int64')} END"
             case "sum":
-                return dialect.cast(f"sum({value} ORDER BY {query.order})", result.type)
+                total = dialect.sum_of_doubles(dialect.cast(value, "double"), query.order)
+                return f"CASE WHEN NOT {self._is_too_large(result, query)} THEN {total} END"
             case "first":
                 return dialect.first(value, query.order, "TRUE")
             case "min" | "max" if family(result) is Family.TEXT:
@@ -112,15 +118,27 @@ class Aggregate(Model):
             case _:
                 return f"{self.op}({value})"
 
-    def refuse_overflow(self, number: int, query: Query) -> None:
-        """Reject the batch when the sum, column ``number`` of the result, has more than 64 bits."""
-        total = f"sum({query.member(self.column or '')})"
+    def refuse_overflow(self, number: int, result: Column, query: Query) -> None:
+        """Reject the batch when the sum, column ``number`` of the result, is more than its type can hold."""
+        whole = result.type == "int64"
         query.refuse(
-            query.mark(f"overflow_{number}", f"coalesce({total} NOT BETWEEN -{2**63} AND {2**63 - 1}, false)"),
+            query.mark(f"overflow_{number}", self._is_too_large(result, query)),
             "sum_too_large",
-            f"begins a group whose sum of {self.column!r} does not fit into 64 bits",
-            "Cast the column to double before the step.",
+            f"begins a group whose sum of {self.column!r} does not fit into 64 bits"
+            if whole
+            else f"begins a group whose values of {self.column!r} come to more than a double can hold",
+            "Cast the column to double before the step." if whole else "Leave out such values by a step 'filter' before it.",
         )
+
+    def _is_too_large(self, result: Column, query: Query) -> str:
+        """Whether the sum is; never NULL. For doubles, whether that of their sizes is, so that it is not on the way either."""
+        value = query.member(self.column or "")
+        if result.type == "int64":
+            return f"coalesce(sum({value}) NOT BETWEEN -{2**63} AND {2**63 - 1}, false)"
+        # In a scale in which nothing is too large. What is less than 1 does not matter, and might be too small in it.
+        size = f"abs({query.dialect.cast(value, 'double')})"
+        sizes = f"sum({size} * {_SCALE!r}) FILTER (WHERE {size} BETWEEN 1 AND {_LARGEST!r})"
+        return f"coalesce({sizes} > {_LARGEST * _SCALE!r}, false)"
 
 
 class Dissolve(Step):
@@ -150,7 +168,7 @@ class Dissolve(Step):
             Rejected: for a table; naming columns that are not there, and aggregates that their type does not allow.
         """
         require_geometry(query)
-        require_valid(query)
+        require_sound(query)
         keys = find_columns(self.by, query)
         find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
         sources = {name: query.relation.column(item.column or "") for name, item in self.aggregate.items()}
@@ -159,6 +177,11 @@ class Dissolve(Step):
             query.problem("cannot_aggregate", f"There is no {self.aggregate[name].op} of {source.name!r} ({source.type}).",
                           "Use 'first' or 'count', or leave the column out.")
             for name, source in sources.items() if results[name] is None and source is not None
+        ]  # fmt: skip
+        problems += [
+            query.problem("cannot_group", f"Features cannot be grouped by {key.name!r} ({key.type}): its values do not compare.",
+                          "Leave it out of 'by'; the aggregate 'first' keeps a value of each group.")
+            for key in keys if not has_equality(key)
         ]  # fmt: skip
         if problems:
             raise Rejected(problems)
@@ -182,6 +205,6 @@ class Dissolve(Step):
             "Put a step 'force_2d' before it.",
         )
         for number, (item, result) in enumerate(zip(self.aggregate.values(), columns, strict=True), start=1):
-            if item.op == "sum" and result.type == "int64":
-                item.refuse_overflow(number, query)
+            if item.op == "sum":
+                item.refuse_overflow(number, result, query)
         query.settle()

@@ -62,6 +62,7 @@ class Repair(Step):
             "irreparable",
             "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
             "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
+            distrust=True,
         )
 
 
@@ -85,7 +86,7 @@ class Simplify(Step):
         """
         if query.relation.geometry:
             tolerance = _in_crs(self.tolerance, "tolerance", query)
-            require_valid(query)
+            require_sound(query)
             expression = query.dialect.simplify(query.geometry(), tolerance)
             before, after = query.change_geometry(expression, valid=False)
             points = query.dialect.points
@@ -110,7 +111,7 @@ class SetPrecision(Step):
         """
         if query.relation.geometry:
             grid = _in_crs(self.grid, "grid", query)
-            require_valid(query)
+            require_sound(query)
             dialect = query.dialect
             geometry = query.geometry()
             # What is empty has no vertex to move; some GEOS would make it flat, others not.
@@ -134,8 +135,10 @@ class Force2d(Step):
             query.set_geometry(f"ST_Force2D({geometry})", valid=query.valid)
 
 
-def require_valid(query: Query) -> None:
-    """Reject a recipe whose step would meet invalid geometry, on which its functions fail or give nonsense.
+def require_sound(query: Query) -> None:
+    """Reject what a step cannot compute with: a recipe that lets invalid geometry come to it, and heights that are no numbers.
+
+    On the former, its functions fail or give nonsense; of the latter, they make others up, or leave out all heights of a feature.
 
     Raises:
         Rejected: when the geometry is not known to be valid.
@@ -146,6 +149,15 @@ def require_valid(query: Query) -> None:
             "The step needs valid geometry, and nothing before it makes sure of that.",
             "Put a step 'repair' right before it.",
         )
+    dialect, geometry = query.dialect, query.geometry()
+    finite = dialect.has_finite_heights(geometry)
+    query.refuse(
+        query.mark("endless", f"CASE WHEN {dialect.has_z(geometry)} THEN NOT {finite} ELSE false END"),
+        "height_not_finite",
+        "has a height that is not a finite number, which the step cannot compute with",
+        "Correct the height in its source, put a step 'force_2d' before this one, or use an intent that only repairs.",
+        distrust=True,
+    )
 
 
 def _in_crs(length: Length, name: str, query: Query) -> float:

@@ -9,8 +9,11 @@ In fact the same bytes, but for what lies in GEOS and PROJ, of which DuckDB brin
   GEOS may leave out the vertex where a ring begins, too, and keeps parts from jumping over each other; 3.11 does neither.
 """
 
+import math
 import os
+import struct
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,8 @@ pytestmark = pytest.mark.integration
 
 AGGREGATE = {
     "rows": {"op": "count"}, "flags": {"op": "count", "column": "flag"}, "sum": {"op": "sum", "column": "big"},
-    "total": {"op": "sum", "column": "double"}, "least": {"op": "min", "column": "note"},
-    "last": {"op": "max", "column": "moment"},
+    "total": {"op": "sum", "column": "double"}, "reals": {"op": "sum", "column": "real"},
+    "least": {"op": "min", "column": "note"}, "last": {"op": "max", "column": "moment"},
     "earliest": {"op": "min", "column": "day"}, "most": {"op": "max", "column": "real"},
     "dear": {"op": "max", "column": "amount"},
     "first": {"op": "first", "column": "fine"}, "octets": {"op": "first", "column": "bytes"},
@@ -220,6 +223,148 @@ def tables(draw: st.DrawFn) -> pa.Table:
     geometry = [None if shape is None else shapely.to_wkb(shape, byte_order=1, flavor="iso") for _, shape in rows]
     columns = {name: pa.array([row[name] for row, _ in rows], type_) for name, (type_, _) in ATTRIBUTES.items()}
     return pa.table({"n": range(len(rows)), **columns, "geom": pa.array(geometry, pa.binary())})
+
+
+POLYGON = "POLYGON ((0 0, 2 2, 2 0, 0 0))"
+SPARSE = [
+    f"GEOMETRYCOLLECTION (POINT EMPTY, {POLYGON})",
+    "GEOMETRYCOLLECTION (POINT EMPTY, POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0)))",
+    "GEOMETRYCOLLECTION Z (POINT Z EMPTY, POLYGON Z ((0 0 1, 2 2 1, 2 0 1, 0 0 1)))",
+    "GEOMETRYCOLLECTION (POINT EMPTY, LINESTRING (0 0, 2 2))",
+    f"GEOMETRYCOLLECTION (POINT EMPTY, GEOMETRYCOLLECTION (LINESTRING EMPTY, POINT EMPTY), {POLYGON})",
+    f"GEOMETRYCOLLECTION (GEOMETRYCOLLECTION (POINT EMPTY), {POLYGON})",
+    f"GEOMETRYCOLLECTION (MULTIPOINT (EMPTY), {POLYGON})",
+    f"GEOMETRYCOLLECTION (MULTIPOINT (EMPTY, (5 1)), {POLYGON})",
+    "GEOMETRYCOLLECTION (POINT EMPTY, POINT (1 1))",
+    "GEOMETRYCOLLECTION (LINESTRING EMPTY, POINT (1 1))",
+    "GEOMETRYCOLLECTION (POLYGON EMPTY, LINESTRING (0 0, 2 2))",
+    "GEOMETRYCOLLECTION (POINT EMPTY)",
+    "MULTIPOINT (EMPTY, (1 1))",
+    "MULTILINESTRING (EMPTY, (0 0, 2 2))",
+    "MULTIPOLYGON (EMPTY, ((0 0, 2 2, 2 0, 0 0)))",
+]
+"""Geometries with members that are empty: PostgreSQL goes down with GEOS at some."""
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("dissolve", {"by": ["n"]}),
+        ("dissolve", {"by": ["flat"]}),
+        ("clip", {"bbox": [-1, -1, 1, 1]}),
+        ("simplify", {"tolerance": {"value": 0.1, "unit": "deg"}}),
+        ("set_precision", {"grid": {"value": 1, "unit": "deg"}}),
+        ("explode", {}),
+    ],
+    ids=str,
+)
+def test_on_empty_members(name: str, parameters: dict[str, Any], made: Made, wkb: Callable) -> None:
+    table = pa.table({"n": range(len(SPARSE)), "flat": [" Z " not in shape for shape in SPARSE], "geom": wkb(*SPARSE)})
+    ours, theirs = made(table, "EPSG:4326", Registry().recipes[name].bind(parameters))
+    assert difference(ours, theirs) is None
+
+
+def line(*positions: tuple[float, ...]) -> bytes:
+    """As WKB: Shapely warns of coordinates that are not finite."""
+    ordinates = [ordinate for position in positions for ordinate in position]
+    return struct.pack(f"<BII{len(ordinates)}d", 1, 1002 if len(positions[0]) > 2 else 2, len(positions), *ordinates)
+
+
+def endless(height: float) -> bytes:
+    return line((0, 0, height), (1, 1, 5), (2, 3, 7))
+
+
+COMPUTING = ["simplify", "set_precision", "clip", "dissolve"]
+BOWTIE = struct.pack("<BIII15d", 1, 1003, 1, 5, 0, 0, math.nan, 4, 4, 1, 4, 0, 1, 0, 4, 2, 0, 0, math.nan)
+SUM = {"aggregate": {"sum": {"op": "sum", "column": "value"}}}
+INTS = [2**63 - 1, 2]
+REFUSED: list[tuple[str, dict[str, Any], pa.Array, list[bytes | str], str]] = [
+    *((name, {}, pa.array([1, 2]), ["POINT (1 1)", line((0, 0), (math.nan, 1), (2, 2))], "irreparable") for name in COMPUTING),
+    *((name, {}, pa.array([1]), [endless(math.nan)], "height_not_finite") for name in COMPUTING),
+    *((name, {}, pa.array([1]), [endless(-math.inf)], "height_not_finite") for name in COMPUTING),
+    ("keep_crs", {}, pa.array([1]), [BOWTIE], "irreparable"),
+    *(("dissolve", SUM, pa.array(INTS, type_), ["POINT (1 1)"] * 2, "sum_too_large") for type_ in (pa.int64(), pa.uint64())),
+    ("dissolve", SUM, pa.array([-(2**63), -1]), ["POINT (1 1)"] * 2, "sum_too_large"),
+    ("dissolve", SUM, pa.array([1e308, 1e308]), ["POINT (1 1)"] * 2, "sum_too_large"),
+    ("dissolve", SUM, pa.array([-1e308, -1e308, 1e308, 1e308]), ["POINT (1 1)"] * 4, "sum_too_large"),
+    ("dissolve", {"by": ["value"]}, pa.array([[1], [1]]), ["POINT (1 1)"] * 2, "cannot_group"),
+    ("dissolve", {"by": ["value"]}, pa.array([{"a": 1}] * 2), ["POINT (1 1)"] * 2, "cannot_group"),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "values", "shapes", "code"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_computed_is_refused(
+    name: str, parameters: dict[str, Any], values: pa.Array, shapes: list[bytes | str], code: str, made: Made, wkb: Callable
+) -> None:
+    geometry = [shape if isinstance(shape, bytes) else wkb(shape)[0].as_py() for shape in shapes]
+    recipe = Registry().recipes[name].bind(parameters or RECIPES[name][-1])
+    ours, theirs = made(pa.table({"value": values, "geom": pa.array(geometry, pa.binary())}), "EPSG:4326", recipe)
+    assert [problem[0] for problem in ours] == [code]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", ["raw", "default", "keep_crs", "explode"])
+@pytest.mark.parametrize("height", [math.nan, math.inf])
+def test_heights_that_are_no_numbers_stay_where_nothing_is_computed(name: str, height: float, made: Made) -> None:
+    recipe = Registry().recipes[name].bind({})
+    for result in made(pa.table({"geom": pa.array([endless(height)], pa.binary())}), "EPSG:4326", recipe):
+        assert result.rows["geom"].to_pylist() == [endless(height)]
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        (pa.array([math.inf, 1.0]), math.inf), (pa.array([1.5e308, 2.5e307]), 1.75e308), (pa.array([5e-324, 5e-324]), 1e-323),
+        (pa.array([-1.7976931348623157e308, None]), -1.7976931348623157e308), (pa.nulls(2, pa.float64()), None),
+        (pa.array([3.4028234663852886e38] * 2, pa.float32()), 6.805646932770577e38), (pa.array([0.1, 0.2, 0.3]), 0.1 + 0.2 + 0.3),
+        (pa.array([2**63 - 1, -1, None]), 2**63 - 2), (pa.array([2**63 - 1, 0], pa.uint64()), 2**63 - 1),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_sums_to_the_last_digit(values: pa.Array, total: float | None, made: Made, wkb: Callable) -> None:
+    table = pa.table({"value": values, "geom": wkb(*["POINT (1 1)"] * len(values))})
+    for result in made(table, "EPSG:4326", Registry().recipes["dissolve"].bind(SUM)):
+        assert result.rows["sum"].to_pylist() == [total]
+
+
+D = Decimal
+FILTERED: dict[str, tuple[pa.Array, list[tuple[str, Any, list[int]]]]] = {
+    "decimal(12, 8)": (
+        pa.array([D("0.00000012"), D(0), D("1.2345678"), D("1.234568"), None], pa.decimal128(12, 8)),
+        [
+            ("eq", 1.2345678, [2]), ("eq", 0.00000012, [0]), ("gt", 0.0000005, [2, 3]), ("le", 1.2e-7, [0, 1]),
+            ("in", [1.234568, 1.2345678, 1e300, 0.1], [2, 3]), ("ne", 1.23456785, [0, 1, 2, 3, 4]), ("lt", 1.23456785, [0, 1, 2]),
+            ("ge", 1.23456785, [3]), ("between", [-1e300, 1.23456785], [0, 1, 2]), ("not_in", [9e99], [0, 1, 2, 3, 4]),
+        ],
+    ),
+    "decimal(38, 0)": (
+        pa.array([D(2**60), D(2**60 + 1), D(9 * 10**37), D(-9 * 10**37), None], pa.decimal128(38, 0)),
+        [
+            ("eq", 2**60, [0]), ("eq", 9e37, [2]), ("lt", 0.5, [3]), ("ge", 1e38, []), ("lt", 1e38, [0, 1, 2, 3]),
+            ("gt", -1e38, [0, 1, 2, 3]), ("ne", 9e37, [0, 1, 3, 4]), ("eq", 1e-10, []),
+        ],
+    ),
+    "decimal(38, 30)": (
+        pa.array([D("0.1"), D("0.1000000000000000000000001"), D(-1), None], pa.decimal128(38, 30)),
+        [("eq", 0.1, [0]), ("gt", 0.1, [1]), ("lt", 1e20, [0, 1, 2]), ("eq", 123456789012, []), ("ge", -1e-31, [0, 1])],
+    ),
+    "float": (
+        pa.array([1.5, 0.0, math.inf, -math.inf, math.nan, 3.4028234663852886e38, 1e-45, None], pa.float32()),
+        [
+            ("lt", 1e300, [0, 1, 3, 5, 6]), ("eq", 1e300, []), ("gt", 1e300, [2, 4]), ("gt", -1e300, [0, 1, 2, 4, 5, 6]),
+            ("eq", 1e-300, []), ("gt", 1e-300, [0, 2, 4, 5, 6]), ("lt", 1e-300, [1, 3]), ("in", [1.5, 1e300, 0], [0, 1]),
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILTERED)
+def test_a_number_is_compared_exactly_whatever_the_column_can_hold(name: str, made: Made) -> None:
+    values, cases = FILTERED[name]
+    table = pa.table({"n": range(len(values)), "value": values})
+    for op, value, kept in cases:
+        recipe = Registry().recipes["filter"].bind({"condition": {"column": "value", "op": op, "value": value}})
+        assert [result.rows["n"].to_pylist() for result in made(table, None, recipe)] == [kept, kept], (op, value)
 
 
 def test_every_built_in_recipe_is_tried() -> None:

@@ -73,6 +73,39 @@ def test_a_manifest_that_is_none(content: bytes, platform: Any) -> None:
     assert platform.stack.landing.waiting() == []
 
 
+@pytest.mark.parametrize(
+    "area",
+    [
+        {"type": ["Polygon"], "coordinates": []},
+        {"type": {}},
+        f"POLYGON {'(' * 3000}0 0{')' * 3000}",
+        "POLYGON ((1 1, 1 1, 1 1, 1 1))",
+        "POLYGON ((-1e308 -1e308, 1e308 -1e308, 1e308 1e308, -1e308 -1e308))",
+    ],
+)
+def test_an_area_that_is_none(area: Any, platform: Any, geojson: Callable) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", geojson()))
+    report = platform.ingest("b1", entry, intent="clip", parameters={"area": area, "crs": "EPSG:3857"})
+    assert said(report) == [("bad_parameter", "parameters.area")]
+
+
+def test_a_manifest_that_the_checks_fail_at_is_answered_and_blocks_no_other(
+    platform: Any, geojson: Callable, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    from libs.transformations import Recipe
+
+    entry = platform.entry(platform.put("in/a.geojson", geojson()))
+    platform.submit("bad", entry, intent="clip", parameters={"area": "what nobody has thought of"})
+    platform.submit("good", entry)
+    bind = Recipe.bind
+    monkeypatch.setattr(Recipe, "bind", lambda self, given: {}[given["area"]] if "area" in given else bind(self, given))
+    bad, good = platform.process()
+    assert (bad.batch_id, bad.status, said(bad)) == ("bad", Status.REJECTED, [("internal_error", "platform")])
+    assert "KeyError: 'what nobody has thought of'" in caplog.text
+    assert (good.batch_id, good.status) == ("good", Status.SUCCESS)
+    assert platform.stack.landing.waiting() == []
+
+
 def test_a_checksum(platform: Any, geojson: Callable) -> None:
     import hashlib
 

@@ -25,6 +25,8 @@ SCHEMA = pa.schema(
         ("number", pa.float64()),
         ("short", pa.float32()),
         ("price", pa.decimal128(10, 2)),
+        ("fine", pa.decimal128(38, 30)),
+        ("vast", pa.decimal128(38, 0)),
         ("flag", pa.bool_()),
         ("day", pa.date32()),
         ("clock", pa.time64("us")),
@@ -34,6 +36,8 @@ SCHEMA = pa.schema(
         ("tags", pa.list_(pa.string())),
     ]
 )
+BEYOND = {"price": [0.251, -0.001, 1e8, -1e300], "fine": [1e8, -1e-31, 1e300, 123456789012], "vast": [0.5, -1e38, 1e300]}
+"""Numbers that no value of these columns equals."""
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4) | st.sampled_from(
     ["a%b", "a_b", "it's", "\\", "Zoo", "äpfel"]
 )
@@ -42,8 +46,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "whole": st.sampled_from([0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63)]) | st.integers(-3, 3),
     "small": st.integers(-3, 3),
     "number": st.sampled_from([0.0, -0.0, 0.1, 1e300, -1e300, 5e-324]) | st.integers(-3, 3),
-    "short": st.sampled_from([0.1, 0.5, 3.0]),
+    "short": st.sampled_from([0.1, 0.5, 3.0, 0]),
     "price": st.sampled_from([0.25, 1, 100, 99.99]),
+    "fine": st.sampled_from([1.2345678, 1.23456789, -1e-30, 0, 99999999]),
+    "vast": st.sampled_from([2**53 + 1, 9e37, -1e37, 0, 1]),
     "flag": st.booleans(),
     "day": st.sampled_from(["0001-01-01", "2024-02-29", "9999-12-31"]),
     "clock": st.sampled_from(["00:00:00", "23:59:59.999999", "12:30"]),
@@ -58,6 +64,8 @@ PYTHON = {
     "millis": datetime.fromisoformat,
     "moment": lambda text: datetime.fromisoformat(text).astimezone(UTC),
     "price": lambda number: Decimal(str(number)),
+    "fine": lambda number: Decimal(str(number)),
+    "vast": lambda number: Decimal(str(number)),
     "short": lambda number: pa.scalar(number, pa.float32()).as_py(),
 }
 
@@ -79,13 +87,14 @@ def comparisons(draw: st.DrawFn) -> dict[str, Any]:
     op = draw(st.sampled_from(ops))
     if op in {"is_null", "not_null"}:
         return {"column": column, "op": op}
+    given = VALUES[column] | st.sampled_from(BEYOND[column]) if column in BEYOND else VALUES[column]
     if op in {"in", "not_in"}:
-        return {"column": column, "op": op, "value": draw(st.lists(VALUES[column], min_size=1, max_size=3))}
+        return {"column": column, "op": op, "value": draw(st.lists(given, min_size=1, max_size=3))}
     if op == "between":
-        return {"column": column, "op": op, "value": [draw(VALUES[column]), draw(VALUES[column])]}
+        return {"column": column, "op": op, "value": [draw(given), draw(given)]}
     if op == "like":
         return {"column": column, "op": op, "value": draw(st.text("a%_bZ", max_size=4))}
-    return {"column": column, "op": op, "value": draw(VALUES[column])}
+    return {"column": column, "op": op, "value": draw(given)}
 
 
 conditions = st.recursive(

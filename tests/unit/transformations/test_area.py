@@ -49,6 +49,15 @@ def test_multipolygons_and_heights() -> None:
         {"type": "Polygon", "coordinates": [[[0, 0], [1, math.inf], [1, 1], [0, 0]]]},
         {"type": "Polygon", "coordinates": "x"},
         {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [SQUARE]}},
+        {"type": ["Polygon"], "coordinates": [SQUARE]},
+        {"type": {}, "coordinates": [SQUARE]},
+        pytest.param({"type": "Polygon", "coordinates": [[[0, 0], [10**400, 0], [1, 1], [0, 0]]]}, id="401 digits"),
+        pytest.param(f"POLYGON {'(' * 3000}0 0{')' * 3000}", id="3,000 brackets"),
+        pytest.param(f"POLYGON {'(0 0, ' * 3000}{')' * 3000}", id="3,000 positions with brackets"),
+        "POLYGON ((1 1, 1 1, 1 1, 1 1))",
+        "POLYGON ((0 0, 5e-324 0, 0 5e-324, 0 0))",
+        "POLYGON ((-1e308 -1e308, 1e308 -1e308, 1e308 1e308, -1e308 -1e308))",
+        "POLYGON ((0 0, 1e308 0, 0 1, 0 0))",
     ],
     ids=str,
 )
@@ -75,6 +84,17 @@ def test_no_input_crashes_the_parser(value: Any) -> None:
 def test_a_bounding_box_has_an_area(bbox: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValueError, match="bounding box"):
         Area.of_bbox(bbox)
+
+
+@pytest.mark.parametrize("bbox", [(-1e308, 0, 1e308, 1), (0, 0, 5e-324, 5e-324)])
+def test_a_bounding_box_has_an_extent_that_can_be_told(bbox: tuple[float, float, float, float]) -> None:
+    with pytest.raises(ValueError, match="the area"):
+        Area.of_bbox(bbox)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-300, 1e303])
+def test_densifying_gives_numbers_whatever_the_size(size: float) -> None:
+    assert set(Area.of_bbox((-size, -size, size, size)).densified().wkt) <= set("POLYGON (.0123456789e+-, )")
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.floats(1e-3, 1e6))

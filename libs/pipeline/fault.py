@@ -1,0 +1,32 @@
+"""What is answered when something goes wrong that is not the input's fault."""
+
+import errno
+import logging
+
+from libs.ledger import UNAVAILABLE
+from libs.models import Problem, ServiceUnavailable
+
+_LOG = logging.getLogger(__name__)
+
+
+def fault(error: Exception, what: str) -> tuple[ServiceUnavailable | None, Problem]:
+    """A fault of a service, which is worth another try, or of this program, which the log is told of.
+
+    Args:
+        error: What was raised.
+        what: What came to nothing, for the log.
+
+    Returns:
+        The service's fault, if it is one, and the problem to report.
+    """
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        error = ServiceUnavailable("the disk", f"there is no space left: {error}.", "SPATIAL_ETL_SCRATCH and SPATIAL_ETL_HOME")
+    if isinstance(error, ServiceUnavailable):
+        message, remedy = str(error), "It is tried again by itself a few times. After that, upload the manifest again."
+        return error, Problem(code=UNAVAILABLE, where="platform", message=message, remedy=remedy)
+    _LOG.error(what, exc_info=error)
+    message, remedy = (
+        f"{type(error).__name__}: {error}",
+        "This is a fault of the platform, not of the files: report it to its operator.",
+    )
+    return None, Problem(code="internal_error", where="platform", message=message, remedy=remedy)
