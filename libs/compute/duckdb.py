@@ -18,7 +18,8 @@ from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
-from libs.models import BBox, Changes, ServiceUnavailable
+from libs.models import BBox, Changes, Rejected, ServiceUnavailable
+from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
 
@@ -34,6 +35,13 @@ RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
+COLUMN_MB = 0.25
+"""What a thread sets aside for each column that steps read: vectors of 2,048 rows, as many as a cast needs. They count as taken
+however few rows are in them."""
+USUAL_COLUMNS = 50
+"""As many have room in DuckDB's share."""
+MOST_COLUMNS = 5_000
+"""Of those that steps read: for more it takes minutes, and gigabytes, only to plan."""
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
@@ -53,8 +61,9 @@ class DuckDBEngine:
 
     def __init__(self, scratch: Path, *, memory_mb: int, threads: int = 0) -> None:
         self._scratch, self.memory_mb = scratch, memory_mb
-        self._threads = threads or default_threads(memory_mb)
+        self.threads = threads or default_threads(memory_mb)
         self._database: duckdb.DuckDBPyConnection | None = None
+        self.limit = _Limit(round(memory_mb * OWN_SHARE))
         self._opening = threading.Lock()
         self._closed = False
 
@@ -114,10 +123,10 @@ class DuckDBEngine:
                 # Its signature would be checked at every start, for 0.4 s of a core. The wheel that it comes from is pinned by
                 # its hash, as DuckDB's own is, and no other extension is ever loaded.
                 "allow_unsigned_extensions": "true",
-                "memory_limit": _own_share(self.memory_mb),
+                "memory_limit": f"{self.limit.usual_mb}MiB",
                 "temp_directory": str(spill_folder),
                 "preserve_insertion_order": "false",  # every result is ordered explicitly
-                "threads": str(self._threads),
+                "threads": str(self.threads),
                 # What a large sort lets go of goes back to the system, rather than to come on top of the limit.
                 "allocator_background_threads": "true",
                 "allocator_flush_threshold": "32MiB",
@@ -136,6 +145,24 @@ class DuckDBEngine:
         return database
 
 
+class _Limit:
+    """What DuckDB may take: its usual share, or what the neediest of the datasets in the making needs."""
+
+    def __init__(self, usual_mb: int) -> None:
+        self.usual_mb = usual_mb
+        self._needs = dict[str, int]()
+        self._lock = threading.Lock()
+
+    def set(self, connection: duckdb.DuckDBPyConnection, dataset: str, need_mb: int = 0) -> None:
+        """Say what a dataset needs from now on; 0 once it is done with."""
+        with self._lock:
+            before, self._needs[dataset] = self._needs.get(dataset, 0), need_mb
+            if need_mb == 0:
+                del self._needs[dataset]
+            if max(before, need_mb) > self.usual_mb:
+                connection.execute(f"SET GLOBAL memory_limit = '{max([self.usual_mb, *self._needs.values()])}MiB'")
+
+
 class _DuckDBWorkspace:
     """A schema for each dataset of the run, each with a connection of its own: one may be read while another is loaded."""
 
@@ -146,9 +173,8 @@ class _DuckDBWorkspace:
     def table(self, recipe: Recipe) -> Table:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
-        memory_mb = self._engine.memory_mb
-        rows = Rows.in_share(self._scratch / f"{schema}.arrow", memory_mb)
-        table = _DuckDBTable(self._engine.connect(), schema, recipe, rows, memory_mb)
+        rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
+        table = _DuckDBTable(self._engine, schema, recipe, rows)
         self._open_tables.callback(table.close)
         return table
 
@@ -159,9 +185,9 @@ class _DuckDBTable:
     The rows that the last stage makes leave the engine at once. ``processed`` keeps their marks and extents, and where they lie.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, recipe: Recipe, result: Rows, memory_mb: int) -> None:
-        self._connection, self._schema, self._recipe, self._result = connection, schema, recipe, result
-        self._memory_mb = memory_mb
+    def __init__(self, engine: DuckDBEngine, schema: str, recipe: Recipe, result: Rows) -> None:
+        self._engine, self._schema, self._recipe, self._result = engine, schema, recipe, result
+        self._connection = connection = engine.connect()
         self._layout: Layout | None = None
         self._made = set[str]()
         self._rows = 0
@@ -174,11 +200,13 @@ class _DuckDBTable:
         carried = carried_schema(source.schema, source.where)
         if self._layout is None:
             self._layout = Layout.plan_for(source, self._recipe, DuckDb())
-            self._transform(self._layout, pa.Table.from_batches([], carried))
+            _require_few(self._layout, source.where)
+            self._allow(self._engine.limit.usual_mb)
+            self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], carried)
         self._layout.add(source, self._rows)
         before = self._rows
         for chunk in read_ahead(chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES)):
-            self._transform(self._layout, pa.Table.from_batches(chunk, source.schema).cast(carried))
+            self._transform(self._layout, chunk, carried)
         return self._rows - before
 
     def finish(self) -> Processed:
@@ -186,7 +214,7 @@ class _DuckDBTable:
             raise ValueError("nothing was loaded")
         audits = []
         if self._sees_all_rows:  # and holds them: until it is done, there is no result to hold
-            self._execute(f"SET GLOBAL memory_limit = '{self._memory_mb}MiB'")
+            self._allow(self._engine.memory_mb)
         for stage in self._layout.plan.stages:
             if stage is not self._layout.plan.stages[0]:
                 self._run(self._layout, stage)
@@ -199,37 +227,50 @@ class _DuckDBTable:
             self._closed = True
             self._result.close()
             self._connection.execute(f'DROP SCHEMA "{self._schema}" CASCADE')
-            if self._sees_all_rows:
-                self._connection.execute(f"SET GLOBAL memory_limit = '{_own_share(self._memory_mb)}'")
+            self._engine.limit.set(self._connection, self._schema)
             self._connection.close()
+
+    def _allow(self, memory_mb: int) -> None:
+        """Let DuckDB have some memory, and on top of it what it sets aside for columns without using it: chunks are small."""
+        columns = 0 if self._layout is None else len(self._layout.loaded)
+        aside = max(0, columns - USUAL_COLUMNS) * self._engine.threads * COLUMN_MB
+        self._engine.limit.set(self._connection, self._schema, memory_mb + round(aside))
 
     @property
     def _sees_all_rows(self) -> bool:
         return self._layout is not None and len(self._layout.plan.stages) > 1
 
-    def _transform(self, layout: Layout, chunk: pa.Table) -> None:
+    def _transform(self, layout: Layout, batches: list[pa.RecordBatch], carried: pa.Schema) -> None:
+        chunk = pa.Table.from_batches(batches)
+        columns = [item for item in carried if item.name in {*layout.loaded, GEOMETRY}]
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
-        numbered = chunk.add_column(0, ROW, rows)
-        at_once = min(SCAN_ROWS, rows_within(SCAN_BYTES, chunk.num_rows, chunk.nbytes))
+        numbered = pa.table(
+            [rows, *(chunk[item.name].cast(item.type) for item in columns)], [ROW, *(item.name for item in columns)]
+        )
+        at_once = min(SCAN_ROWS, rows_within(SCAN_BYTES, numbered.num_rows, numbered.nbytes))
         with self._registered(SOURCE, pa.Table.from_batches(numbered.to_batches(at_once), numbered.schema)):
-            self._run(layout, layout.plan.stages[0])
+            self._run(layout, layout.plan.stages[0], chunk)
         self._rows += chunk.num_rows
 
-    def _run(self, layout: Layout, stage: Stage) -> None:
+    def _run(self, layout: Layout, stage: Stage, chunk: pa.Table | None = None) -> None:
         if stage is not layout.plan.stages[-1]:
             self._add_to(stage.target, stage.select)
             return
         select = layout.with_extent(stage, _extent_columns)
-        sql = f"SELECT {', '.join(_result_columns(layout))}, COLUMNS('^_etl_') FROM ({select})"
-        columns = len(layout.schema)
+        sql = f"SELECT {', '.join([*_result_columns(layout), ''])}COLUMNS('^_etl_') FROM ({select})"
+        fetched = [*layout.fetched, *layout.schema.names[len(layout.attributes) :]]
+        untouched = None if chunk is None else _in_one(chunk.select(sorted(set(layout.plan.untouched.values()))))
         with _plain_errors():
             reader = self._execute(sql).to_arrow_reader(RESULT_ROWS)
-            marks = pa.schema([*list(reader.schema)[columns:], (_PLACE, pa.int64())])
+            marks = pa.schema([*list(reader.schema)[len(fetched) :], (_PLACE, pa.int64())])
             marked = []
             for batch in reader:
-                place = self._result.put(batch.select(range(columns)))
+                here = dict(zip(fetched, batch.columns, strict=False))
+                if untouched is not None:
+                    here |= layout.at_hand(untouched, numbers(batch[ROW]) - self._rows)
+                place = self._result.put(pa.RecordBatch.from_pydict({name: here[name] for name in layout.schema.names}))
                 places = pa.arange(place, place + batch.num_rows)
-                marked.append(pa.RecordBatch.from_arrays([*batch.columns[columns:], places], schema=marks))
+                marked.append(pa.RecordBatch.from_arrays([*batch.columns[len(fetched) :], places], schema=marks))
         with self._registered(_MARKS, pa.Table.from_batches(marked, marks)):
             self._add_to(stage.target, f"SELECT * FROM {_MARKS}")
 
@@ -295,12 +336,23 @@ def _plain_errors() -> Iterator[None]:
         ) from error
 
 
-def _own_share(memory_mb: int) -> str:
-    return f"{round(memory_mb * OWN_SHARE)}MiB"
+def _require_few(layout: Layout, where: str) -> None:
+    """Reject what DuckDB could not even plan.
+
+    Raises:
+        Rejected: when the steps read too many columns.
+    """
+    if len(layout.loaded) > MOST_COLUMNS:
+        raise Rejected.because(
+            "too_many_columns",
+            where,
+            f"The recipe reads {len(layout.loaded):,} columns of it; {MOST_COLUMNS:,} are possible.",
+            "Name fewer columns in the recipe's steps: those that no step reads do not count.",
+        )
 
 
 def _result_columns(layout: Layout) -> list[str]:
-    columns = [f'"{name}"' for name in map(_escaped, layout.attributes)]
+    columns = [DuckDb().identifier(name) for name in layout.fetched]
     if layout.has_geometry:
         box = ", ".join(f"{name!r}: CASE WHEN {_HAS_EXTENT} THEN _etl_{name} END" for name in _SIDES)
         columns += [f"ST_AsWKB({GEOMETRY}) AS {GEOMETRY}", f"CASE WHEN {GEOMETRY} IS NOT NULL THEN {{{box}}} END AS bbox"]
@@ -314,8 +366,8 @@ def _extent_columns() -> str:
     return ", ".join(f"{box}.{name} AS _etl_{side}" for side, name in sides.items())
 
 
-def _escaped(name: str) -> str:
-    return name.replace('"', '""')
+def _in_one(table: pa.Table) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.concat_arrays(column.chunks) for column in table.columns], names=table.column_names)
 
 
 def _extension() -> Path:

@@ -4,11 +4,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from libs.compute.crs import look_up_crs
 from libs.compute.engine import GEOMETRY, Source
 from libs.models import Changes, Rejected
+from libs.spatial_utils.arrays import Integers, indices
 from libs.spatial_utils.geoparquet import BBOX, BBOX_TYPE
 from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
 
@@ -46,14 +48,13 @@ class Layout:
     _places: list[str] = field(default_factory=list)
 
     @classmethod
-    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect, *, narrow: bool = False) -> "Layout":
-        """Plan a recipe on the first of a dataset's sources.
+    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect) -> "Layout":
+        """Plan a recipe on the first of a dataset's sources. Columns that no step reads stay out of the engine.
 
         Args:
             source: Its batches are not looked at.
             recipe: With its parameters bound.
             dialect: Of the engine.
-            narrow: Whether columns that no step reads stay out of the engine.
 
         Raises:
             Rejected: when the recipe does not fit the source.
@@ -64,14 +65,13 @@ class Layout:
             geometry=GEOMETRY in source.schema.names,
             crs=source.crs,
         )
-        plan, loaded = recipe.plan(relation, dialect, look_up_crs), relation.names
-        if narrow:
-            loaded = tuple(name for name in loaded if name in plan.read)
-            plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - plan.read)
+        read = recipe.plan(relation, dialect, look_up_crs).read
+        plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - read)
         types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
         schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
         if plan.relation.geometry:
             schema = schema.append(pa.field(GEOMETRY, pa.binary())).append(pa.field(BBOX, BBOX_TYPE))
+        loaded = tuple(name for name in relation.names if name in read)
         return cls(source.schema, source.crs, plan, schema, plan.relation.names, loaded)
 
     @property
@@ -83,6 +83,26 @@ class Layout:
     def kept(self) -> str:
         """Predicate on ``processed`` for the rows of the result."""
         return self.plan.kept or "TRUE"
+
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        """The result's attribute columns that come from the engine; the others are those of the source."""
+        return tuple(name for name in self.attributes if name not in self.plan.untouched)
+
+    def at_hand(self, chunk: pa.RecordBatch, places: Integers) -> dict[str, pa.Array]:
+        """The result's untouched columns, by name.
+
+        Args:
+            chunk: Rows of the source.
+            places: For each row of the result, which of them it was made of.
+        """
+        untouched = self.plan.untouched
+        if not untouched or not len(places):
+            return {name: chunk[origin].slice(0, 0) for name, origin in untouched.items()}
+        rows = chunk.select(sorted(set(untouched.values())))
+        in_one_piece = (np.diff(places) == 1).all()
+        rows = rows.slice(places[0], len(places)) if in_one_piece else rows.take(indices(places))
+        return {name: rows[origin] for name, origin in untouched.items()}
 
     def with_extent(self, stage: Stage, extent_columns: Callable[[], str]) -> str:
         """A stage's SELECT; the last one's gives each row's extent, too, as ``_etl_xmin`` and so on."""

@@ -11,6 +11,9 @@ TARGET = "processed"
 ROW = "_etl_row"
 """Column of ``raw_data`` and of every stage's table: the feature's place in the source, from 0."""
 
+AT_ONCE = 100
+"""Values of an audit that are evaluated in one pass: DuckDB takes four times as long to plan twice as many."""
+
 DROP = "_etl_drop"
 """Column of a stage's table, where steps leave features out: the number of the step that did, NULL for those that stay."""
 
@@ -82,14 +85,17 @@ class Stage:
 
     @property
     def audit(self) -> str | None:
-        """SELECT over the complete target that evaluates counters and checks in one pass, as one row for ``Plan.changes``.
+        """SELECT over the complete target that evaluates counters and checks in few passes, as one row for ``Plan.changes``.
 
         None when there is nothing to evaluate.
         """
         values = [f"sum({counter.amount}) FILTER (WHERE {counter.predicate})" for counter in self.counters]
         for check in self.checks:
             values += [f"count(*) FILTER (WHERE {check.failing})", f'min("{ROW}") FILTER (WHERE {check.failing})']
-        return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
+        if len(values) <= AT_ONCE:
+            return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
+        parts = (", ".join(values[first : first + AT_ONCE]) for first in range(0, len(values), AT_ONCE))
+        return f"SELECT * FROM {', '.join(f'(SELECT {part} FROM {self.target}) AS part_{n}' for n, part in enumerate(parts))}"
 
     @property
     def remark(self) -> str | None:

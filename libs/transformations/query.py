@@ -1,6 +1,6 @@
 """The statement under construction: steps extend it, a plan comes out of it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from libs.models import Problem, Rejected
@@ -181,10 +181,11 @@ class Query:
         if gone:
             self._constants["columns_dropped"] = self._constants.get("columns_dropped", 0) + gone
         self._origins = {name: self._origins[origin] for name, origin in origins.items() if origin in self._origins}
+        types = {column.name: column.type for column in self.relation.columns}
         self._untouched = {
             column.name: self._untouched[origin]
             for column, value, origin in columns
-            if origin in self._untouched and (value, column.type) == (self._open.columns[origin], self._type(origin))
+            if origin in self._untouched and (value, column.type) == (self._open.columns[origin], types.get(origin))
         }
         self._open.columns = {column.name: value for column, value, _ in columns}
         self.relation = self.relation.model_copy(update={"columns": tuple(column for column, _, _ in columns)})
@@ -285,8 +286,19 @@ class Query:
         """
         if distrust:
             self._open.distrusted.append(failing)
+        self._refuse({failing: message}, failing, code, remedy)
+
+    def refuse_any(self, mark: str, code: str, messages: Sequence[str], remedy: str) -> None:
+        """The same for a mark that says which of several messages a row deserves, counted from 1; 0: none.
+
+        There may be thousands, so that none names those before it.
+        """
+        which = {f"{mark} = {number}": message for number, message in enumerate(messages, start=1)}
+        self._refuse(which, f"({mark} > 0)", code, remedy)
+
+    def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str) -> None:
         before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
-        self._open.checks.append(Check(failing + before, code, self.where, message, remedy))
+        self._open.checks += [Check(each + before, code, self.where, message, remedy) for each, message in which.items()]
         self._open.refused.append(failing)
 
     def rejection(self, code: str, message: str, remedy: str) -> Rejected:
@@ -322,10 +334,6 @@ class Query:
     def _note_read(self, name: str) -> None:
         if name in self._origins:
             self._read.add(self._origins[name])
-
-    def _type(self, name: str) -> str | None:
-        column = self.relation.column(name)
-        return column.type if column else None
 
     def _is_pending(self, mark: str) -> bool:
         return self._open.marks.get(mark, self.dialect.identifier(mark)) != self.dialect.identifier(mark)

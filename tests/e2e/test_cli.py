@@ -270,6 +270,7 @@ def test_a_home_that_cannot_be_is_unreachable(cli, points):
     cli.home.write_text("a file, not a folder", encoding="utf-8")
     for command in (["datasets"], ["process"], ["ingest", points]):
         assert "SPATIAL_ETL_HOME" in cli(*command, code=3).err
+    assert cli("datasets", "--json", code=3).json["setting"] == "SPATIAL_ETL_HOME"
     assert "✗" in cli("doctor", code=3).out
 
 

@@ -12,7 +12,7 @@ from libs.compute.gathering import Gathering
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.lane import Chunk
-from libs.spatial_utils.arrays import array, indices, numbers
+from libs.spatial_utils.arrays import array, numbers
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis
 from libs.transformations.plan import ROW, TARGET
@@ -43,8 +43,7 @@ class Output:
     def __init__(self, layout: Layout, columns: Columns, gathering: Gathering) -> None:
         self._layout, self._columns, self._gathering = layout, columns, gathering
         plan = layout.plan
-        self._fetched = [name for name in layout.attributes if name not in plan.untouched]
-        wanted = [PostGis().identifier(name) for name in self._fetched]
+        wanted = [PostGis().identifier(name) for name in layout.fetched]
         if layout.has_geometry:
             wanted += [f"{_WKB} AS {GEOMETRY}", f"box({GEOMETRY}) AS {_BOX}"]
         last = plan.stages[-1]
@@ -78,10 +77,10 @@ class Output:
             self._gathering.note(numbers(told[ROW]), sent["numbers"]["value"].astype(np.int64))
 
     def _put(self, rows: pa.RecordBatch, chunk: Chunk | None) -> None:
-        untouched = self._layout.plan.untouched
-        here = self._at_hand(rows, chunk, set(untouched.values()))
+        here = {} if chunk is None else self._layout.at_hand(chunk.rows, numbers(rows[ROW]) - chunk.first)
+        fetched = {name: rows[index] for index, name in enumerate(self._layout.fetched)}
         columns = [
-            here[untouched[name]] if name in untouched else self._columns.restored(rows[self._fetched.index(name)], type_)
+            here[name] if name in here else self._columns.restored(fetched[name], type_)
             for name, type_ in zip(self._layout.attributes, self._layout.schema.types, strict=False)
         ]
         boxes = None
@@ -91,15 +90,6 @@ class Output:
             columns += [geometry, boxes]
         whole = pa.RecordBatch.from_arrays(columns, schema=self._layout.schema)
         self._gathering.add(whole, boxes, [rows[name] for name in self._layout.plan.order])
-
-    def _at_hand(self, rows: pa.RecordBatch, chunk: Chunk | None, names: set[str]) -> dict[str, pa.Array]:
-        """Columns of a chunk, for rows made of it."""
-        if chunk is None or not names:
-            return {}
-        places = numbers(rows[ROW]) - chunk.first
-        if (np.diff(places) == 1).all():
-            return {name: chunk.rows[name].slice(places[0], len(places)) for name in names}
-        return {name: chunk.rows[name].take(indices(places)) for name in names}
 
 
 def _bounding(boxes: pa.BinaryArray) -> list[pa.Array]:

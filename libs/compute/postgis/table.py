@@ -123,11 +123,10 @@ class PostGISTable:
         lane = self._free_lane(making)
         try:
             lane.fill(chunk)
+            made = [] if self._closed else making.attempt(lane.connection, lambda plan: self._made(making, lane, plan))
         except StatementFailed as error:
             raise making.refused(error, chunk.where, chunk.first) from error
-        if not self._closed:
-            made = making.attempt(lane.connection, lambda plan: self._made(making, lane, plan))
-            making.output.take_in(made, chunk)
+        making.output.take_in(made, chunk)
         with self._lock:
             self._free.append(lane)
 
@@ -168,7 +167,7 @@ class _Making:
 
     def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, aside: Path) -> None:
         self._source, self._recipe, self._srids = replace(source, batches=()), recipe, srids
-        self.layout = Layout.plan_for(source, recipe, PostGis(srids.of), narrow=True)
+        self.layout = Layout.plan_for(source, recipe, PostGis(srids.of))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), aside)
         self.gathering = Gathering(rows, self.layout.plan.stages[-1])
         self.output = Output(self.layout, self.columns, self.gathering)
@@ -184,7 +183,7 @@ class _Making:
             if "transform" not in str(error):
                 raise
         dialect = GuardedPostGis(self._srids.of)
-        plan = Layout.plan_for(self._source, self._recipe, dialect, narrow=True).plan
+        plan = Layout.plan_for(self._source, self._recipe, dialect).plan
         for function in dialect.functions.values():
             connection.execute(function)
         return work(plan)

@@ -1,7 +1,7 @@
 """Steps that change the columns."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -119,17 +119,26 @@ class Cast(Step):
             raise Rejected(problems)
         query.set_columns(changed)
         query.settle()
-        for number, (name, target, given) in enumerate(casts, start=1):
-            failed = query.mark(f"failed_{number}", f"{given} AND {query.column(name)} IS NULL")
-            if self.on_error == "null":
-                query.count("counts.cast_to_null", failed)
-            else:
-                query.refuse(
-                    failed,
-                    "cannot_cast_value",
-                    f"has a value in the column {name!r} that is not exactly a {target}",
-                    "Correct the value, choose another type, or write 'on_error: \"null\"' in the step.",
-                )
+        failed = [f"{given} AND {query.column(name)} IS NULL" for name, _, given in casts]
+        if self.on_error == "null":
+            failures = query.mark("failed", _added_up([f"CASE WHEN {each} THEN 1 ELSE 0 END" for each in failed]))
+            query.count("counts.cast_to_null", f"{failures} > 0", amount=failures)
+            return
+        which = "".join(f" WHEN {each} THEN {number}" for number, each in enumerate(failed, start=1))
+        query.refuse_any(
+            query.mark("failed", f"CASE{which} ELSE 0 END" if failed else "0"),
+            "cannot_cast_value",
+            [f"has a value in the column {name!r} that is not exactly a {target}" for name, target, _ in casts],
+            "Correct the value, choose another type, or write 'on_error: \"null\"' in the step.",
+        )
+
+
+def _added_up(numbers: Sequence[str]) -> str:
+    """Their sum, nested no deeper than need be: engines limit that."""
+    if len(numbers) <= 1:
+        return numbers[0] if numbers else "0"
+    middle = len(numbers) // 2
+    return f"({_added_up(numbers[:middle])} + {_added_up(numbers[middle:])})"
 
 
 def find_columns(names: Iterable[str], query: Query) -> list[Column]:
@@ -138,11 +147,10 @@ def find_columns(names: Iterable[str], query: Query) -> list[Column]:
     Raises:
         Rejected: naming each that is not there, with what it may have been meant to be.
     """
-    known, problems, found = query.relation.names, [], []
+    known, problems, found = {column.name: column for column in query.relation.columns}, [], []
     for name in names:
-        column = query.relation.column(name)
-        if column is not None:
-            found.append(column)
+        if name in known:
+            found.append(known[name])
             continue
         close = difflib.get_close_matches(name.casefold(), [other.casefold() for other in known], n=1, cutoff=0.6)
         meant = [other for other in known if [other.casefold()] == close]
