@@ -5,7 +5,7 @@ RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling 
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.child.pieces import pieces
 from libs.spatial_utils.child.source import Unreadable
 
 DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
@@ -37,7 +38,6 @@ _PARTLY_READ = re.compile(rb'"(?!' + _WHOLE + rb")\s*(?:" + _BEGINNING + rb")")
 milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without seconds), further words. Or a date that does
 not exist, or a second too many, of which it makes the next."""
 _HEAD_BYTES = 1024 * 1024
-_CHUNK_BYTES = 8 * 1024 * 1024
 _OVERLAP_BYTES = 64 * 1024
 _EXACT = 2**53
 """Below this every integer is a double."""
@@ -66,7 +66,7 @@ def check(path: Path, driver: str) -> None:
         raise Unreadable(
             "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
         )
-    for text in _pieces(path, overlap=_OVERLAP_BYTES):
+    for text in pieces(path, overlap=_OVERLAP_BYTES):
         if NUL in text and _ESCAPED_NUL.search(text):
             raise Unreadable(
                 "nul_character",
@@ -82,7 +82,7 @@ def has_partly_read_times(text: bytes) -> bool:
 
 def has_partly_read_times_in(path: Path) -> bool:
     """The same for a whole file."""
-    return any(has_partly_read_times(text) for text in _pieces(path, overlap=_OVERLAP_BYTES))
+    return any(has_partly_read_times(text) for text in pieces(path, overlap=_OVERLAP_BYTES))
 
 
 def inexact(batch: pa.RecordBatch) -> set[str]:
@@ -113,15 +113,6 @@ def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
                 "it has too many digits, or stands among fractions.",
                 "Write the property as text (in quotation marks), or use GeoPackage.",
             )
-
-
-def _pieces(path: Path, overlap: int) -> Iterator[bytes]:
-    """The file piece by piece, each with the last bytes of the one before, so that nothing is cut that is no longer."""
-    tail = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield tail + chunk
-            tail = chunk[-overlap:]
 
 
 def _head(path: Path) -> str:

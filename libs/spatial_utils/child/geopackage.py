@@ -28,6 +28,10 @@ _MISFITS_OF_SUBTYPES = {
 }
 
 
+_NO_DATA = frozenset({"fid", "ogc_fid", "objectid"})
+"""Primary keys that programs make of themselves, which number the rows and say nothing."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of attributes, with GDAL's type and subtype."""
@@ -35,6 +39,12 @@ class Column:
     name: str
     kind: int
     subtype: int
+
+
+def key(gdal: Gdal, layer: int) -> str | None:
+    """The integer primary key of a layer, which GDAL hides, if it is one of the data's own."""
+    name: str = gdal.OGR_L_GetFIDColumn(layer).decode("utf-8", "replace")
+    return name if name and name.lower() not in _NO_DATA else None
 
 
 def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[Column]) -> None:

@@ -9,21 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from libs.spatial_utils.child import geojson, geopackage, mapinfo, times, wkb
+from libs.spatial_utils.child import flatgeobuf, geojson, geopackage, mapinfo, times, wkb
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import crs_of
 from libs.spatial_utils.child.shapefile import parts, records
 from libs.spatial_utils.child.shapefile.cells import Cells
-from libs.spatial_utils.child.source import BATCH_BYTES, BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
-_NO_LIMIT = 2**31 - 1
-_SKEW = 2
-"""How much larger than usual the features of a batch may be before it has more bytes than it should."""
 _ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -79,7 +75,8 @@ class OgrLayer:
         if contents and contents.unknown_crs:  # of which GDAL makes EPSG:4326
             self.crs = {"unknown": contents.unknown_crs}
         self.claimed = contents.features if contents else self._claimed()
-        self._options = ["INCLUDE_FID=NO", f"MAX_FEATURES_IN_BATCH={self._batch_rows()}"]
+        self._key = geopackage.key(gdal, handle) if request.driver == geopackage.DRIVER else None
+        self._options = [f"INCLUDE_FID={'YES' if self._key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self._batch_rows()}"]
         self._columns = self._plan(contents, exact_times=exact_times)
         self._geometry_position = len(self._fields)
         if geometries > 1 and self.geometry:
@@ -140,7 +137,7 @@ class OgrLayer:
         """GDAL's own batches, none of them empty, each after the complaints about it were weighed."""
         if self._driver == parts.DRIVER:
             return self._recorded()
-        if self._driver == "FlatGeobuf" and self.geometry:
+        if self._driver == flatgeobuf.DRIVER and self.geometry:
             return self._ungarbled()
         return self._as_streamed()
 
@@ -148,7 +145,7 @@ class OgrLayer:
         """The same by GDAL's slow way as soon as its fast way overwrites geometries, as it does where one is missing (3.12.4)."""
         read = 0
         for batch in self._as_streamed():
-            if _is_garbled(batch.column(batch.num_columns - 1)):
+            if flatgeobuf.is_garbled(batch.column(batch.num_columns - 1)):
                 self._read_flatgeobuf_slowly()
                 break
             yield batch
@@ -205,7 +202,8 @@ class OgrLayer:
                 self._weigh()
                 if batch.num_rows:
                     # by position: pyarrow stumbles over names that are not decoded yet
-                    yield batch.rename_columns([str(index) for index in range(batch.num_columns)])
+                    named = batch.rename_columns([str(index) for index in range(batch.num_columns)])
+                    yield named.select([*range(1, batch.num_columns), 0]) if self._key else named
                     read += batch.num_rows
         self._weigh()
 
@@ -223,13 +221,15 @@ class OgrLayer:
     def _plan(self, contents: Contents | None, *, exact_times: bool) -> list[_Column]:
         """The attributes to send, and how each is made from what GDAL delivers."""
         kinds = self._kinds_of_times() if not exact_times else self._kinds_of_texts()
-        self._types = self._schema().types[: len(self._fields)]
+        self._types = self._schema().types[1 if self._key else 0 :][: len(self._fields)]
         columns = [
             self._watched(index, self._column(index, field, index, type_, kinds.get(index)))
             for index, (field, type_) in enumerate(zip(self._fields, self._types, strict=True))
         ]
         if contents:
             columns = self._corrected(columns, contents)
+        if self._key:
+            columns.insert(0, _Column(self._key, pa.int64(), len(self._fields) + self.geometries, lambda column, _: column))
         if not columns and not self.geometry:  # rows without anything: their numbers at least
             self._options[0] = "INCLUDE_FID=YES"
             name = self._gdal.OGR_L_GetFIDColumn(self._handle).decode("utf-8", "replace") or "fid"
@@ -368,18 +368,18 @@ class OgrLayer:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _batch_rows(self) -> int:
-        """Features of a batch, at most. GDAL ends one earlier that is large, and with it, the fast way of FlatGeobuf ends."""
-        if self._driver != "FlatGeobuf":
+        """Features of a batch, at most."""
+        if self._driver != flatgeobuf.DRIVER:
             return BATCH_ROWS
         if not self.claimed:
             self._read_flatgeobuf_slowly()
             return BATCH_ROWS
-        self._gdal.configure({"OGR_ARROW_MEM_LIMIT": str(_NO_LIMIT)})
-        usual = max(1, self._path.stat().st_size // self.claimed)
-        return max(1, min(BATCH_ROWS, BATCH_BYTES // (_SKEW * usual)))
+        return flatgeobuf.batch_rows(self._gdal, self._path, self.claimed)
 
     def _read_flatgeobuf_slowly(self) -> None:
-        self._gdal.configure({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"})
+        flatgeobuf.read_slowly(self._gdal)
+        if any(self._gdal.OGR_Fld_GetType(field) == DATE_TIME for field in self._fields):
+            flatgeobuf.tell_of_cut_times(self._path, self.notes, self._place)
 
     def _claimed(self) -> int | None:
         if not self._gdal.OGR_L_TestCapability(self._handle, b"FastFeatureCount"):
@@ -401,13 +401,3 @@ class OgrLayer:
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
-def _is_garbled(geometry: pa.Array) -> bool:
-    """Whether a geometry has no bytes without being null, or a negative number of them."""
-    try:
-        geometry.validate(full=True)
-    except pa.ArrowInvalid:
-        return True
-    shortest = pc.min(pc.binary_length(geometry)).as_py()
-    return shortest is not None and shortest <= 0

@@ -4,7 +4,7 @@ import math
 import sqlite3
 import struct
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +110,16 @@ def test_a_curve_in_a_multilinestring(refused: Refuser, tmp_path: Path) -> None:
     """GDAL takes it for none, and so did the engine, with an error of its own."""
     curve = struct.pack("<BII6d", 1, 8, 3, 0, 0, 1, 1, 2, 0)
     assert refused(_of_one_part(tmp_path / "a.gpkg", 5, curve), "GPKG").code == "damaged_geometry"
+
+
+def test_a_primary_key_of_the_data(read: Reader, tmp_path: Path) -> None:
+    """Other tables may refer to it."""
+    path = geopackage(tmp_path / "a.gpkg", "n DATETIME", "'2024-05-01T10:00:00Z'", "NULL")
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE a RENAME COLUMN fid TO parcel_id")
+        database.execute("UPDATE a SET parcel_id = 900001 WHERE parcel_id = 2")
+    got = read(path, "GPKG")
+    assert got.table.column_names == ["parcel_id", "n", "geom"]
+    assert got.table["parcel_id"].to_pylist() == [1, 900001]
+    assert got.table["n"].to_pylist() == [datetime(2024, 5, 1, 10, tzinfo=UTC), None]
+    assert got.geometries == [shapely.Point(1, 1)] * 2

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import pandas as pd
 import pyarrow as pa
 import pyogrio
 import pytest
@@ -231,3 +233,19 @@ def test_zones_survive_formats_whose_columns_do_not_declare_them(read: Reader, t
         assert [value if value is None else value.replace(microsecond=0) for value in got.table.column("t").to_pylist()] == [
             value if value is None else value.replace(microsecond=0) for value in moments
         ]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_fine_times_in_a_flatgeobuf(read: Reader, tmp_path: Path, *, missing: bool) -> None:
+    """GDAL's fast way keeps them. It is wrong where a geometry is missing, and the other way cuts them."""
+    path = tmp_path / "a.fgb"
+    when = pd.to_datetime(["2024-05-01 10:00:00.123+05:30"] * 2)
+    frame = gpd.GeoDataFrame({"seen": when}, geometry=[shapely.Point(1, 2), None if missing else shapely.Point(1, 2)], crs=4326)
+    frame.to_file(path, driver="FlatGeobuf", engine="pyogrio", SPATIAL_INDEX="NO")
+    written = path.read_bytes()
+    assert written.count(b"00.123+05:30") == 2
+    path.write_bytes(written.replace(b"00.123+05:30", b"00.12345678Z"))
+    got = read(path, "FlatGeobuf")
+    nanoseconds = got.table["seen"].cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_pylist()
+    assert [number % 1_000_000_000 for number in nanoseconds] == [123_000_000 if missing else 123_456_780] * 2
+    assert [warning.code for warning in got.warnings] == (["times_cut"] if missing else [])
