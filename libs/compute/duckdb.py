@@ -367,7 +367,9 @@ def _extent_columns() -> str:
 
 
 def _in_one(table: pa.Table) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.concat_arrays(column.chunks) for column in table.columns], names=table.column_names)
+    # A copy even of a single batch, which concatenating nothing to it makes: a part of what was received would keep all of it.
+    whole = [pa.concat_arrays([*column.chunks, column.chunk(0).slice(0, 0)]) for column in table.columns]
+    return pa.RecordBatch.from_arrays(whole, names=table.column_names)
 
 
 def _extension() -> Path:
