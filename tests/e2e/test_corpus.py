@@ -65,7 +65,7 @@ NOT_TAKEN = {
     "OSM": "unknown_format",
     "TopoJSON": "unknown_format",
     "XLSX": "unknown_format",
-    "peers/fiona/tests/data/collection-pp.txt": "damaged",
+    "peers/fiona/tests/data/collection-pp.txt": "format_mismatch",
     "peers/fiona/tests/data/sequence.txt": "format_mismatch",
     "peers/fiona/tests/data/trio.seq": "format_mismatch",
     "peers/mapshaper/test/data/dbf/comma_separated.dbf": "value_lost",
@@ -74,6 +74,7 @@ NOT_TAKEN = {
         f"peers/mapshaper/test/data/dbf/{name}.dbf": "wrong_encoding"
         for name in ("big5", "eucjp", "gb2312", "gbk", "latin1", "periphereies", "shiftjis")
     },
+    "peers/mapshaper/test/data/shapefile/shplib/3dpoints.shp": "count_mismatch",
     "peers/shapefile-js/test/data/noshp.zip": "archive_without_data",
 }
 """What GDAL reads and is rejected all the same, by file or by driver, and the code of the reason."""
@@ -175,6 +176,8 @@ KEPT_BEYOND_GDAL = {
     "real/shp/farms_33S.shp": "whole numbers that GDAL makes floating-point ones",
     "peers/fiona/tests/data/grenada.geojson": "the feature's id",
     "peers/mapshaper/test/data/dbf/duplicate_fields.dbf": "column names that GDAL changes in another way",
+    "peers/mapshaper/test/data/geopackage/Oregon_customCRS.gpkg": "a primary key of the data's own",
+    "peers/mapshaper/test/data/geopackage/world_land_robin.gpkg": "a primary key of the data's own",
 }
 EXACT = [
     item
