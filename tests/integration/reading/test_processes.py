@@ -49,6 +49,9 @@ def test_a_forked_process_has_a_server_of_its_own(write: Callable[..., Path], pl
     server = LAUNCHER._process
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(count, [path, path]) == [100, 100]
+        # Left to itself, the pool ends them by SIGTERM, which whatever handles it in this process may keep from them.
+        pool.close()
+        pool.join()
     assert LAUNCHER._process is server
     assert count(path) == 100
 
