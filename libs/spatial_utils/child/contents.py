@@ -15,14 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from libs.spatial_utils.child.json_text import CHUNK, DECODER, Text
 from libs.spatial_utils.child.source import Notes, Unreadable
 
 _DEPTHS = {"point": 1, "linestring": 2, "multipoint": 2, "polygon": 3, "multilinestring": 3, "multipolygon": 4}
 """By type, as GDAL compares them: how deep coordinates are nested."""
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
-_CHUNK = 1024 * 1024
-_LARGEST = 200 * 1024 * 1024
-"""Larger features are none for GDAL, either."""
 _LARGEST_COPY = 256 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
 _EXACT = 2**53
@@ -30,7 +28,6 @@ _EXACT = 2**53
 _INT64 = range(-(2**63), 2**63)
 _SEPARATOR = b"\x1e"
 _BOM = b"\xef\xbb\xbf"
-_DECODER = json.JSONDecoder(strict=False)
 _BLANK, _BETWEEN = re.compile(r"[\s\x1e]*"), re.compile(r"[\s,]*")
 _NULL = type(None)
 
@@ -355,7 +352,7 @@ def _is_named(crs: Any) -> bool:
 def _document(path: Path, contents: Contents) -> Iterator[list[Any]]:
     """The features of a FeatureCollection, or the one that the file is."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        text = _Text(file)
+        text = Text(file)
         members = dict[str, Any]()
         text.skip(_BETWEEN)
         if not text.taken("{"):
@@ -382,79 +379,17 @@ def _document(path: Path, contents: Contents) -> Iterator[list[Any]]:
             yield [{"type": "Feature", "properties": None, "geometry": members}]
 
 
-def _listed(text: "_Text") -> Iterator[list[Any]]:
+def _listed(text: Text) -> Iterator[list[Any]]:
     """The members of a list, some at a time."""
     members, began = [], text.passed
     text.skip(_BETWEEN)
     while not text.taken("]"):
         members.append(text.value())
         text.skip(_BETWEEN)
-        if text.passed - began > _CHUNK:
+        if text.passed - began > CHUNK:
             yield members
             members, began = [], text.passed
     yield members
-
-
-class _Text:
-    """A JSON text that is read as far as it is asked for."""
-
-    def __init__(self, file: Any) -> None:
-        self._file, self._text, self._at, self._ended, self._dropped, self._lines = file, "", 0, False, 0, 1
-
-    @property
-    def passed(self) -> int:
-        return self._dropped + self._at
-
-    @property
-    def finished(self) -> bool:
-        return self._ended and self._at == len(self._text)
-
-    def skip(self, what: re.Pattern[str]) -> None:
-        """Pass over some characters."""
-        while True:
-            self._at = what.match(self._text, self._at).end()  # type: ignore[union-attr]  # matches nothing, too
-            if self._at < len(self._text) or self._ended:
-                return
-            self._read_on()
-
-    def taken(self, character: str) -> bool:
-        """Whether this comes next; then it is passed over."""
-        if self.finished:
-            raise self.broken("The file ends too early")
-        found = self._text.startswith(character, self._at)
-        self._at += found
-        return found
-
-    def value(self) -> Any:
-        """The value that comes next."""
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-                if end < len(self._text) or self._ended:  # else a number may go on
-                    self._at = end
-                    return value
-            except RecursionError as error:
-                raise self.broken("It is nested too deeply") from error
-            except ValueError as error:
-                if self._ended or len(self._text) - self._at > _LARGEST:
-                    raise self.broken(str(error).partition(":")[0]) from error
-            self._read_on()
-
-    def broken(self, reason: str) -> Unreadable:
-        line = self._lines + self._text.count("\n", 0, self._at)
-        return Unreadable(
-            "damaged",
-            f"The file is not valid JSON: {reason}, in what begins in line {line:,}.",
-            "Check the file with the program that made it, and write or upload it again.",
-            f"line {line}",
-        )
-
-    def _read_on(self) -> None:
-        chunk = self._file.read(max(_CHUNK, len(self._text) - self._at))
-        self._ended = not chunk
-        self._lines += self._text.count("\n", 0, self._at)
-        self._dropped += self._at
-        self._text, self._at = self._text[self._at :] + chunk, 0
 
 
 def _sequence(path: Path, contents: Contents) -> Iterator[list[Any]]:
@@ -470,7 +405,7 @@ def _sequence(path: Path, contents: Contents) -> Iterator[list[Any]]:
             else:
                 raise _bad_line(number, f"is no GeoJSON feature: {_shown(text[start:end], quoted=True)}")
         length += len(text)
-        if length > _CHUNK:
+        if length > CHUNK:
             yield features
             features, length = [], 0
     yield features
@@ -488,7 +423,7 @@ def _records(path: Path, contents: Contents) -> Iterator[tuple[int, str, list[tu
             text, contents.untidy = text[1:], True
         try:
             while (at := _BLANK.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # matches nothing, too
-                value, end = _DECODER.raw_decode(text, at)
+                value, end = DECODER.raw_decode(text, at)
                 spans.append((at, end, value))
                 at = end
         except RecursionError as error:
