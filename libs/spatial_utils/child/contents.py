@@ -8,13 +8,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from libs.spatial_utils.child.doubles import EXACT, is_rounded
 from libs.spatial_utils.child.json_text import CHUNK, DECODER, Text
 from libs.spatial_utils.child.source import Notes, Unreadable
 
@@ -23,8 +23,6 @@ _DEPTHS = {"point": 1, "linestring": 2, "multipoint": 2, "polygon": 3, "multilin
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
 _LARGEST_COPY = 256 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
-_EXACT = 2**53
-"""Up to this every integer is a double."""
 _INT64 = range(-(2**63), 2**63)
 _SEPARATOR = b"\x1e"
 _BOM = b"\xef\xbb\xbf"
@@ -197,13 +195,13 @@ class Contents:
     def _weigh(self, name: str, value: Any) -> None:
         """Note what a value is made of that may be too much for a column."""
         if type(value) is int:
-            if not -_EXACT <= value <= _EXACT:
+            if not -EXACT <= value <= EXACT:
                 self._wide[name].append(value)
                 self._wide[name] = _extremes(self._wide[name])
             return
         for leaf in _leaves(value):
             self._parts[name].add(type(leaf))
-            if type(leaf) is int and not -_EXACT <= leaf <= _EXACT:
+            if type(leaf) is int and not -EXACT <= leaf <= EXACT:
                 self._wide[name] = _extremes([*self._wide[name], leaf])
 
     def _type(self, name: str, kinds: set[type]) -> pa.DataType | None:
@@ -212,7 +210,7 @@ class Contents:
         beyond = [number for number in wide if number not in _INT64]
         if kinds <= {int, float}:
             for number in wide if float in kinds or beyond else ():
-                if _is_rounded(number):
+                if is_rounded(number):
                     raise Unreadable(
                         "integer_lost",
                         f"The integer {number} of the property {name!r} would be rounded to "
@@ -331,16 +329,8 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 def _extremes(numbers: list[int]) -> list[int]:
     """Of some integers those that decide: the least, the largest, and one that no double is."""
-    rounded = next((number for number in numbers if _is_rounded(number)), None)
+    rounded = next((number for number in numbers if is_rounded(number)), None)
     return list(dict.fromkeys([*([] if rounded is None else [rounded]), min(numbers), max(numbers)]))
-
-
-def _is_rounded(number: int) -> bool:
-    """Whether an integer is no spelling of a double: what programs print that count in doubles is none's loss."""
-    try:
-        return number != Decimal(repr(float(number)))
-    except OverflowError:
-        return True
 
 
 def _is_named(crs: Any) -> bool:

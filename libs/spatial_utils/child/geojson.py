@@ -6,27 +6,21 @@ RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling 
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.child.doubles import EXACT, is_rounded
 from libs.spatial_utils.child.pieces import pieces
 from libs.spatial_utils.child.source import Unreadable
+from libs.spatial_utils.child.times import date_that_exists
 
 DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
 _SLASH = rb"(?:-|\\?/)"
 _DAY = rb"[0-9]{2}" + _SLASH + rb"(?:0[1-9]|1[0-2])" + _SLASH + rb"(?:0[1-9]|[12][0-9]|3[01])"
-_LEAP = rb"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-_MONTHS = (
-    (rb"[0-9]{4}", rb"(?:0[13578]|1[02])", rb"(?:0[1-9]|[12][0-9]|3[01])"),
-    (rb"[0-9]{4}", rb"(?:0[469]|11)", rb"(?:0[1-9]|[12][0-9]|30)"),
-    (rb"[0-9]{4}", rb"02", rb"(?:0[1-9]|1[0-9]|2[0-8])"),
-    (_LEAP, rb"02", rb"29"),
-)
-_DATE = rb"(?:" + rb"|".join(map(_SLASH.join, _MONTHS)) + rb")"
+_DATE = date_that_exists(_SLASH)
 _HOUR, _SECONDS = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]", rb":[0-5][0-9](?:\.[0-9]{1,3})?"
 _ZONE = rb"[+-][0-9]{2}(?::?(?:00|15|30|45))?"
 _WHOLE = _DATE + rb"(?:[T ]" + _HOUR + rb"(?:(?:" + _SECONDS + rb")?(?:" + _ZONE + rb")?|" + _SECONDS + rb"Z))?"
@@ -39,8 +33,6 @@ milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without 
 not exist, or a second too many, of which it makes the next."""
 _HEAD_BYTES = 1024 * 1024
 _OVERLAP_BYTES = 64 * 1024
-_EXACT = 2**53
-"""Below this every integer is a double."""
 _LONGEST_LINE = 64 * 1024 * 1024
 _SEPARATOR = b"\x1e"
 NUL = b"\\u0000"
@@ -92,7 +84,7 @@ def inexact(batch: pa.RecordBatch) -> set[str]:
     """
     columns = zip(batch.schema, batch.columns, strict=True)  # a property may be called as the geometry is
     doubles = ((field.name, column) for field, column in columns if pa.types.is_float64(field.type))
-    return {name for name, column in doubles if (pc.max(pc.abs(column)).as_py() or 0) >= _EXACT}
+    return {name for name, column in doubles if (pc.max(pc.abs(column)).as_py() or 0) >= EXACT}
 
 
 def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
@@ -106,7 +98,7 @@ def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
         return
     pattern = b"(" + b"|".join(map(re.escape, sorted(spellings))) + rb")\s*+:\s*+(-?[0-9]{16,300}+)(?=[\s,}])"
     for found in re.finditer(pattern, text):
-        if int(found[2]) != Decimal(repr(float(found[2]))):  # what programs print that count in doubles is none's loss
+        if is_rounded(int(found[2])):
             raise Unreadable(
                 "integer_lost",
                 f"The integer {found[2].decode()} of the property {found[1].decode()} would be rounded to {float(found[2])!r}: "

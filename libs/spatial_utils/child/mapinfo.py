@@ -1,14 +1,13 @@
 """What GDAL does not tell of MapInfo files: whether a ``.mif`` has a shape for every record of its ``.mid``, and these values."""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from libs.spatial_utils.child.pieces import pieces_of_lines
 from libs.spatial_utils.child.source import Notes, Unreadable
 
 DRIVER = "MapInfo File"
-_CHUNK_BYTES = 8 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
 _DELIMITER = re.compile(rb'(?im)^\s*delimiter\s+"(.)"')
 _COLUMNS = re.compile(rb"(?im)^\s*columns\s+\d+[ \t]*\r?\n((?:.*\n)*?)\s*data\b")
@@ -32,21 +31,27 @@ def check_values(path: Path, notes: Notes) -> None:
     columns = [(name.decode("utf-8", "replace"), kind.lower()) for name, kind in _COLUMN.findall(listed[1])] if listed else []
     delimiter = re.escape(named[1] if named else b"\t")
     text = rb'(?:"(?:[^"]|"")*+"|[^' + delimiter + rb"\r\n]*+)"
-    for index, (name, kind) in enumerate(columns):
-        if kind in _DATES:
-            _check_dates(table, re.compile(rb"(?m)^(?:" + text + delimiter + rb'){%d}"?([0-9]{8})' % index), name)
+    dates = [
+        (name, re.compile(rb"(?m)^(?:" + text + delimiter + rb'){%d}"?([0-9]{8})' % index))
+        for index, (name, kind) in enumerate(columns)
+        if kind in _DATES
+    ]
     number = rb" *+[^ " + delimiter + rb"\r\n]" + text
     usual = delimiter.join(number if kind in _NUMBERS else text for _, kind in columns)
     unusual = re.compile(rb"(?m)^(?!" + usual + rb"\r?$)[^\r\n]+")
     values = re.compile(delimiter.join([rb"(" + text + rb")"] * len(columns)))
+    has_numbers = any(kind in _NUMBERS for _, kind in columns)
     empty = set[str]()
-    for record in (found[0] for piece in _pieces(table) for found in unusual.finditer(piece)):
-        if found := values.fullmatch(record):
-            empty |= {
-                name
-                for (name, kind), value in zip(columns, found.groups(), strict=True)
-                if kind in _NUMBERS and not value.strip()
-            }
+    for piece in pieces_of_lines(table) if dates or has_numbers else ():
+        for name, pattern in dates:
+            _check_dates(piece, pattern, name, table.name)
+        for record in (found[0] for found in unusual.finditer(piece)) if has_numbers else ():
+            if found := values.fullmatch(record):
+                empty |= {
+                    name
+                    for (name, kind), value in zip(columns, found.groups(), strict=True)
+                    if kind in _NUMBERS and not value.strip()
+                }
     if empty:
         notes.warn(
             "empty_numbers",
@@ -55,25 +60,17 @@ def check_values(path: Path, notes: Notes) -> None:
         )
 
 
-def _check_dates(table: Path, pattern: re.Pattern[bytes], name: str) -> None:
-    for piece in _pieces(table):
-        for text in sorted({found.decode() for found in pattern.findall(piece)}):
-            try:
-                date(int(text[:4]), int(text[4:6]), int(text[6:]))
-            except ValueError:
-                raise Unreadable(
-                    "value_lost",
-                    f"There is no such day as {text} in the column {name!r}.",
-                    "Correct it, or leave the value empty.",
-                    table.name,
-                ) from None
-
-
-def _pieces(table: Path) -> Iterator[bytes]:
-    """A file in pieces that end where a line does."""
-    with table.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk + file.readline()
+def _check_dates(piece: bytes, pattern: re.Pattern[bytes], name: str, place: str) -> None:
+    for text in sorted({found.decode() for found in pattern.findall(piece)}):
+        try:
+            date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        except ValueError:
+            raise Unreadable(
+                "value_lost",
+                f"There is no such day as {text} in the column {name!r}.",
+                "Correct it, or leave the value empty.",
+                place,
+            ) from None
 
 
 def _table(path: Path) -> Path | None:

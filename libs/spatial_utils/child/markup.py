@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from libs.spatial_utils.child.pieces import CHUNK_BYTES
 from libs.spatial_utils.child.source import Notes, Unreadable
+from libs.spatial_utils.child.times import date_that_exists
 
-_CHUNK_BYTES = 8 * 1024 * 1024
 _UNREAD = re.compile(rb"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _BLANKED = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 _NAME = rb"(?:[\w.-]++:)?+"
@@ -18,10 +19,7 @@ _SPACE = rb"(?:\s++|&#(?:x0*(?:20|[9aAdD])|0*(?:9|10|13|32));)"
 _NUMBER = rb"[-+]?+(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+"
 _COMMA = rb"\s*+,\s*+"
 _TUPLE = _NUMBER + _COMMA + _NUMBER + rb"(?:" + _COMMA + _NUMBER + rb"(?:,(?=[\s<]))?+)?+"
-_DAY = (
-    rb"(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-    rb"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
-)
+_DAY = date_that_exists(rb"-")
 _CLOCK = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _TIME = _DAY + rb"(?:T" + _CLOCK + rb"(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:(?:00|15|30|45))?)?"
 """A date or a time of XML Schema in full, as GDAL reads it."""
@@ -36,6 +34,11 @@ class _Trap:
     message: str
     remedy: str
     warns: bool = False
+
+
+def _element(names: bytes) -> bytes:
+    """The start of an element with a text that has one of some names, whatever its prefix and attributes."""
+    return rb"<" + _NAME + rb"(?:" + names + rb")" + _TAG_END
 
 
 def _list(item: bytes) -> bytes:
@@ -55,7 +58,7 @@ def _coordinate(pattern: bytes) -> _Trap:
 
 def _time(elements: bytes) -> _Trap:
     return _Trap(
-        re.compile(rb"<" + _NAME + rb"(?:" + elements + rb")" + _TAG_END + rb"\s*+(?!" + _TIME + rb"\s*<|<)([^<]{1,40})"),
+        re.compile(_element(elements) + rb"\s*+(?!" + _TIME + rb"\s*<|<)([^<]{1,40})"),
         "value_lost",
         "The time {!r} would not be read as it is.",
         "Write it in full, as 2024-05-01 or 2024-05-01T10:00:00Z, and as one that there is.",
@@ -64,10 +67,7 @@ def _time(elements: bytes) -> _Trap:
 
 def _fine_time(elements: bytes) -> _Trap:
     return _Trap(
-        re.compile(
-            rb"<" + _NAME + rb"(?:" + elements + rb")" + _TAG_END + rb"\s*+"
-            rb"((?:" + _DAY + rb"T)?" + _CLOCK + rb"\.[0-9]{3}[0-9]*[1-9][^<]{0,10})"
-        ),
+        re.compile(_element(elements) + rb"\s*+((?:" + _DAY + rb"T)?" + _CLOCK + rb"\.[0-9]{3}[0-9]*[1-9][^<]{0,10})"),
         "times_cut",
         "Times such as {!r} are cut to milliseconds.",
         "Use GeoPackage or GeoJSON, which keep them, where that matters.",
@@ -88,26 +88,9 @@ def _no_time(elements: bytes) -> _Trap:
     """What looks like a date or a time in a column of such, and is none: GDAL makes another of it, or nothing."""
     looks = rb"(?=[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2})"
     clock = _CLOCK + rb"(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}(?::?(?:00|15|30|45))?)?"
+    times = _DAY + rb"(?![0-9T])|" + _DAY + rb"T" + clock + rb"|" + clock
     return _Trap(
-        re.compile(
-            rb"<"
-            + _NAME
-            + rb"(?:"
-            + elements
-            + rb")"
-            + _TAG_END
-            + rb"\s*+"
-            + looks
-            + rb"(?!(?:"
-            + _DAY
-            + rb"(?![0-9T])|"
-            + _DAY
-            + rb"T"
-            + clock
-            + rb"|"
-            + clock
-            + rb")\s*<)([^<]{1,40})"
-        ),
+        re.compile(_element(elements) + rb"\s*+" + looks + rb"(?!(?:" + times + rb")\s*<)([^<]{1,40})"),
         "value_lost",
         "There is no such time as {!r}.",
         "Correct it.",
@@ -284,7 +267,7 @@ def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
     """A file in pieces that end where an element does, each with the number of its first line, and without comments."""
     line, rest = 1, b""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
+        while chunk := file.read(CHUNK_BYTES):
             text = rest + chunk
             end = _end(text)
             yield line, _UNREAD.sub(_blanked, text[: end + 1])  # with the "<" that ends an element's text

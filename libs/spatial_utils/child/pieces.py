@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-_CHUNK_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 
 
 def pieces(path: Path, overlap: int) -> Iterator[bytes]:
     """The file, each piece with the last bytes of the one before, so that nothing is cut that is no longer."""
     tail = b""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
+        while chunk := file.read(CHUNK_BYTES):
             yield tail + chunk
             tail = chunk[-overlap:]
+
+
+def pieces_of_lines(path: Path) -> Iterator[bytes]:
+    """The file in pieces that end where a line does."""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk + file.readline()

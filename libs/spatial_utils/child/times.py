@@ -21,6 +21,22 @@ _DATE_LENGTH = len("2024-05-01")
 _MILLISECONDS, _MICROSECONDS = 4, 7  # digits of a fraction, with its point
 
 
+def date_that_exists(separator: bytes) -> bytes:
+    """A regular expression for dates that the calendar has, of four digits, two and two.
+
+    Args:
+        separator: What stands between them, a regular expression too.
+    """
+    leap = rb"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+    months = (
+        (rb"[0-9]{4}", rb"(?:0[13578]|1[02])", rb"(?:0[1-9]|[12][0-9]|3[01])"),
+        (rb"[0-9]{4}", rb"(?:0[469]|11)", rb"(?:0[1-9]|[12][0-9]|30)"),
+        (rb"[0-9]{4}", rb"02", rb"(?:0[1-9]|1[0-9]|2[0-8])"),
+        (leap, rb"02", rb"29"),
+    )
+    return rb"(?:" + rb"|".join(map(separator.join, months)) + rb")"
+
+
 def zone_of_flag(flag: int) -> str | None:
     """The time zone that a flag of GDAL means; None for a column without one."""
     if flag <= MIXED:

@@ -65,13 +65,13 @@ def _suspects(geometry: pa.Array, head_of_row: pa.Array, heads: list[bytes]) -> 
             continue
         code = struct.unpack("<I", head[1:])[0]
         base, size = code % _Z, 24 if code > _Z else 16
-        count_at, ones = _SIMPLE[base]
-        count = pa.scalar(1) if count_at is None else number_at(geometry, count_at, shortest)
-        fit = pc.equal(lengths, pc.add(_POSITIONS_AT[base], pc.multiply(count, size)))
+        positions_at, counted, ones = _SIMPLE[base]
+        count = number_at(geometry, positions_at - 4, shortest) if counted else pa.scalar(1)
+        fit = pc.equal(lengths, pc.add(positions_at, pc.multiply(count, size)))
         for at in ones:
             fit = pc.and_(fit, pc.equal(number_at(geometry, at, shortest), 1))
-        if base in _PARTS:
-            fit = pc.and_(fit, pc.equal(pc.binary_slice(geometry, 9, 14), struct.pack("<BI", 1, code - base + _PARTS[base])))
+        if base in _MULTI:
+            fit = pc.and_(fit, pc.equal(pc.binary_slice(geometry, 9, 14), struct.pack("<BI", 1, code - _OF_ITS_PARTS)))
         fits = fit if len(heads) == 1 else pc.if_else(pc.equal(head_of_row, head), fit, fits)
     if isinstance(fits, pa.Scalar):
         return pc.indices_nonzero(pc.is_valid(geometry)).to_pylist()  # type: ignore[no-any-return]
@@ -79,13 +79,13 @@ def _suspects(geometry: pa.Array, head_of_row: pa.Array, heads: list[bytes]) -> 
     return rows
 
 
-_SIMPLE: dict[int, tuple[int | None, tuple[int, ...]]] = {
-    1: (None, ()), 2: (5, ()), 3: (9, (5,)), 4: (None, (5,)), 5: (14, (5,)), 6: (18, (5, 14)),
+_SIMPLE: dict[int, tuple[int, bool, tuple[int, ...]]] = {
+    1: (5, False, ()), 2: (9, True, ()), 3: (13, True, (5,)), 4: (14, False, (5,)), 5: (18, True, (5,)), 6: (22, True, (5, 14)),
 }  # fmt: skip
-"""By type: where the one count of positions stands, if there is one, and where a count must be 1 for it to be the only one."""
-_POSITIONS_AT = {1: 5, 2: 9, 3: 13, 4: 14, 5: 18, 6: 22}
-_PARTS = {4: 1, 5: 2, 6: 3}
-"""What the parts of a multi-geometry are."""
+"""By type: where positions begin, whether their number stands right before, and where a count must be 1 for it to be the only
+one."""
+_MULTI, _OF_ITS_PARTS = frozenset({4, 5, 6}), 3
+"""Types of several parts, and how much less the type of a part is."""
 
 
 def _checked(wkb: bytes, gdal: Gdal, counts: Counter[str], row: int) -> bytes:
@@ -93,7 +93,7 @@ def _checked(wkb: bytes, gdal: Gdal, counts: Counter[str], row: int) -> bytes:
     with gdal.geometry(wkb) as geometry:
         if geometry is None or (size := gdal.OGR_G_WkbSize(geometry)) > len(wkb):
             raise DamagedGeometry(row)
-        if not _is_plain(wkb[:5]) or (size == len(wkb) and _flat(gdal, geometry) not in _PARTS):
+        if not _is_plain(wkb[:5]) or (size == len(wkb) and _flat(gdal, geometry) not in _MULTI):
             return wkb
         own = gdal.wkb(geometry)
     if wkb == own:

@@ -7,15 +7,15 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.child.doubles import EXACT, is_rounded
 from libs.spatial_utils.child.shapefile.layout import Field, layout_of
 from libs.spatial_utils.child.shapefile.parts import Odd, bytes_at, part
-from libs.spatial_utils.child.shapefile.table import EXACT, LOGICAL, column
+from libs.spatial_utils.child.shapefile.table import LOGICAL, column
 from libs.spatial_utils.child.source import BATCH_ROWS, Notes, Unreadable
 
 _DELETED = b"*"
@@ -170,8 +170,7 @@ def _loss_of_number(text: bytes, field: Field) -> str | None:
         return None if b"#" in text else "is no number"  # what Microsoft's library writes for infinite ones is left to GDAL
     if math.isinf(number) and b"n" not in text.lower():
         return "is larger than a 64-bit floating-point number can be"
-    # what programs print that count in doubles is none's loss
-    rounded = field.whole and abs(number) >= EXACT and _DIGITS.fullmatch(text) and int(text) != Decimal(repr(number))
+    rounded = field.whole and abs(number) >= EXACT and _DIGITS.fullmatch(text) and is_rounded(int(text))
     return f"would be rounded to {number!r}: the column has integers of more than 64 bits, or fractions" if rounded else None
 
 

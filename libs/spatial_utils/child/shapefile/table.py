@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.child.doubles import EXACT
 from libs.spatial_utils.child.shapefile.layout import NUMBERS, Field, layout_of
 from libs.spatial_utils.child.shapefile.parts import Odd, bytes_at, part
 from libs.spatial_utils.child.source import BATCH_ROWS
@@ -28,8 +29,6 @@ _NULL = pa.scalar(None, pa.string())
 _NO_DATE, _NO_NUMBER, _NO_LOGICAL = "00000000", "*", "?"
 _TRUE, _FALSE = pa.array([*"TtYy"]), pa.array([*"FfNn"])
 _FIRST_DATE = pa.scalar(dt.date(1, 1, 1))
-EXACT = 2**53
-"""Up to this, every integer is a double."""
 
 
 class Table:
