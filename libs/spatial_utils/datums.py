@@ -92,7 +92,13 @@ def _operations(source: str, target: str, area: "AreaOfInterest | None") -> "Tra
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of missing grids, in words of its own
-        return TransformerGroup(as_pyproj(source), as_pyproj(target), always_xy=True, area_of_interest=area, allow_ballpark=False  # type: ignore[arg-type]  # its stubs name a private base)
+        return TransformerGroup(
+            as_pyproj(source),
+            as_pyproj(target),
+            always_xy=True,
+            area_of_interest=area,  # type: ignore[arg-type]  # its stubs name the base, which is private
+            allow_ballpark=False,
+        )
 
 
 def _area(crs: str, bbox: BBox) -> "AreaOfInterest | None":
