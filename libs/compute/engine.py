@@ -52,7 +52,7 @@ class Source:
         crs: CRS of the geometry, authority code or WKT2; None for a table, and for local coordinates.
         batches: Record batches in source order. Consumed once, never held together.
         where: The place, for problems: ``files[0]: layer roads``.
-        crs_assumed: Whether nobody says that it is this CRS: it is what the format has where nothing is said.
+        crs_assumed: Whether the CRS is the default of the format, as neither the file nor the manifest names one.
     """
 
     schema: pa.Schema

@@ -65,28 +65,33 @@ class Crs:
     @property
     def wkt(self) -> str:
         """Its definition as WKT2:2019."""
-        return str(as_pyproj(self.name).to_wkt("WKT2_2019"))
+        return str(_crs(self.name).to_wkt("WKT2_2019"))
+
+    @property
+    def pyproj(self) -> "pyproj.CRS":
+        """It, as pyproj has it."""
+        return _crs(self.name)
 
     @property
     def projjson(self) -> dict[str, Any]:
         """Its definition as PROJJSON."""
-        return cast("dict[str, Any]", json.loads(as_pyproj(self.name).to_json()))
+        return cast("dict[str, Any]", json.loads(_crs(self.name).to_json()))
 
     @property
     def unit(self) -> tuple[Literal["length", "angle"], float]:
         """What its horizontal axes measure, and the size of their unit in metres or degrees."""
-        crs = as_pyproj(self.name)
+        crs = _crs(self.name)
         factor = crs.axis_info[0].unit_conversion_factor
         return ("angle", math.degrees(factor)) if crs.is_geographic else ("length", factor)
 
     def same(self, other: "Crs") -> bool:
         """Whether both mean the same: datum, projection and units are compared, spelling and axis order are not."""
-        return self.name == other.name or _equal(as_pyproj(self.name), as_pyproj(other.name))
+        return self.name == other.name or _equal(_crs(self.name), _crs(other.name))
 
     def __str__(self) -> str:
         if re.fullmatch(r"\w+:\w+", self.name):
             return self.name
-        return f"{as_pyproj(self.name).name!r} (no authority code)"
+        return f"{_crs(self.name).name!r} (no authority code)"
 
 
 def require_crs(text: str, where: str) -> Crs:
@@ -106,16 +111,11 @@ def require_crs(text: str, where: str) -> Crs:
 
 def warm_up() -> None:
     """Load what understands CRSs, a quarter of a second of imports. Optional, for a thread: saves the first layer the wait."""
-    as_pyproj("EPSG:4326")
+    _crs("EPSG:4326")
 
 
 @lru_cache(maxsize=256)
-def as_pyproj(text: str) -> "pyproj.CRS":
-    """What pyproj makes of a text; for this package.
-
-    Raises:
-        UnknownCrs: when it makes nothing of it.
-    """
+def _crs(text: str) -> "pyproj.CRS":
     import pyproj
     from pyproj.exceptions import CRSError
     from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
@@ -140,7 +140,7 @@ def _other_owner(code: str) -> str | None:
 
 def _is_known(text: str) -> bool:
     try:
-        as_pyproj(text)
+        _crs(text)
     except UnknownCrs:
         return False
     return True
@@ -149,7 +149,7 @@ def _is_known(text: str) -> bool:
 @lru_cache(maxsize=256)
 def _name_of(text: str) -> str:
     """The authority code that means exactly this CRS, else its WKT2."""
-    crs = as_pyproj(text)
+    crs = _crs(text)
     bare = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
     if (bare.is_vertical and not bare.is_compound) or not (bare.is_geographic or bare.is_projected or bare.is_derived):
         raise UnknownCrs(f"{_shown(text)} is no CRS of positions on the earth's surface ({bare.type_name}).")
@@ -158,7 +158,7 @@ def _name_of(text: str) -> str:
         code = ":".join(authority)
         # A definition may carry the code of something else. Parameters of a datum shift that a definition adds to a CRS with
         # a code give way to what the authority says, as in GDAL.
-        if _equal(as_pyproj(code), bare):
+        if _equal(_crs(code), bare):
             return "EPSG:3857" if code in _WEB_MERCATOR else code
     return str(crs.to_wkt("WKT2_2019"))
 

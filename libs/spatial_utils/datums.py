@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from libs.models import BBox, Problem
-from libs.spatial_utils.crs import as_pyproj
+from libs.spatial_utils.crs import Crs
 
 if TYPE_CHECKING:
     import pyproj
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pyproj.transformer import TransformerGroup
 
 WORTH_A_WORD = 1.0
-"""Metres. WGS 84 itself is known to a metre or two: a smaller error can't be told in it."""
+"""Metres. WGS 84 itself is defined to a metre or two: in it, a smaller error means nothing."""
 TIMES_WORSE = 2.0
-"""A missing grid is spoken of where it would be more accurate by more than this factor. NAD83's grids for the states of the USA
-are not, nor those for Australia; the German and the North American ones for the datums before are."""
+"""A missing grid is named where it is more accurate by more than this factor, so that not every delivery gets a warning: for DHDN,
+NAD27 and NZGD49, whose grids are. For NAD83, GDA94 and OSGB36, EPSG gives the grids no more than twice the accuracy."""
 _ROUNDED_TO = 10
 _CANDIDATES = 60
 _GEOCENTRIC_AXIS = 6_378_137.0
@@ -74,7 +74,7 @@ def _guessed(source: str, target: str, area: "AreaOfInterest | None", missing: l
 
 def _size(source: str, area: "AreaOfInterest | None") -> str:
     """How far an unknown datum may lie from another, and what that is concluded from."""
-    ellipsoid = as_pyproj(source).ellipsoid
+    ellipsoid = Crs(source).pyproj.ellipsoid
     if ellipsoid is None:
         return "several hundred metres"
     if ellipsoid.inverse_flattening == 0:
@@ -93,8 +93,8 @@ def _operations(source: str, target: str, area: "AreaOfInterest | None") -> "Tra
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of missing grids, in words of its own
         return TransformerGroup(
-            as_pyproj(source),
-            as_pyproj(target),
+            Crs(source).pyproj,
+            Crs(target).pyproj,
             always_xy=True,
             area_of_interest=area,  # type: ignore[arg-type]  # its stubs name the base, which is private
             allow_ballpark=False,
@@ -106,7 +106,7 @@ def _area(crs: str, bbox: BBox) -> "AreaOfInterest | None":
     from pyproj import Transformer
     from pyproj.aoi import AreaOfInterest
 
-    known = as_pyproj(crs)
+    known = Crs(crs).pyproj
     if not known.is_geographic:
         if known.geodetic_crs is None:
             return None
@@ -139,7 +139,7 @@ def _largest_shift(source: str, area: "AreaOfInterest | None") -> tuple[int, str
     from pyproj.database import query_crs_info
     from pyproj.enums import PJType
 
-    crs = as_pyproj(source)
+    crs = Crs(source).pyproj
     if area is None or crs.ellipsoid is None:
         return None
     longitude = (area.west_lon_degree + area.east_lon_degree) / 2
@@ -171,4 +171,4 @@ def _same_size(one: "pyproj.CRS", other: "pyproj.CRS") -> bool:
 
 
 def _name(crs: str) -> str:
-    return crs if ":" in crs and "[" not in crs else repr(as_pyproj(crs).name)
+    return crs if ":" in crs and "[" not in crs else repr(Crs(crs).pyproj.name)
