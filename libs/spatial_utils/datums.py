@@ -61,27 +61,28 @@ def inexact_shift(source: str, target: str, bbox: BBox | None, where: str) -> Pr
 
 def _guessed(source: str, target: str, area: "AreaOfInterest | None", missing: list[str], where: str) -> Problem:
     """PROJ takes two datums for one where it knows nothing better, and calls that a ballpark transformation."""
+    unknown = target if _operations(source, "EPSG:4326", None).transformers else source
     lacking = f" without a grid that is not here ({', '.join(missing)})" if missing else ""
     return Problem(
         code="ballpark_transformation",
         where=where,
         message=f"PROJ knows no transformation from the datum of {_name(source)} to that of {_name(target)}{lacking}, and took "
-        f"them for the same. Positions may be off by {_size(source, area)}.",
-        remedy="Write a CRS with a known datum into the file (a Shapefile: into its .prj), such as EPSG:31467; "
-        "or use the intent 'keep_crs'.",
+        f"them for the same. Positions may be off by {_size(unknown, area)}.",
+        remedy="Name a CRS with a known datum, such as EPSG:31467, where this one stands: in the file (the .prj of a Shapefile) "
+        "or in 'crs' of the manifest. Or use the intent 'keep_crs'.",
     )
 
 
-def _size(source: str, area: "AreaOfInterest | None") -> str:
+def _size(crs: str, area: "AreaOfInterest | None") -> str:
     """How far an unknown datum may lie from another, and what that is concluded from."""
-    ellipsoid = Crs(source).pyproj.ellipsoid
+    ellipsoid = Crs(crs).pyproj.ellipsoid
     if ellipsoid is None:
         return "several hundred metres"
     if ellipsoid.inverse_flattening == 0:
         return "up to 21 km, if its latitudes are those of a sphere"
     if abs(ellipsoid.semi_major_metre - _GEOCENTRIC_AXIS) < 1:
         return f"a few metres: that is how far the datums on the ellipsoid {ellipsoid.name} are apart"
-    if known := _largest_shift(source, area):
+    if known := _largest_shift(crs, area):
         return f"about {known[0]:,} m: that is the shift of {known[1]} there, which has the same ellipsoid ({ellipsoid.name})"
     return f"several hundred metres: that is how far the datums on the ellipsoid {ellipsoid.name} may be apart"
 

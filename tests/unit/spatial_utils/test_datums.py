@@ -63,6 +63,13 @@ def test_a_datum_that_is_guessed_comes_with_the_shift_of_another_on_its_ellipsoi
     assert shift <= size < shift + 20
 
 
+def test_the_datum_of_the_target_may_be_the_unknown_one() -> None:
+    town = Crs.parse(TOWN).name
+    bbox = pyproj.Transformer.from_crs(4314, town, always_xy=True).transform_bounds(*GERMANY)
+    code, message = found("EPSG:25832", bbox, town) or ("", "")
+    assert (code, "DHDN" in message) == ("ballpark_transformation", True)
+
+
 @pytest.mark.parametrize("target", ["EPSG:3857", "EPSG:25832"])
 def test_a_target_in_metres(target: str) -> None:
     bbox = pyproj.Transformer.from_crs(4326, target, always_xy=True).transform_bounds(*GERMANY)
