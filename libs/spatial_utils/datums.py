@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 WORTH_A_WORD = 1.0
 """Metres. WGS 84 itself is defined to a metre or two: in it, a smaller error means nothing."""
 TIMES_WORSE = 2.0
-"""A missing grid is named where it is more accurate by more than this factor, so that not every delivery gets a warning: for DHDN,
-NAD27 and NZGD49, whose grids are. For NAD83, GDA94 and OSGB36, EPSG gives the grids no more than twice the accuracy."""
+"""A missing grid is named where it is more accurate by more than this factor, so that not every delivery gets a warning. That is so for
+DHDN, NAD27 and NZGD49; for NAD83, GDA94 and OSGB36, EPSG gives the grids no more than twice the accuracy."""
 _ROUNDED_TO = 10
 _CANDIDATES = 60
 _GEOCENTRIC_AXIS = 6_378_137.0
