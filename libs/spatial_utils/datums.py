@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 WORTH_A_WORD = 1.0
 """Metres. WGS 84 itself is defined to a metre or two: in it, a smaller error means nothing."""
 TIMES_WORSE = 2.0
-"""A missing grid is named where it is more accurate by more than this factor, so that not every delivery gets a warning. That is so for
-DHDN, NAD27 and NZGD49; for NAD83, GDA94 and OSGB36, EPSG gives the grids no more than twice the accuracy."""
+"""A missing grid is named where it is more accurate by more than this factor, so that not every delivery gets a warning: that
+is so for DHDN, NAD27 and NZGD49. For NAD83, GDA94 and OSGB36, EPSG gives the grids no more than twice the accuracy."""
+_SHOWN_GRIDS = 3
 _ROUNDED_TO = 10
 _CANDIDATES = 60
 _GEOCENTRIC_AXIS = 6_378_137.0
@@ -43,7 +44,7 @@ def inexact_shift(source: str, target: str, bbox: BBox | None, where: str) -> Pr
     group = _operations(source, target, area)
     if not group.transformers and area:  # outside of where they are meant for, PROJ takes one of them all the same
         group = _operations(source, target, None)
-    missing = sorted({grid.short_name for each in group.unavailable_operations for grid in each.grids if not grid.available})
+    missing = _missing_grids(group)
     if not group.transformers:
         return _guessed(source, target, area, missing, where)
     used = _accuracy(((each.accuracy, each.area_of_use) for each in group.transformers), area)
@@ -53,16 +54,16 @@ def inexact_shift(source: str, target: str, bbox: BBox | None, where: str) -> Pr
     return Problem(
         code="inexact_datum_shift",
         where=where,
-        message=f"From {_name(source)} to {_name(target)}, positions may be off by {used:g} m: the operation that is exact to "
-        f"{best:g} m needs a grid that is not here ({', '.join(missing)}).",
+        message=f"From {_name(source)} to {_name(target)}, positions may be off by up to {used:g} m: the operation that is exact to "
+        f"{best:g} m needs a grid that is not here ({missing}).",
         remedy="Where that matters, reproject the file with the grid before you deliver it, or use the intent 'keep_crs'.",
     )
 
 
-def _guessed(source: str, target: str, area: "AreaOfInterest | None", missing: list[str], where: str) -> Problem:
+def _guessed(source: str, target: str, area: "AreaOfInterest | None", missing: str, where: str) -> Problem:
     """PROJ takes two datums for one where it knows nothing better, and calls that a ballpark transformation."""
     unknown = target if _operations(source, "EPSG:4326", None).transformers else source
-    lacking = f" without a grid that is not here ({', '.join(missing)})" if missing else ""
+    lacking = f" without a grid that is not here ({missing})" if missing else ""
     return Problem(
         code="ballpark_transformation",
         where=where,
@@ -100,6 +101,14 @@ def _operations(source: str, target: str, area: "AreaOfInterest | None") -> "Tra
             area_of_interest=area,  # type: ignore[arg-type]  # its stubs name the base, which is private
             allow_ballpark=False,
         )
+
+
+def _missing_grids(group: "TransformerGroup") -> str:
+    """What lacks for better operations, the most accurate first."""
+    better = sorted(group.unavailable_operations, key=lambda each: each.accuracy if each.accuracy >= 0 else math.inf)
+    names = list(dict.fromkeys(grid.short_name for each in better for grid in each.grids if not grid.available))
+    more = f" and {len(names) - _SHOWN_GRIDS} others" if len(names) > _SHOWN_GRIDS else ""
+    return ", ".join(names[:_SHOWN_GRIDS]) + more
 
 
 def _area(crs: str, bbox: BBox) -> "AreaOfInterest | None":
