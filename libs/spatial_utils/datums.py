@@ -54,8 +54,8 @@ def inexact_shift(source: str, target: str, bbox: BBox | None, where: str) -> Pr
     return Problem(
         code="inexact_datum_shift",
         where=where,
-        message=f"From {_name(source)} to {_name(target)}, positions may be off by up to {used:g} m: the operation that is exact to "
-        f"{best:g} m needs a grid that is not here ({missing}).",
+        message=f"From {_name(source)} to {_name(target)}, positions may be off by up to {used:g} m: the operation that is exact "
+        f"to {best:g} m needs a grid that is not here ({missing}).",
         remedy="Where that matters, reproject the file with the grid before you deliver it, or use the intent 'keep_crs'.",
     )
 
