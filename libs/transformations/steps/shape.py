@@ -167,7 +167,7 @@ def _in_crs(length: Length, name: str, query: Query) -> float:
         raise query.rejection(
             "wrong_unit",
             f"The {name} is {length}, but the coordinates are local: without a CRS, their unit is not known.",
-            f"Give the {name} in the unit of the coordinates: {{'value': …, 'unit': 'crs'}}.",
+            f'Give the {name} in the unit of the coordinates, such as {{"value": {length.value:g}, "unit": "crs"}}.',
         )
     crs = query.crs()
     try:

@@ -268,7 +268,7 @@ def test_coordinates_without_a_crs_are_left_alone_by_the_default_reprojection() 
     [
         ({"op": "reproject", "crs": "EPSG:3857"}, "missing_crs", "The coordinates are local"),
         ({"op": "clip", "bbox": [0, 0, 1, 1]}, "missing_crs", "'keep_crs'"),
-        ({"op": "simplify", "tolerance": {"value": 5, "unit": "m"}}, "wrong_unit", "'unit': 'crs'"),
+        ({"op": "simplify", "tolerance": {"value": 5, "unit": "m"}}, "wrong_unit", '{"value": 5, "unit": "crs"}'),
         ({"op": "set_precision", "grid": {"value": 5, "unit": "deg"}}, "wrong_unit", "The grid is 5 deg"),
     ],
     ids=str,
