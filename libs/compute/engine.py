@@ -49,15 +49,17 @@ class Source:
 
     Attributes:
         schema: Arrow schema of the batches: the relation's columns in order and, for a layer, the binary column ``geom`` last.
-        crs: CRS of the geometry, authority code or WKT2; None for a table.
+        crs: CRS of the geometry, authority code or WKT2; None for a table, and for local coordinates.
         batches: Record batches in source order. Consumed once, never held together.
         where: The place, for problems: ``files[0]: layer roads``.
+        crs_assumed: Whether the CRS is the default of the format, as neither the file nor the manifest names one.
     """
 
     schema: pa.Schema
     crs: str | None
     batches: Iterable[pa.RecordBatch]
     where: str
+    crs_assumed: bool = False
 
 
 class Processed(Protocol):
@@ -66,7 +68,7 @@ class Processed(Protocol):
     Attributes:
         schema: Arrow schema of the result: attribute columns, then for a layer ``geom`` (WKB) and the struct ``bbox``: null where
             ``geom`` is, as GeoParquet asks for, and of nulls where a geometry has no extent.
-        crs: CRS of the result; None for a table.
+        crs: CRS of the result; None for a table, and for local coordinates.
         features: Rows.
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.

@@ -146,7 +146,7 @@ class Layout:
         if not differences and source.schema.names != self.source_schema.names:
             differences.append(f"the columns stand in another order than {', '.join(mine)}")
         if source.crs != self.crs:
-            differences.append(f"the CRS is {source.crs or 'missing'} instead of {self.crs}")
+            differences.append(f"the CRS is {source.crs or 'none'} instead of {self.crs or 'none'}")
         if differences:
             raise Rejected.because(
                 "schema_mismatch",

@@ -16,6 +16,7 @@ from libs.models.manifest import (
     landing_key,
     manifest_schema,
     parse_manifest,
+    says_no_crs,
 )
 from libs.models.problem import Problem, Rejected, ServiceUnavailable, SpatialEtlError
 from libs.models.report import DatasetReport, Report
@@ -25,5 +26,5 @@ __all__ = [
     "Activity", "Asset", "BBox", "Changes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field", "FileSpec",
     "FileType", "InputLayer", "InputObject", "LakeFile", "Lineage", "Manifest", "Model", "Outcome", "Problem", "Receipt",
     "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "in_reading_order",
-    "landing_key", "manifest_schema", "parse_manifest", "utc_now",
+    "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "utc_now",
 ]  # fmt: skip

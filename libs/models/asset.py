@@ -48,7 +48,7 @@ class Asset(Document):
 
     Attributes:
         features: Rows in all files.
-        crs: Authority code (``EPSG:4326``), or WKT2 where there is none; None for a table.
+        crs: Authority code (``EPSG:4326``), or WKT2 where there is none; None for a table, and for local coordinates.
         bbox: Extent in the units of ``crs``; None when nothing has an extent.
         geometry_types: As GeoParquet names them (``Polygon``, ``MultiPolygon Z``), sorted; empty for a table.
         table_schema: Columns in file order.
@@ -71,3 +71,8 @@ class Asset(Document):
     def id(self) -> str:
         """``_id``: ``<dataset_id>@<N>``."""
         return f"{self.dataset_id}@{self.version}"
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether it is a layer, and no table."""
+        return any(field.name == "geom" for field in self.table_schema)

@@ -21,7 +21,8 @@ class InputLayer(Model):
         file: Index into the ``files`` of the lineage's manifest.
         path: As in the manifest.
         layer: Its name in the file.
-        crs: CRS that it was read in: authority code or WKT2; None for a table.
+        crs: CRS that it was read in: authority code or WKT2; None for a table, and for local coordinates.
+        crs_source: Who says so: ``file``, ``manifest``, or ``format`` where only the format's default is left. None for a table.
         features: Features read.
         objects: Everything that was read for it, with hashes.
     """
@@ -33,6 +34,7 @@ class InputLayer(Model):
     crs: str | None
     features: int
     objects: tuple[InputObject, ...]
+    crs_source: str | None = None
 
 
 class Lineage(Document):

@@ -25,6 +25,9 @@ MAX_DEPTH = 64
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
+NO_CRS = "none"
+"""What a manifest writes for the CRS of local coordinates, such as those of a building site."""
+
 MAX_FILES = 10_000
 """Of a batch, which is processed as one."""
 
@@ -66,7 +69,7 @@ class FileSpec(Model):
         path: ``s3://<landing bucket>/<key>`` of the file, or of the folder of a FileGDB.
         type: Kind of data.
         format: The format's name as in the list of formats (``GeoJSON``, ``GPKG``, ``ESRI Shapefile``, ...).
-        crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one.
+        crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
         encoding: Character encoding of the attributes, for formats that do not say (Shapefile, CSV, MapInfo).
@@ -83,6 +86,11 @@ class FileSpec(Model):
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
+
+
+def says_no_crs(crs: str | None) -> bool:
+    """Whether a file's ``crs`` in a manifest says that its coordinates are local."""
+    return crs is not None and crs.strip().lower() == NO_CRS
 
 
 class Manifest(Model):

@@ -7,7 +7,7 @@ import codecs
 import re
 from typing import Any
 
-from libs.models import FileType, Problem, Rejected, landing_key
+from libs.models import FileType, Problem, Rejected, landing_key, says_no_crs
 from libs.models.base import ID_PATTERN
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.formats import find_format
@@ -68,7 +68,7 @@ def _file_problems(spec: dict[str, str], where: str, landing: LandingZone) -> li
     except Rejected as rejection:
         problems += rejection.problems
     try:
-        if spec.get("crs"):
+        if spec.get("crs") and not says_no_crs(spec["crs"]):
             require_crs(spec["crs"], f"{where}.crs")
     except Rejected as rejection:
         problems += rejection.problems

@@ -22,6 +22,7 @@ from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
+from libs.spatial_utils.datums import inexact_shift
 from libs.spatial_utils.reading import LayerStream, Misjudged, open_source
 from libs.transformations import Recipe
 
@@ -73,6 +74,7 @@ class DatasetMaker:
         self._run_id, self._scratch, self._progress = run_id, scratch, progress
         self._open: dict[str, _OpenDataset] = {}
         self._finished: set[str] = set()
+        self._doubted: set[tuple[int, str]] = set()
         self.made: list[MadeDataset] = []
         self.warnings: list[Problem] = []
 
@@ -167,12 +169,12 @@ class DatasetMaker:
         crs = stream.layer.crs.name if stream.layer.crs else None
         with dataset.timed("read and transform"):
             batches = _renamed(self._counted(stream, spec.path), schema)
-            features = dataset.table.load(Source(schema, crs, batches, where))
+            features = dataset.table.load(Source(schema, crs, batches, where, stream.layer.crs_assumed))
         dataset.read_changes.append(_read_changes(stream.counts, renamed))
         dataset.inputs.append(
             InputLayer(
                 file=index, path=spec.path, format=spec.format, layer=stream.layer.name, crs=crs, features=features,
-                objects=staged.objects(),
+                objects=staged.objects(), crs_source=stream.layer.crs_source,
             )
         )  # fmt: skip
 
@@ -189,6 +191,7 @@ class DatasetMaker:
         self._finished.add(identifier)
         with dataset.timed("read and transform"):
             processed = dataset.table.finish()
+        self._doubt(dataset.inputs[0], processed)
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         with dataset.timed("write"):
             file = self._write(identifier, processed)
@@ -204,6 +207,15 @@ class DatasetMaker:
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
             )
         )
+
+    def _doubt(self, layer: InputLayer, processed: Processed) -> None:
+        """Say where a change of datum was not exact, once for a file."""
+        if layer.crs is None or processed.crs is None or (layer.file, layer.crs) in self._doubted:
+            return
+        where = f"files[{layer.file}]: layer {layer.layer}"
+        if (warning := inexact_shift(layer.crs, processed.crs, processed.bbox, where)) is not None:
+            self._doubted.add((layer.file, layer.crs))
+            self.warnings.append(warning)
 
     def _write(self, identifier: str, processed: Processed) -> geoparquet.WrittenFile:
         crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None

@@ -7,7 +7,7 @@ and PostGIS have it. So axis order never makes two CRSs differ here.
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _MIN_CONFIDENCE = 70
 """PROJ's confidence in a guess at the code; what it guesses is compared in full afterwards."""
 _BARE_NUMBER = re.compile(r"\d{4,6}")
+_EPSG_CODE = re.compile(
+    r"(?:EPSG::?|\+init=epsg:|urn:(?:x-)?ogc:def:crs:EPSG:[^:]*:|https?://www\.opengis\.net/(?:def/crs/EPSG/[^/]*/|gml/srs/epsg\.xml#))0*(\d{1,9})",
+    re.IGNORECASE,
+)
+_LARGEST_EPSG_CODE = 32_767
+"""Above this, a code is not EPSG's, even where PROJ knows it under that name."""
+_WEB_MERCATOR = frozenset({"EPSG:900913", "EPSG:3785", "ESRI:102100", "ESRI:102113"})
+"""Codes of Google, ESRI and EPSG itself that came before EPSG:3857. All of them give the same coordinates."""
 
 
 class UnknownCrs(ValueError):  # noqa: N818 - what it is
@@ -31,9 +39,11 @@ class Crs:
 
     Attributes:
         name: Authority code (``EPSG:4326``) where one means exactly this CRS, else WKT2.
+        remark: What the uploader should know of how a text was understood; empty where it was taken as it stands.
     """
 
     name: str
+    remark: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, text: str) -> "Crs":
@@ -42,12 +52,25 @@ class Crs:
         Raises:
             UnknownCrs: with a message for the uploader.
         """
-        return cls(_name_of(text.strip()))
+        text = text.strip()
+        match = _EPSG_CODE.fullmatch(text)
+        if match is None:
+            return cls(_name_of(text))
+        owner = _other_owner(match[1])
+        if owner is None:
+            return cls(_name_of(f"EPSG:{match[1]}"))
+        name = _name_of(f"{'EPSG' if owner == 'Google' else owner}:{match[1]}")  # PROJ lists Google's among those of EPSG
+        return cls(name, f"{_shown(text)} is not a code of EPSG but of {owner}; it was read as {name}.")
 
     @property
     def wkt(self) -> str:
         """Its definition as WKT2:2019."""
         return str(_crs(self.name).to_wkt("WKT2_2019"))
+
+    @property
+    def pyproj(self) -> "pyproj.CRS":
+        """It, as pyproj has it."""
+        return _crs(self.name)
 
     @property
     def projjson(self) -> dict[str, Any]:
@@ -98,10 +121,29 @@ def _crs(text: str) -> "pyproj.CRS":
     from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
 
     set_network_enabled(active=False)
+    if "init=" in text:  # the name of a file that PROJ would open
+        raise UnknownCrs(f"{_shown(text)} refers to a file, which is not read.")
     try:
         return pyproj.CRS.from_user_input(text)
     except CRSError as error:
         raise UnknownCrs(f"{_shown(text)} is not a coordinate reference system that is known here.") from error
+
+
+def _other_owner(code: str) -> str | None:
+    """Whose a code is that is said to be EPSG's; None where it may be EPSG's."""
+    if code == "900913":
+        return "Google"
+    if int(code) <= _LARGEST_EPSG_CODE and _is_known(f"EPSG:{code}"):
+        return None
+    return "ESRI" if _is_known(f"ESRI:{code}") else None
+
+
+def _is_known(text: str) -> bool:
+    try:
+        _crs(text)
+    except UnknownCrs:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
@@ -117,7 +159,7 @@ def _name_of(text: str) -> str:
         # A definition may carry the code of something else. Parameters of a datum shift that a definition adds to a CRS with
         # a code give way to what the authority says, as in GDAL.
         if _equal(_crs(code), bare):
-            return code
+            return "EPSG:3857" if code in _WEB_MERCATOR else code
     return str(crs.to_wkt("WKT2_2019"))
 
 

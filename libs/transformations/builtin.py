@@ -1,5 +1,6 @@
 """The recipes that the platform comes with."""
 
+from libs.transformations.crs import DEFAULT_CRS
 from libs.transformations.parameter import Parameter, ParameterType
 from libs.transformations.recipe import Recipe
 
@@ -11,9 +12,9 @@ ALIASES = {"ingest_vector": DEFAULT}
 _REPAIR = {"op": "repair"}
 _REPROJECT = {"op": "reproject", "crs": {"$param": "crs"}}
 _CRS = Parameter(
-    name="crs", type=ParameterType.CRS, default="EPSG:4326", description="CRS of the result: 'EPSG:3857', 'EPSG:25832', or WKT."
+    name="crs", type=ParameterType.CRS, default=DEFAULT_CRS, description="CRS of the result: 'EPSG:3857', 'EPSG:25832', or WKT."
 )
-_LATLON = ({"op": "reproject", "crs": "EPSG:4326"}, _REPAIR)
+_LATLON = ({"op": "reproject", "crs": DEFAULT_CRS}, _REPAIR)
 
 BUILTIN = (
     Recipe(

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+DEFAULT_CRS = "EPSG:4326"
+"""What recipes reproject to by default. Coordinates without a CRS stay as they are then."""
+
 
 @dataclass(frozen=True)
 class CrsUnit:

@@ -133,7 +133,11 @@ class Query:
         """
         text = text or self.relation.crs
         if text is None:
-            raise self.rejection("missing_crs", "The geometry has no CRS.", "Give the file's CRS in the manifest.")
+            raise self.rejection(
+                "missing_crs",
+                "The coordinates are local: they have no CRS, which the step needs.",
+                "Give the file's CRS in the manifest instead of \"none\", or use an intent that needs none, such as 'keep_crs'.",
+            )
         try:
             return self._look_up(text)
         except ValueError as error:

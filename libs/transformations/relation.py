@@ -34,7 +34,8 @@ class Relation(Model):
     Attributes:
         columns: Attributes in order, names unique even where case does not count: SQL engines ignore case.
         geometry: Whether there is a column ``geom``.
-        crs: ``EPSG:4326``-like authority code or WKT2 of the geometry; None without geometry.
+        crs: ``EPSG:4326``-like authority code or WKT2 of the geometry; None without geometry, and where the
+            coordinates are local.
     """
 
     columns: tuple[Column, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from libs.ledger import BatchState
-from libs.models import Asset, Changes, DatasetReport, Report, Status
+from libs.models import Asset, Changes, DatasetReport, InputLayer, Report, Status
 from services.cli import output
 
 
@@ -46,7 +46,7 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
 def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
     output.line(
         output.text(f"{dataset.dataset_id}@{dataset.version}", "bold"),
-        f"  {output.count(dataset.features, 'feature')}  {geometry(dataset)}  {output.short_crs(dataset.crs)}",
+        f"  {output.count(dataset.features, 'feature')}  {geometry(dataset)}  {crs(dataset)}",
         indent=2,
     )
     changed = changes(dataset.changes)
@@ -61,6 +61,21 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
 def geometry(dataset: Asset | DatasetReport) -> str:
     """Geometry types in one cell; a table has none, and no CRS either."""
     return ", ".join(dataset.geometry_types) or ("table" if dataset.crs is None else "no geometry")
+
+
+def crs(dataset: Asset | DatasetReport) -> str:
+    """Its CRS in one cell; the coordinates of a layer without one are local."""
+    return "no CRS" if dataset.crs is None and dataset.geometry_types else output.short_crs(dataset.crs)
+
+
+def input_crs(layer: InputLayer) -> str:
+    """The CRS that a layer was read in, and whether anybody said that it is."""
+    match layer.crs_source, layer.crs:
+        case "format", _:
+            return f"{output.short_crs(layer.crs)} (assumed: the default of {layer.format})"
+        case "manifest", None:
+            return "no CRS"
+    return output.short_crs(layer.crs)
 
 
 def changes(made: Changes) -> list[str]:

@@ -49,6 +49,15 @@ def test_people_read_what_programs_read(stocked):
     assert not any(line.endswith(" ") for line in report.splitlines())
 
 
+def test_local_coordinates(cli, points):
+    assert "points@1  2 features  Point  no CRS" in cli("ingest", points, "--crs", "none").out
+    assert re.search(r"^ *CRS +no CRS$", cli("show", "points").out, re.MULTILINE)
+    assert " no CRS " in cli("datasets").out
+    assert "GeoJSON, 2 features, no CRS" in cli("lineage", "points").out
+    assert "ST_IsValid" in cli("recipes", "keep_crs", "--sql", "duckdb", "--dataset", "points").out
+    assert cli("replay", "points", "--json").json["identical"] is True
+
+
 def test_ingesting_again_makes_the_next_version(cli, points):
     said = cli("ingest", points).out
     assert "points@1  2 features  Point  EPSG:4326" in said

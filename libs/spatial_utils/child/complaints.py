@@ -10,6 +10,7 @@ _HARMLESS = re.compile(
     r"Invalid coord dimension for '\[ \]'"  # an empty point: RFC 7946 lets it be read as a missing geometry
     r"|Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"  # GDAL knows the code without fetching anything
     r"|Retrying with IMMUTABLE=YES"  # a GeoPackage in WAL mode whose log is empty: nothing is missing
+    r"|CRS EPSG:\d{6} is deprecated"  # ESRI's, as was said before
     r"|Several features with id"  # ids are a column of their own, whatever GDAL makes of them
     r"|Integer values probably ranging out of 64bit integer range"  # looked at by ourselves
 )
@@ -17,6 +18,7 @@ _ENCODING = re.compile(r"couldn't be converted|Recode from .* not supported|inva
 _CRS = re.compile(
     r"^PROJ|^missing \[|crs not found|EPSG PCS/GCS code .* not found|Unrecognized CRS|unsupported CRS", re.IGNORECASE
 )
+_OF_ESRI = re.compile(r"(EPSG:\d+) is not a valid CRS code, but (ESRI:\d+) is")
 _REMOTE = re.compile(
     r"ALLOW_NETWORK_ACCESS|Could not resolve host|HTTP error|\bcurl\b|Failed to connect|Could not connect", re.IGNORECASE
 )
@@ -79,6 +81,11 @@ def weigh(complaints: Iterable[tuple[int, str]], notes: Notes, place: str, *, op
     for severity, message in complaints:
         said = message.rstrip(".")
         if _HARMLESS.search(message) or (opening and "not recognized" in message):  # said better by who tried to open it
+            continue
+        if match := _OF_ESRI.search(message):
+            epsg, esri = match.groups()
+            text = f"{epsg!r} is not a code of EPSG but of ESRI; it was read as {esri}."
+            notes.warn("crs_code_not_epsg", text, f"Write {esri}, if that is what it is.", place)
             continue
         for pattern, code, text, remedy in _VERDICTS:
             if pattern.search(message):

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from libs.spatial_utils.child.doubles import EXACT, is_rounded
 from libs.spatial_utils.child.json_text import CHUNK, DECODER, Text
+from libs.spatial_utils.child.named_crs import NamedCrs
 from libs.spatial_utils.child.source import Notes, Unreadable
 
 _DEPTHS = {"point": 1, "linestring": 2, "multipoint": 2, "polygon": 3, "multilinestring": 3, "multipolygon": 4}
@@ -36,7 +37,7 @@ class Contents:
     Attributes:
         features: Their number.
         names: Of all their properties.
-        unknown_crs: What the file says of its CRS, if that means nothing.
+        crs: What the file says of its CRS.
         untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
     """
 
@@ -47,7 +48,7 @@ class Contents:
             pieces: The features, from the start, whenever it is called.
         """
         self.features, self.untidy = 0, False
-        self.unknown_crs: str | None = None
+        self.crs = NamedCrs()
         self._pieces = pieces
         self._kinds = set[tuple[str, type]]()
         self._wide = defaultdict[str, list[int]](list)
@@ -81,9 +82,7 @@ class Contents:
 
     def look_at(self, members: dict[str, Any]) -> None:
         """Look at the members of the file itself."""
-        crs = members.get("crs")
-        if crs is not None and not _is_named(crs):
-            self.unknown_crs = _shown(crs)
+        self.crs.at_head(members.get("crs"))
 
     def add(self, features: list[Any]) -> None:
         """Look at more features.
@@ -99,6 +98,10 @@ class Contents:
         for name, value in ((name, value) for row in rows for name, value in row.items() if type(value) in _WATCHED):
             self._weigh(name, value)
         if foreign := set[str]().union(*features) - _MEMBERS:
+            if "crs" in foreign:
+                foreign.remove("crs")
+                for feature in features:
+                    self.crs.inside(feature.get("crs"))
             named = [feature for feature in features if "properties" in feature]
             self._foreign |= foreign & set[str]().union(*named)
         self._add_ids([feature.get("id") for feature in features], [row.get("id") for row in rows])
@@ -180,6 +183,8 @@ class Contents:
                 self._check_geometry(geometry, number)
 
     def _check_geometry(self, geometry: dict[str, Any], number: int) -> None:
+        if "crs" in geometry:
+            self.crs.inside(geometry["crs"])
         kind = geometry.get("type")
         depth = _DEPTHS.get(kind.lower()) if isinstance(kind, str) else None
         coordinates = geometry.get("coordinates")
@@ -331,12 +336,6 @@ def _extremes(numbers: list[int]) -> list[int]:
     """Of some integers those that decide: the least, the largest, and one that no double is."""
     rounded = next((number for number in numbers if is_rounded(number)), None)
     return list(dict.fromkeys([*([] if rounded is None else [rounded]), min(numbers), max(numbers)]))
-
-
-def _is_named(crs: Any) -> bool:
-    """Whether GDAL makes something of a ``crs``, be it an error."""
-    kind, properties = (crs.get("type"), crs.get("properties")) if isinstance(crs, dict) else (None, None)
-    return isinstance(kind, str) and kind.lower() in {"name", "epsg", "link", "url", "ogc"} and isinstance(properties, dict)
 
 
 def _document(path: Path, contents: Contents) -> Iterator[list[Any]]:

@@ -14,7 +14,7 @@ from libs.spatial_utils.child import flatgeobuf, geojson, geopackage, mapinfo, t
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
-from libs.spatial_utils.child.reference import crs_of
+from libs.spatial_utils.child.reference import WITHOUT_WORD, by_default, crs_of
 from libs.spatial_utils.child.shapefile import parts, records
 from libs.spatial_utils.child.shapefile.cells import Cells
 from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
@@ -72,8 +72,12 @@ class OgrLayer:
             )
         self.geometry = geometries > 0 and not request.tabular
         self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
-        if contents and contents.unknown_crs:  # of which GDAL makes EPSG:4326
-            self.crs = {"unknown": contents.unknown_crs}
+        if contents:
+            self.crs = contents.crs.reference(self.crs, self._place)
+        elif request.driver in WITHOUT_WORD:
+            self.crs = by_default(self.crs)
+        elif self.geometry and self.crs is None and request.driver == parts.DRIVER:
+            self.crs = parts.projection(path)
         self.claimed = contents.features if contents else self._claimed()
         self._key = geopackage.key(gdal, handle) if request.driver == geopackage.DRIVER else None
         self._options = [f"INCLUDE_FID={'YES' if self._key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self._batch_rows()}"]

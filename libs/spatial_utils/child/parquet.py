@@ -183,11 +183,11 @@ def _native_type(kind: dict[str, Any]) -> dict[str, Any]:
 def _crs(about: dict[str, Any]) -> dict[str, str] | None:
     """CRS84 when nothing is said; unknown when null is said."""
     if "crs" not in about:
-        return {"name": _DEFAULT_CRS}
+        return {"default": _DEFAULT_CRS}
     crs = about["crs"]
     if crs is None or crs == "":
         return None
-    return {"wkt": crs if isinstance(crs, str) else json.dumps(crs)}
+    return {"text": crs if isinstance(crs, str) else json.dumps(crs)}
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -4,6 +4,10 @@ from libs.spatial_utils.child.gdal import Gdal, strings
 
 _SAME = ("IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS")
 _WKT2 = ("FORMAT=WKT2_2019",)
+_LARGEST_EPSG_CODE = 32_767
+"""Above this, a code is not EPSG's, even where PROJ knows it under that name."""
+WITHOUT_WORD = frozenset({"LIBKML", "GPX"})
+"""Drivers of formats that have no place for a CRS: their standards say that it is EPSG:4326."""
 
 
 def warm_up(gdal: Gdal) -> None:
@@ -23,6 +27,8 @@ def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
         return None
     authority, code = gdal.OSRGetAuthorityName(reference, None), gdal.OSRGetAuthorityCode(reference, None)
     if authority == b"EPSG" and code and code.isdigit():
+        if int(code) > _LARGEST_EPSG_CODE:  # for the reading side to say whose it is
+            return {"text": f"EPSG:{int(code)}"}
         official = gdal.OSRNewSpatialReference(None)
         try:
             if gdal.OSRImportFromEPSG(official, int(code)) == 0 and gdal.OSRIsSameEx(reference, official, strings(_SAME)):
@@ -30,7 +36,12 @@ def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
         finally:
             gdal.OSRRelease(official)
     wkt = gdal.text(gdal.OSRExportToWktEx, reference, _WKT2)
-    return {"wkt": wkt} if wkt else None
+    return {"text": wkt} if wkt else None
+
+
+def by_default(found: dict[str, str] | None) -> dict[str, str] | None:
+    """What the library takes for granted where a file says nothing, as what it is."""
+    return {"default": found["name"]} if found is not None and "name" in found else found
 
 
 def crs_of_code(gdal: Gdal, code: int) -> dict[str, str] | None:

@@ -57,8 +57,9 @@ class LayerReader(Protocol):
         name: Its name in the file.
         schema: Attribute columns, then ``geom`` (``pa.binary()``) if ``geometry``.
         geometry: Whether there is a geometry column.
-        crs: ``{"name": authority code}`` that was verified, ``{"wkt": ...}``, ``{"unknown": ...}`` for words that mean nothing,
-            or None when the file does not say.
+        crs: ``{"name": authority code}`` that was verified, ``{"text": ...}`` for a definition in any spelling,
+            ``{"unknown": ...}`` for words that mean nothing, ``{"default": authority code}`` when only the format says what it
+            is, or None when nothing does.
         claimed: Features that the file claims to have, None when it does not say.
     """
 

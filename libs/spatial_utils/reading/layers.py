@@ -1,10 +1,14 @@
 """The layers of an opened file: which are read, and in which CRS."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from libs.models import FileSpec, Problem, Rejected
-from libs.spatial_utils.crs import Crs, require_crs
+from libs.models import FileSpec, Problem, Rejected, says_no_crs
+from libs.spatial_utils.crs import Crs, UnknownCrs, require_crs
+
+_GIVE_CRS = 'Add \'crs\' to this file in the manifest, such as "EPSG:4326"; or "none" if the coordinates are local.'
+
+CrsSource = Literal["file", "manifest", "format"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,9 @@ class Layer:
         name: Its name in the file; for one of several shapefiles in an archive, with its folder if names repeat.
         columns: Attribute columns in source order: source name (names may repeat) and Arrow type as text.
         has_geometry: Whether batches end with the column ``geom``.
-        crs: What it is read in: the manifest's word or the file's; None for a layer without geometry.
+        crs: What it is read in; None for local coordinates, and for a layer without geometry.
+        crs_source: Who says so: the file; the manifest; or only the format, whose files have this CRS where nobody says another.
+            None for a layer without geometry.
         features: What the file claims to hold; None when it does not say.
     """
 
@@ -23,16 +29,23 @@ class Layer:
     columns: tuple[tuple[str, str], ...]
     has_geometry: bool
     crs: Crs | None
+    crs_source: CrsSource | None
     features: int | None
 
+    @property
+    def crs_assumed(self) -> bool:
+        """Whether neither the file nor the manifest says which CRS it is."""
+        return self.crs_source == "format"
 
-def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str) -> tuple[Layer, ...]:
+
+def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str, warnings: list[Problem]) -> tuple[Layer, ...]:
     """The layers to read, of those that the reading process found.
 
     Args:
         header: Its first message.
         spec: What the manifest says of the file.
         where: Place of the file, for problems.
+        warnings: Takes what the uploader should know of how a CRS was understood.
 
     Raises:
         Rejected: when the wanted layer does not exist, or a CRS is missing, unknown or disputed; for all layers at once.
@@ -50,49 +63,76 @@ def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str) -> tuple[L
     problems: list[Problem] = []
     layers = []
     for layer in header["layers"]:
-        crs = None
+        crs, crs_source = None, None
         if layer["geometry"]:
             try:
-                crs = _agreed_crs(layer["crs"], layer["name"], spec, where)
+                crs, crs_source = _agreed_crs(layer["crs"], layer["name"], spec, where, warnings)
             except Rejected as rejected:
                 problems += [problem for problem in rejected.problems if problem not in problems]
         columns = tuple((name, kind) for name, kind in layer["columns"])
-        layers.append(Layer(layer["name"], columns, layer["geometry"], crs, layer["claimed"]))
+        layers.append(Layer(layer["name"], columns, layer["geometry"], crs, crs_source, layer["claimed"]))
     if problems:
         raise Rejected(problems)
     return tuple(layers)
 
 
-def _agreed_crs(found: dict[str, str] | None, layer: str, spec: FileSpec, where: str) -> Crs:
-    """The CRS to read a layer in: what the manifest and the file say must agree, and one of them must say something."""
-    own = None
-    if found is not None and "unknown" in found:
-        if spec.crs is None:
-            raise Rejected.because(
-                "unknown_crs",
-                f"{where}: layer {layer}",
-                f"What the file says of its CRS is not understood: {found['unknown']}.",
-                "Add 'crs' to this file in the manifest, such as \"EPSG:4326\".",
-            )
-    elif found is not None:
-        own = Crs(found["name"]) if "name" in found else require_crs(found["wkt"], f"{where}: layer {layer}")
+def _agreed_crs(
+    found: dict[str, str] | None, layer: str, spec: FileSpec, where: str, warnings: list[Problem]
+) -> tuple[Crs | None, CrsSource]:
+    """The CRS to read a layer in, and who says so. The manifest and the file must agree; what a format only assumes gives way."""
+    place = f"{where}: layer {layer}"
+    own, not_understood = _own_crs(found)
+    _warn(own, place, warnings)
     if spec.crs is None:
-        if own is None:
+        if own is not None:
+            return own, "file"
+        if not_understood is not None:
             raise Rejected.because(
-                "crs_missing",
-                f"{where}: layer {layer}",
-                "Neither the file nor the manifest says what the coordinates refer to.",
-                "Add 'crs' to this file in the manifest, such as \"EPSG:4326\".",
+                "unknown_crs", place, f"What the file says of its CRS is not understood: {not_understood}.", _GIVE_CRS
             )
-        return own
-    if own is not None and own.name == spec.crs.upper():
-        return own
-    declared = require_crs(spec.crs, f"{where}.crs")
-    if own is not None and not own.same(declared):
+        if found is not None:
+            return Crs(found["default"]), "format"
+        raise Rejected.because(
+            "crs_missing", place, "Neither the file nor the manifest says what the coordinates refer to.", _GIVE_CRS
+        )
+    if says_no_crs(spec.crs):
+        declared = None
+    elif own is not None and own.name == spec.crs.upper():
+        return own, "file"
+    else:
+        declared = require_crs(spec.crs, f"{where}.crs")
+        _warn(declared, f"{where}.crs", warnings)
+    if own is None:
+        return declared, "manifest"
+    if declared is None or not own.same(declared):
+        said = '"none", for local coordinates' if declared is None else declared
         raise Rejected.because(
             "crs_mismatch",
             f"{where}.crs",
-            f"The manifest says {declared}, but the layer {layer!r} is in {own}.",
+            f"The manifest says {said}, but the layer {layer!r} is in {own}.",
             "Correct 'crs' in the manifest, or leave it out if the file is right.",
         )
-    return own or declared
+    return own, "file"
+
+
+def _own_crs(found: dict[str, str] | None) -> tuple[Crs | None, str | None]:
+    """What the file itself says of its CRS; or its words, where they mean nothing."""
+    if found is None or "default" in found:
+        return None, None
+    if "name" in found:
+        return Crs(found["name"]), None
+    if "unknown" in found:
+        return None, found["unknown"]
+    try:
+        return Crs.parse(found["text"]), None
+    except UnknownCrs as error:
+        return None, str(error).removesuffix(".")
+
+
+def _warn(crs: Crs | None, where: str, warnings: list[Problem]) -> None:
+    if crs is not None and crs.remark:
+        warning = Problem(
+            code="crs_code_not_epsg", where=where, message=crs.remark, remedy=f"Write {crs.name}, if that is what it is."
+        )
+        if warning not in warnings:
+            warnings.append(warning)

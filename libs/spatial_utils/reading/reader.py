@@ -189,7 +189,7 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     if "problems" in header:
         raise Rejected([problem_of(said, where) for said in header["problems"]])
     warnings += [problem_of(said, where) for said in header["warnings"]]
-    return SourceFile(agreed_layers(header, spec, where), warnings, header["guessed"], child, where, limits)
+    return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["guessed"], child, where, limits)
 
 
 def _child(request: dict[str, Any], limits: ReadLimits) -> Child:

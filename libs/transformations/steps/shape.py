@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from libs.transformations.crs import same_crs, short_name
+from libs.transformations.crs import DEFAULT_CRS, same_crs, short_name
 from libs.transformations.query import Query
 from libs.transformations.steps.base import Step
-from libs.transformations.units import Length
+from libs.transformations.units import Length, Unit
 
 
 class Reproject(Step):
@@ -21,12 +21,12 @@ class Reproject(Step):
     crs: Annotated[str, StringConstraints(min_length=1)]
 
     def apply(self, query: Query) -> None:
-        """Nothing when the relation is in that CRS already.
+        """Nothing when the relation is in that CRS already; nor when it has none, and the target is what recipes take by default.
 
         Raises:
-            Rejected: when the target is no CRS, or the geometry has none.
+            Rejected: when the target is no CRS, or another than the default while the geometry has none.
         """
-        if not query.relation.geometry:
+        if not query.relation.geometry or (query.relation.crs is None and same_crs(self.crs, DEFAULT_CRS)):
             return
         source, target = query.crs().name, query.crs(self.crs).name
         if not same_crs(source, target):
@@ -161,6 +161,14 @@ def require_sound(query: Query) -> None:
 
 
 def _in_crs(length: Length, name: str, query: Query) -> float:
+    if query.relation.crs is None:
+        if length.unit is Unit.CRS:
+            return length.value
+        raise query.rejection(
+            "wrong_unit",
+            f"The {name} is {length}, but the coordinates are local: without a CRS, their unit is not known.",
+            f'Give the {name} in the unit of the coordinates, such as {{"value": {length.value:g}, "unit": "crs"}}.',
+        )
     crs = query.crs()
     try:
         return length.within(crs.unit)

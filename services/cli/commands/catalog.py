@@ -48,7 +48,7 @@ def datasets(*, as_json: AsJson = False) -> None:
     """List the datasets, each with its newest version."""
     from services.cli import output
     from services.cli.place import opened_ledger
-    from services.cli.report import geometry
+    from services.cli.report import crs, geometry
 
     with opened_ledger() as ledger:
         assets = list(ledger.datasets())
@@ -64,7 +64,7 @@ def datasets(*, as_json: AsJson = False) -> None:
             asset.version,
             f"{asset.features:,}",
             geometry(asset),
-            output.short_crs(asset.crs),
+            crs(asset),
             output.size(sum(file.bytes for file in asset.files)),
             output.when(asset.created_at),
         )
@@ -78,7 +78,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
     from services.cli import output
     from services.cli.place import located, opened_ledger
-    from services.cli.report import changes, geometry
+    from services.cli.report import changes, crs, geometry
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
@@ -90,7 +90,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
         facts: list[tuple[str, object]] = [
             ("features", f"{asset.features:,}"),
             ("geometry", geometry(asset)),
-            ("CRS", output.short_crs(asset.crs)),
+            ("CRS", crs(asset)),
             ("extent", output.extent(asset.bbox)),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
@@ -209,7 +209,7 @@ def _summary(state: "BatchState") -> str:
 
 def _show_lineage(asset: "Asset", record: "Lineage") -> None:
     from services.cli import output, steps
-    from services.cli.report import changes
+    from services.cli.report import changes, input_crs
 
     output.line(output.text(record.id, "bold"), f"  {output.count(asset.features, 'feature')}")
     output.facts(
@@ -227,7 +227,7 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
     output.line(output.text("Inputs", "bold"))
     for layer in record.inputs:
         output.line(f"{layer.path}  layer {layer.layer}", indent=2)
-        read = f"{layer.format}, {output.count(layer.features, 'feature')}, {output.short_crs(layer.crs)}"
+        read = f"{layer.format}, {output.count(layer.features, 'feature')}, {input_crs(layer)}"
         output.line(output.text(read, "dim"), indent=4)
         for item in layer.objects:
             output.line(output.text(f"{item.sha256[:16]}…  {output.size(item.bytes):>9}  {item.key}", "dim"), indent=4)

@@ -36,7 +36,8 @@ def ingest(
         str | None, typer.Option(metavar="ID", help="Name the dataset; several FILEs are appended into it.")
     ] = None,
     crs: Annotated[
-        str | None, typer.Option(metavar="CODE", help="CRS of files that do not carry one: EPSG:25832, or WKT.")
+        str | None,
+        typer.Option(metavar="CODE", help="CRS of files that do not carry one: EPSG:25832, or WKT; none for local coordinates."),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Read only this layer.")] = None,
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Character encoding, for formats that do not say.")] = None,

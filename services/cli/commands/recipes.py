@@ -125,4 +125,4 @@ def _relation(dataset: str | None) -> "Relation":
     columns = tuple(
         Column(name=field.name, type=field.type) for field in asset.table_schema if field.name not in {"geom", "bbox"}
     )
-    return Relation(columns=columns, geometry=asset.crs is not None, crs=asset.crs)
+    return Relation(columns=columns, geometry=asset.has_geometry, crs=asset.crs)

@@ -53,6 +53,18 @@ def test_the_preview_is_a_drawing_without_a_request(orchestra: Any) -> None:
     assert (areas.count("M"), areas.count("Z"), lines.count("M")) == (2, 2, 2)
 
 
+def test_local_coordinates_are_no_table(orchestra: Any) -> None:
+    path = orchestra.put("a.geojson")
+    result = ran(orchestra, "b1", path, files=[{"path": path, "type": "vector", "format": "GeoJSON", "crs": "none"}])
+    assert result.success
+    seen = shown(orchestra, "a")
+    assert (seen["crs"], "image/svg+xml" in seen["preview"]) == ("none: local coordinates", True)
+    (check,) = [
+        event.event_specific_data for event in result.all_events if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    assert check.metadata["CRS"].text == "none, in the file as in the record"
+
+
 @pytest.mark.parametrize(("intent", "validity"), [("ingest_vector", "0 repaired"), ("raw", "not asked for by the recipe")])
 def test_the_check_of_a_version(orchestra: Any, intent: str, validity: str) -> None:
     result = ran(orchestra, "b1", orchestra.put("a.geojson"), intent=intent)

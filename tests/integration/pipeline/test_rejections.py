@@ -11,6 +11,7 @@ import pytest
 from libs.models import Problem, Status
 
 pytestmark = pytest.mark.integration
+CRS84 = '{"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}'
 
 
 def said(report: Any) -> list[tuple[str, str]]:
@@ -125,7 +126,7 @@ def test_a_checksum(platform: Any, geojson: Callable) -> None:
         ("a.geojson", "not json", {}, None),
         ("a.gpkg", "not sqlite", {}, "format_mismatch"),
         ("a.csv", "a,b\n1,2\n", {}, None),
-        ("a.geojson", '{"type": "FeatureCollection", "features": []}', {"crs": "EPSG:3857"}, None),
+        ("a.geojson", f'{{"type": "FeatureCollection", "crs": {CRS84}, "features": []}}', {"crs": "EPSG:3857"}, "crs_mismatch"),
         ("a.geojson", '{"type": "FeatureCollection", "features": [', {}, None),
     ],
 )
@@ -143,7 +144,7 @@ def test_one_bad_file_of_three(name: str, content: str, more: dict, code: str | 
 
 def test_a_bad_last_file(platform: Any, geojson: Callable) -> None:
     good = platform.entry(platform.put("in/good.geojson", geojson()))
-    bad = platform.entry(platform.put("in/bad.geojson", geojson().replace("[1, 1]", "[1e30, 1e30]")), crs="EPSG:3857")
+    bad = platform.entry(platform.put("in/bad.geojson", geojson().replace("{", f'{{"crs": {CRS84}, ', 1)), crs="EPSG:3857")
     report = platform.ingest("b1", good, bad)
     assert report.status is Status.REJECTED
     assert platform.lies_in("lake") == []

@@ -130,7 +130,9 @@ def test_the_crs_of_the_metadata(read: Reader, refused: Refuser, tmp_path: Path)
                               'ID["EPSG",4326]]'), "GeoParquet").layer.crs.name in {"EPSG:4326", "OGC:CRS84"}  # fmt: skip
     assert refused(described(crs=None), "GeoParquet").code == "crs_missing"
     assert read(described(crs=None), "GeoParquet", crs="EPSG:2056").layer.crs.name == "EPSG:2056"
-    assert refused(described(), "GeoParquet", crs="EPSG:2056").code == "crs_mismatch"
+    assert read(described(), "GeoParquet").layer.crs_assumed
+    layer = read(described(), "GeoParquet", crs="EPSG:2056").layer  # what the specification assumes is no declaration
+    assert (layer.crs.name, layer.crs_source, layer.crs_assumed) == ("EPSG:2056", "manifest", False)
     assert [warning.code for warning in read(described(edges="spherical", epoch=2020.5), "GeoParquet").warnings] == [
         "edges",
         "epoch",

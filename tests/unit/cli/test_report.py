@@ -1,6 +1,6 @@
 import pytest
 
-from libs.models import Changes, Problem, Report, Status
+from libs.models import Changes, InputLayer, Problem, Report, Status
 from libs.models.report import DatasetReport
 from services.cli import report
 
@@ -35,6 +35,28 @@ def test_what_was_not_changed_is_not_mentioned(capsys):
 def test_features_that_a_filter_left_none_of_are_no_table(capsys, crs, said):
     empty = DATASET.model_copy(update={"features": 0, "geometry_types": (), "crs": crs})
     assert said in shown(capsys, datasets=(empty,))
+
+
+def test_local_coordinates_have_no_crs(capsys):
+    assert "  Point  no CRS\n" in shown(
+        capsys, datasets=(DATASET.model_copy(update={"geometry_types": ("Point",), "crs": None}),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "crs", "said"),
+    [
+        ("file", "EPSG:25832", "EPSG:25832"),
+        ("manifest", "EPSG:25832", "EPSG:25832"),
+        ("manifest", None, "no CRS"),
+        ("format", "EPSG:4326", "EPSG:4326 (assumed: the default of GeoJSON)"),
+        (None, None, "-"),
+        (None, "EPSG:25832", "EPSG:25832"),  # of a record from before this was noted
+    ],
+)
+def test_who_said_the_crs_of_an_input(source, crs, said):
+    layer = InputLayer(file=0, path="s3://l/a", format="GeoJSON", layer="a", crs=crs, features=1, objects=(), crs_source=source)
+    assert report.input_crs(layer) == said
 
 
 def test_problems_and_warnings_say_where_what_and_what_to_do(capsys):

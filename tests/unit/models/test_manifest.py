@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.models import FileType, Manifest, Problem, Rejected, landing_key, manifest_schema, parse_manifest
+from libs.models import FileType, Manifest, Problem, Rejected, landing_key, manifest_schema, parse_manifest, says_no_crs
 from libs.models.manifest import MAX_FILES, MAX_MANIFEST_BYTES, MAX_PROBLEMS
 
 LANDING = "landing-zone"
@@ -232,3 +232,10 @@ def test_the_schema_describes_the_manifest_for_editors() -> None:
     assert set(schema["required"]) == {"batch_id", "uploader", "intent", "files"}
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema)) == schema
+
+
+@pytest.mark.parametrize(
+    ("crs", "none"), [("none", True), ("None", True), (" NONE ", True), ("EPSG:4326", False), ("nonesuch", False), (None, False)]
+)
+def test_what_says_that_there_is_no_crs(crs: str | None, none: bool) -> None:
+    assert says_no_crs(crs) is none

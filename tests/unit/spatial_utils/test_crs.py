@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pyproj
 import pytest
 
 from libs.models import Rejected
@@ -31,10 +32,42 @@ ESRI_NZTM = (
         (ESRI_NZTM, "EPSG:2193"),
         ("+proj=utm +zone=32 +datum=WGS84", "EPSG:32632"),
         ("ESRI:54030", "ESRI:54030"),
+        ("+init=epsg:25832", "EPSG:25832"),
+        ("EPSG::25832", "EPSG:25832"),
+        ("ESRI:102100", "EPSG:3857"),
+        ("EPSG:3785", "EPSG:3857"),
     ],
 )
 def test_spellings(text: str, name: str) -> None:
-    assert Crs.parse(text).name == name
+    crs = Crs.parse(text)
+    assert (crs.name, crs.remark) == (name, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "owner"),
+    [
+        ("EPSG:102100", "EPSG:3857", "ESRI"),
+        ("epsg:102113", "EPSG:3857", "ESRI"),
+        ("EPSG:900913", "EPSG:3857", "Google"),
+        ("urn:ogc:def:crs:EPSG::102100", "EPSG:3857", "ESRI"),
+        ("http://www.opengis.net/def/crs/EPSG/0/54030", "ESRI:54030", "ESRI"),
+        ("http://www.opengis.net/gml/srs/epsg.xml#102003", "ESRI:102003", "ESRI"),
+        ("EPSG:54009", "ESRI:54009", "ESRI"),
+        ("EPSG:37260", "ESRI:37260", "ESRI"),
+    ],
+)
+def test_a_code_that_epsg_does_not_have(text: str, name: str, owner: str) -> None:
+    crs = Crs.parse(text)
+    assert (crs.name, owner in crs.remark, name in crs.remark) == (name, True, True)
+    assert crs == Crs.parse(name)
+
+
+def test_web_mercator_is_one_crs_under_all_its_codes() -> None:
+    """Their definitions differ in the sphere's datum, but not in what they make of coordinates."""
+    for code in ("EPSG:900913", "EPSG:3785", "ESRI:102100", "ESRI:102113"):
+        old, new = (pyproj.Transformer.from_crs(each, 4326, always_xy=True) for each in (code, 3857))
+        for x, y in ((0, 0), (1_113_194.9, 6_446_275.8), (-2e7, -2e7)):
+            assert old.transform(x, y) == pytest.approx(new.transform(x, y), abs=1e-12)
 
 
 def test_a_definition_without_a_code_keeps_itself() -> None:
@@ -69,7 +102,22 @@ def test_same(one: str, other: str, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["EPSG:999999", "", "foo", "EPSG:", "EPSG:5773", "EPSG:4978", '{"a": 1}', "[1]", "/etc/passwd", 'LOCAL_CS["x"]']
+    "text",
+    [
+        "EPSG:999999",
+        "",
+        "foo",
+        "EPSG:",
+        "EPSG:5773",
+        "EPSG:4978",
+        "EPSG:199999",
+        "EPSG:" + "9" * 5000,
+        "+init=/etc/passwd:x",
+        '{"a": 1}',
+        "[1]",
+        "/etc/passwd",
+        'LOCAL_CS["x"]',
+    ],
 )
 def test_texts_that_mean_no_horizontal_crs(text: str) -> None:
     with pytest.raises(UnknownCrs):

@@ -250,6 +250,34 @@ def test_metres_on_a_geographic_crs_are_refused() -> None:
     assert "5 m is a length, but the CRS has an angle" in text
 
 
+LOCAL = PARCELS.model_copy(update={"crs": None})
+
+
+def test_coordinates_without_a_crs_are_left_alone_by_the_default_reprojection() -> None:
+    steps = [{"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"}]
+    for dialect in (DuckDb(), PostGis()):
+        made = recipe(*steps).plan(LOCAL, dialect)
+        assert made.relation.crs is None
+        assert "ST_Transform" not in "".join(stage.select for stage in made.stages)
+    grid = {"op": "set_precision", "grid": {"value": 0.5, "unit": "crs"}}
+    assert "0.5" in plan(LOCAL, *steps, grid).stages[0].select
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "words"),
+    [
+        ({"op": "reproject", "crs": "EPSG:3857"}, "missing_crs", "The coordinates are local"),
+        ({"op": "clip", "bbox": [0, 0, 1, 1]}, "missing_crs", "'keep_crs'"),
+        ({"op": "simplify", "tolerance": {"value": 5, "unit": "m"}}, "wrong_unit", '{"value": 5, "unit": "crs"}'),
+        ({"op": "set_precision", "grid": {"value": 5, "unit": "deg"}}, "wrong_unit", "The grid is 5 deg"),
+    ],
+    ids=str,
+)
+def test_what_needs_a_crs(step: dict[str, object], code: str, words: str) -> None:
+    ((found, text),) = refused(LOCAL, {"op": "repair"}, step)
+    assert (found, words in text) == (code, True)
+
+
 def test_dissolving_names_all_that_does_not_fit() -> None:
     repair = {"op": "repair"}
     aggregate = {"a": {"op": "sum", "column": "Kind"}, "b": {"op": "max", "column": "flag"}, "c": {"op": "count"}}

@@ -5,6 +5,7 @@ features without geometry.
 """
 
 import array
+import codecs
 import os
 import struct
 import sys
@@ -23,6 +24,7 @@ DRIVER = "ESRI Shapefile"
 HEADER_BYTES = 100
 INDEX_ENTRY_BYTES = 8
 _INTEGER_DIGITS = 18
+_LONGEST_PROJECTION = 64 * 1024
 _CHUNK_RECORDS = 65_536
 _RECORD_HEADER_WORDS, _RECORD_BYTES = 4, 12
 """A record of a shape: its header; with the shape's type, the least that it has."""
@@ -117,6 +119,20 @@ def part(path: Path, extension: str) -> Path | None:
     return next(
         (file for file in sorted(path.parent.iterdir()) if file.stem == path.stem and file.suffix.lower() == extension), None
     )
+
+
+def projection(path: Path) -> dict[str, str] | None:
+    """What the ``.prj``, or QGIS's ``.qpj``, says of the CRS where GDAL makes nothing of it; see ``LayerReader``.
+
+    GDAL reads WKT 1 only, as ArcGIS writes it. Others write WKT 2, a PROJ string or a code.
+    """
+    for extension in (".prj", ".qpj"):
+        file = part(path, extension)
+        raw = bytes_at(file, 0, min(file.stat().st_size, _LONGEST_PROJECTION)) if file else b""
+        utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        if text := raw.decode("utf-16" if utf16 else "utf-8-sig", "replace").strip():
+            return {"text": text}
+    return None
 
 
 def bytes_at(path: Path, position: int, size: int) -> bytes:

@@ -28,7 +28,7 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
         **({"preview": drawing} if drawing else {}),
         "version": dg.MetadataValue.int(asset.version),
-        "crs": dg.MetadataValue.text(asset.crs or "none: a table"),
+        "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
         "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
         "file": dg.MetadataValue.path(file.uri),

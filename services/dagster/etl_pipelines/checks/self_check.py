@@ -12,11 +12,11 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
     read, written = sum(layer.features for layer in lineage.inputs), sum(file.features for file in asset.files)
     dropped = sum(asset.changes.dropped.values())
     found = {"counts agree": f"{read:,} read, {dropped:,} dropped by the recipe, {written:,} in the file as in the record"}
-    if asset.crs is not None:
+    if asset.has_geometry:
         box = "none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)
         repairs = any(step.get("op") == "repair" for step in lineage.recipe.get("steps", ()))
         found |= {
-            "CRS": f"{asset.crs}, in the file as in the record",
+            "CRS": f"{asset.crs or 'none'}, in the file as in the record",
             "covering": f"the boxes of the rows come to {box}",
             "geometry valid": f"{asset.changes.repaired:,} repaired" if repairs else "not asked for by the recipe",
         }
