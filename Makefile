@@ -25,7 +25,7 @@ up: $(VENV)/.dev services ## The same on the real services, Dagster's own record
 
 test: $(VENV)/.dev ## Every test that can run here, with coverage; says what it left out (PYTEST_ARGS="-k crs")
 	@$(BIN)/python -m services.local build || echo "Tests that need it will be left out."
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS) --cov
 
 lint: $(VENV)/.dev ## Format, style, types, direction of imports
 	$(BIN)/ruff format --check

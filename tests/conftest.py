@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -50,14 +51,23 @@ def postgis() -> Iterator[Service | GivenService]:
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the processes that tests start: whoever runs the tests in the background may have it ignored for all."""
+    """Make the surroundings the same for all tests: no terminal's width, and Ctrl-C reaches the processes that tests start."""
+    os.environ.pop("COLUMNS", None)  # a runner of tests side by side sets it: output would be wrapped at its terminal's width
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over from a process that ran some of the tests side by side which services they ran on."""
+    VERSIONS.update(getattr(node, "workeroutput", {}).get("versions", {}))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test is a failure; only the corpus, which is not ours to publish, may be missing."""
+    if hasattr(session.config, "workeroutput"):  # one of several processes
+        session.config.workeroutput["versions"] = VERSIONS
     if os.environ.get("CI") == "true" and any(not reason.startswith(CORPUS_NOT_SET) for reason in _left_out(session.config)):
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
