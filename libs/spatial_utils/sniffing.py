@@ -55,9 +55,9 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xfe", Kind.TEXT_UTF16), (b"\xfe\xff", Kind.TEXT_UTF16), (b"\x1e", Kind.JSON_SEQUENCE),
 )  # fmt: skip
 
-_XML_ROOTS: tuple[tuple[bytes, Kind], ...] = (
-    (rb"html", Kind.HTML), (rb"kml", Kind.KML), (rb"gpx", Kind.GPX), (rb"osm", Kind.OSM_XML),
-    (rb"(OGRVRTDataSource|VRTDataset)", Kind.VRT), (rb"(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
+_XML_ROOTS: tuple[tuple[str, Kind], ...] = (
+    ("html", Kind.HTML), ("kml", Kind.KML), ("gpx", Kind.GPX), ("osm", Kind.OSM_XML),
+    ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
 )  # fmt: skip
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
@@ -127,14 +127,20 @@ def _is_dbase(head: bytes) -> bool:
 def _xml_kind(text: bytes) -> Kind:
     if re.match(rb"<!doctype\s+html", text, re.IGNORECASE):
         return Kind.HTML
-    root = _ROOT.search(_XML_NOISE.sub(b"", text))
+    root = xml_root(text)
     if root is None:
         return Kind.XML
-    return next((kind for name, kind in _XML_ROOTS if re.fullmatch(name, root[1], re.IGNORECASE)), Kind.XML)
+    return next((kind for name, kind in _XML_ROOTS if re.fullmatch(name, root, re.IGNORECASE)), Kind.XML)
+
+
+def xml_root(head: bytes) -> str | None:
+    """The name of the root element, without its prefix; None where the head has none."""
+    root = _ROOT.search(_XML_NOISE.sub(b"", head))
+    return None if root is None else root[1].decode("ascii")
 
 
 def _json_kind(text: bytes) -> Kind:
-    keys = _outer_members(text)
+    keys = json_members(text)
     if keys.get(b"type") == b"Topology":
         return Kind.TOPOJSON
     if keys.keys() & {b"geometryType", b"spatialReference"} and not keys.get(b"type", b"").startswith(b"Feature"):
@@ -142,7 +148,7 @@ def _json_kind(text: bytes) -> Kind:
     return Kind.JSON
 
 
-def _outer_members(text: bytes) -> dict[bytes, bytes]:
+def json_members(text: bytes) -> dict[bytes, bytes]:
     """The keys of the outermost object that the head shows, with their values if these are texts."""
     members: dict[bytes, bytes] = {}
     depth, key, after_colon = 0, b"", False

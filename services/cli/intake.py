@@ -2,12 +2,14 @@
 
 import getpass
 import json
+import lzma
 import os
 import re
 import secrets
 import struct
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -18,8 +20,9 @@ import typer
 from libs.models import FileType
 from libs.models.base import ID_PATTERN
 from libs.pipeline.naming import slug
+from libs.spatial_utils.documents import is_document_by
 from libs.spatial_utils.formats import FORMATS, Format, find_format
-from libs.spatial_utils.sniffing import kind_of
+from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
 COORDINATES = (
     ("lon", "lat"), ("long", "lat"), ("lng", "lat"), ("longitude", "latitude"), ("x", "y"), ("easting", "northing"),
@@ -143,17 +146,43 @@ def format_of(path: Path) -> Format:
 
 
 def _format_in_archive(path: Path) -> Format:
+    """The format of what an archive holds: by extension and first bytes. What no other format looks like comes first."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+            found = [*_formats_held(archive)]
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise typer.BadParameter(f"{path.name} cannot be opened as a ZIP archive: {error}.") from error
-    # Folders count, too: a FileGDB is one. The order of the formats decides, not that of the archive.
-    extensions = {PurePosixPath(part).suffix.lower() for name in names for part in PurePosixPath(name).parts}
-    for entry in FORMATS:
-        if extensions & set(entry.extensions):
-            return entry
-    raise typer.BadParameter(f"{path.name} holds no file of a known format. It holds: {', '.join(names[:5])}.")
+    if not found:
+        raise typer.BadParameter(
+            f"{path.name} holds no data of a known format. It holds: {', '.join(names[:5])}. Name the format by --format."
+        )
+    # The order of the formats decides, not that of the archive.
+    return min(found, key=lambda held: (not held[1], _likeness(held[0]), FORMATS.index(held[0])))[0]
+
+
+def _formats_held(archive: zipfile.ZipFile) -> Iterator[tuple[Format, bool]]:
+    """The formats that the extensions in an archive stand for, and whether the first bytes are of that format, too."""
+    for info in archive.infolist():
+        name = PurePosixPath(info.filename)
+        if any(PurePosixPath(part).suffix.lower() == ".gdb" for part in name.parts[:-1]) or info.filename.endswith(".gdb/"):
+            yield find_format("FileGDB", "--format"), True  # a folder
+            continue
+        candidates = [entry for entry in FORMATS if name.suffix.lower() in entry.extensions and not entry.folder]
+        if info.is_dir() or not candidates or any(part.startswith((".", "__MACOSX")) for part in name.parts):
+            continue
+        with archive.open(info) as file:
+            head = file.read(HEAD_BYTES)
+        if name.suffix.lower() == ".csv" or not head or not is_document_by(head):
+            kind = kind_of_bytes(head)
+            yield from ((entry, kind in entry.kinds) for entry in candidates)
+
+
+def _likeness(entry: Format) -> int:
+    """How much that is not of a format looks like it: its first bytes are its own, or those of JSON and XML, or of any text."""
+    if entry.kinds & {Kind.TEXT, Kind.TEXT_UTF16}:
+        return 2
+    return int(bool(entry.kinds & {Kind.JSON, Kind.XML, Kind.DBASE}))
 
 
 def _is_plain_table(path: Path) -> bool:

@@ -57,7 +57,7 @@ _VERDICTS: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
 )
 _NOTES: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
     (
-        re.compile(r"Ignoring one or more of entity '(.*)'"),
+        re.compile(r"(?:Ignoring one or more of entity|ignoring all) '(.*)'"),
         "entities_not_read",
         "Entities of the type {} were not read: they have no counterpart here.",
         "Convert them to lines, polygons or points in the program that made the file, if they are wanted.",

@@ -45,7 +45,13 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
             opened.guessed |= layer.guessed
     opened.layers += layers
     if request.driver == gml.DRIVER:
-        gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
+        gml.check(
+            gdal,
+            path,
+            {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles},
+            layers,
+            opened.notes,
+        )
     weigh(gdal.complaints.take(), opened.notes, path.name)
     markup.check_columns(path, request.driver, [layer.schema for layer in layers], _columns(gdal, handles), opened.notes)
 

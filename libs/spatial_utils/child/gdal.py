@@ -174,7 +174,7 @@ class Gdal:
 
     def _on_error(self, severity: int, _number: int, message: bytes | None) -> None:
         text = _SOURCE_FILE.sub(r"\1", (message or b"").decode("utf-8", "replace").strip())
-        if severity >= WARNING or (severity == DEBUG and "Ignoring" in text):
+        if severity >= WARNING or (severity == DEBUG and "gnoring " in text):
             self.complaints.add(severity, text)
 
     @property

@@ -140,6 +140,16 @@ _TRAPS: dict[str, Sequence[_Trap]] = {
         _time(_KML_TIMES),
         _fine_time(_KML_TIMES),
         _Trap(
+            re.compile(
+                rb"<" + _NAME + rb"NetworkLink\b(?:(?!</" + _NAME + rb"NetworkLink>).)*?<" + _NAME + rb"href>\s*([^<]{1,200})",
+                re.DOTALL,
+            ),
+            "link_not_followed",
+            "The file links to {!r}. What a link leads to is not fetched.",
+            "Download it, and submit it as a file of its own, if it is wanted.",
+            warns=True,
+        ),
+        _Trap(
             re.compile(rb"<(" + _NAME + rb"Model)[\s>]"),
             "geometry_lost",
             "The geometry of a feature is a three-dimensional model (<{}>), which cannot be kept.",

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, unpack
+from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, Format
 from libs.spatial_utils.sniffing import Kind, kind_of
 
 MAX_MAIN_FILES = 500
 """Files of the declared format in one archive, each of which becomes a layer or more."""
 _SHOWN_NAMES = 10
+_INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".mxs", ".atx", ".qix", ".idm", ".ind"})
+"""Extensions of indexes, which programs make again: nobody misses them."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,16 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
 
 
 def _mains(files: Sequence[Path], kind: Format) -> list[Path]:
-    """The main files of a format among unpacked ones: those with its usual extension, or else with another of its extensions."""
+    """The main files of a format among unpacked ones: those with its usual extension, or else with another of its extensions.
+
+    Other formats and documents have the latter, too. Documents count only where nothing else is there.
+    """
     if kind.folder:
         return sorted({file.parent for file in files if file.suffix.lower() == ".gdbtable"})
-    for extension in kind.extensions:
-        if found := [file for file in files if file.suffix.lower() == extension]:
-            return found
-    return []
+    by_extension = [[file for file in files if file.suffix.lower() == extension] for extension in kind.extensions]
+    usual, *others = by_extension
+    data = ([file for file in found if not is_document(file)] for found in others)
+    return next(filter(None, (usual, *data, *others)), [])
 
 
 def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
@@ -99,7 +105,7 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
         *mains
     }
     unread = [file for file in files if file not in read]
-    alike = [file for file in unread if file.suffix.lower() in kind.extensions and kind_of(file) in kind.kinds]
+    alike = [file for file in unread if _may_be(file, kind)]
     others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
     if others:
         yield Problem(
@@ -116,6 +122,19 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
             f"{mains[0].suffix.lower()}: {_listed(alike, folder)}.",
             remedy="Give all of them the same extension, or submit them as files of their own, if they are wanted.",
         )
+    documents = [file for file in unread if file not in (*others, *alike) and file.suffix.lower() not in _INDEXES]
+    if documents:
+        yield Problem(
+            code="documents_not_read",
+            where=where,
+            message=f"The archive also holds files that are not data of a known format. They were not read: "
+            f"{_listed(documents, folder)}.",
+            remedy="Nothing has to be done, unless one of them is data: then submit it as a file of its own.",
+        )
+
+
+def _may_be(file: Path, kind: Format) -> bool:
+    return file.suffix.lower() in kind.extensions and kind_of(file) in kind.kinds and not is_document(file)
 
 
 def _listed(files: Sequence[Path], folder: Path) -> str:

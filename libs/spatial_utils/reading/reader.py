@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LARGE = 8 * 1024 * 1024
 """Below this GDAL reads features as fast as a sample of them shows that it need not."""
 
+_NOT_READ = frozenset({"entities_not_read", "link_not_followed"})
+"""Codes of warnings about a file's content that is passed over."""
+
 
 class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
     """What was said of a layer after a look at some rows does not hold for all: the file must be opened as ``certain``."""
@@ -77,6 +80,7 @@ class SourceFile:
     _where: str
     _limits: ReadLimits
     _read: int = 0
+    _features: int = 0
 
     def streams(self) -> Iterator[LayerStream]:
         """The layers' rows, layer by layer; what is left of one is passed over when the next is asked for."""
@@ -90,6 +94,25 @@ class SourceFile:
             while self._read <= index:
                 for _ in stream:
                     pass
+        if not self._features:
+            self._note_emptiness()
+
+    def _note_emptiness(self) -> None:
+        """Warn of a file without features; refuse one that holds something which is not read.
+
+        Raises:
+            Rejected: ``no_features``.
+        """
+        unread = [warning.message for warning in self.warnings if warning.code in _NOT_READ]
+        if unread:
+            raise Rejected.because(
+                "no_features", self._where, f"Nothing of the file can be read as features. {' '.join(unread)}",
+                "Export the data as features (points, lines or polygons), and submit that file.",
+            )  # fmt: skip
+        self.warnings.append(
+            Problem(code="no_features", where=self._where, message="The file holds no features: its datasets are empty.",
+                    remedy="Check that it is the right file.")
+        )  # fmt: skip
 
     def _batches(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
         try:
@@ -103,6 +126,7 @@ class SourceFile:
             for batch in stream._reader:  # noqa: SLF001 - two halves of one thing
                 batch.validate(full=True)
                 stream.features += batch.num_rows
+                self._features += batch.num_rows
                 yield batch
             trailer = receive(self._child)
         self._read += 1

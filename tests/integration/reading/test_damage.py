@@ -249,7 +249,7 @@ def test_the_spelling_of_nul_is_a_text_like_any_other(read: Reader, tmp_path: Pa
     (b"<!DOCTYPE html><html></html>", "GeoJSON", "format_mismatch"),
     (b'{"type":"Topology","objects":{}}', "GeoJSON", "format_mismatch"), (b"a,b\n1,2\n", "GPKG", "format_mismatch"),
     (b"PK\x03\x04broken", "ESRI Shapefile", "archive_damaged"), (b"SQLite format 3\0", "GPKG", "unreadable"),
-    (b"version https://git-lfs.github.com/spec/v1\n", "GPKG", "format_mismatch"), (b'{"foo":1}', "GeoJSON", "damaged"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "GPKG", "format_mismatch"), (b'{"foo":1}', "GeoJSON", "format_mismatch"),
     (b"fgb\3fgb\0", "FlatGeobuf", "damaged"), (b"PAR1", "GeoParquet", "damaged"), (b"\0" * 1000, "GeoJSON", "format_mismatch"),
 ])  # fmt: skip
 def test_a_file_that_is_not_what_it_says(refused: Refuser, tmp_path: Path, content: bytes, kind: str, code: str) -> None:
@@ -490,9 +490,10 @@ def test_an_archive_says_what_of_it_was_not_read(
         archive.writestr("readme.txt", "hello")
     got = read(path, "GeoJSON")
     assert got.table.num_rows == 100
-    (warning,) = got.warnings
-    assert warning.code == "archive_partly_read"
-    assert "b.gpkg" in warning.message
+    data, documents = got.warnings
+    assert (data.code, documents.code) == ("archive_partly_read", "documents_not_read")
+    assert "b.gpkg" in data.message
+    assert "readme.txt" in documents.message
 
 
 @pytest.mark.parametrize("names", [("a.csv", "b.tsv", "c.txt"), ("a.csv", "sub/B.TXT")])

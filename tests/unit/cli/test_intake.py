@@ -53,6 +53,43 @@ def test_an_archive_is_what_it_holds(tmp_path, members, format_):
     assert intake.format_of(tmp_path / "a.zip").name == format_
 
 
+GEOJSON = b'{"type": "FeatureCollection", "features": []}'
+README = b"This is the survey of 2024, by the office.\nAsk us, if you have questions.\n"
+METADATA = b'<?xml version="1.0"?><gmd:MD_Metadata xmlns:gmd="http://www.isotc211.org/2005/gmd"/>'
+
+
+@pytest.mark.parametrize(
+    ("members", "format_"),
+    [
+        (
+            {"readme.txt": README, "metadata.xml": METADATA, "package.json": b'{"name": "x"}', "a.gpkg": b"SQLite format 3\0"},
+            "GPKG",
+        ),
+        ({"readme.txt": README, "plan.dxf": b"  0\nSECTION\n"}, "DXF"),
+        ({"metadata.xml": METADATA, "stops.csv": b"x,y\n1,2\n"}, "CSV"),
+        ({"readme.txt": README, "stops.txt": b"x\ty\n1\t2\n"}, "CSV"),
+        ({"a.tab": b"!table\n!version 300\n", "a.dat": b"", "a.map": b"", "a.id": b""}, "MapInfo TAB"),
+        ({"styles.xml": b"<StyledLayerDescriptor/>", "data.xml": b"<wfs:FeatureCollection/>"}, "GML"),
+        ({"metadata.json": b'{"title": "x"}', "data.json": GEOJSON}, "GeoJSON"),
+        ({"__MACOSX/._a.csv": b"a,b\n1,2\n", "a.parquet": b"PAR1"}, "GeoParquet"),
+        ({"list.csv": b"one column\n"}, "CSV"),
+    ],
+)
+def test_documents_beside_the_data_do_not_make_its_format(tmp_path, members, format_):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert intake.format_of(tmp_path / "a.zip").name == format_
+
+
+def test_an_archive_of_nothing_but_documents_holds_no_data(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("readme.txt", README)
+        archive.writestr("metadata.xml", METADATA)
+    with pytest.raises(typer.BadParameter, match="holds no data"):
+        intake.format_of(tmp_path / "a.zip")
+
+
 def test_what_no_extension_explains_is_a_usage_error_that_helps(tmp_path):
     touch(tmp_path, "data.bin")
     with pytest.raises(typer.BadParameter, match=r"--format.*\.gpkg"):
