@@ -1,7 +1,9 @@
 """What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from libs.spatial_utils.child.gdal import BOOLEAN, DATE, FLOAT32, INT16, INTEGER, INTEGER64, REAL, STRING, Gdal
 from libs.spatial_utils.child.source import Unreadable
@@ -28,8 +30,8 @@ _MISFITS_OF_SUBTYPES = {
 }
 
 
-_NO_DATA = frozenset({"fid", "ogc_fid", "objectid"})
-"""Primary keys that programs make of themselves, which number the rows and say nothing."""
+_OWN = "m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%'"
+"""Tables that are neither the format's nor computed by a module."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,36 @@ class Column:
     subtype: int
 
 
-def key(gdal: Gdal, layer: int) -> str | None:
-    """The integer primary key of a layer, which GDAL hides, if it is one of the data's own."""
-    name: str = gdal.OGR_L_GetFIDColumn(layer).decode("utf-8", "replace")
-    return name if name and name.lower() not in _NO_DATA else None
+def columns(gdal: Gdal, dataset: int) -> list[tuple[str, str, str]]:
+    """Table, name and declared type of each column of a database's own tables: no view is computed for it."""
+    return _rows(
+        gdal,
+        dataset,
+        f"SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE {_OWN} ORDER BY m.name, c.cid",
+    )
+
+
+def foreign_keys(gdal: Gdal, dataset: int) -> list[tuple[str, int, str, str, str | None]]:
+    """The columns of foreign keys: table, number, table referred to, column, column referred to (None: its primary key)."""
+    return _rows(
+        gdal,
+        dataset,
+        'SELECT m.name, k.id, k."table", k."from", k."to" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) k '
+        f"WHERE {_OWN} ORDER BY m.name, k.id, k.seq",
+    )
+
+
+def primary_key(gdal: Gdal, dataset: int, table: str) -> str:
+    """The column of a table's primary key; empty when there is none, or no such table."""
+    literal = "'" + table.replace("'", "''") + "'"
+    return gdal.query(dataset, f"SELECT name FROM pragma_table_info({literal}) WHERE pk = 1") or ""
+
+
+def _rows(gdal: Gdal, dataset: int, sql: str) -> list[Any]:
+    names = [f"c{position}" for position in range(sql[: sql.index(" FROM ")].count(",") + 1)]
+    joined = ", ".join(names)
+    found = gdal.query(dataset, f"WITH r({joined}) AS ({sql}) SELECT json_group_array(json_array({joined})) FROM r")
+    return [tuple(row) for row in json.loads(found)] if found else []
 
 
 def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[Column]) -> None:
