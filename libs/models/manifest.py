@@ -72,6 +72,8 @@ class FileSpec(Model):
         encoding: Character encoding of the attributes, for formats that do not say (Shapefile, CSV, MapInfo).
         sha256: Checked against the file when given.
         options: For CSV.
+        keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
+            if nothing in the file refers to them.
     """
 
     path: str = Field(min_length=1)
@@ -83,6 +85,7 @@ class FileSpec(Model):
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
+    keep_key: bool = False
 
 
 class Manifest(Model):

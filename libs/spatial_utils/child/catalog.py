@@ -1,6 +1,5 @@
 """What a database says of its tables besides their rows: which belong to a program, and how they refer to each other."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,9 +144,12 @@ class Catalog:
         if attachments and attachments.column(_ATTACHED[0]):
             return f"the table {attachments.name!r}"
         table = self.tables.get(name.casefold())
-        for spelling in sorted(_usual_references(name, key, table.columns if table else ())):
+        own = table.columns if table else {}
+        if parent := next((each for each in own if own[each] and _squeezed(each) == f"parent{_squeezed(key)}"), None):
+            return f"its own column {parent!r}"
+        for spelling in sorted(_usual_references(name, key, own)):
             for other, column in self._integers.get(spelling, ()):
-                if not _same(other, name) or spelling.startswith("parent"):
+                if not _same(other, name):
                     return f"the column {column!r} of the table {other!r}"
         return None
 
@@ -161,20 +163,20 @@ class Catalog:
                     found.setdefault(_squeezed(column), []).append((table.name, column))
         return found
 
-    def tell(self, read: Iterable[str], notes: Notes) -> None:
+    def tell(self, read: Mapping[str, int | None], notes: Notes) -> None:
         """Note what a lake has no place for: relationships and attachments of the tables that are read.
 
         Args:
-            read: Names of these tables.
+            read: These tables, with the numbers of their rows, where they are known.
             notes: Takes the warnings.
         """
-        here = {name.casefold() for name in read}
+        here = {name.casefold(): rows for name, rows in read.items()}
         for relationship in self.relationships:
             missing = [name for name in relationship.tables if name.casefold() not in here]
             if len(missing) < len(relationship.tables):
                 notes.warn(
                     "relationship",
-                    f"The relationship {relationship} is not kept as such: the lake has datasets and their columns."
+                    f"The relationship {relationship} is not kept as such: the lake keeps columns, but no relationships."
                     + (f" Not read: {', '.join(map(repr, missing))}." if missing else ""),
                     "Join the datasets on these columns.",
                     f"layer {relationship.ends[0][0]}",
@@ -182,15 +184,17 @@ class Catalog:
         for name, table in self.tables.items():
             attached = table.name[: -len(_ATTACHMENTS)]
             reference = next(filter(None, map(table.column, _ATTACHED)), None)
-            if not name.endswith(_ATTACHMENTS) or not reference or here.isdisjoint({name, attached.casefold()}):
+            if not name.endswith(_ATTACHMENTS) or not reference or here.keys().isdisjoint({name, attached.casefold()}):
                 continue
             if name in here:
                 message, remedy = "It becomes a dataset of its own, with the files in a binary column.", "Join it on this column."
             else:
                 message, remedy = "It is not read.", f'Add an entry for this file with "layer": "{table.name}" if it is wanted.'
+            number = here.get(name)
             notes.warn(
                 "attachments",
-                f"The table {table.name!r} holds the attachments of {attached!r}, which its column {reference!r} refers to. {message}",
+                f"The table {table.name!r} holds {'the' if number is None else f'{number:,}'} attachment{'s' * (number != 1)} of "
+                f"{attached!r}, which its column {reference!r} refers to. {message}",
                 remedy,
                 f"layer {attached}",
             )
@@ -218,7 +222,7 @@ def _usual_references(table: str, key: str, own: Iterable[str]) -> set[str]:
     if not there & {"id", "uuid", "guid", "globalid", *(f"{each}id" for each in names), *(f"id{each}" for each in names)}:
         endings |= {"id", "fk", "ref"}
     pairs = [(each, ending) for each in names for ending in endings]
-    return {f"{each}{ending}" for each, ending in pairs} | {f"{ending}{each}" for each, ending in pairs} | {f"parent{squeezed}"}
+    return {f"{each}{ending}" for each, ending in pairs} | {f"{ending}{each}" for each, ending in pairs}
 
 
 def _relationships(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
@@ -251,8 +255,7 @@ def _relationships(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
 
 
 def _foreign_keys(gdal: Gdal, dataset: int, known: Sequence[Relationship]) -> Iterator[Relationship]:
-    """Foreign keys of a GeoPackage that GDAL passes over: to a primary key that they do not name, to the same table, of several
-    columns."""
+    """Foreign keys of a GeoPackage that GDAL passes over: to a primary key that they do not name, to the same table."""
     told = {(tables[0].casefold(), tables[1].casefold()) for each in known if (tables := each.tables) and not each.through}
     for (table, _), parts in groupby(geopackage.foreign_keys(gdal, dataset), key=lambda part: part[:2]):
         rows = list(parts)

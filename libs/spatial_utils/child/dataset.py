@@ -57,7 +57,7 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         opened.guessed |= layers[-1].guessed
     opened.layers += layers
     if catalog:
-        catalog.tell([layer.own_name for layer in layers], opened.notes)
+        catalog.tell({layer.own_name: layer.claimed for layer in layers}, opened.notes)
     if request.driver == gml.DRIVER:
         gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
     weigh(gdal.complaints.take(), opened.notes, path.name)

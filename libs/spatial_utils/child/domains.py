@@ -1,6 +1,7 @@
 """What a file says of a column besides its type: a title, a description, and the domain of its values.
 
-Values stay as they are, codes stay codes. What they mean goes with the field as its metadata, as JSON (``libs.models.ColumnNotes``).
+Values stay as they are, codes stay codes. What they mean goes with the field, as JSON (``libs.models.ColumnNotes``) in its
+metadata.
 """
 
 import ctypes
@@ -79,7 +80,7 @@ def _domain(gdal: Gdal, handle: int, kind: pa.DataType) -> dict[str, Any]:
         return domain | {"pattern": _text(gdal.OGR_GlobFldDomain_GetGlob(handle))}
     field_type = gdal.OGR_FldDomain_GetFieldType(handle)
     for side, bound_of in (("min", gdal.OGR_RangeFldDomain_GetMin), ("max", gdal.OGR_RangeFldDomain_GetMax)):
-        is_included = (ctypes.c_bool * 1)(True)
+        is_included = (ctypes.c_bool * 1)()
         bound = bound_of(handle, is_included)
         value = _bound(bound.contents, field_type) if bound else None
         if value is not None:

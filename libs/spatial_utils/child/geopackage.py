@@ -48,7 +48,8 @@ def columns(gdal: Gdal, dataset: int) -> list[tuple[str, str, str]]:
     return _rows(
         gdal,
         dataset,
-        f"SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE {_OWN} ORDER BY m.name, c.cid",
+        "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+        f"WHERE {_OWN} ORDER BY m.name, c.cid",
     )
 
 

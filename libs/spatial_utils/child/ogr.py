@@ -278,9 +278,7 @@ class OgrLayer:
 
     def _noted(self, field: int, column: _Column) -> _Column:
         """A column with what the file says of it besides its type."""
-        return replace(
-            column, notes=domains.column_notes(self._gdal, self._dataset, field, column.type, self.notes, self._place)
-        )
+        return replace(column, notes=domains.column_notes(self._gdal, self._dataset, field, column.type, self.notes, self._place))
 
     def _watched(self, index: int, column: _Column) -> _Column:
         """A column whose type the first rows decided; the others must agree."""
@@ -364,7 +362,7 @@ class OgrLayer:
         self.notes.warn(
             "key_kept",
             f"The key {key!r} of the layer is kept as a column, since {reference} refers to it.",
-            f"If it says nothing, leave it out by a recipe with the step 'select' and \"without\": [\"{key}\"].",
+            f'If it says nothing, leave it out by a recipe with the step \'select\' and "without": ["{key}"].',
             self._place,
         )
         return key
