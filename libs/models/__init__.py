@@ -24,7 +24,7 @@ from libs.models.run import Decision, Outcome, Receipt, Reservation, Run, Status
 
 __all__ = [
     "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field",
-    "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "Lineage", "Manifest", "Model", "Outcome", "Problem", "Receipt",
-    "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "in_reading_order",
-    "landing_key", "manifest_schema", "parse_manifest", "utc_now",
+    "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "Lineage", "Manifest", "Model", "Outcome", "Problem",
+    "Receipt", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
+    "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "utc_now",
 ]  # fmt: skip

@@ -5,6 +5,9 @@ from libs.models.base import Model
 Value = int | float | str
 """Of a column with a domain; dates and times as ISO 8601 text."""
 
+MAX_SUMMARY = 120
+"""Characters: records of datasets with thousands of columns stay small."""
+
 
 class CodedValue(Model):
     """A code, and what it means."""
@@ -74,10 +77,7 @@ class ColumnNotes(Model):
         """In few words, of a limited length."""
         parts = [self.title or self.description or ""]
         if self.domain is not None:
-            parts.append(f"domain {self.domain.name}" + (f", {len(self.domain.values):,} codes" if self.domain.values else ""))
+            number = len(self.domain.values)
+            parts.append(f"domain {self.domain.name}" + (f", {number:,} code{'s' * (number > 1)}" if number else ""))
         text = "; ".join(filter(None, parts))
         return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 3]}..."
-
-
-MAX_SUMMARY = 120
-"""Characters: records of datasets with thousands of columns stay small."""

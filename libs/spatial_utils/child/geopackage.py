@@ -30,8 +30,8 @@ _MISFITS_OF_SUBTYPES = {
 }
 
 
-_OWN = "m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%'"
-"""Tables that are neither the format's nor computed by a module."""
+_OWN = "m.type = 'table' AND m.rootpage > 0 AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%'"
+"""Tables that are neither the format's nor virtual ones, for which a module would have to run."""
 
 
 @dataclass(frozen=True)

@@ -57,14 +57,8 @@ class LayerStream:
 
     @property
     def notes(self) -> list[ColumnNotes | None]:
-        """What the file says of the columns of the schema besides their names and types.
-
-        Raises:
-            Rejected: when the reading process says nonsense.
-        """
-        with self._source._speaking():  # noqa: SLF001 - two halves of one thing
-            told = [(field.metadata or {}).get(_COLUMN_NOTES) for field in self.schema]
-            return [ColumnNotes.model_validate_json(each) if each else None for each in told]
+        """What the file says of the columns of the schema besides their names and types; nothing, where it makes no sense."""
+        return [self._source._notes(self.layer, field) for field in self.schema]  # noqa: SLF001 - two halves of one thing
 
     def __iter__(self) -> Iterator["pa.RecordBatch"]:
         """The batches.
@@ -107,6 +101,15 @@ class SourceFile:
             while self._read <= index:
                 for _ in stream:
                     pass
+
+    def _notes(self, layer: Layer, column: "pa.Field") -> ColumnNotes | None:
+        told = (column.metadata or {}).get(_COLUMN_NOTES)
+        try:
+            return ColumnNotes.model_validate_json(told) if told is not None else None
+        except ValueError:
+            warning = _column_notes_ignored(f"{self._where}: layer {layer.name}")
+            self.warnings += [warning] if warning not in self.warnings else []
+            return None
 
     def _batches(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
         try:
@@ -239,6 +242,15 @@ def _options_ignored(kind: Format, where: str) -> Problem:
         where=f"{where}.options",
         message=f"'options' were not used: they say how a CSV is read, and the format is {kind.name}.",
         remedy="Leave them out, or correct the format.",
+    )
+
+
+def _column_notes_ignored(where: str) -> Problem:
+    return Problem(
+        code="column_notes_ignored",
+        where=where,
+        message="What the file's metadata say of its columns (titles, domains) is not of the form that is known here.",
+        remedy="Leave the key 'spatial_etl:columns' out of the file, or write it as lake files have it.",
     )
 
 
