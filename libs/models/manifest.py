@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StrictBool, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
@@ -85,7 +85,7 @@ class FileSpec(Model):
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
-    keep_key: bool = False
+    keep_key: StrictBool = False
 
 
 class Manifest(Model):

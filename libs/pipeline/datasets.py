@@ -48,6 +48,7 @@ class _OpenDataset:
     read_changes: list[Changes] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: SourceNotes = field(default_factory=SourceNotes)
+    columns: frozenset[str] = frozenset()
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -118,7 +119,8 @@ class DatasetMaker:
         Raises:
             Misjudged: what was made of the file is to be taken back, and the file to be read again to be certain.
         """
-        where, named = f"files[{index}]", self._recipe.named
+        where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
+        named = self._recipe.named | (appended.columns if appended else frozenset())
         with open_source(staged.path, spec, where, self._stack.limits, certain=certain, named=named) as source:
             ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
             try:
@@ -168,6 +170,7 @@ class DatasetMaker:
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
         fields = zip(stream.schema, [*names, geoparquet.GEOMETRY], strict=False)
         schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])
+        dataset.columns |= {*names}
         disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)
         self.warnings += [warning for warning in disputed if warning not in self.warnings]  # a file may be read twice
         crs = stream.layer.crs.name if stream.layer.crs else None

@@ -1,5 +1,6 @@
 """What a database says of its tables besides their rows: which belong to a program, and how they refer to each other."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,12 +164,13 @@ class Catalog:
                     found.setdefault(_squeezed(column), []).append((table.name, column))
         return found
 
-    def tell(self, read: Mapping[str, int | None], notes: Notes) -> None:
+    def tell(self, read: Mapping[str, int | None], notes: Notes, prefix: str) -> None:
         """Note what a lake has no place for: relationships and attachments of the tables that are read.
 
         Args:
             read: These tables, with the numbers of their rows, where they are known.
             notes: Takes the warnings.
+            prefix: Of the layers of this file.
         """
         here = {name.casefold(): rows for name, rows in read.items()}
         for relationship in self.relationships:
@@ -179,7 +181,7 @@ class Catalog:
                     f"The relationship {relationship} is not kept as such: the lake keeps columns, but no relationships."
                     + (f" Not read: {', '.join(map(repr, missing))}." if missing else ""),
                     "Join the datasets on these columns.",
-                    f"layer {relationship.ends[0][0]}",
+                    f"layer {prefix}{relationship.ends[0][0]}",
                 )
         for name, table in self.tables.items():
             attached = table.name[: -len(_ATTACHMENTS)]
@@ -189,14 +191,15 @@ class Catalog:
             if name in here:
                 message, remedy = "It becomes a dataset of its own, with the files in a binary column.", "Join it on this column."
             else:
-                message, remedy = "It is not read.", f'Add an entry for this file with "layer": "{table.name}" if it is wanted.'
+                entry = json.dumps({"layer": prefix + table.name}, ensure_ascii=False)[1:-1]
+                message, remedy = "It is not read.", f"If it is wanted, add another entry for this file, with {entry}."
             number = here.get(name)
             notes.warn(
                 "attachments",
                 f"The table {table.name!r} holds {'the' if number is None else f'{number:,}'} attachment{'s' * (number != 1)} of "
                 f"{attached!r}, which its column {reference!r} refers to. {message}",
                 remedy,
-                f"layer {attached}",
+                f"layer {prefix}{attached}",
             )
 
 

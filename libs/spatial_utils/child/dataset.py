@@ -57,7 +57,7 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         opened.guessed |= layers[-1].guessed
     opened.layers += layers
     if catalog:
-        catalog.tell({layer.own_name: layer.claimed for layer in layers}, opened.notes)
+        catalog.tell({layer.own_name: layer.claimed for layer in layers}, opened.notes, prefix)
     if request.driver == gml.DRIVER:
         gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
     weigh(gdal.complaints.take(), opened.notes, path.name)
@@ -71,7 +71,7 @@ def _is_internal(catalog: Catalog, table: str, name: str, notes: Notes) -> bool:
         notes.warn(
             "internal_table_skipped",
             f"The table {table!r} is not read: {program} keeps things of its own in it.",
-            f'If it is wanted, add another entry for this file, with "layer": {json.dumps(name, ensure_ascii=False)}.',
+            f"If it is wanted, add another entry for this file, with {json.dumps({'layer': name}, ensure_ascii=False)[1:-1]}.",
             f"layer {name}",
         )
     return program is not None

@@ -171,6 +171,22 @@ def test_domains_of_files_that_are_appended(platform: Any, tmp_path: Path) -> No
     assert {warning.code for warning in report.warnings} == {"coded_values"}
 
 
+def test_a_file_without_relations_is_appended_to_one_with(platform: Any, tmp_path: Path) -> None:
+    entries = []
+    for name in ("a", "b"):
+        path = tmp_path / name / "town.gpkg"
+        path.parent.mkdir()
+        frame = gpd.GeoDataFrame({"name": [name]}, geometry=[shapely.Point(1, 1)], crs="EPSG:4326")
+        frame.to_file(path, layer="sites", driver="GPKG", engine="pyogrio")
+        if name == "a":
+            with sqlite3.connect(path) as database:
+                database.execute("CREATE TABLE visits (id INTEGER PRIMARY KEY, site INTEGER REFERENCES sites (fid))")
+        entries.append(platform.entry(platform.put(f"{name}/town.gpkg", path), layer="sites", dataset_id="sites"))
+    report = platform.ingest("x", *entries)
+    assert report.status is Status.SUCCESS, report.problems
+    assert sorted(zip(*platform.read("sites").select(["fid", "name"]).to_pydict().values(), strict=True)) == [(1, "a"), (1, "b")]
+
+
 def test_domains_that_contradict_each_other(platform: Any, tmp_path: Path) -> None:
     """No label is better than a wrong one."""
     report = _appended(platform, tmp_path, [(1, "road")], [(1, "river")], [(1, "road")])

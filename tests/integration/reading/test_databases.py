@@ -1,6 +1,8 @@
 """What databases hold besides rows: keys, relationships, attachments, domains of values, and tables of programs."""
 
+import json
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,30 @@ def test_attachments_without_a_relationship(read: Reader, tmp_path: Path) -> Non
     got = read(sites(tmp_path / "a.gpkg", script), "GPKG")
     assert got.tables["sites"]["OBJECTID"].to_pylist() == [1, 2**40]
     assert codes(got.warnings) == ["attachments", "key_kept"]
+
+
+def test_attachments_by_a_global_id_need_no_key(read: Reader, tmp_path: Path) -> None:
+    script = "CREATE TABLE sites__ATTACH (ATTACHMENTID INTEGER PRIMARY KEY, REL_GLOBALID TEXT, DATA BLOB)"
+    got = read(sites(tmp_path / "a.gpkg", script), "GPKG")
+    assert got.tables["sites"].column_names == ["name", "geom"]
+    assert codes(got.warnings) == ["attachments"]
+
+
+def test_layers_of_an_archive_are_named_in_full(read: Reader, tmp_path: Path) -> None:
+    script = f"{STYLES} CREATE TABLE sites__ATTACH (ATTACHMENTID INTEGER PRIMARY KEY, REL_OBJECTID INTEGER, DATA BLOB)"
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        for name in ("a.gpkg", "b.gpkg"):
+            archive.write(sites(tmp_path / name, script), name)
+    got = read(tmp_path / "both.zip", "GPKG")
+    assert list(got.tables) == ["a/sites", "a/sites__ATTACH", "b/sites", "b/sites__ATTACH"]
+    remedies = [warning.remedy for warning in got.warnings if warning.code == "internal_table_skipped"]
+    assert [json.loads(f"{{{remedy.partition('with ')[2].rstrip('.')}}}")["layer"] for remedy in remedies] == [
+        "a/layer_styles", "b/layer_styles"
+    ]  # fmt: skip
+    one = read(tmp_path / "both.zip", "GPKG", layer="a/sites")
+    (remedy,) = [warning.remedy for warning in one.warnings if warning.code == "attachments" and "another" in warning.remedy]
+    wanted = json.loads(f"{{{remedy.partition('with ')[2].rstrip('.')}}}")
+    assert list(read(tmp_path / "both.zip", "GPKG", **wanted).tables) == ["a/sites__ATTACH"]
 
 
 @pytest.mark.parametrize("registered", [False, True])
