@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from libs.spatial_utils.child import geojson, gml, mapinfo, markup
+from libs.spatial_utils.child import geojson, geopackage, gml, mapinfo, markup
 from libs.spatial_utils.child.catalog import DATABASES, Catalog
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents, tidied
@@ -57,6 +57,8 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         opened.guessed |= layers[-1].guessed
     opened.layers += layers
     if catalog:
+        if request.driver == geopackage.DRIVER and request.layer is None:
+            _tell_of_unregistered(gdal, dataset, catalog, {name.removeprefix(prefix) for name in opened.names}, opened.notes)
         catalog.tell({layer.own_name: layer.claimed for layer in layers}, opened.notes, prefix)
     if request.driver == gml.DRIVER:
         gml.check(gdal, path, {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles}, layers)
@@ -75,6 +77,19 @@ def _is_internal(catalog: Catalog, table: str, name: str, notes: Notes) -> bool:
             f"layer {name}",
         )
     return program is not None
+
+
+def _tell_of_unregistered(gdal: Gdal, dataset: int, catalog: Catalog, listed: set[str], notes: Notes) -> None:
+    """Note the tables of a GeoPackage that GDAL does not list: once one without geometry is registered, all have to be."""
+    known = {name.casefold() for name in listed} | geopackage.registered(gdal, dataset)
+    for name, table in catalog.tables.items():
+        if name not in known and catalog.program(name) is None:
+            notes.warn(
+                "table_not_registered",
+                f"The table {table.name!r} is not read: it is not registered in 'gpkg_contents', as others are.",
+                "If it is wanted, register it there with the data_type 'attributes'.",
+                f"layer {table.name}",
+            )
 
 
 def _columns(gdal: Gdal, handles: Iterable[int]) -> Iterator[str]:

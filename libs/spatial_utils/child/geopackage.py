@@ -1,7 +1,7 @@
 """What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,10 @@ _MISFITS_OF_SUBTYPES = {
 }
 
 
-_OWN = "m.type = 'table' AND m.rootpage > 0 AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%'"
+_OWN = (
+    "m.type = 'table' AND m.rootpage > 0 AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%' "
+    "AND m.name NOT LIKE 'rtree_%'"
+)
 """Tables that are neither the format's nor virtual ones, for which a module would have to run."""
 
 
@@ -45,22 +48,19 @@ class Column:
 
 def columns(gdal: Gdal, dataset: int) -> list[tuple[str, str, str]]:
     """Table, name and declared type of each column of a database's own tables: no view is computed for it."""
-    return _rows(
-        gdal,
-        dataset,
-        "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c "
-        f"WHERE {_OWN} ORDER BY m.name, c.cid",
-    )
+    tables = f"sqlite_master m JOIN pragma_table_info(m.name) c WHERE {_OWN} ORDER BY m.name, c.cid"
+    return _rows(gdal, dataset, ("m.name", "c.name", "c.type"), tables)
+
+
+def registered(gdal: Gdal, dataset: int) -> set[str]:
+    """The names in lower case of the tables, those with tiles, too, that the GeoPackage says it has."""
+    return {name for (name,) in _rows(gdal, dataset, ("lower(table_name)",), "gpkg_contents")}
 
 
 def foreign_keys(gdal: Gdal, dataset: int) -> list[tuple[str, int, str, str, str | None]]:
     """The columns of foreign keys: table, number, table referred to, column, column referred to (None: its primary key)."""
-    return _rows(
-        gdal,
-        dataset,
-        'SELECT m.name, k.id, k."table", k."from", k."to" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) k '
-        f"WHERE {_OWN} ORDER BY m.name, k.id, k.seq",
-    )
+    tables = f"sqlite_master m JOIN pragma_foreign_key_list(m.name) k WHERE {_OWN} ORDER BY m.name, k.id, k.seq"
+    return _rows(gdal, dataset, ("m.name", "k.id", 'k."table"', 'k."from"', 'k."to"'), tables)
 
 
 def primary_key(gdal: Gdal, dataset: int, table: str) -> str:
@@ -69,10 +69,11 @@ def primary_key(gdal: Gdal, dataset: int, table: str) -> str:
     return gdal.query(dataset, f"SELECT name FROM pragma_table_info({literal}) WHERE pk = 1") or ""
 
 
-def _rows(gdal: Gdal, dataset: int, sql: str) -> list[Any]:
-    names = [f"c{position}" for position in range(sql[: sql.index(" FROM ")].count(",") + 1)]
-    joined = ", ".join(names)
-    found = gdal.query(dataset, f"WITH r({joined}) AS ({sql}) SELECT json_group_array(json_array({joined})) FROM r")
+def _rows(gdal: Gdal, dataset: int, wanted: Sequence[str], tables: str) -> list[Any]:
+    """All rows of a query, by way of JSON: ``Gdal.query`` gives a single value."""
+    named = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(wanted))
+    array = ", ".join(f"c{number}" for number in range(len(wanted)))
+    found = gdal.query(dataset, f"SELECT json_group_array(json_array({array})) FROM (SELECT {named} FROM {tables})")
     return [tuple(row) for row in json.loads(found)] if found else []
 
 

@@ -256,6 +256,27 @@ def test_a_table_of_the_data_may_be_called_like_one_of_a_program(read: Reader, t
     assert got.warnings == []
 
 
+def test_a_table_that_the_geopackage_does_not_register(read: Reader, tmp_path: Path) -> None:
+    """GDAL lists tables that are not registered only as long as no table without geometry is."""
+    script = f"""
+        CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE visits (id INTEGER PRIMARY KEY, remark TEXT);
+        {STYLES}
+    """
+    path = sites(tmp_path / "a.gpkg", script)
+    assert sorted(read(path, "GPKG").tables) == ["owners", "sites", "visits"]
+    register = "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?, 'attributes', ?)"
+    with sqlite3.connect(path) as database:
+        database.execute(register, ("owners", "owners"))
+    got = read(path, "GPKG")
+    assert sorted(got.tables) == ["owners", "sites"]
+    assert [(warning.code, warning.where) for warning in got.warnings] == [("table_not_registered", "files[0]: layer visits")]
+    with sqlite3.connect(path) as database:
+        database.execute(register, ("visits", "visits"))
+    assert sorted(read(path, "GPKG").tables) == ["owners", "sites", "visits"]
+    assert read(path, "GPKG").warnings == []
+
+
 def test_nothing_but_tables_of_programs(refused: Refuser, tmp_path: Path) -> None:
     path = sites(tmp_path / "a.gpkg", STYLES)
     with sqlite3.connect(path) as database:
