@@ -259,18 +259,18 @@ def _relationships(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
 
 def _foreign_keys(gdal: Gdal, dataset: int, known: Sequence[Relationship]) -> Iterator[Relationship]:
     """Foreign keys of a GeoPackage that GDAL passes over: to a primary key that they do not name, to the same table."""
-    told = {(tables[0].casefold(), tables[1].casefold()) for each in known if (tables := each.tables) and not each.through}
+    told = {(*each.tables, *each.ends[1][1]) for each in known if not each.through}
     for (table, _), parts in groupby(geopackage.foreign_keys(gdal, dataset), key=lambda part: part[:2]):
         rows = list(parts)
         to, names = rows[0][2], tuple(row[3] for row in rows)
-        if (to.casefold(), table.casefold()) not in told:
+        if (to, table, *names) not in told:
             keys = tuple(row[4] or geopackage.primary_key(gdal, dataset, to) for row in rows)
             yield Relationship(f"{to}_{table}", _CARDINALITIES[1], ((to, keys), (table, names)))
 
 
 def _sql_tables(gdal: Gdal, dataset: int) -> list[Table]:
     return [
-        Table(name, {column: "INT" in kind.upper() for _, column, kind in rows})
+        Table(name, {column: re.search("(?<!PO)INT", kind.upper()) is not None for _, column, kind in rows})
         for name, rows in groupby(geopackage.columns(gdal, dataset), key=lambda row: row[0])
     ]
 

@@ -1,6 +1,7 @@
 """A layer of a dataset of GDAL as Arrow batches, with every complaint of GDAL weighed."""
 
 import ctypes
+import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -362,7 +363,7 @@ class OgrLayer:
         self.notes.warn(
             "key_kept",
             f"The key {key!r} of the layer is kept as a column, since {reference} refers to it.",
-            f'If it says nothing, leave it out by a recipe with the step \'select\' and "without": ["{key}"].',
+            f'To leave it out, use the intent "select" with "parameters": {json.dumps({"without": [key]}, ensure_ascii=False)}.',
             self._place,
         )
         return key

@@ -1,6 +1,7 @@
 """Keys, domains and relationships from a database's file to the lake: kept, renamed, cast, merged."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,15 @@ def test_a_file_geodatabase(either: Any) -> None:
     assert either.asset("net.valves").meanings == {"STATE": "Zustand des Schiebers; domain DOM_STATE, 2 codes"}
     again = net(either, "two")
     assert [dataset.files[0].sha256 for dataset in again.datasets] == [dataset.files[0].sha256 for dataset in report.datasets]
+
+
+def test_the_remedy_for_a_key_that_is_kept_works_as_typed(platform: Any) -> None:
+    report = net(platform, "one", entry={"layer": "valves"})
+    (remedy,) = [warning.remedy for warning in report.warnings if warning.code == "key_kept"]
+    typed = json.loads(re.search(r"the (intent.*)\.$", remedy)[1].replace("intent ", '{"intent": ').replace(" with ", ", ") + "}")
+    again = net(platform, "two", entry={"layer": "valves"}, **typed)
+    assert again.status is Status.SUCCESS, again.problems
+    assert "OBJECTID" not in platform.read("net.valves", 2).column_names
 
 
 @pytest.mark.parametrize(

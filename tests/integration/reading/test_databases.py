@@ -144,6 +144,16 @@ def test_a_foreign_key_refers_to_a_key(read: Reader, tmp_path: Path, table: str)
     assert "(fid)" in relationship
 
 
+def test_one_foreign_key_of_two_refers_to_a_key(read: Reader, tmp_path: Path) -> None:
+    script = """
+        CREATE UNIQUE INDEX names ON sites (name);
+        CREATE TABLE visits (id INTEGER PRIMARY KEY, place TEXT REFERENCES sites (name), number INTEGER REFERENCES sites);
+    """
+    got = read(sites(tmp_path / "a.gpkg", script), "GPKG")
+    assert got.tables["sites"]["fid"].to_pylist() == [1, 2**40]
+    assert [code for code in codes(got.warnings) if code == "relationship"] == ["relationship"] * 2
+
+
 def test_a_foreign_key_to_the_same_table(read: Reader, tmp_path: Path) -> None:
     path = sites(tmp_path / "a.gpkg", "ALTER TABLE sites ADD COLUMN part_of INTEGER REFERENCES sites (fid)")
     assert read(path, "GPKG").table["fid"].to_pylist() == [1, 2**40]
@@ -170,7 +180,7 @@ def test_a_column_that_by_its_name_refers_to_a_key(read: Reader, tmp_path: Path,
     ("column", "own"),
     [
         ("site_id INTEGER", "id"), ("site_id INTEGER", "site_id"), ("site_id INTEGER", "sites_id"),  # refer to those
-        ("site_fid TEXT", "name"), ("road_fid INTEGER", "name"), ("fid_name INTEGER", "name"),
+        ("site_fid TEXT", "name"), ("site_fid POINT", "name"), ("road_fid INTEGER", "name"), ("fid_name INTEGER", "name"),
     ],
 )  # fmt: skip
 def test_a_column_that_does_not_refer_to_a_key(read: Reader, tmp_path: Path, column: str, own: str) -> None:
