@@ -121,7 +121,8 @@ class DatasetMaker:
         """
         where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
         named = self._recipe.named | (appended.columns if appended else frozenset())
-        with open_source(staged.path, spec, where, self._stack.limits, certain=certain, named=named) as source:
+        to_others, limits = appended is not None, self._stack.limits
+        with open_source(staged.path, spec, where, limits, certain=certain, named=named, appended=to_others) as source:
             ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
             try:
                 for stream in source.streams():

@@ -360,6 +360,15 @@ class OgrLayer:
         reference = catalog.reference_to(self.own_name, key)
         if reference is None:
             return None
+        if request.appended:
+            self.notes.warn(
+                "key_left_out",
+                f"The key {key!r} of the layer is left out, although {reference} refers to it: the rows before it in the dataset "
+                "have no such column.",
+                'Write "keep_key": true in the entries of all these files to keep it.',
+                self._place,
+            )
+            return None
         self.notes.warn(
             "key_kept",
             f"The key {key!r} of the layer is kept as a column, since {reference} refers to it.",

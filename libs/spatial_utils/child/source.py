@@ -92,7 +92,8 @@ class Request:
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
         keep_key: Whether the keys of rows are wanted that a database keeps beside the columns.
-        named: Columns that the recipe names, in lower case: a key among them is wanted.
+        named: Columns that are wanted, in lower case, keys too: the recipe names them, or what the rows are appended to has them.
+        appended: Whether the rows are appended to others: no key is wanted that is not named.
         certain: Whether types are announced after a look at every row, so that ``Misjudged`` is never raised.
         written_bytes: Size of the files that may be written beside the source; 0: nothing may be written.
     """
@@ -113,6 +114,7 @@ class Request:
     written_bytes: int
     keep_key: bool = False
     named: tuple[str, ...] = ()
+    appended: bool = False
 
     def asks_for(self, key: str) -> bool:
         """Whether somebody asks for the key of this name."""

@@ -163,7 +163,14 @@ def sandbox_features() -> dict[str, Any]:
 
 @contextmanager
 def open_source(
-    path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, certain: bool = True, named: Collection[str] = ()
+    path: Path,
+    spec: FileSpec,
+    where: str,
+    limits: ReadLimits,
+    *,
+    certain: bool = True,
+    named: Collection[str] = (),
+    appended: bool = False,
 ) -> Iterator[SourceFile]:
     """Open a file in a process of its own.
 
@@ -176,7 +183,8 @@ def open_source(
         limits: What reading may take.
         certain: Look at every row before saying of what types the columns are, where the file does not say so itself (GeoJSON
             does not; GeoPackage and FlatGeobuf not of times); else at some, which saves a second reading of large files.
-        named: Columns that are referred to: a hidden key of one of these names becomes a column.
+        named: Columns that are wanted: a hidden key of one of these names becomes a column.
+        appended: Whether the rows are appended to others, whose columns are all named: then no other key does.
 
     Raises:
         Rejected: when the file is not what the manifest says, cannot be read, or has no CRS that is known and agreed.
@@ -196,7 +204,8 @@ def open_source(
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
         request = _request(located, kind, spec, limits, certain=certain)
-        child = _child(request | {"named": _named(named) if kind.has_keys else []}, limits)
+        request |= {"named": _named(named) if kind.has_keys else [], "appended": appended}
+        child = _child(request, limits)
         try:
             yield _opened(child, spec, where, limits, warnings)
         finally:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -181,20 +182,40 @@ def test_domains_of_files_that_are_appended(platform: Any, tmp_path: Path) -> No
     assert {warning.code for warning in report.warnings} == {"coded_values"}
 
 
-def test_a_file_without_relations_is_appended_to_one_with(platform: Any, tmp_path: Path) -> None:
+def _towns(platform: Any, tmp_path: Path, *kinds: str, **more: Any) -> Report:
+    """Towns that go into one dataset, each with or without a table that refers to its sites."""
     entries = []
-    for name in ("a", "b"):
-        path = tmp_path / name / "town.gpkg"
-        path.parent.mkdir()
-        frame = gpd.GeoDataFrame({"name": [name]}, geometry=[shapely.Point(1, 1)], crs="EPSG:4326")
+    for number, kind in enumerate(kinds):
+        path = tmp_path / f"{number}" / "town.gpkg"
+        path.parent.mkdir(exist_ok=True)
+        frame = gpd.GeoDataFrame({"name": [f"{number}"]}, geometry=[shapely.Point(1, 1)], crs="EPSG:4326")
         frame.to_file(path, layer="sites", driver="GPKG", engine="pyogrio")
-        if name == "a":
+        if kind == "related":
             with sqlite3.connect(path) as database:
                 database.execute("CREATE TABLE visits (id INTEGER PRIMARY KEY, site INTEGER REFERENCES sites (fid))")
-        entries.append(platform.entry(platform.put(f"{name}/town.gpkg", path), layer="sites", dataset_id="sites"))
-    report = platform.ingest("x", *entries)
+        entries.append(platform.entry(platform.put(f"{number}/town.gpkg", path), layer="sites", dataset_id="sites", **more))
+    return platform.ingest(f"towns-{len(more)}", *entries)
+
+
+def test_files_that_are_appended_agree_on_their_keys(platform: Any, tmp_path: Path) -> None:
+    report = _towns(platform, tmp_path, "related", "plain")
     assert report.status is Status.SUCCESS, report.problems
-    assert sorted(zip(*platform.read("sites").select(["fid", "name"]).to_pydict().values(), strict=True)) == [(1, "a"), (1, "b")]
+    assert sorted(platform.read("sites").select(["fid", "name"]).to_pylist(), key=str) == [
+        {"fid": 1, "name": "0"}, {"fid": 1, "name": "1"}
+    ]  # fmt: skip
+
+
+def test_a_key_that_the_files_before_do_not_have(platform: Any, tmp_path: Path) -> None:
+    report = _towns(platform, tmp_path, "plain", "related")
+    assert report.status is Status.SUCCESS, report.problems
+    assert "fid" not in platform.read("sites").column_names
+    (warning,) = [warning for warning in report.warnings if warning.code == "key_left_out"]
+    assert warning.where == "files[1]: layer sites"
+    shutil.rmtree(tmp_path / "1")
+    shutil.rmtree(tmp_path / "0")
+    again = _towns(platform, tmp_path, "plain", "related", keep_key=True)
+    assert again.status is Status.SUCCESS, again.problems
+    assert platform.read("sites", 2)["fid"].to_pylist() == [1, 1]
 
 
 def test_domains_that_contradict_each_other(platform: Any, tmp_path: Path) -> None:
