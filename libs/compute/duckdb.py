@@ -294,6 +294,7 @@ class _DuckDBProcessed:
     def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, changes: Changes, result: Rows) -> None:
         self._connection, self._layout, self._result = connection, layout, result
         self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
+        self.origins = layout.plan.origins
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
         with _plain_errors():
             found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.kept}").fetchall()

@@ -7,7 +7,7 @@ of files live here.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,7 @@ class Processed(Protocol):
         features: Rows.
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.
+        origins: Columns that hand on one of the sources', renamed and cast ones, too, and which.
     """
 
     schema: pa.Schema
@@ -79,6 +80,7 @@ class Processed(Protocol):
     features: int
     bbox: BBox | None
     changes: Changes
+    origins: Mapping[str, str]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.

@@ -6,6 +6,7 @@
 from libs.models.activity import Activity
 from libs.models.asset import Asset, Changes, Field, LakeFile
 from libs.models.base import BBox, Document, Model, utc_now
+from libs.models.column import ColumnNotes
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
     CsvOptions,
@@ -23,8 +24,8 @@ from libs.models.report import DatasetReport, Report
 from libs.models.run import Decision, Outcome, Receipt, Reservation, Run, Status
 
 __all__ = [
-    "Activity", "Asset", "BBox", "Changes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field", "FileSpec",
-    "FileType", "InputLayer", "InputObject", "LakeFile", "Lineage", "Manifest", "Model", "Outcome", "Problem", "Receipt",
-    "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "in_reading_order",
-    "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "utc_now",
+    "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field",
+    "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "Lineage", "Manifest", "Model", "Outcome", "Problem",
+    "Receipt", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
+    "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "utc_now",
 ]  # fmt: skip

@@ -52,6 +52,7 @@ class Asset(Document):
         bbox: Extent in the units of ``crs``; None when nothing has an extent.
         geometry_types: As GeoParquet names them (``Polygon``, ``MultiPolygon Z``), sorted; empty for a table.
         table_schema: Columns in file order.
+        meanings: By column, what its source says of it, in few words: a title, the name of its domain. All of it is in the file.
     """
 
     dataset_id: Identifier
@@ -66,6 +67,7 @@ class Asset(Document):
     table_schema: tuple[Field, ...]
     changes: Changes
     files: tuple[LakeFile, ...]
+    meanings: dict[str, str] = {}
 
     @property
     def id(self) -> str:

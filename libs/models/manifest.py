@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StrictBool, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
@@ -75,6 +75,8 @@ class FileSpec(Model):
         encoding: Character encoding of the attributes, for formats that do not say (Shapefile, CSV, MapInfo).
         sha256: Checked against the file when given.
         options: For CSV.
+        keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
+            if nothing in the file refers to them.
     """
 
     path: str = Field(min_length=1)
@@ -86,6 +88,7 @@ class FileSpec(Model):
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
+    keep_key: StrictBool = False
 
 
 def says_no_crs(crs: str | None) -> bool:

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from libs.compute.batching import read_ahead
 from libs.compute.engine import Processed, Source, Table, Workspace
-from libs.models import BBox, Changes, FileSpec, InputLayer, Manifest, Problem, Rejected
+from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
+from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
@@ -38,6 +39,7 @@ class MadeDataset:
     changes: Changes
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
+    meanings: dict[str, str]
 
 
 @dataclass
@@ -46,6 +48,8 @@ class _OpenDataset:
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: SourceNotes = field(default_factory=SourceNotes)
+    columns: frozenset[str] = frozenset()
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -117,7 +121,10 @@ class DatasetMaker:
         Raises:
             Misjudged: what was made of the file is to be taken back, and the file to be read again to be certain.
         """
-        with open_source(staged.path, spec, f"files[{index}]", self._stack.limits, certain=certain) as source:
+        where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
+        named = self._recipe.named | (appended.columns if appended else frozenset())
+        to_others, limits = appended is not None, self._stack.limits
+        with open_source(staged.path, spec, where, limits, certain=certain, named=named, appended=to_others) as source:
             ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
             try:
                 for stream in source.streams():
@@ -165,7 +172,10 @@ class DatasetMaker:
             dataset = self._open[identifier] = _OpenDataset(workspace.table(self._recipe))
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
         fields = zip(stream.schema, [*names, geoparquet.GEOMETRY], strict=False)
-        schema = pa.schema([item.with_name(name) for item, name in fields])
+        schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])
+        dataset.columns |= {*names}
+        disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)
+        self.warnings += [warning for warning in disputed if warning not in self.warnings]  # a file may be read twice
         crs = stream.layer.crs.name if stream.layer.crs else None
         with dataset.timed("read and transform"):
             batches = _renamed(self._counted(stream, spec.path), schema)
@@ -193,8 +203,9 @@ class DatasetMaker:
             processed = dataset.table.finish()
         self._doubt(dataset.inputs[0], processed)
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
+        notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):
-            file = self._write(identifier, processed)
+            file = self._write(identifier, processed, notes)
         dataset.table.close()
         self.made.append(
             MadeDataset(
@@ -205,6 +216,7 @@ class DatasetMaker:
                 changes=_sum([*dataset.read_changes, processed.changes]),
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
+                meanings={name: each.summary for name, each in notes.items()},
             )
         )
 
@@ -217,11 +229,11 @@ class DatasetMaker:
             self._doubted.add((layer.file, layer.crs))
             self.warnings.append(warning)
 
-    def _write(self, identifier: str, processed: Processed) -> geoparquet.WrittenFile:
+    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> geoparquet.WrittenFile:
         crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None
         path = self._scratch / f"{identifier}.parquet"
         groups = read_ahead(geoparquet.row_groups(processed.schema, processed.batches()))
-        written = geoparquet.write(path, processed.schema, groups, crs)
+        written = geoparquet.write(path, processed.schema.with_metadata(file_metadata(notes)), groups, crs)
         geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
         return written
 

@@ -160,6 +160,7 @@ class _Attempt:
             geometry_types=file.geometry_types,
             table_schema=tuple(Field(name=item.name, type=str(item.type)) for item in file.schema),
             changes=dataset.changes,
+            meanings=dataset.meanings,
             files=(
                 LakeFile(uri=self._stack.lake.uri(reservation.key), sha256=file.sha256, bytes=file.bytes, features=file.features),
             ),

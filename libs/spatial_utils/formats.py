@@ -32,6 +32,7 @@ class Format:
         named_after_file: Whether there is one layer, and it has the file's name.
         folder: Whether a file of this format is a folder.
         tabular: Whether a file may hold a table without geometry.
+        has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
     """
 
@@ -49,6 +50,7 @@ class Format:
     says_encoding: bool = True
     named_after_file: bool = False
     folder: bool = False
+    has_keys: bool = False
     options: tuple[str, ...] = ()
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
-        aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"),
+        aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True,
     ),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
@@ -100,7 +102,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",)),
     _gdal(
-        "FileGDB", Kind.FOLDER, (".gdb",), "OpenFileGDB", "OpenFileGDB", folder=True,
+        "FileGDB", Kind.FOLDER, (".gdb",), "OpenFileGDB", "OpenFileGDB", folder=True, has_keys=True,
         aliases=("OpenFileGDB", "ESRI FileGDB", "File Geodatabase", "ESRI File Geodatabase", "GDB", "Geodatabase"),
     ),
     _gdal("KML", Kind.KML, (".kml",), "LIBKML", "LIBKML", aliases=("LIBKML",)),

@@ -122,6 +122,7 @@ class Plan:
         read: Columns of the source whose values some step reads.
         untouched: Columns of the result that hand on one of the source, and which: each row has the value of the one that it
             was made of.
+        origins: Columns of the result, renamed and cast ones, too, that hand on one of the source, and which.
         order: Columns of ``processed`` that give the source order, to break ties with.
         renamed: Source name to result name of columns that the recipe renames.
         constants: Counts that are known without a look at the rows, by name.
@@ -133,6 +134,7 @@ class Plan:
     order: tuple[str, ...]
     read: frozenset[str] = frozenset()
     untouched: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
 

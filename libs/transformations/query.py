@@ -321,7 +321,10 @@ class Query:
         kept = self.alive if DROP in self._open.marks else None
         renamed = {origin: name for name, origin in self._origins.items() if origin != name}
         read = frozenset(self._read)
-        return Plan(tuple(self._stages), self.relation, kept, self._open.order, read, self._untouched, renamed, self._constants)
+        return Plan(
+            tuple(self._stages), self.relation, kept, self._open.order, read, self._untouched, self._origins, renamed,
+            self._constants,
+        )  # fmt: skip
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select(self.dialect.fence)

@@ -174,6 +174,16 @@ class Recipe(Model):
             step.apply(query)
         return query.plan()
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The columns of the source that its steps name, once it is bound."""
+        named, made = set[str](), set[str]()
+        for data in self.steps:
+            step = STEPS[str(data["op"])].model_validate(data)
+            named |= step.named - made
+            made |= step.made
+        return frozenset(named)
+
     def _step_problems(
         self, number: int, written: dict[str, Any], resolved: dict[str, Any], arguments: dict[str, Any]
     ) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from libs.models import Report
 pytestmark = pytest.mark.integration
 
 DEMO = Path(__file__).parents[2] / "demo" / "data"
+GEODATABASE = Path(__file__).parents[1] / "data/cases/08-filegdb/net.gdb.zip"
 
 
 def test_a_file_becomes_a_dataset_that_every_command_knows(cli, points):
@@ -76,6 +77,17 @@ def test_sidecars_and_folders_go_along(cli, tmp_path):
     assert report["datasets"][0]["features"] == 4
     keys = {item["key"].rpartition("/")[2] for item in cli("lineage", "districts", "--json").json["inputs"][0]["objects"]}
     assert {"districts.shp", "districts.shx", "districts.dbf", "districts.prj", "districts.cpg"} <= keys
+
+
+def test_keys_and_the_meaning_of_codes(cli):
+    report = cli("ingest", GEODATABASE, "--keep-key", "--json").json
+    assert report["status"] == "success"
+    for dataset in ("net.valves", "net.arcs", "net.valves__attach"):
+        assert "OBJECTID" in {field["name"] for field in cli("show", dataset, "--json").json["table_schema"]}
+        assert cli("replay", dataset, "--json").json["identical"] is True
+    shown = cli("show", "net.valves").out
+    assert re.search(r"^STATE +int32 +Zustand des Schiebers; domain DOM_STATE, 2 codes$", shown, re.MULTILINE)
+    assert "MEANING" not in cli("show", "net.arcs").out
 
 
 def test_files_of_one_name_from_two_folders_are_two_datasets_in_one_batch(cli, points, tmp_path):

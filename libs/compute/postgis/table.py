@@ -204,6 +204,7 @@ class _Making:
 class _PostGISProcessed:
     def __init__(self, layout: Layout, gathering: Gathering, changes: Changes) -> None:
         self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
+        self.origins = layout.plan.origins
         self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
 
     def batches(self) -> Iterator[pa.RecordBatch]:

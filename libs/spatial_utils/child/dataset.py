@@ -1,9 +1,11 @@
 """Files that GDAL reads: opened with the one driver that is declared."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from libs.spatial_utils.child import geojson, gml, mapinfo, markup
+from libs.spatial_utils.child import geojson, geopackage, gml, mapinfo, markup
+from libs.spatial_utils.child.catalog import DATABASES, Catalog
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents, tidied
 from libs.spatial_utils.child.gdal import Gdal
@@ -33,17 +35,31 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         exact_times = geojson.has_partly_read_times_in(path)
     dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times, untidy=contents is not None and contents.untidy)
     handles = [gdal.GDALDatasetGetLayer(dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(dataset))]
+    catalog = Catalog.of(gdal, dataset, request.driver, handles, opened.notes) if request.driver in DATABASES else None
     layers: list[OgrLayer] = []
     for handle in handles:
         name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         if request.driver in _IMPLICIT_LAYERS and gdal.OGR_L_GetFeatureCount(handle, 1) <= 0:
             continue
         opened.names.append(name)
-        if request.wants(name):
-            layer = OgrLayer(gdal, dataset, handle, path, name, request, contents=contents, exact_times=exact_times)
-            layers.append(layer)
-            opened.guessed |= layer.guessed
+        if not request.wants(name):
+            continue
+        if catalog:
+            table = name.removeprefix(prefix)
+            if request.layer is None and _is_internal(catalog, table, name, opened.notes):
+                continue
+            gdal.complaints.items += catalog.heard.get(table, [])
+        layers.append(
+            OgrLayer(
+                gdal, dataset, handle, path, name, request, contents=contents, exact_times=exact_times, catalog=catalog,
+            )
+        )  # fmt: skip
+        opened.guessed |= layers[-1].guessed
     opened.layers += layers
+    if catalog:
+        if request.driver == geopackage.DRIVER and request.layer is None:
+            _tell_of_unregistered(gdal, dataset, catalog, {name.removeprefix(prefix) for name in opened.names}, opened.notes)
+        catalog.tell({layer.own_name: layer.claimed for layer in layers}, opened.notes, prefix)
     if request.driver == gml.DRIVER:
         gml.check(
             gdal,
@@ -54,6 +70,32 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         )
     weigh(gdal.complaints.take(), opened.notes, path.name)
     markup.check_columns(path, request.driver, [layer.schema for layer in layers], _columns(gdal, handles), opened.notes)
+
+
+def _is_internal(catalog: Catalog, table: str, name: str, notes: Notes) -> bool:
+    """Whether a table belongs to a program rather than to the data: then it is noted and passed over."""
+    program = catalog.program(table)
+    if program is not None:
+        notes.warn(
+            "internal_table_skipped",
+            f"The table {table!r} is not read: {program} keeps things of its own in it.",
+            f"If it is wanted, add another entry for this file, with {json.dumps({'layer': name}, ensure_ascii=False)[1:-1]}.",
+            f"layer {name}",
+        )
+    return program is not None
+
+
+def _tell_of_unregistered(gdal: Gdal, dataset: int, catalog: Catalog, listed: set[str], notes: Notes) -> None:
+    """Note the tables of a GeoPackage that GDAL does not list: once one without geometry is registered, all have to be."""
+    known = {name.casefold() for name in listed} | geopackage.registered(gdal, dataset)
+    for name, table in catalog.tables.items():
+        if name not in known and catalog.program(name) is None:
+            notes.warn(
+                "table_not_registered",
+                f"The table {table.name!r} is not read: it is not registered in 'gpkg_contents', as others are.",
+                "If it is wanted, register it there with the data_type 'attributes'.",
+                f"layer {table.name}",
+            )
 
 
 def _columns(gdal: Gdal, handles: Iterable[int]) -> Iterator[str]:

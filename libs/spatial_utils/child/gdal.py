@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,34 @@ _LIST, _PV, _PI, _I64 = (
     ctypes.POINTER(ctypes.c_int),
     ctypes.c_int64,
 )
+
+
+class CodedValue(ctypes.Structure):
+    """``OGRCodedValue``: a code of a domain and its label, either may be NULL; a NULL code ends the list."""
+
+    _fields_ = (("code", _S), ("label", _S))
+
+
+class _Moment(ctypes.Structure):
+    """The date in ``OGRField``."""
+
+    _fields_ = (
+        ("year", ctypes.c_int16),
+        ("month", ctypes.c_uint8),
+        ("day", ctypes.c_uint8),
+        ("hour", ctypes.c_uint8),
+        ("minute", ctypes.c_uint8),
+        ("zone", ctypes.c_uint8),
+        ("reserved", ctypes.c_uint8),
+        ("second", ctypes.c_float),
+    )
+
+
+class Bound(ctypes.Union):
+    """``OGRField``, as far as a range has such bounds. The domain's field type says which member holds."""
+
+    _fields_ = (("integer", _I), ("integer64", _I64), ("real", _D), ("moment", _Moment))
+
 
 _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     # name: (result, arguments); strings that GDAL allocates come back as void pointers, to be freed
@@ -41,6 +70,26 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "GDALGetMetadataItem": (_S, (_V, _S, _S)),
     "GDALDatasetExecuteSQL": (_V, (_V, _S, _V, _S)),
     "GDALDatasetReleaseResultSet": (None, (_V, _V)),
+    "GDALDatasetGetFieldDomain": (_V, (_V, _S)),
+    "GDALDatasetGetRelationshipNames": (_LIST, (_V, _LIST)),
+    "GDALDatasetGetRelationship": (_V, (_V, _S)),
+    "GDALRelationshipGetCardinality": (_I, (_V,)),
+    "GDALRelationshipGetType": (_I, (_V,)),
+    "GDALRelationshipGetLeftTableName": (_S, (_V,)),
+    "GDALRelationshipGetRightTableName": (_S, (_V,)),
+    "GDALRelationshipGetMappingTableName": (_S, (_V,)),
+    "GDALRelationshipGetLeftTableFields": (_LIST, (_V,)),
+    "GDALRelationshipGetRightTableFields": (_LIST, (_V,)),
+    "GDALRelationshipGetLeftMappingTableFields": (_LIST, (_V,)),
+    "GDALRelationshipGetRightMappingTableFields": (_LIST, (_V,)),
+    "CSLDestroy": (None, (_LIST,)),
+    "OGR_FldDomain_GetDescription": (_S, (_V,)),
+    "OGR_FldDomain_GetDomainType": (_I, (_V,)),
+    "OGR_FldDomain_GetFieldType": (_I, (_V,)),
+    "OGR_CodedFldDomain_GetEnumeration": (ctypes.POINTER(CodedValue), (_V,)),
+    "OGR_RangeFldDomain_GetMin": (ctypes.POINTER(Bound), (_V, ctypes.POINTER(ctypes.c_bool))),
+    "OGR_RangeFldDomain_GetMax": (ctypes.POINTER(Bound), (_V, ctypes.POINTER(ctypes.c_bool))),
+    "OGR_GlobFldDomain_GetGlob": (_S, (_V,)),
     "OGR_L_GetName": (_S, (_V,)),
     "OGR_L_GetSpatialRef": (_V, (_V,)),
     "OGR_L_GetGeomType": (_I, (_V,)),
@@ -66,6 +115,9 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OGR_Fld_GetSubType": (_I, (_V,)),
     "OGR_Fld_GetWidth": (_I, (_V,)),
     "OGR_Fld_GetTZFlag": (_I, (_V,)),
+    "OGR_Fld_GetDomainName": (_S, (_V,)),
+    "OGR_Fld_GetAlternativeNameRef": (_S, (_V,)),
+    "OGR_Fld_GetComment": (_S, (_V,)),
     "OSRNewSpatialReference": (_V, (_S,)),
     "OSRRelease": (None, (_V,)),
     "OSRGetAuthorityName": (_S, (_V, _S)),
@@ -232,6 +284,24 @@ class Gdal:
                 self.OGR_F_Destroy(feature)
         finally:
             self.GDALDatasetReleaseResultSet(dataset, result)
+
+    def names(self, function: Any, handle: int, *arguments: Any) -> list[str]:
+        """The texts of a C function whose list of strings is the caller's to free."""
+        found = function(handle, *arguments)
+        try:
+            return [value.decode("utf-8", "replace") for value in takewhile(bool, found)] if found else []
+        finally:
+            self.CSLDestroy(found)
+
+    @contextmanager
+    def overhearing(self) -> Iterator[list[tuple[int, str]]]:
+        """Keep what GDAL says meanwhile from being weighed with all else; it is in the list afterwards."""
+        before, heard = self.complaints.take(), list[tuple[int, str]]()
+        try:
+            yield heard
+        finally:
+            heard += self.complaints.take()
+            self.complaints.items = before
 
     def text(self, export: Any, handle: int, options: Sequence[str] = ()) -> str | None:
         """The result of an ``OSRExportTo...`` function; None when it fails."""

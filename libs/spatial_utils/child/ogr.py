@@ -1,6 +1,7 @@
 """A layer of a dataset of GDAL as Arrow batches, with every complaint of GDAL weighed."""
 
 import ctypes
+import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.spatial_utils.child import flatgeobuf, geojson, geopackage, mapinfo, times, wkb
+from libs.spatial_utils.child import domains, flatgeobuf, geojson, geopackage, mapinfo, times, wkb
+from libs.spatial_utils.child.catalog import Catalog
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
@@ -20,6 +22,8 @@ from libs.spatial_utils.child.shapefile.cells import Cells
 from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
 
+_ONLY_NUMBERS = frozenset({"fid", "ogc_fid", "objectid"})
+"""Names of primary keys that programs make of themselves: they number the rows."""
 _ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -30,12 +34,14 @@ class _Column:
     Attributes:
         position: In GDAL's batches.
         convert: Column of GDAL and number of its first row to the column that is sent.
+        notes: What else is known of it, as metadata of its field.
     """
 
     name: str
     type: pa.DataType
     position: int
     convert: Callable[[pa.Array, int], pa.Array]
+    notes: dict[bytes, bytes] | None = None
 
 
 class OgrLayer:
@@ -52,6 +58,7 @@ class OgrLayer:
         *,
         contents: Contents | None,
         exact_times: bool,
+        catalog: Catalog | None = None,
     ) -> None:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
@@ -79,14 +86,15 @@ class OgrLayer:
         elif self.geometry and self.crs is None and request.driver == parts.DRIVER:
             self.crs = parts.projection(path)
         self.claimed = contents.features if contents else self._claimed()
-        self._key = geopackage.key(gdal, handle) if request.driver == geopackage.DRIVER else None
+        self._key = self._kept_key(request, catalog) if catalog else None
         self._options = [f"INCLUDE_FID={'YES' if self._key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self._batch_rows()}"]
         self._columns = self._plan(contents, exact_times=exact_times)
         self._geometry_position = len(self._fields)
         if geometries > 1 and self.geometry:
             self._keep_further_geometries(definition, geometries)
-        fields = [pa.field(column.name, column.type) for column in self._columns]
+        fields = [pa.field(column.name, column.type, metadata=column.notes) for column in self._columns]
         self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        domains.tell_of_codes(self.schema, self.notes, self._place)
         self._weigh()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -227,7 +235,7 @@ class OgrLayer:
         kinds = self._kinds_of_times() if not exact_times else self._kinds_of_texts()
         self._types = self._schema().types[1 if self._key else 0 :][: len(self._fields)]
         columns = [
-            self._watched(index, self._column(index, field, index, type_, kinds.get(index)))
+            self._watched(index, self._noted(field, self._column(index, field, index, type_, kinds.get(index))))
             for index, (field, type_) in enumerate(zip(self._fields, self._types, strict=True))
         ]
         if contents:
@@ -272,6 +280,10 @@ class OgrLayer:
         if pa.types.is_dictionary(kind):  # coded values come with their meanings: what the file stores is the code
             return _Column(name, kind.index_type, position, lambda column, _: column.indices)
         return _Column(name, kind, position, lambda column, _: column)
+
+    def _noted(self, field: int, column: _Column) -> _Column:
+        """A column with what the file says of it besides its type."""
+        return replace(column, notes=domains.column_notes(self._gdal, self._dataset, field, column.type, self.notes, self._place))
 
     def _watched(self, index: int, column: _Column) -> _Column:
         """A column whose type the first rows decided; the others must agree."""
@@ -335,6 +347,39 @@ class OgrLayer:
         finally:
             self._gdal.OGR_L_SetIgnoredFields(self._handle, None)
         return {index: survey.type for index, survey in surveys.items()}
+
+    def _kept_key(self, request: Request, catalog: Catalog) -> str | None:
+        """The key of the rows, which GDAL hides, where somebody asks for it or it says something; else None.
+
+        The keys that programs make of themselves only number the rows, unless another table refers to them.
+        """
+        key: str = self._gdal.OGR_L_GetFIDColumn(self._handle).decode("utf-8", "replace")
+        if not key:
+            if request.keep_key:
+                self.notes.warn("no_key", "The layer has no key that could be kept.", "Leave 'keep_key' out.", self._place)
+            return None
+        is_own = request.driver == geopackage.DRIVER and key.lower() not in _ONLY_NUMBERS
+        if is_own or request.asks_for(key):
+            return key
+        reference = catalog.reference_to(self.own_name, key)
+        if reference is None:
+            return None
+        if request.appended:
+            self.notes.warn(
+                "key_left_out",
+                f"The key {key!r} of the layer is left out, although {reference} refers to it: the rows before it in the dataset "
+                "have no such column.",
+                'Write "keep_key": true in the entries of all these files to keep it.',
+                self._place,
+            )
+            return None
+        self.notes.warn(
+            "key_kept",
+            f"The key {key!r} of the layer is kept as a column, since {reference} refers to it.",
+            f'To leave it out, use the intent "select" with "parameters": {json.dumps({"without": [key]}, ensure_ascii=False)}.',
+            self._place,
+        )
+        return key
 
     def _keep_further_geometries(self, definition: int, geometries: int) -> None:
         """Geometry columns after the first stay as attributes: WKB in their own CRS."""

@@ -5,7 +5,7 @@ the ``geo`` metadata are read by Parquet's own GEOMETRY type.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 
 from libs.spatial_utils.child import native, wkb
 from libs.spatial_utils.child.gdal import Gdal
-from libs.spatial_utils.child.source import BATCH_BYTES, BATCH_ROWS, GEOMETRY, Notes, OpenFile, Request, Unreadable
+from libs.spatial_utils.child.source import BATCH_BYTES, BATCH_ROWS, COLUMN_NOTES, GEOMETRY, Notes, OpenFile, Request, Unreadable
 
 _DEFAULT_CRS = "OGC:CRS84"
 _READ_BYTES = 1024 * 1024
+_COLUMNS = b"spatial_etl:columns"
+"""Key of the metadata of lake files: by column, what is known of it besides its type."""
 
 
 class ParquetLayer:
@@ -50,7 +52,9 @@ class ParquetLayer:
             self._encoding = str(columns[primary].get("encoding", "WKB")).lower()
             self.crs = _crs(columns[primary])
         self._attributes = [i for i, field in enumerate(stored) if i != self._geometry_index and field.name not in left_out]
-        fields = [pa.field(stored.field(index).name, _kept_type(stored.field(index))) for index in self._attributes]
+        notes = _column_notes((self._file.metadata.metadata or {}).get(_COLUMNS))
+        named = [(stored.field(index).name, _kept_type(stored.field(index))) for index in self._attributes]
+        fields = [pa.field(name, kind, metadata=notes(name)) for name, kind in named]
         self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -178,6 +182,17 @@ def _native_type(kind: dict[str, Any]) -> dict[str, Any]:
     if kind["Type"] == "Geography":
         about["edges"] = "spherical"
     return about
+
+
+def _column_notes(stored: bytes | None) -> Callable[[str], dict[bytes, bytes] | None]:
+    """What a file says of a column of a name, as metadata of its field."""
+    try:
+        told = json.loads(stored) if stored is not None else {}
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):  # nonsense, for the reader to say so
+        return lambda _: {COLUMN_NOTES: b""}
+    return lambda name: {COLUMN_NOTES: json.dumps(told[name], ensure_ascii=False).encode()} if name in told else None
 
 
 def _crs(about: dict[str, Any]) -> dict[str, str] | None:

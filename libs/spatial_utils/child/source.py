@@ -9,6 +9,8 @@ from typing import Protocol
 import pyarrow as pa
 
 GEOMETRY = "geom"
+COLUMN_NOTES = b"spatial_etl:notes"
+"""Key of a field's metadata under which the child says what it knows of a column besides its type."""
 BATCH_ROWS = 32_768
 """No more than an engine takes at once: it joins batches, and splits those only that have too many bytes."""
 BATCH_BYTES = 32 * 1024 * 1024
@@ -90,6 +92,9 @@ class Request:
         csv: The manifest's options for delimited text.
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
+        keep_key: Whether the keys of rows are wanted that a database keeps beside the columns.
+        named: Columns that are wanted, in lower case, keys too: the recipe names them, or what the rows are appended to has them.
+        appended: Whether the rows are appended to others: no key is wanted that is not named.
         certain: Whether types are announced after a look at every row, so that ``Misjudged`` is never raised.
         written_bytes: Size of the files that may be written beside the source; 0: nothing may be written.
     """
@@ -108,6 +113,13 @@ class Request:
     cpu_seconds: int
     certain: bool
     written_bytes: int
+    keep_key: bool = False
+    named: tuple[str, ...] = ()
+    appended: bool = False
+
+    def asks_for(self, key: str) -> bool:
+        """Whether somebody asks for the key of this name."""
+        return self.keep_key or key.casefold() in self.named
 
     def wants(self, layer: str) -> bool:
         """Whether a layer is to be read."""

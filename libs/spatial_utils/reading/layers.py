@@ -53,7 +53,8 @@ def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str, warnings: 
     if not header["layers"]:
         there = ", ".join(repr(name) for name in header["names"]) or "none"
         if spec.layer is None:
-            raise Rejected.because("no_layers", where, "The file has no layers.", "Check that it is the right file.")
+            only = f", only tables that belong to a program: {there}" if header["names"] else ""
+            raise Rejected.because("no_layers", where, f"The file has no layers{only}.", "Check that it is the right file.")
         raise Rejected.because(
             "unknown_layer",
             f"{where}.layer",

@@ -1,14 +1,16 @@
 """Opening a file that nobody vouches for: the side that stays in the pipeline's process and trusts nothing that it gets."""
 
+import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from libs.models import CsvOptions, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
+from libs.models import ColumnNotes, CsvOptions, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_COLUMN_NOTES = b"spatial_etl:notes"
+"""Key of a field's metadata under which the reading process says what it knows of a column."""
+_MAX_NAMED = 16 * 1024
+"""Bytes of names in a request, whose size is limited. Keys have short names, which come first."""
 _LARGE = 8 * 1024 * 1024
 """Below this GDAL reads features as fast as a sample of them shows that it need not."""
 
@@ -51,6 +57,11 @@ class LayerStream:
     @property
     def schema(self) -> "pa.Schema":  # noqa: D102 - see the class
         return self._reader.schema
+
+    @property
+    def notes(self) -> list[ColumnNotes | None]:
+        """What the file says of the columns of the schema besides their names and types; nothing, where it makes no sense."""
+        return [self._source._notes(self.layer, field) for field in self.schema]  # noqa: SLF001 - two halves of one thing
 
     def __iter__(self) -> Iterator["pa.RecordBatch"]:
         """The batches.
@@ -114,6 +125,15 @@ class SourceFile:
                     remedy="Check that it is the right file.")
         )  # fmt: skip
 
+    def _notes(self, layer: Layer, column: "pa.Field") -> ColumnNotes | None:
+        told = (column.metadata or {}).get(_COLUMN_NOTES)
+        try:
+            return ColumnNotes.model_validate_json(told) if told is not None else None
+        except ValueError:
+            warning = _column_notes_ignored(f"{self._where}: layer {layer.name}")
+            self.warnings += [warning] if warning not in self.warnings else []
+            return None
+
     def _batches(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
         try:
             yield from self._sent(stream)
@@ -166,7 +186,16 @@ def sandbox_features() -> dict[str, Any]:
 
 
 @contextmanager
-def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, certain: bool = True) -> Iterator[SourceFile]:
+def open_source(
+    path: Path,
+    spec: FileSpec,
+    where: str,
+    limits: ReadLimits,
+    *,
+    certain: bool = True,
+    named: Collection[str] = (),
+    appended: bool = False,
+) -> Iterator[SourceFile]:
     """Open a file in a process of its own.
 
     Args:
@@ -178,6 +207,8 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
         limits: What reading may take.
         certain: Look at every row before saying of what types the columns are, where the file does not say so itself (GeoJSON
             does not; GeoPackage and FlatGeobuf not of times); else at some, which saves a second reading of large files.
+        named: Columns that are wanted: a hidden key of one of these names becomes a column.
+        appended: Whether the rows are appended to others, whose columns are all named: then no other key does.
 
     Raises:
         Rejected: when the file is not what the manifest says, cannot be read, or has no CRS that is known and agreed.
@@ -194,7 +225,11 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
             warnings.append(_encoding_ignored(kind, where))
         if spec.options != CsvOptions() and kind.reader != "csv":
             warnings.append(_options_ignored(kind, where))
-        child = _child(_request(located, kind, spec, limits, certain=certain), limits)
+        if spec.keep_key and not kind.has_keys:
+            warnings.append(_keep_key_ignored(kind, where))
+        request = _request(located, kind, spec, limits, certain=certain)
+        request |= {"named": _named(named) if kind.has_keys else [], "appended": appended}
+        child = _child(request, limits)
         try:
             yield _opened(child, spec, where, limits, warnings)
         finally:
@@ -243,6 +278,31 @@ def _options_ignored(kind: Format, where: str) -> Problem:
     )
 
 
+def _column_notes_ignored(where: str) -> Problem:
+    return Problem(
+        code="column_notes_ignored",
+        where=where,
+        message="What the file's metadata say of its columns (titles, domains) is not of the form that is known here.",
+        remedy="Leave the key 'spatial_etl:columns' out of the file, or write it as lake files have it.",
+    )
+
+
+def _keep_key_ignored(kind: Format, where: str) -> Problem:
+    return Problem(
+        code="no_key",
+        where=f"{where}.keep_key",
+        message=f"'keep_key' was not used: files of the format {kind.name} have no keys but their columns.",
+        remedy="Leave it out.",
+    )
+
+
+def _named(columns: Collection[str]) -> list[str]:
+    """Names in lower case, as many as a request has room for."""
+    names = sorted({name.casefold() for name in columns}, key=lambda name: (len(name), name))
+    sizes = accumulate(len(json.dumps(name)) + 2 for name in names)
+    return [name for name, size in zip(names, sizes, strict=True) if size <= _MAX_NAMED]
+
+
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
     has_log = any(path.with_name(path.name + suffix).exists() for path, _ in located.sources for suffix in kind.suffixes)
@@ -259,6 +319,7 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         "csv": spec.options.model_dump(),
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,
+        "keep_key": spec.keep_key,
         "certain": certain,
         # A database with a log beside it is completed from the log, in the copy that is ours.
         "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,

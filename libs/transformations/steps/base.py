@@ -14,6 +14,16 @@ class Step(Model):
 
     op: str
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The columns that it names, of those that come to it."""
+        return frozenset()
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Names that it gives to columns of its own making, or to others."""
+        return frozenset()
+
     @abstractmethod
     def apply(self, query: Query) -> None:
         """Extend the statement by this step.

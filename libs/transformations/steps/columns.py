@@ -37,6 +37,10 @@ class Select(Step):
             raise ValueError("a column is named twice")
         return self
 
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.columns or self.without or ())
+
     def apply(self, query: Query) -> None:
         """Keeps the order given by ``columns``.
 
@@ -60,6 +64,14 @@ class Rename(Step):
 
     op: Literal["rename"] = "rename"
     columns: Annotated[dict[str, str], Field(min_length=1)]
+
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.columns)
+
+    @property
+    def made(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.columns.values())
 
     def apply(self, query: Query) -> None:
         """Changes names only.
@@ -89,6 +101,10 @@ class Cast(Step):
     op: Literal["cast"] = "cast"
     columns: Annotated[dict[str, CastTarget], Field(min_length=1)]
     on_error: Literal["reject", "null"] = "reject"
+
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.columns)
 
     def apply(self, query: Query) -> None:
         """Counts the values that become null.

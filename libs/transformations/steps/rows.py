@@ -28,6 +28,10 @@ class Filter(Step):
     op: Literal["filter"] = "filter"
     condition: Condition
 
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(comparison.column for comparison in conditions.comparisons(self.condition))
+
     def apply(self, query: Query) -> None:
         """Counts the features left out.
 
@@ -160,6 +164,14 @@ class Dissolve(Step):
         if len(set(self.by)) < len(self.by):
             raise ValueError("a column is named twice in 'by'")
         return self
+
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset((*self.by, *(item.column for item in self.aggregate.values() if item.column is not None)))
+
+    @property
+    def made(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.aggregate)
 
     def apply(self, query: Query) -> None:
         """Counts the features that merge into others.

@@ -100,7 +100,9 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
         facts += [("sha256", file.sha256) for file in asset.files]
         output.facts(facts)
         output.line()
-        output.table(("COLUMN", "TYPE"), [(field.name, field.type) for field in asset.table_schema])
+        columns = [(field.name, field.type, asset.meanings.get(field.name, "")) for field in asset.table_schema]
+        width = 3 if asset.meanings else 2
+        output.table(("COLUMN", "TYPE", "MEANING")[:width], [row[:width] for row in columns])
 
 
 def lineage(dataset: Version, *, as_json: AsJson = False) -> None:

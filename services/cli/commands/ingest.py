@@ -40,6 +40,9 @@ def ingest(
         typer.Option(metavar="CODE", help="CRS of files that do not carry one: EPSG:25832, or WKT; none for local coordinates."),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Read only this layer.")] = None,
+    keep_key: Annotated[
+        bool, typer.Option("--keep-key", help="GeoPackage, FileGDB: keep the key that numbers the rows (fid, OBJECTID).")
+    ] = False,
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Character encoding, for formats that do not say.")] = None,
     file_format: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help="Format, where the extension does not say it.")
@@ -74,7 +77,7 @@ def ingest(
     batch_id = intake.new_batch_id(files[0]) if batch_id is None else batch_id
     options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter)
     idle = {} if any(file.format.name == "CSV" for file in uploads) else options  # the report will say that they were not used
-    same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, options=idle)
+    same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None, options=idle)
     settings = Settings()
     landing = open_landing_zone(settings)
     manifest = {

@@ -1,6 +1,6 @@
 """Reading a file as the pipeline does, and a small layer to write in whatever format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 import shapely
 
-from libs.models import FileSpec, Problem, Rejected
+from libs.models import ColumnNotes, FileSpec, Problem, Rejected
 from libs.spatial_utils.reading import Layer, ReadLimits, open_source
 
 pytestmark = pytest.mark.integration
@@ -25,6 +25,7 @@ class Read:
 
     layers: dict[str, Layer] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    notes: dict[str, dict[str, ColumnNotes]] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
     guessed: bool = False
@@ -56,17 +57,21 @@ def read() -> Reader:
         limits: ReadLimits | None = None,
         type: str = "vector",  # noqa: A002
         certain: bool = True,
+        named: Collection[str] = (),
         **spec: Any,
     ) -> Read:
         result = Read()
         manifest = FileSpec(path=f"s3://landing-zone/{path.name}", type=type, format=format, **spec)
-        with open_source(path, manifest, "files[0]", limits or ReadLimits(seconds=60), certain=certain) as source:
+        with open_source(path, manifest, "files[0]", limits or ReadLimits(seconds=60), certain=certain, named=named) as source:
             result.guessed = source.guessed
             for stream in source.streams():
                 batches = list(stream)
                 name = stream.layer.name
                 result.layers[name] = stream.layer
                 result.tables[name] = pa.Table.from_batches(batches, stream.schema)
+                result.notes[name] = {
+                    column: known for column, known in zip(stream.schema.names, stream.notes, strict=True) if known
+                }
                 result.counts[name] = dict(stream.counts)
             result.warnings = list(source.warnings)
         return result

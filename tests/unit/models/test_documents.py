@@ -35,7 +35,7 @@ FILE = LakeFile(uri="s3://data-lake/a.b/v2/data.parquet", sha256=SHA, bytes=10, 
 ASSET = Asset(
     dataset_id="a.b", version=2, run_id="x#1", batch_id="x", created_at=NOW, features=3, crs="EPSG:4326",
     bbox=(0.1, -1.0, 2.0, 3.5), geometry_types=("Point", "Polygon Z"), table_schema=(Field(name="id", type="int64"),),
-    changes=CHANGES, files=(FILE,),
+    changes=CHANGES, files=(FILE,), meanings={"id": "House number"},
 )  # fmt: skip
 INPUT = InputLayer(
     file=0, path="s3://landing-zone/a.gpkg", format="GPKG", layer="roads", crs=None, features=3,
@@ -78,6 +78,11 @@ def test_a_document_comes_back_from_plain_values(document: Document) -> None:
     plain = document.to_document()
     assert types_in(plain) <= {dict, list, str, int, float, bool, type(None), datetime}
     assert type(document).from_document(plain | {"_id": "whatever"}) == document
+
+
+def test_an_asset_of_an_earlier_release_loads() -> None:
+    earlier = {key: value for key, value in ASSET.to_document().items() if key != "meanings"}
+    assert Asset.from_document(earlier) == ASSET.model_copy(update={"meanings": {}})
 
 
 def types_in(value: Any) -> set[type]:

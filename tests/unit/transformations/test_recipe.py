@@ -49,6 +49,36 @@ def test_binding_fills_references_and_leaves_out_what_has_no_value() -> None:
     assert "'EPSG:3857'" in sql
 
 
+@pytest.mark.parametrize(
+    ("steps", "named"),
+    [
+        ([{"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"}], set()),
+        ([{"op": "select", "columns": ["a", "b"]}], {"a", "b"}),
+        ([{"op": "select", "without": ["a"]}], {"a"}),
+        ([{"op": "rename", "columns": {"a": "b"}}, {"op": "cast", "columns": {"b": "int64", "c": "string"}}], {"a", "c"}),
+        ([{"op": "rename", "columns": {"a": "b", "b": "a"}}], {"a", "b"}),
+        (
+            [
+                {
+                    "op": "filter",
+                    "condition": {"any": [{"column": "a", "op": "is_null"}, {"not": {"column": "b", "op": "eq", "value": 1}}]},
+                }
+            ],
+            {"a", "b"},
+        ),
+        (
+            [
+                {"op": "dissolve", "by": ["a"], "aggregate": {"n": {"op": "count"}, "s": {"op": "sum", "column": "b"}}},
+                {"op": "filter", "condition": {"column": "n", "op": "gt", "value": 1}},
+            ],
+            {"a", "b"},
+        ),
+    ],
+)
+def test_a_recipe_names_columns_of_its_source(steps: list[dict[str, object]], named: set[str]) -> None:
+    assert Recipe(name="mine", description="x", steps=steps).bind({}).named == named
+
+
 def test_a_bound_recipe_makes_the_same_plan_when_read_again() -> None:
     recipe = Recipe.from_yaml(ROADS, "roads.yaml").bind({"kinds": ["it's"], "grid": {"value": 1, "unit": "crs"}})
     again = Recipe.model_validate(json.loads(json.dumps(recipe.model_dump(mode="json"))))

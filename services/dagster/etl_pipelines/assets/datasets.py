@@ -21,7 +21,7 @@ def events(stack: Stack, asset: Asset) -> Iterator[Any]:
 
 
 def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:
-    columns = [dg.TableColumn(field.name, field.type) for field in asset.table_schema]
+    columns = [dg.TableColumn(field.name, field.type, asset.meanings.get(field.name)) for field in asset.table_schema]
     (file, *_) = asset.files
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(asset.features),
