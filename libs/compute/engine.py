@@ -15,7 +15,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from libs.models import BBox, Changes
+from libs.models import BBox, Changes, Problem
 from libs.transformations import Recipe
 
 GEOMETRY = "geom"
@@ -70,6 +70,7 @@ class Processed(Protocol):
         features: Rows.
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.
+        warnings: What the uploader should know although nothing is wrong.
     """
 
     schema: pa.Schema
@@ -77,6 +78,7 @@ class Processed(Protocol):
     features: int
     bbox: BBox | None
     changes: Changes
+    warnings: tuple[Problem, ...]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.

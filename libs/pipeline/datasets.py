@@ -100,12 +100,13 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         staged = stage(self._stack.landing, spec, where, folder)
-        open_before, finished_before = {*self._open}, {*self._finished}
+        open_before, finished_before, warned_before = {*self._open}, {*self._finished}, len(self.warnings)
         try:
             # What is appended to rows of another file could not be taken back without them.
             self._read_layers(index, spec, staged, workspace, certain=spec.dataset_id in open_before)
         except Misjudged:
             self._take_back(open_before, finished_before)
+            del self.warnings[warned_before:]
             self._read_layers(index, spec, staged, workspace, certain=True)
         shutil.rmtree(folder)
 
@@ -189,6 +190,7 @@ class DatasetMaker:
         self._finished.add(identifier)
         with dataset.timed("read and transform"):
             processed = dataset.table.finish()
+        self.warnings += processed.warnings
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         with dataset.timed("write"):
             file = self._write(identifier, processed)
