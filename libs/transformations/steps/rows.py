@@ -171,7 +171,7 @@ class Dissolve(Step):
         require_sound(query)
         if query.surfaces:
             query.refuse(
-                query.mark("surface", query.surfaces),
+                query.mark("surface", f"{query.surfaces} AND {query.geometry()} IS NOT NULL"),
                 "surface_not_dissolved",
                 "is a surface in space, such as a wall or a building, which cannot be united with others without being flattened",
                 "Put a step 'force_2d' before this one, or use the intent 'default' or 'keep_crs' to keep the features apart.",

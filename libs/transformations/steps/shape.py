@@ -7,6 +7,7 @@ from pydantic import StringConstraints
 from libs.transformations import surfaces
 from libs.transformations.crs import same_crs, short_name
 from libs.transformations.query import Query
+from libs.transformations.relation import GEOMETRY
 from libs.transformations.steps.base import Step
 from libs.transformations.units import Length
 
@@ -172,7 +173,7 @@ def _repair(query: Query, suspects: str | None = None) -> None:
 
 def _count_surfaces(query: Query, name: str) -> None:
     if query.surfaces:
-        query.count(f"counts.{name}", query.surfaces)
+        query.count(f"counts.{name}", query.mark(name, f"{query.surfaces} AND {GEOMETRY} IS NOT NULL"))
 
 
 def require_sound(query: Query) -> None:

@@ -232,6 +232,15 @@ def test_dissolving_a_surface_is_refused_and_the_remedy_works(through: Callable,
     assert (made.is_valid, made.has_z, made.area) == (True, False, 100)
 
 
+@pytest.mark.parametrize("last", [{"op": "dissolve", "by": ["n"]}, {"op": "simplify", **AFTER["simplify"]}], ids=str)
+def test_a_surface_that_was_left_out_stands_in_no_steps_way(through: Callable, source: Callable, last: dict[str, Any]) -> None:
+    steps = [{"op": "repair"}, {"op": "filter", "condition": {"column": "n", "op": "gt", "value": 0}}, last]
+    shapes = [shapely.from_wkt(HOUSE), shapely.force_3d(shapely.box(0, 0, 3, 3), 1)]
+    result = through(source(table(shapes), UTM), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
+    assert len(by_number(result.rows)) == 1
+    assert result.changes == Changes(dropped={"filter": 1}, counts={"kept_as_3d": 1})
+
+
 def test_leaving_out_heights_leaves_no_surface(through: Callable, source: Callable, recipe: Callable) -> None:
     result = through(source(table([shapely.from_wkt(HOUSE), shapely.from_wkt(WALL)]), UTM), recipe("force_2d", crs=UTM))
     house, wall = by_number(result.rows)
