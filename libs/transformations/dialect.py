@@ -109,7 +109,7 @@ class Dialect(ABC):
         Args:
             geometry: A column.
             measures: Expressions of ``part.geom``, by name.
-            kind: A number for each part, an expression of ``part.geom`` and of measures, as ``part.<name>``.
+            kind: A number for each part, an expression of measures, as ``part.<name>``.
             verdict: Makes the result, given what counts the parts of a kind.
         """
 

@@ -95,7 +95,7 @@ class PostGis(Dialect):
         self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
     ) -> str:
         columns = ", ".join(f"{measure} AS {name}" for name, measure in measures.items())
-        measured = f"(SELECT part.geom, {columns} FROM ST_Dump({geometry}) AS part OFFSET 0) AS part"
+        measured = f"(SELECT {columns} FROM ST_Dump({geometry}) AS part OFFSET 0) AS part"
         made = verdict(lambda number: f"count(*) FILTER (WHERE kind = {number})")
         return f"(SELECT {made} FROM (SELECT {kind} AS kind FROM {measured} OFFSET 0) AS parts)"
 
