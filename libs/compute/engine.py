@@ -15,7 +15,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from libs.models import BBox, Changes
+from libs.models import BBox, Changes, Problem
 from libs.transformations import Recipe
 
 GEOMETRY = "geom"
@@ -73,6 +73,7 @@ class Processed(Protocol):
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.
         origins: Columns that hand on one of the sources', renamed and cast ones, too, and which.
+        warnings: What the uploader should know although nothing is wrong.
     """
 
     schema: pa.Schema
@@ -81,6 +82,7 @@ class Processed(Protocol):
     bbox: BBox | None
     changes: Changes
     origins: Mapping[str, str]
+    warnings: tuple[Problem, ...]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from libs.compute.crs import look_up_crs
 from libs.compute.engine import GEOMETRY, Source
-from libs.models import Changes, Rejected
+from libs.models import Changes, Problem, Rejected
 from libs.spatial_utils.arrays import Integers, indices
 from libs.spatial_utils.geoparquet import BBOX, BBOX_TYPE
 from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
@@ -128,6 +128,10 @@ class Layout:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
         return self.plan.changes(audits, self.locate)
+
+    def warnings(self, audits: Sequence[Sequence[int | None] | None]) -> tuple[Problem, ...]:
+        """What the uploader should know of, from the stages' audits."""
+        return self.plan.warnings(audits, self.locate)
 
     def locate(self, row: int) -> str:
         """The place of a row, for people."""

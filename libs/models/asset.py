@@ -29,11 +29,11 @@ class Changes(Model):
     """What the way from the source to the lake changed, counted. All zero: nothing was.
 
     Attributes:
-        repaired: Invalid geometries made valid.
+        repaired: Invalid geometries made valid, none of a lower dimension: those count as ``collapsed``.
         linearized: Curved geometries turned into lines.
         dropped: Features left out, by the step that did it (``filter``, ``clip``).
         renamed: Source name to name in the lake, of columns that collided or that the recipe renames.
-        counts: Any further count, by a stable name (``simplified``, ``m_values_dropped``).
+        counts: Any further count, by a stable name (``simplified``, ``kept_as_3d``, ``m_values_dropped``).
     """
 
     repaired: int = 0

@@ -106,12 +106,13 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         staged = stage(self._stack.landing, spec, where, folder)
-        open_before, finished_before = {*self._open}, {*self._finished}
+        open_before, finished_before, warned_before = {*self._open}, {*self._finished}, len(self.warnings)
         try:
             # What is appended to rows of another file could not be taken back without them.
             self._read_layers(index, spec, staged, workspace, certain=spec.dataset_id in open_before)
         except Misjudged:
             self._take_back(open_before, finished_before)
+            del self.warnings[warned_before:]
             self._read_layers(index, spec, staged, workspace, certain=True)
         shutil.rmtree(folder)
 
@@ -202,6 +203,7 @@ class DatasetMaker:
         with dataset.timed("read and transform"):
             processed = dataset.table.finish()
         self._doubt(dataset.inputs[0], processed)
+        self.warnings += processed.warnings
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):

@@ -1,6 +1,7 @@
 """The dialect seam: the few things that DuckDB and PostGIS spell differently."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 
 NANOSECONDS_A_DAY = 86_400 * 10**9
 
@@ -98,6 +99,19 @@ class Dialect(ABC):
     @abstractmethod
     def parts(self, geometry: str) -> str:
         """Array of its parts in order, down to single geometries; of itself where there are none. NULL has itself as a part."""
+
+    @abstractmethod
+    def judge_parts(
+        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+    ) -> str:
+        """A verdict on a geometry from its parts, down to single geometries.
+
+        Args:
+            geometry: A column.
+            measures: Expressions of ``part.geom``, by name.
+            kind: A number for each part, an expression of measures, as ``part.<name>``.
+            verdict: Makes the result, given what counts the parts of a kind.
+        """
 
     @abstractmethod
     def cut_parts(self, geometry: str, area: str) -> str:

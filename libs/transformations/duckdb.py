@@ -1,5 +1,7 @@
 """DuckDB with its spatial extension, 1.5."""
 
+from collections.abc import Callable, Mapping
+
 from typing_extensions import override
 
 from libs.transformations.dialect import Dialect
@@ -59,6 +61,15 @@ class DuckDb(Dialect):
     @override
     def parts(self, geometry: str) -> str:
         return f"coalesce(nullif(list_transform(ST_Dump({geometry}), lambda part: part.geom), []), [{geometry}])"
+
+    @override
+    def judge_parts(
+        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+    ) -> str:
+        struct = ", ".join(f"'{name}': {measure}" for name, measure in measures.items())
+        measured = f"list_transform(ST_Dump({geometry}), lambda part: {{{struct}}})"
+        made = verdict(lambda number: f"len(list_filter(kinds, lambda kind: kind = {number}))")
+        return f"list_transform([list_transform({measured}, lambda part: {kind})], lambda kinds: {made})[1]"
 
     @override
     def cut_parts(self, geometry: str, area: str) -> str:

@@ -36,7 +36,7 @@ class Counter:
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must not happen to any row; if it does, the batch is rejected.
+    """Something that must not happen to any row, or of which there is a warning if it does.
 
     Attributes:
         failing: Predicate on the stage's target table, true for an offending row.
@@ -44,6 +44,7 @@ class Check:
         where: The step, for people.
         message: What is wrong, following the words "the feature".
         remedy: What to do about it.
+        rejects: Whether the batch is rejected; else it is a warning.
     """
 
     failing: str
@@ -51,6 +52,7 @@ class Check:
     where: str
     message: str
     remedy: str
+    rejects: bool = True
 
     def problem(self, count: int, feature: str) -> Problem:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
@@ -165,8 +167,18 @@ class Plan:
                         counts[key] = counts.get(key, 0) + number
             for check in stage.checks:
                 count, row = next(values), next(values)
-                if count and row is not None:
+                if count and row is not None and check.rejects:
                     problems.append(check.problem(count, locate(row)))
         if problems:
             raise Rejected(problems)
         return Changes(repaired=repaired, dropped=dropped, renamed=dict(self.renamed), counts=counts)
+
+    def warnings(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str]) -> tuple[Problem, ...]:
+        """What the uploader should know of, from the same rows as ``changes``."""
+        found = []
+        for stage, audit in zip(self.stages, audits, strict=True):
+            values = (audit or ())[len(stage.counters) :]
+            for check, count, row in zip(stage.checks, values[::2], values[1::2], strict=True):
+                if count and row is not None and not check.rejects:
+                    found.append(check.problem(count, locate(row)))
+        return tuple(found)

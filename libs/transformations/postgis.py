@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from typing_extensions import override
 
@@ -89,6 +89,15 @@ class PostGis(Dialect):
     def parts(self, geometry: str) -> str:
         parts = f"SELECT array_agg(part.geom ORDER BY part.path) FROM ST_Dump({geometry}) AS part"
         return f"coalesce(({parts}), ARRAY[{geometry}])"
+
+    @override
+    def judge_parts(
+        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+    ) -> str:
+        columns = ", ".join(f"{measure} AS {name}" for name, measure in measures.items())
+        measured = f"(SELECT {columns} FROM ST_Dump({geometry}) AS part OFFSET 0) AS part"
+        made = verdict(lambda number: f"count(*) FILTER (WHERE kind = {number})")
+        return f"(SELECT {made} FROM (SELECT {kind} AS kind FROM {measured} OFFSET 0) AS parts)"
 
     @override
     def cut_parts(self, geometry: str, area: str) -> str:

@@ -1,7 +1,7 @@
 """The statement under construction: steps extend it, a plan comes out of it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from libs.models import Problem, Rejected
 from libs.transformations.crs import CrsFacts, CrsLookup
@@ -27,6 +27,7 @@ class _Statement:
         counts: Slot, predicate, amount, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
         distrusted: Those of them whose rows still have their geometry.
+        checks: And how much of ``order`` there was when each was set.
     """
 
     source: str
@@ -41,7 +42,7 @@ class _Statement:
     counts: list[tuple[str, str, str, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     distrusted: list[str] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[tuple[Check, int]] = field(default_factory=list)
 
 
 class Query:
@@ -60,7 +61,8 @@ class Query:
         relation: Of the rows as the steps so far leave them.
         dialect: Spelling.
         where: The current step, for people: ``recipe step 2 (filter)``.
-        valid: Whether every geometry is known to be valid here.
+        valid: Whether every geometry is known to be valid here, but for those that ``surfaces`` names.
+        surfaces: Predicate on marks: the geometry is a surface in space, which is not valid on the map; None when there is none.
 
     Args:
         aside: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
@@ -69,6 +71,7 @@ class Query:
     def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup, aside: Collection[str] = ()) -> None:
         self.relation, self.dialect, self._look_up, self._aside = relation, dialect, look_up, aside
         self.where, self.valid = "recipe", False
+        self.surfaces: str | None = None
         self._step, self._label, self._slot = 0, "source", ""
         self._origins = {name: name for name in relation.names}
         self._untouched = dict(self._origins)
@@ -170,6 +173,10 @@ class Query:
         self.set_geometry(new, valid=valid)
         return GEOMETRY, new
 
+    def unless_surface(self, expression: str) -> str:
+        """An expression of the geometry, but the geometry as it is where it is a surface in space."""
+        return f"CASE WHEN {self.surfaces} THEN {GEOMETRY} ELSE {expression} END" if self.surfaces else expression
+
     def set_crs(self, crs: str) -> None:
         """Say what CRS the geometry is in from here on."""
         self.relation = self.relation.model_copy(update={"crs": crs})
@@ -254,7 +261,7 @@ class Query:
             [(key, self.member(key.name), key.name) for key in keys]
             + [(column, aggregate, None) for column, aggregate in columns]
         )
-        self.valid = True
+        self.valid, self.surfaces = True, None
         members = self.mark("members", "count(*)")
         self.count("counts.dissolved", f"{members} > 1", amount=f"{members} - 1")
         grouping = f"GROUP BY {', '.join(map(self.dialect.identifier, by))}" if by else "HAVING count(*) > 0"
@@ -277,6 +284,10 @@ class Query:
         Counted are rows as they are here, even when a later step takes them apart.
         """
         self._open.counts.append((slot, predicate, amount, len(self._open.order)))
+
+    def warn(self, mark: str, code: str, message: str, remedy: str) -> None:
+        """Tell of the rows for which a mark holds, in the words of a refusal, though the batch is not rejected."""
+        self._open.checks.append((Check(mark, code, self.where, message, remedy, rejects=False), len(self._open.order)))
 
     def refuse(self, failing: str, code: str, message: str, remedy: str, *, distrust: bool = False) -> None:
         """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it.
@@ -302,7 +313,8 @@ class Query:
 
     def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str) -> None:
         before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
-        self._open.checks += [Check(each + before, code, self.where, message, remedy) for each, message in which.items()]
+        checks = (Check(each + before, code, self.where, message, remedy) for each, message in which.items())
+        self._open.checks += [(check, len(self._open.order)) for check in checks]
         self._open.refused.append(failing)
 
     def rejection(self, code: str, message: str, remedy: str) -> Rejected:
@@ -332,11 +344,13 @@ class Query:
             # Not indented: a name or a text may hold a line break.
             chain = ",\n".join(f"{name} AS (\n{text}\n)" for name, text in last.chain)
             select = f"WITH {chain}\n{select}"
-        counters = []
-        for slot, predicate, amount, order in last.counts:
-            first = "".join(f" AND {part} = 0" for part in last.order[order:])  # of a row's later parts, count the first
-            counters.append(Counter(slot, f"{predicate}{first}", amount))
-        self._stages.append(Stage(select, last.source, target, counters=tuple(counters), checks=tuple(last.checks)))
+
+        def first(order: int) -> str:  # of a row's later parts, count the first
+            return "".join(f" AND {part} = 0" for part in last.order[order:])
+
+        counters = tuple(Counter(slot, f"{which}{first(order)}", amount) for slot, which, amount, order in last.counts)
+        checks = tuple(replace(check, failing=f"{check.failing}{first(order)}") for check, order in last.checks)
+        self._stages.append(Stage(select, last.source, target, counters, checks))
 
     def _note_read(self, name: str) -> None:
         if name in self._origins:

@@ -8,7 +8,7 @@ does not read do not even go there.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from libs.compute.postgis.output import Output
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.rows import Rows
-from libs.models import Changes, Rejected
+from libs.models import Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.postgis import GuardedPostGis
 
@@ -86,14 +86,14 @@ class PostGISTable:
         making, later = self._making, self._making.layout.plan.stages[1:]
         for schema in self._schemas[1 if later else 0 :]:
             self._pool.submit(schema.close)
-        audits: list[tuple[int | None, ...] | None] = []
+        audits: list[Sequence[int | None] | None] = []
         if later:
             connection = self._first.connection
             audits = making.attempt(connection, self._run_later_stages)
             making.output.take_in(connection.stream(making.output.query))
             self._pool.submit(self._first.close)
-        changes = making.layout.changes([*audits, making.gathering.audit])
-        return _PostGISProcessed(making.layout, making.gathering, changes)
+        audits.append(making.gathering.audit)
+        return _PostGISProcessed(making.layout, making.gathering, audits)
 
     def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
@@ -148,11 +148,11 @@ class PostGISTable:
         lane.show(first.select)
         return lane.connection.batches(making.output.query)
 
-    def _run_later_stages(self, plan: Plan) -> list[tuple[int | None, ...] | None]:
+    def _run_later_stages(self, plan: Plan) -> list[Sequence[int | None] | None]:
         """Make ``processed``; the audits of the stages before it."""
         connection, (first, *later, last) = self._first.connection, plan.stages
         connection.execute(f"SET max_parallel_workers_per_gather = {self._sessions if self._sessions > 1 else 0}")
-        audits = [_audit(connection, first)]
+        audits: list[Sequence[int | None] | None] = [_audit(connection, first)]
         for stage in later:
             _make(connection, stage)
             audits.append(_audit(connection, stage))
@@ -202,9 +202,10 @@ class _Making:
 
 
 class _PostGISProcessed:
-    def __init__(self, layout: Layout, gathering: Gathering, changes: Changes) -> None:
-        self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
+    def __init__(self, layout: Layout, gathering: Gathering, audits: Sequence[Sequence[int | None] | None]) -> None:
+        self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
+        self.changes, self.warnings = layout.changes(audits), layout.warnings(audits)
         self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
 
     def batches(self) -> Iterator[pa.RecordBatch]:

@@ -17,7 +17,7 @@ from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents
 from libs.spatial_utils.child.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.child.reference import WITHOUT_WORD, by_default, crs_of
-from libs.spatial_utils.child.shapefile import parts, records
+from libs.spatial_utils.child.shapefile import parts, patches, records
 from libs.spatial_utils.child.shapefile.cells import Cells
 from libs.spatial_utils.child.source import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
 from libs.spatial_utils.child.text import Decoder
@@ -179,8 +179,8 @@ class OgrLayer:
                 yield batch
                 first += batch.num_rows
         except parts.Odd:
-            cells = Cells(self._path, self._types, self.names, self._place, self.notes)
-            yield from cells.beside(self._as_streamed(first), first)
+            batches = Cells(self._path, self._types, self.names, self._place, self.notes).beside(self._as_streamed(first), first)
+            yield from patches.beside(self._path, batches, first) if self.geometry else batches
 
     def _geometry_of(self, number: int) -> bytes | None:
         feature = self._gdal.OGR_L_GetFeature(self._handle, number)

@@ -14,7 +14,9 @@ from libs.spatial_utils.child.gdal import Gdal
 
 _LINEAR = frozenset(range(1, 7))
 _COLLECTION, _CURVED = 7, frozenset({8, 9, 10, 11, 12, 13, 14})
-_SURFACES, _TIN, _TRIANGLE = 15, 16, 17
+_POLYHEDRAL, _TIN, _TRIANGLE = 15, 16, 17
+_FACETED = frozenset({_POLYHEDRAL, _TIN, _TRIANGLE})
+"""Surfaces of plane faces: GeoParquet has no types for them, so that each face becomes a polygon, in their order."""
 _Z, _M = 1000, 2000
 
 
@@ -32,7 +34,7 @@ def normalise(geometry: pa.Array, gdal: Gdal, counts: Counter[str], *, vouched: 
     Args:
         geometry: Binary array of WKB, any spelling; nulls stay nulls, empty geometries stay empty.
         gdal: Rewrites what is neither.
-        counts: ``linearized`` and ``m_dropped`` are added to, in geometries.
+        counts: ``linearized``, ``surfaces_to_polygons`` and ``m_dropped`` are added to, in geometries.
         vouched: Whether GDAL wrote this WKB itself. If it came out of the file as it is, it is checked.
 
     Raises:
@@ -126,9 +128,10 @@ def _rewritten(wkb: bytes, gdal: Gdal, counts: Counter[str], row: int) -> bytes:
         if gdal.OGR_G_IsMeasured(geometry):
             gdal.OGR_G_SetMeasured(geometry, 0)
             counts["m_dropped"] += 1
-        if not _has_unusual(gdal, geometry):
+        unusual = _unusual(gdal, geometry)
+        if not unusual:
             return gdal.wkb(geometry)
-        counts["linearized"] += 1
+        counts.update(unusual)
         linear = _linear(gdal, geometry)
         try:
             return gdal.wkb(linear)
@@ -136,13 +139,15 @@ def _rewritten(wkb: bytes, gdal: Gdal, counts: Counter[str], row: int) -> bytes:
             gdal.OGR_G_DestroyGeometry(linear)
 
 
-def _has_unusual(gdal: Gdal, geometry: int) -> bool:
+def _unusual(gdal: Gdal, geometry: int) -> set[str]:
+    """What a geometry has that is to be rewritten, as it is counted."""
     code = _flat(gdal, geometry)
     if code == _COLLECTION:
-        return any(
-            _has_unusual(gdal, gdal.OGR_G_GetGeometryRef(geometry, i)) for i in range(gdal.OGR_G_GetGeometryCount(geometry))
-        )
-    return code not in _LINEAR
+        parts = (gdal.OGR_G_GetGeometryRef(geometry, index) for index in range(gdal.OGR_G_GetGeometryCount(geometry)))
+        return set().union(*(_unusual(gdal, part) for part in parts))
+    if code in _LINEAR:
+        return set()
+    return {"surfaces_to_polygons" if code in _FACETED else "linearized"}
 
 
 def _flat(gdal: Gdal, geometry: int) -> int:
@@ -163,7 +168,7 @@ def _linear(gdal: Gdal, geometry: int) -> Any:
     if code in _CURVED:
         return gdal.OGR_G_GetLinearGeometry(geometry, 0.0, None)
     copy = gdal.OGR_G_Clone(geometry)
-    if code in {_SURFACES, _TIN}:
+    if code in {_POLYHEDRAL, _TIN}:
         return gdal.OGR_G_ForceToMultiPolygon(copy)
     if code == _TRIANGLE:
         return gdal.OGR_G_ForceToPolygon(copy)

@@ -16,8 +16,8 @@ class Clip(Step):
     """Keep what lies in an area: features inside as they are, features across its border cut, the rest left out.
 
     A cut feature keeps its dimension: where a polygon only touches the border, no line or point remains of it. Of a
-    GeometryCollection, each part is cut by itself. Features without a geometry, or with an empty one, lie nowhere and are left
-    out.
+    GeometryCollection, each part is cut by itself. A surface in space across the border stays whole, and is counted. Features
+    without a geometry, or with an empty one, lie nowhere and are left out.
 
     Attributes:
         bbox: xmin, ymin, xmax, ymax; or
@@ -65,15 +65,22 @@ class Clip(Step):
             f"cannot be clipped: the area cannot be projected from {short_name(source)} to {short_name(target)}",
             "Give a smaller area, or one in the CRS of the data.",
         )
+        # The shadow of a surface says where it lies. To cut it would flatten it: across the border it stays whole.
+        shadow = (
+            f"CASE WHEN {query.surfaces} THEN {dialect.make_valid(geometry)} ELSE {geometry} END" if query.surfaces else geometry
+        )
         # The area comes first: that is how the engines come to prepare it once for all features.
-        inside = query.mark("inside", f"coalesce(ST_Covers({literal}, {geometry}), false)")
+        inside = query.mark("inside", f"coalesce(ST_Covers({literal}, {shadow}), false)")
         query.settle()
         parts, whole = dialect.cut_parts(geometry, literal), dialect.cut(geometry, literal)
-        cut = f"CASE WHEN {dialect.is_collection(geometry)} THEN {parts} ELSE {whole} END"
+        cut = query.unless_surface(f"CASE WHEN {dialect.is_collection(geometry)} THEN {parts} ELSE {whole} END")
         _, clipped = query.change_geometry(
-            f"CASE WHEN {inside} THEN {geometry} WHEN ST_Intersects({literal}, {geometry}) THEN {cut} END", valid=True
+            f"CASE WHEN {inside} THEN {geometry} WHEN ST_Intersects({literal}, {shadow}) THEN {cut} END", valid=True
         )
-        query.count("counts.clipped", query.mark("cut", f"NOT {inside} AND NOT ST_IsEmpty({clipped})"))
+        across = query.mark("cut", f"NOT {inside} AND NOT ST_IsEmpty({clipped})")
+        query.count("counts.clipped", f"{across} AND NOT ({query.surfaces})" if query.surfaces else across)
+        if query.surfaces:
+            query.count("counts.not_clipped", f"{across} AND {query.surfaces}")
         query.drop(f"{clipped} IS NULL OR ST_IsEmpty({clipped})")
 
 

@@ -181,6 +181,14 @@ class Dissolve(Step):
         """
         require_geometry(query)
         require_sound(query)
+        if query.surfaces:
+            query.refuse(
+                query.mark("surface", f"{query.surfaces} AND {query.geometry()} IS NOT NULL"),
+                "surface_not_dissolved",
+                "is a surface in space, such as a wall or a building, which cannot be united with others without being flattened",
+                "Put a step 'force_2d' before this one, or use the intent 'default' or 'keep_crs' to keep the features apart.",
+                distrust=True,
+            )
         keys = find_columns(self.by, query)
         find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
         sources = {name: query.relation.column(item.column or "") for name, item in self.aggregate.items()}

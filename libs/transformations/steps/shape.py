@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from libs.transformations import surfaces
 from libs.transformations.crs import DEFAULT_CRS, same_crs, short_name
 from libs.transformations.query import Query
+from libs.transformations.relation import GEOMETRY
 from libs.transformations.steps.base import Step
 from libs.transformations.units import Length, Unit
 
@@ -42,28 +44,19 @@ class Reproject(Step):
 
 
 class Repair(Step):
-    """Make invalid geometries valid, and touch no others. No vertex is lost; a polygon may become several, or a line."""
+    """Make invalid geometries valid, and touch no others. No vertex is lost; a polygon may become several.
+
+    A surface in space (see :mod:`libs.transformations.surfaces`) stays as it is, and counts as ``kept_as_3d``. What has no area
+    or no length becomes the line or the point that it is, and counts as ``collapsed``, with a warning: left alone, it would be
+    the one geometry that later steps and readers fail on, and no vertex is lost.
+    """
 
     op: Literal["repair"] = "repair"
 
     def apply(self, query: Query) -> None:
         """Nothing where everything is known to be valid."""
-        if not query.relation.geometry or query.valid:
-            return
-        dialect, geometry = query.dialect, query.geometry()
-        invalid = query.mark("invalid", f"NOT {dialect.is_valid(geometry)}")
-        query.settle()
-        query.set_geometry(f"CASE WHEN {invalid} THEN {dialect.make_valid(geometry)} ELSE {geometry} END", valid=True)
-        repaired = dialect.is_valid(query.geometry())
-        failed = query.mark("failed", f"CASE WHEN {invalid} THEN NOT coalesce({repaired}, false) ELSE false END")
-        query.count("repaired", invalid)
-        query.refuse(
-            failed,
-            "irreparable",
-            "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
-            "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
-            distrust=True,
-        )
+        if query.relation.geometry and not query.valid:
+            _repair(query)
 
 
 class Simplify(Step):
@@ -87,10 +80,11 @@ class Simplify(Step):
         if query.relation.geometry:
             tolerance = _in_crs(self.tolerance, "tolerance", query)
             require_sound(query)
-            expression = query.dialect.simplify(query.geometry(), tolerance)
+            expression = query.unless_surface(query.dialect.simplify(query.geometry(), tolerance))
             before, after = query.change_geometry(expression, valid=False)
             points = query.dialect.points
             query.count("counts.simplified", query.mark("simplified", f"{points(after)} < {points(before)}"))
+            _count_surfaces(query, "not_simplified")
 
 
 class SetPrecision(Step):
@@ -116,14 +110,15 @@ class SetPrecision(Step):
             geometry = query.geometry()
             # What is empty has no vertex to move; some GEOS would make it flat, others not.
             reduced = f"CASE WHEN ST_IsEmpty({geometry}) THEN {geometry} ELSE {dialect.reduce_precision(geometry, grid)} END"
-            before, after = query.change_geometry(reduced, valid=True)
+            before, after = query.change_geometry(query.unless_surface(reduced), valid=True)
             query.count("counts.rounded", query.mark("rounded", dialect.differs(before, after)))
             collapsed = query.mark("collapsed", f"ST_IsEmpty({after}) AND NOT ST_IsEmpty({before})")
             query.count("counts.collapsed", collapsed)
+            _count_surfaces(query, "not_rounded")
 
 
 class Force2d(Step):
-    """Leave out heights."""
+    """Leave out heights. Surfaces in space, which an earlier step kept, are repaired as the plain shapes that they become."""
 
     op: Literal["force_2d"] = "force_2d"
 
@@ -133,12 +128,59 @@ class Force2d(Step):
             geometry = query.geometry()
             query.count("counts.forced_2d", query.mark("had_z", query.dialect.has_z(geometry)))
             query.set_geometry(f"ST_Force2D({geometry})", valid=query.valid)
+            if query.valid and query.surfaces:
+                _repair(query, query.surfaces)
+
+
+def _repair(query: Query, suspects: str | None = None) -> None:
+    """Repair what is invalid, of all geometries or of those that a predicate names: only these are looked at."""
+    dialect, geometry, before = query.dialect, query.geometry(), query.surfaces
+    unit = query.crs().unit if query.relation.crs else None
+    judged = surfaces.judge(geometry, dialect, unit)
+    state = query.mark("state", f"CASE WHEN {suspects} THEN {judged} ELSE {surfaces.SOUND} END" if suspects else judged)
+    query.settle()
+    flawed = f"{state} = {surfaces.FLAWED}"
+    dimension = query.scratch("dimension", f"CASE WHEN {flawed} THEN ST_Dimension({geometry}) END")
+    query.set_geometry(f"CASE WHEN {flawed} THEN {dialect.make_valid(geometry)} ELSE {geometry} END", valid=True)
+    repaired = query.geometry()
+    failed = query.mark("failed", f"CASE WHEN {flawed} THEN NOT coalesce({dialect.is_valid(repaired)}, false) ELSE false END")
+    collapsed = query.mark("collapsed", f"CASE WHEN {flawed} THEN ST_Dimension({repaired}) < {dimension} ELSE false END")
+    query.surfaces = f"{state} >= {surfaces.SURFACE}"
+    query.count("repaired", f"{flawed} AND NOT {collapsed}")
+    query.count("counts.collapsed", collapsed)
+    new = f" AND NOT ({before})" if before else ""
+    query.count("counts.kept_as_3d", f"{query.surfaces}{new}")
+    query.warn(
+        collapsed,
+        "collapsed",
+        "has a geometry without area or length: its repair is a line or a point",
+        "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
+    )
+    query.warn(
+        f"{state} = {surfaces.BROKEN_SURFACE}{new}",
+        "broken_surface",
+        "is a surface in space with a face that crosses itself, and is kept as it is",
+        "Correct that face in its source, or use the intent 'force_2d' to have it repaired as a plain shape.",
+    )
+    query.refuse(
+        failed,
+        "irreparable",
+        "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
+        "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
+        distrust=True,
+    )
+
+
+def _count_surfaces(query: Query, name: str) -> None:
+    if query.surfaces:
+        query.count(f"counts.{name}", query.mark(name, f"{query.surfaces} AND {GEOMETRY} IS NOT NULL"))
 
 
 def require_sound(query: Query) -> None:
     """Reject what a step cannot compute with: a recipe that lets invalid geometry come to it, and heights that are no numbers.
 
     On the former, its functions fail or give nonsense; of the latter, they make others up, or leave out all heights of a feature.
+    Surfaces in space still come to it: ``query.unless_surface`` passes them over.
 
     Raises:
         Rejected: when the geometry is not known to be valid.

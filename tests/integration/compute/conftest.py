@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from libs.compute.engine import ComputeEngine, Source
-from libs.models import BBox, Changes
+from libs.models import BBox, Changes, Problem
 from libs.transformations import Recipe, Registry
 from services.local import Service
 from tests.integration.compute.worker import ENGINES
@@ -27,6 +27,7 @@ class Result:
     features: int
     bbox: BBox | None
     changes: Changes
+    warnings: tuple[Problem, ...]
 
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))
@@ -109,6 +110,6 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
                 table.load(each)
             processed = table.finish()
             rows = pa.Table.from_batches(processed.batches(), processed.schema)
-            return Result(rows, processed.crs, processed.features, processed.bbox, processed.changes)
+            return Result(rows, processed.crs, processed.features, processed.bbox, processed.changes, processed.warnings)
 
     return through

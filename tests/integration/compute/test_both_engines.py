@@ -14,6 +14,7 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def difference(ours: Any, theirs: Any) -> str | None:
     if isinstance(ours, list) or isinstance(theirs, list):
         said = [each if isinstance(each, list) else "made" for each in (ours, theirs)]
         return None if ours == theirs else f"{said}"
-    for name in ("crs", "features", "changes"):
+    for name in ("crs", "features", "changes", "warnings"):
         if getattr(ours, name) != getattr(theirs, name):
             return f"{name}: {getattr(ours, name)} and {getattr(theirs, name)}"
     if ours.rows.schema != theirs.rows.schema:
@@ -167,7 +168,21 @@ def shapes(heights: bool) -> st.SearchStrategy[Any]:
     mixed = st.lists(single | several, min_size=1, max_size=3).map(shapely.GeometryCollection)
     kinds = ("POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION")
     empty = st.sampled_from([f"{kind}{' Z' * heights} EMPTY" for kind in kinds]).map(shapely.from_wkt)
-    return st.one_of(single, several, mixed, empty)
+    return st.one_of(single, several, mixed, empty, *[prisms(point)] * heights)
+
+
+def prisms(point: st.SearchStrategy[tuple[float, ...]]) -> st.SearchStrategy[Any]:
+    """Walls, and houses of several faces."""
+
+    def prism(ends: list[tuple[float, ...]], rise: float, roof: bool) -> Any:
+        corners = [*ends, ends[0]]
+        walls = [
+            shapely.Polygon([(*one, 0), (*other, 0), (*other, rise), (*one, rise)])
+            for (*one, _), (*other, _) in pairwise(corners)
+        ]
+        return shapely.MultiPolygon([*walls, *[shapely.Polygon([(*end[:2], rise) for end in corners])] * roof])
+
+    return st.builds(prism, st.lists(point, min_size=3, max_size=5), number(1, 300), st.booleans())
 
 
 def pierced(corner: tuple[float, ...], size: float) -> Any:

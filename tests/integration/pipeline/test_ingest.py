@@ -294,3 +294,21 @@ def test_progress_tells_every_phase(platform: Any, geojson: Callable) -> None:
     assert {event.batch_id for event in events} == {"b1"}
     assert [event.phase for event in events] == ["read", "read", "write", "place"]
     assert [event.features for event in events] == [None, 7, 7, 7]
+
+
+def test_surfaces_are_kept_and_a_collapse_is_told(platform: Any, tmp_path: Path) -> None:
+    wall = shapely.from_wkt("POLYGON Z ((0 0 0, 10 0 0, 10 0 8, 0 0 8, 0 0 0))")
+    spike, plain = shapely.from_wkt("POLYGON Z ((0 0 1, 5 0 1, 5 0 1, 0 0 1))"), shapely.force_3d(shapely.box(0, 0, 1, 1), 2)
+    frame = geopandas.GeoDataFrame({"n": [1, 2, 3]}, geometry=[plain, wall, spike], crs="EPSG:25832")
+    frame.geometry = frame.geometry.translate(500_000, 5_500_000)
+    frame.to_file(tmp_path / "city.gpkg")
+    report = platform.ingest("b1", platform.entry(platform.put("in/city.gpkg", tmp_path / "city.gpkg")))
+    (dataset,), (warning,) = report.datasets, report.warnings
+    assert (dataset.changes.repaired, dataset.changes.counts) == (0, {"kept_as_3d": 1, "collapsed": 1})
+    assert dataset.geometry_types == ("LineString Z", "Polygon Z")
+    assert (warning.code, warning.where) == ("collapsed", "files[0]: layer city, feature 3")
+    kept = shapely.from_wkb(platform.read("city").sort_by("n")["geom"].to_pylist()[1])
+    assert shapely.get_coordinates(kept, include_z=True)[:, 2].tolist() == [0, 0, 8, 8, 0]
+    lineage = platform.stack.ledger.lineage("city", 1)
+    assert lineage is not None
+    assert lineage.changes == dataset.changes

@@ -25,6 +25,16 @@ def parts(kind: int, *rings: Ring) -> bytes:
     return b"".join([head, *(struct.pack("<i", begin) for begin in begins), *(struct.pack("<dd", *each) for each in positions)])
 
 
+def multipatch(*patches: tuple[int, Sequence[tuple[float, float, float]]]) -> bytes:
+    """The content of a record of triangle strips (0), fans (1), outer (2), inner (3), first (4) and other rings (5)."""
+    xs, ys, zs = zip(*(position for _, part in patches for position in part), strict=True)
+    begins = [sum(len(part) for _, part in patches[:number]) for number in range(len(patches))]
+    head = struct.pack("<i4dii", 31, min(xs), min(ys), max(xs), max(ys), len(patches), len(xs))
+    numbers = struct.pack(f"<{2 * len(patches)}i", *begins, *(kind for kind, _ in patches))
+    plane = b"".join(struct.pack("<dd", *each) for each in zip(xs, ys, strict=True))
+    return head + numbers + plane + struct.pack(f"<{2 + len(zs)}d", min(zs), max(zs), *zs)
+
+
 def write_shapes(path: Path, kind: int, contents: Sequence[bytes], *, gap: int = 0) -> None:
     """The ``.shp`` and its ``.shx``.
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from libs.models import Rejected
 from libs.transformations import Column, Dialect, DuckDb, Plan, PostGis, Recipe, Registry, Relation
 from libs.transformations.crs import CrsFacts, CrsUnit
+from libs.transformations.surfaces import judge
 
 DIALECTS = [DuckDb(), PostGis()]
 COLUMNS = (
@@ -49,21 +50,24 @@ def test_the_default_recipe_in_duckdb() -> None:
         "step_2_repair AS (",
         (
             'SELECT "_etl_row", coalesce(isinf(ST_XMax(geom)), false) AS "_etl_1_lost", '
-            'NOT ST_IsValid(geom) AS "_etl_2_invalid", "id", "geom"'
+            f'{judge("geom", DuckDb(), CrsUnit("angle", 1))} AS "_etl_2_state", "id", "geom"'
         ),
         "FROM step_1_reproject",
         "),",
         "step_2_repair_2 AS (",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_invalid", "id", '
-            "CASE WHEN _etl_2_invalid THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
-            'THEN TRY(ST_MakeValid(geom)) END ELSE geom END AS "geom"'
+            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_state", "id", '
+            "CASE WHEN _etl_2_state = 1 THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
+            'THEN TRY(ST_MakeValid(geom)) END ELSE geom END AS "geom", '
+            'CASE WHEN _etl_2_state = 1 THEN ST_Dimension(geom) END AS "_etl_dimension"'
         ),
         "FROM step_2_repair",
         ")",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_invalid", '
-            'CASE WHEN _etl_2_invalid THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_2_failed", "id", "geom"'
+            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_state", '
+            'CASE WHEN _etl_2_state = 1 THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_2_failed", '
+            'CASE WHEN _etl_2_state = 1 THEN ST_Dimension(geom) < _etl_dimension ELSE false END AS "_etl_2_collapsed", '
+            '"id", "geom"'
         ),
         "FROM step_2_repair_2",
     ]
@@ -74,7 +78,8 @@ def test_the_default_recipe_in_duckdb() -> None:
 
 def test_postgis_keeps_the_selects_apart() -> None:
     (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == stage.select.count("SELECT ") == 4
+    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == 4
+    assert len(re.findall('SELECT "_etl_row"', stage.select)) == 4
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
 
 
@@ -113,7 +118,7 @@ def test_a_table_passes_the_steps_that_change_geometries() -> None:
 def test_repairing_twice_tests_once_unless_something_came_between() -> None:
     assert plan(PARCELS, {"op": "repair"}, {"op": "repair"}).stages[0].checks == plan(PARCELS, {"op": "repair"}).stages[0].checks
     again = plan(PARCELS, {"op": "repair"}, {"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"})
-    assert [counter.slot for counter in again.stages[0].counters] == ["repaired", "repaired"]
+    assert [counter.slot for counter in again.stages[0].counters] == 2 * ["repaired", "counts.collapsed", "counts.kept_as_3d"]
 
 
 def test_columns_are_renamed_and_told() -> None:
@@ -181,16 +186,28 @@ def test_audits_become_changes() -> None:
     steps += [{"op": "filter", "condition": {"column": "id", "op": "lt", "value": 9}}]
     made = plan(PARCELS, *steps)
     slots = [counter.slot for counter in made.stages[0].counters]
-    assert slots == ["repaired", "dropped.filter", "dropped.filter#2"]
-    changes = made.changes([[3, 2, 0, 0, None]], str)
+    assert slots == ["repaired", "counts.collapsed", "counts.kept_as_3d", "dropped.filter", "dropped.filter#2"]
+    assert [check.code for check in made.stages[0].checks] == ["collapsed", "broken_surface", "irreparable"]
+    audit = [3, 0, 0, 2, 0, 0, None, 0, None, 0, None]
+    changes = made.changes([audit], str)
+    assert made.warnings([audit], str) == ()
     assert changes.model_dump() == {
         "repaired": 3, "linearized": 0, "dropped": {"filter": 2}, "renamed": {}, "counts": {}
     }  # fmt: skip
     with pytest.raises(Rejected) as caught:
-        made.changes([[3, 2, 1, 2, 41]], lambda row: f"feature {row + 1}")
+        made.changes([[*audit[:-2], 2, 41]], lambda row: f"feature {row + 1}")
     (problem,) = caught.value.problems
     assert (problem.code, problem.where) == ("irreparable", "feature 42")
     assert "(and 1 more)" in problem.message
+
+
+def test_what_is_only_to_be_told_rejects_nothing() -> None:
+    made = plan(PARCELS, {"op": "repair"})
+    audit = [3, 2, 0, 2, 6, 0, None, 0, None]
+    assert made.changes([audit], str).counts == {"collapsed": 2}
+    (warning,) = made.warnings([audit], lambda row: f"feature {row + 1}")
+    assert (warning.code, warning.where) == ("collapsed", "feature 7")
+    assert "(and 1 more)" in warning.message
 
 
 def refused(relation: Relation, *steps: dict[str, object]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Shapes of a ``.shp`` as WKB, a window at a time: one of a single part holds its coordinates as WKB does.
+"""Shapes of a ``.shp`` as WKB, a window at a time: one of a single part holds its coordinates as WKB does; and multipatches.
 
 The layout is that of Esri's Shapefile Technical Description (July 1998), pages 4 to 9 and 23; WKB is that of OGC 06-103r4.
 """
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.spatial_utils.child.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, Odd, bytes_at, integers, part
+from libs.spatial_utils.child.shapefile.patches import MULTIPATCH, surface
 from libs.spatial_utils.child.source import BATCH_BYTES
 from libs.spatial_utils.child.wkb import number_at
 
@@ -37,7 +38,7 @@ class Shapes:
         shp: The main file.
 
     Raises:
-        Odd: when it has no index, or holds other types than points, lines and polygons of two dimensions.
+        Odd: when it has no index, or holds other types than multipatches, or points, lines and polygons of two dimensions.
     """
 
     def __init__(self, shp: Path) -> None:
@@ -46,7 +47,7 @@ class Shapes:
             raise Odd("no index")
         self._shapes, self._index = shp, shx
         (self._type,) = struct.unpack("<i", bytes_at(shp, _TYPE_AT, 4))
-        if self._type not in _WKB_TYPES:
+        if self._type not in {*_WKB_TYPES, MULTIPATCH}:
             raise Odd(f"shapes of the type {self._type}")
 
     def window(self, first: int, rows: int) -> tuple[pa.Array, pa.Array]:
@@ -59,6 +60,8 @@ class Shapes:
             Odd: when they do not lie one behind the other.
         """
         shapes = self._lying(first, rows)
+        if self._type == MULTIPATCH:
+            return _surfaces(shapes)
         there = pc.equal(pc.binary_slice(shapes, 0, 4), self._type.to_bytes(4, "little"))
         header = pa.scalar(b"\x01" + _WKB_TYPES[self._type].to_bytes(4, "little"), pa.binary())
         plain, body = _points(shapes) if self._type == _POINT else self._paths(shapes)
@@ -103,6 +106,11 @@ class Shapes:
         closed = pc.equal(pc.binary_slice(positions, 0, _POSITION_BYTES), pc.binary_slice(positions, -_POSITION_BYTES))
         # The number of parts, 1, stands where WKB has the number of rings.
         return pc.and_(plain, closed), [pc.binary_slice(shapes, _PARTS_AT, _FIRST_PART_AT), positions]
+
+
+def _surfaces(shapes: pa.BinaryArray) -> tuple[pa.Array, pa.Array]:
+    wkb = pa.array([surface(shape[:-_RECORD_HEADER_BYTES]) for shape in shapes.to_pylist()], pa.binary())
+    return wkb, wkb.is_null()
 
 
 def _points(shapes: pa.BinaryArray) -> tuple[pa.Array, list[pa.Array]]:

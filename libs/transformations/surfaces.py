@@ -1,0 +1,75 @@
+"""Geometry that is sound in space though its shadow on the map is not: walls, buildings, TINs, vertical lines.
+
+OGC validity, as GEOS judges it, looks at x and y only: a wall has no area there, the faces of a building overlap, the triangles
+of a TIN share edges. A repair would flatten all of them. So invalid geometries with heights are looked at again, part by part:
+
+- *upright*: it has an extent in height but (nearly) none across: a vertical face, or a line straight up. Either it has no area on
+  the map at all, or it is steeper than ``_STEEP``: walls lean where coordinates were rounded, and a reprojection bends them.
+- *face*: a polygon that is valid by itself.
+- *broken*: an invalid polygon of some area on the map, such as a ring that crosses itself, whatever its heights.
+
+An upright part makes a geometry a surface. Without one, it takes several faces, no broken one, and different heights: the faces
+conflict on the map only. At one height, they are a surface if they are triangles that do not overlap; any others are a plain
+shape with a fault. What is left, such as the degenerate triangles of a mesh, decides nothing.
+"""
+
+from collections.abc import Callable
+
+from libs.transformations.crs import CrsUnit
+from libs.transformations.dialect import Dialect
+
+SOUND, FLAWED, SURFACE, BROKEN_SURFACE = range(4)
+"""What a geometry is: valid; to be repaired; a surface in space; one with a face that crosses itself."""
+
+_UPRIGHT, _FACE, _TRIANGLE, _BROKEN, _OTHER = range(5)
+_STEEP, _NARROW, _NO_AREA, _SOME_AREA = 10.0, 1e-2, 1e-9, 1e-2
+"""A slope; and areas relative to the square of the extent, or to the box around."""
+_METRES_A_DEGREE = 111_320.0
+_POINTS_OF_A_TRIANGLE = 4
+
+
+def judge(geometry: str, dialect: Dialect, unit: CrsUnit | None) -> str:
+    """What a geometry is, as an integer. Only invalid geometries with heights cost more than a test of validity.
+
+    Args:
+        geometry: A column. A missing geometry is sound.
+        dialect: Spelling.
+        unit: Of its coordinates; heights are in metres, or not much else. None: unknown, and taken for metres.
+    """
+    scale = 1.0 if unit is None else unit.size * (_METRES_A_DEGREE if unit.kind == "angle" else 1.0)
+    width, depth, rise = (f"(ST_{axis}Max(part.geom) - ST_{axis}Min(part.geom))" for axis in "XYZ")
+    # Seen from the side: its longer side as x, its height as y.
+    along_x, along_y = (f"CASE WHEN {width} {longer} {depth} THEN 1 ELSE 0 END" for longer in (">=", "<"))
+    side = f"ST_Affine(part.geom, {along_x}, {along_y}, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)"
+    measures = {
+        "run": f"greatest({width}, {depth})",
+        "rise": rise,
+        "area": "ST_Area(ST_ConvexHull(part.geom))",  # that of a ring that crosses itself may be 0
+        "side": side,
+        "valid": dialect.is_valid("part.geom"),
+        "dimension": "ST_Dimension(part.geom)",
+        "points": "ST_NPoints(part.geom)",
+    }
+    box = f"{_SOME_AREA!r} * part.run * part.rise"
+    vertical = f"part.area <= {_NO_AREA!r} * part.run * part.run AND ST_Area(ST_ConvexHull(part.side)) >= {box}"
+    steep = f"part.area <= {_NARROW!r} * part.run * part.run AND ST_Area(part.side) >= {_STEEP * scale!r} * part.area"
+    kind = (
+        f"CASE WHEN part.rise > 0 AND part.run = 0 THEN {_UPRIGHT} "
+        f"WHEN part.dimension < 2 THEN {_OTHER} "
+        f"WHEN part.rise > 0 AND ({vertical} OR {steep} AND ST_Area(part.side) >= {box}) THEN {_UPRIGHT} "
+        f"WHEN part.valid THEN CASE WHEN part.points = {_POINTS_OF_A_TRIANGLE} THEN {_TRIANGLE} ELSE {_FACE} END "
+        f"WHEN part.area > {_NO_AREA!r} * part.run * part.run THEN {_BROKEN} ELSE {_OTHER} END"
+    )
+    apart = f"ST_Area({dialect.make_valid(geometry)}) >= {1 - _NO_AREA!r} * ST_Area({geometry})"
+
+    def verdict(count: Callable[[int], str]) -> str:
+        return (
+            f"CASE WHEN {count(_UPRIGHT)} > 0 THEN CASE WHEN {count(_BROKEN)} > 0 THEN {BROKEN_SURFACE} ELSE {SURFACE} END "
+            f"WHEN {count(_BROKEN)} > 0 OR {count(_FACE)} + {count(_TRIANGLE)} < 2 THEN {FLAWED} "
+            f"WHEN ST_ZMax({geometry}) > ST_ZMin({geometry}) THEN {SURFACE} "
+            f"WHEN {count(_FACE)} = 0 AND {apart} THEN {SURFACE} ELSE {FLAWED} END"
+        )
+
+    in_space = dialect.judge_parts(geometry, measures, kind, verdict)
+    plain = f"WHEN NOT ({dialect.has_z(geometry)}) THEN {FLAWED} WHEN NOT ({dialect.is_finite(geometry)}) THEN {FLAWED}"
+    return f"CASE {dialect.is_valid(geometry)} WHEN false THEN CASE {plain} ELSE {in_space} END ELSE {SOUND} END"
