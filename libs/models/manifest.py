@@ -69,7 +69,8 @@ class FileSpec(Model):
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one.
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
-        encoding: Character encoding of the attributes, for formats that do not say (Shapefile, CSV, MapInfo).
+        encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
+            it wins over what the file says.
         sha256: Checked against the file when given.
         options: For CSV.
     """

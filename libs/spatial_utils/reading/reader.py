@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from libs.models import CsvOptions, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
+from libs.spatial_utils.reading import mapinfo
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import Layer, agreed_layers
 from libs.spatial_utils.reading.locate import Located, locate
@@ -162,11 +163,14 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
     if kind.name == "ESRI Shapefile" and tabular:
         kind = find_format("dBASE", where)  # the table alone
     unpacked = path.with_name(f"{path.name}.unpacked{kind.extensions[0] if kind.folder else ''}")
+    neutral = path.with_name(f"{path.name}.neutral")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular)
         warnings = [*located.warnings]
-        if spec.encoding is not None and kind.says_encoding:
+        if spec.encoding is not None and kind.driver == mapinfo.DRIVER:
+            located = mapinfo.without_charset(located, neutral)
+        if spec.encoding is not None and kind.encoding is not None and not _is_utf8(spec.encoding, kind):
             warnings.append(_encoding_ignored(kind, where))
         if spec.options != CsvOptions() and kind.reader != "csv":
             warnings.append(_options_ignored(kind, where))
@@ -177,6 +181,7 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
             child.close()
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+        shutil.rmtree(neutral, ignore_errors=True)
 
 
 def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem]) -> SourceFile:
@@ -201,12 +206,17 @@ def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
         ) from error
 
 
+def _is_utf8(encoding: str, kind: Format) -> bool:
+    return kind.encoding == "UTF-8" and encoding.casefold().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}
+
+
 def _encoding_ignored(kind: Format, where: str) -> Problem:
+    said = "is always UTF-8" if kind.encoding == "UTF-8" else "is encoded as the file itself says in its first line"
     return Problem(
         code="encoding_ignored",
         where=f"{where}.encoding",
-        message=f"'encoding' was not used: the format {kind.name} says itself how its text is encoded.",
-        remedy="Leave it out.",
+        message=f"'encoding' was not used: text in the format {kind.name} {said}.",
+        remedy="Leave 'encoding' out, and check that the text came out right.",
     )
 
 
