@@ -151,6 +151,7 @@ class _Attempt:
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
+            title=dataset.title,
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),

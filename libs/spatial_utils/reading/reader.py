@@ -1,5 +1,6 @@
 """Opening a file that nobody vouches for: the side that stays in the pipeline's process and trusts nothing that it gets."""
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_MAX_NAME_BYTES = 255
 _LARGE = 8 * 1024 * 1024
 """Below this GDAL reads features as fast as a sample of them shows that it need not."""
 
@@ -162,8 +164,8 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
     kind, tabular = find_format(spec.format, f"{where}.format"), spec.type is FileType.TABULAR
     if kind.name == "ESRI Shapefile" and tabular:
         kind = find_format("dBASE", where)  # the table alone
-    unpacked = path.with_name(f"{path.name}.unpacked{kind.extensions[0] if kind.folder else ''}")
-    neutral = path.with_name(f"{path.name}.neutral")
+    unpacked = _beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
+    neutral = _beside(path, ".neutral")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular)
@@ -182,6 +184,12 @@ def open_source(path: Path, spec: FileSpec, where: str, limits: ReadLimits, *, c
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
         shutil.rmtree(neutral, ignore_errors=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A name of our own beside a file's, which may be as long as a file system allows."""
+    stem = os.fsencode(path.name)[: _MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
+    return path.with_name(stem + suffix)
 
 
 def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem]) -> SourceFile:
@@ -231,7 +239,8 @@ def _options_ignored(kind: Format, where: str) -> Problem:
 
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
-    has_log = any(path.with_name(path.name + suffix).exists() for path, _ in located.sources for suffix in kind.suffixes)
+    logs = {path.name + suffix for path, _ in located.sources for suffix in kind.suffixes}
+    has_log = any(file.name in logs for path, _ in located.sources for file in path.parent.iterdir()) if logs else False
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),
