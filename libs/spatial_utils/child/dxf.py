@@ -4,12 +4,16 @@ import re
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from libs.spatial_utils.child.source import Notes
 from libs.spatial_utils.child.text import Decoder, codec_named
 
 DRIVER = "DXF"
 _HEADER_LINES = 20_000
 _VERSION = re.compile(r"AC(\d{4})")
+_ESCAPE = re.compile(r"\\U\+((?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 _ALWAYS_UTF8 = 1021
 """AutoCAD 2007: from then on the code page is there for older programs only."""
 
@@ -24,6 +28,15 @@ def option(path: Path, encoding: str | None) -> str:
     """The open option that makes GDAL decode the text, or leave it alone where it is UTF-8."""
     codec = _codec(_declared(path, encoding)[0])
     return f"ENCODING={'MACINTOSH' if codec == 'mac-roman' else codec}"
+
+
+def unescaped(column: pa.Array) -> pa.Array:
+    r"""Text with the characters that ``\U+9053`` stands for: GDAL knows them in texts of several lines alone."""
+    if not pc.any(pc.match_substring(column, "\\U+")).as_py():
+        return column
+    return pa.array(
+        [text and _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) for text in column.to_pylist()], pa.string()
+    )
 
 
 def _codec(declared: str | None) -> str:

@@ -14,7 +14,7 @@ _HEAD_BYTES = 1024 * 1024
 _DELIMITER = re.compile(rb'(?im)^\s*delimiter\s+"(.)"')
 _COLUMNS = re.compile(rb"(?im)^\s*columns\s+\d+[ \t]*\r?\n((?:.*\n)*?)\s*data\b")
 _COLUMN = re.compile(rb"(?m)^\s*(\S+)\s+([A-Za-z]+)")
-_WESTERN = {"WindowsLatin1": "cp1252", "ISO8859_1": "iso8859-1"}
+_WESTERN = {"windowslatin1": "cp1252", "iso8859_1": "iso8859-1"}
 """Character sets as which UTF-8 decodes without an error, into nonsense."""
 _NUMBERS = frozenset({b"integer", b"smallint", b"largeint", b"float", b"decimal", b"logical"})
 _DATES = frozenset({b"date", b"datetime"})
@@ -27,7 +27,8 @@ def decoder(path: Path, encoding: str | None, notes: Notes) -> Decoder | None:
     charset = charset_of(path)
     if charset is None:
         return Decoder(None, "", notes)
-    return Decoder(_WESTERN[charset], f"the character set {charset}", notes, decoded=True) if charset in _WESTERN else None
+    codec = _WESTERN.get(charset.lower())
+    return Decoder(codec, f"the character set {charset}", notes, decoded=True) if codec else None
 
 
 def check_values(path: Path, notes: Notes) -> None:

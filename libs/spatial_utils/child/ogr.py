@@ -270,7 +270,10 @@ class OgrLayer:
             return _Column(name, time, position, lambda column, _: times.parse(column, time, name, self._place))
         if self._decoder and pa.types.is_string(kind):
             decoder, width = self._decoder, self._gdal.OGR_Fld_GetWidth(field)
-            return _Column(name, kind, position, lambda column, first: decoder.column(column, name, width, first, self.name))
+            final = dxf.unescaped if self._driver == dxf.DRIVER else lambda column: column
+            return _Column(
+                name, kind, position, lambda column, first: final(decoder.column(column, name, width, first, self.name))
+            )
         if isinstance(kind, pa.BaseExtensionType):  # JSON: text that Arrow has a name for
             return _Column(name, kind.storage_type, position, lambda column, _: column.storage)
         if pa.types.is_dictionary(kind):  # coded values come with their meanings: what the file stores is the code

@@ -98,8 +98,10 @@ def test_dxf_of_which_nothing_says_the_code_page(page: str | None, read: Reader,
 
 def test_escapes_of_dxf_are_decoded_beside_text(read: Reader, tmp_path: Path) -> None:
     for version, codec in (("AC1015", "cp1252"), ("AC1032", "utf-8")):
-        path = dxf(tmp_path / "a.dxf", "Straße %%d".encode(codec), version, "ANSI_1252")
-        assert read(path, "DXF", crs=CRS).table.column("Text").to_pylist() == ["Straße °"]
+        path = dxf(tmp_path / "a.dxf", r"Straße \U+9053\U+8DEF %%d \U+D800 \U+12".encode(codec), version, "ANSI_1252")
+        got = read(path, "DXF", crs=CRS).table
+        assert got.column("Text").to_pylist() == [r"Straße 道路 ° \U+D800 \U+12"]
+        assert got.column("Layer").to_pylist() == [r"Straße 道路 %%d \U+D800 \U+12"]
 
 
 # --- MapInfo
