@@ -69,6 +69,17 @@ def test_names_that_fall_together_are_told(platform: Any, geojson: Callable) -> 
     assert first != second
 
 
+def test_names_that_fall_together_in_two_batches_are_told(platform: Any, geojson: Callable) -> None:
+    """One is the next version of the other, since nobody can know that it is not; with a warning."""
+    batches = [("dorogi", {}), ("Дороги", {}), ("ДОРОГИ", {}), ("Дороги!", {"dataset_id": "dorogi"})]
+    codes = []
+    for number, (name, more) in enumerate(batches):
+        report = platform.ingest(f"b{number}", platform.entry(platform.put(f"in/{name}.geojson", geojson()), **more))
+        assert made(report) == [("dorogi", name)]
+        codes.append([warning.code for warning in report.warnings])
+    assert codes == [[], ["other_title"], [], []]
+
+
 LONG = {"latin": "a" * 242, "cyrillic": "д" * 121, "chinese": "道" * 80}
 """With ``.geojson``, 250 bytes; or nearly, since letters have two bytes, or three."""
 
