@@ -47,6 +47,7 @@ class Asset(Document):
     """A dataset version that exists (collection ``assets``).
 
     Attributes:
+        title: What the uploader called it: the name of the file, and of the layer if there are several; None for several inputs.
         features: Rows in all files.
         crs: Authority code (``EPSG:4326``), or WKT2 where there is none; None for a table, and for local coordinates.
         bbox: Extent in the units of ``crs``; None when nothing has an extent.
@@ -57,6 +58,7 @@ class Asset(Document):
 
     dataset_id: Identifier
     version: int
+    title: str | None = None
     run_id: str
     batch_id: Identifier
     created_at: Moment

@@ -72,7 +72,8 @@ class FileSpec(Model):
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
-        encoding: Character encoding of the attributes, for formats that do not say (Shapefile, CSV, MapInfo).
+        encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
+            it wins over what the file says.
         sha256: Checked against the file when given.
         options: For CSV.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even

@@ -11,6 +11,7 @@ class DatasetReport(Model):
 
     dataset_id: str
     version: int
+    title: str | None = None
     features: int
     crs: str | None
     bbox: BBox | None

@@ -18,7 +18,7 @@ from libs.compute.batching import read_ahead
 from libs.compute.engine import Processed, Source, Table, Workspace
 from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
 from libs.pipeline.column_notes import SourceNotes, file_metadata
-from libs.pipeline.naming import dataset_id, lake_columns, slug
+from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils import geoparquet
@@ -33,6 +33,7 @@ class MadeDataset:
     """A dataset of the batch, written and checked, not yet in the lake."""
 
     dataset_id: str
+    title: str | None
     file: geoparquet.WrittenFile
     crs: str | None
     bbox: BBox | None
@@ -45,6 +46,7 @@ class MadeDataset:
 @dataclass
 class _OpenDataset:
     table: Table
+    titles: list[str] = field(default_factory=list)
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -126,11 +128,14 @@ class DatasetMaker:
         named = self._recipe.named | (appended.columns if appended else frozenset())
         to_others, limits = appended is not None, self._stack.limits
         with open_source(staged.path, spec, where, limits, certain=certain, named=named, appended=to_others) as source:
-            ids = self._dataset_ids(spec, [layer.name for layer in source.layers])
+            layers = [layer.name for layer in source.layers]
+            only_layer = len(layers) == 1 and spec.layer is None
+            ids = self._dataset_ids(spec, layers, only_layer=only_layer)
             try:
                 for stream in source.streams():
                     identifier = ids[stream.layer.name]
                     self._load(identifier, index, spec, staged, stream, workspace)
+                    self._open[identifier].titles.append(title(spec, stream.layer.name, only_layer=only_layer))
                     if spec.dataset_id is None:
                         self._finish(identifier)
             except Rejected:
@@ -148,14 +153,13 @@ class DatasetMaker:
             self.made.remove(dataset)
         self._finished = finished_before
 
-    def _dataset_ids(self, spec: FileSpec, layers: list[str]) -> dict[str, str]:
+    def _dataset_ids(self, spec: FileSpec, layers: list[str], *, only_layer: bool) -> dict[str, str]:
         if spec.dataset_id:
             return dict.fromkeys(layers, spec.dataset_id)
         single = len(self._manifest.files) == len(layers) == 1
         named = self._manifest.metadata.get("dataset_id")
         if single and isinstance(named, str):
             return {layers[0]: named}
-        only_layer = len(layers) == 1 and spec.layer is None
         return {layer: dataset_id(self._manifest, spec, layer, only_layer=only_layer) for layer in layers}
 
     def _load(
@@ -212,6 +216,7 @@ class DatasetMaker:
         self.made.append(
             MadeDataset(
                 dataset_id=identifier,
+                title=dataset.titles[0] if len(dataset.titles) == 1 else None,
                 file=file,
                 crs=processed.crs,
                 bbox=processed.bbox,

@@ -132,6 +132,7 @@ class _Attempt:
             self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.file.features))
             started = perf_counter()
             reservation = self._place(dataset)
+            self.warnings += self._other_title(dataset, reservation)
             assets.append(self._asset(dataset, reservation))
             lineage.append(self._lineage(dataset, reservation, perf_counter() - started))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
@@ -146,11 +147,29 @@ class _Attempt:
             if lake.place(reservation.key, dataset.file.path):
                 return reservation
 
+    def _other_title(self, dataset: MadeDataset, reservation: Reservation) -> list[Problem]:
+        """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
+        named = self._manifest.metadata.get("dataset_id") or any(
+            self._manifest.files[layer.file].dataset_id for layer in dataset.inputs
+        )
+        before = None if named or reservation.version == 1 else self._stack.ledger.asset(dataset.dataset_id)
+        if not (before and before.title and dataset.title) or before.title.casefold() == dataset.title.casefold():
+            return []
+        return [
+            Problem(
+                code="other_title", where=f"dataset {dataset.dataset_id}",
+                message=f"Version {reservation.version} was called {dataset.title!r}, version {before.version} {before.title!r}: "
+                "both names make the same identifier.",
+                remedy="If they are two datasets, ingest this one again with a 'dataset_id' of its own.",
+            )
+        ]  # fmt: skip
+
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
         file = dataset.file
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
+            title=dataset.title,
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),

@@ -17,17 +17,36 @@ _TRANSCRIBED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": 
 def slug(text: str) -> str:
     """Text as part of an identifier: lower case, ASCII where it can be transcribed, everything else a hyphen.
 
-    Letters and digits that cannot be transcribed leave a part of the text's hash: names in other scripts must not fall together.
+    Other scripts than the Latin are transliterated. Where much falls together on that way (characters without case: Chinese,
+    Arabic, ...) or a letter cannot be transcribed, a part of the text's hash keeps names apart.
 
     >>> slug("Straßen & Wege 2024")
     'strassen-wege-2024'
-    >>> slug("道路")
-    'a44c7ba2'
+    >>> slug("Дороги"), slug("道路")
+    ('dorogi', 'daolu-a44c7ba2')
     """
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_TRANSCRIBED))
-    ascii_text = re.sub(r"[^a-z0-9_]+", "-", decomposed.encode("ascii", "ignore").decode()).strip("-")
-    is_whole = all(character.isascii() or not character.isalnum() for character in decomposed)
-    return ascii_text if is_whole else "-".join(filter(None, [ascii_text, _hash(text)]))
+    folded = text.casefold().translate(_TRANSCRIBED)
+    decomposed = unicodedata.normalize("NFKD", folded)
+    untranscribed = [character for character in decomposed if character.isalnum() and not character.isascii()]
+    foreign = any(not unicodedata.name(character, "").startswith("LATIN ") for character in untranscribed)
+    ascii_text = _hyphenated(_transliterated(folded) if foreign else decomposed)
+    ambiguous = any(not foreign or unicodedata.category(character) == "Lo" for character in untranscribed)
+    return "-".join(filter(None, [ascii_text, _hash(text) if ambiguous or (untranscribed and not ascii_text) else ""]))
+
+
+def _hyphenated(text: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "-", text.encode("ascii", "ignore").decode()).strip("-")
+
+
+def _transliterated(text: str) -> str:
+    from anyascii import anyascii
+
+    def letters(character: str) -> str:
+        latin = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+        return latin or re.sub(r"[^a-z0-9]", "", anyascii(character).casefold())
+
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(letters(character) if character.isalnum() else character for character in composed)
 
 
 def _hash(text: str) -> str:
@@ -39,12 +58,21 @@ def dataset_id(manifest: Manifest, spec: FileSpec, layer: str, *, only_layer: bo
 
     ``<project>.<file stem>[.<layer>]``, slugged; the layer is left out when it is the file's only one.
     """
-    name = spec.path.rstrip("/").rsplit("/", 1)[-1]
-    stem = name.split(".", 1)[0] or name
-    parts = [str(manifest.metadata.get("project", "")), stem, *([] if only_layer else [layer])]
+    parts = [str(manifest.metadata.get("project", "")), _stem(spec), *([] if only_layer else [layer])]
     identifier = ".".join(part for part in map(slug, parts) if part)
     identifier = identifier if identifier[:1].isalnum() else f"d{identifier}"
     return identifier if len(identifier) <= _MAX_ID else f"{identifier[: _MAX_ID - 9]}-{_hash(identifier)}"
+
+
+def title(spec: FileSpec, layer: str, *, only_layer: bool) -> str:
+    """What the uploader called a layer: the file's stem, and the layer's name unless it is the file's only one."""
+    parts = [_stem(spec), *([] if only_layer else [layer])]
+    return unicodedata.normalize("NFC", ": ".join(parts))
+
+
+def _stem(spec: FileSpec) -> str:
+    name = spec.path.rstrip("/").rsplit("/", 1)[-1]
+    return name.split(".", 1)[0] or name
 
 
 def lake_columns(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -28,7 +28,7 @@ class Format:
         geometry_parts: Those of them that a table without geometry lacks.
         optional: Extensions of files that are read as well if they are there.
         suffixes: Suffixes to the whole name, of files that are read as well (``roads.shp.xml``, ``data.gpkg-wal``).
-        says_encoding: Whether the format itself says how text is encoded, so that a manifest need not.
+        encoding: How text is encoded: always in UTF-8, as the file declares (XML), or None where the manifest may say.
         named_after_file: Whether there is one layer, and it has the file's name.
         folder: Whether a file of this format is a folder.
         tabular: Whether a file may hold a table without geometry.
@@ -47,7 +47,7 @@ class Format:
     geometry_parts: frozenset[str] = frozenset()
     optional: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
-    says_encoding: bool = True
+    encoding: Literal["UTF-8", "declared"] | None = "UTF-8"
     named_after_file: bool = False
     folder: bool = False
     has_keys: bool = False
@@ -94,38 +94,38 @@ FORMATS: tuple[Format, ...] = (
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
         required=(".shx", ".dbf"), optional=(".prj", ".cpg", ".cst", ".qpj"),
-        says_encoding=False, named_after_file=True,
+        encoding=None, named_after_file=True,
     ),
     _gdal(
         "dBASE", Kind.DBASE, (".dbf",), "ESRI Shapefile", "Shape", aliases=("DBF",), optional=(".cpg",),
-        says_encoding=False, named_after_file=True,
+        encoding=None, named_after_file=True,
     ),
     _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",)),
     _gdal(
         "FileGDB", Kind.FOLDER, (".gdb",), "OpenFileGDB", "OpenFileGDB", folder=True, has_keys=True,
         aliases=("OpenFileGDB", "ESRI FileGDB", "File Geodatabase", "ESRI File Geodatabase", "GDB", "Geodatabase"),
     ),
-    _gdal("KML", Kind.KML, (".kml",), "LIBKML", "LIBKML", aliases=("LIBKML",)),
-    _gdal("KMZ", Kind.KML, (".kml",), "LIBKML", "LIBKML"),
+    _gdal("KML", Kind.KML, (".kml",), "LIBKML", "LIBKML", aliases=("LIBKML",), encoding="declared"),
+    _gdal("KMZ", Kind.KML, (".kml",), "LIBKML", "LIBKML", encoding="declared"),
     _gdal(
         "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
-        options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"),
+        options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared",
     ),
-    _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX"),
+    _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared"),
     Format(
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
-        reader="csv", says_encoding=False, named_after_file=True,
+        reader="csv", encoding=None, named_after_file=True,
     ),
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
         required=(".dat|.dbf", ".map", ".id"), geometry_parts=frozenset({".map", ".id"}), optional=(".ind",),
-        says_encoding=False, named_after_file=True,
+        encoding=None, named_after_file=True,
     ),
     _gdal(
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
-        required=(".mid",), says_encoding=False, named_after_file=True,
+        required=(".mid",), encoding=None, named_after_file=True,
     ),
-    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",)),
+    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None),
     Format(
         "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
         reader="parquet", named_after_file=True,

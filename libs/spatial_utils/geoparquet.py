@@ -4,8 +4,12 @@ The engine decides the order of rows; what stands in the file's metadata is comp
 
 Rules from the GeoParquet 1.1.0 specification: WKB is ISO (Z is ``+1000``), ``geometry_types`` lists exactly what occurs,
 ``bbox`` is the extent in the file's CRS, ``covering`` names a struct column with each row's bounding box.
+
+Metadata is in the file twice: among the file's own key-values, where the specification wants it, and in the Arrow schema that is
+stored beside them, which is all that readers through Arrow see (pyarrow's tables and datasets, Dask).
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +42,10 @@ BBOX_TYPE = pa.struct([(name, pa.float64()) for name in ("xmin", "ymin", "xmax",
 _WKB_NAMES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon", "GeometryCollection")
 _TYPE_BYTES = (1, 5)
 """Where the geometry type stands in WKB: four bytes after the byte order mark."""
+
+
+_ARROW_SCHEMA = "ARROW:schema"
+"""Where Arrow's readers look for the schema that was written: Parquet alone would forget time zones, for one."""
 
 
 class SelfCheckFailed(SpatialEtlError):  # noqa: N818 - what happened, as a verdict
@@ -86,6 +94,7 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
             use_dictionary=attributes,
             dictionary_pagesize_limit=DICTIONARY_BYTES,
             write_statistics=[*_leaves(schema, attributes), *(f"{BBOX}.{field.name}" for field in BBOX_TYPE if has_geometry)],
+            store_schema=False,  # at the end, by ourselves: pyarrow would store it now, before its metadata is known
         ) as writer,
     ):
         for table in groups:
@@ -95,8 +104,10 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
             features += table.num_rows
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         names = tuple(sorted(_type_name(code) for code in types))
+        metadata: dict[str, str] = {}
         if has_geometry:
-            writer.add_key_value_metadata({"geo": json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))})
+            metadata["geo"] = json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))
+        writer.add_key_value_metadata({**metadata, _ARROW_SCHEMA: _stored(schema.with_metadata(metadata or None))})
     return WrittenFile(path, sink.digest.hexdigest(), sink.size, features, extent, names, schema)
 
 
@@ -118,6 +129,7 @@ def check(written: WrittenFile, *, features: int, bbox: BBox | None, crs: Mappin
             raw = (metadata.metadata or {}).get(b"geo")
             if raw is None:
                 raise SelfCheckFailed(f"{written.path.name} reads back without GeoParquet metadata.")
+            found["GeoParquet metadata in its Arrow schema"] = ((schema.metadata or {}).get(b"geo"), raw)
             geo = json.loads(raw)["columns"][GEOMETRY]
             found["CRS"] = (geo["crs"], crs)
             found["bbox"] = (tuple(geo["bbox"]) if "bbox" in geo else None, bbox)
@@ -246,6 +258,11 @@ def union(a: BBox | None, b: BBox | None) -> BBox | None:
     if a is None or b is None:
         return a or b
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _stored(schema: pa.Schema) -> str:
+    """A schema with its metadata, as files keep it."""
+    return base64.b64encode(schema.serialize()).decode("ascii")
 
 
 def _geo_metadata(crs: Mapping[str, Any] | None, types: tuple[str, ...], bbox: BBox | None) -> dict[str, Any]:

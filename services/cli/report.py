@@ -49,6 +49,8 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
         f"  {output.count(dataset.features, 'feature')}  {geometry(dataset)}  {crs(dataset)}",
         indent=2,
     )
+    if name := title(dataset):
+        output.line(output.text("title    ", "dim"), name, indent=4)
     changed = changes(dataset.changes)
     if changed:
         output.line(output.text("changed  ", "dim"), "; ".join(changed), indent=4)
@@ -56,6 +58,11 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
         output.line(
             output.text("file     ", "dim"), locate(file.uri), output.text(f"  {output.size(file.bytes)}", "dim"), indent=4
         )
+
+
+def title(dataset: Asset | DatasetReport) -> str:
+    """What the uploader called it, where the identifier cannot: it is ASCII."""
+    return dataset.title if dataset.title and not dataset.title.isascii() else ""
 
 
 def geometry(dataset: Asset | DatasetReport) -> str:

@@ -59,6 +59,26 @@ def test_local_coordinates(cli, points):
     assert cli("replay", "points", "--json").json["identical"] is True
 
 
+def test_a_name_in_another_script_is_read_as_id_and_as_title(cli, points):
+    file = points.with_name("道路.geojson")
+    shutil.copy(points, file)
+    said = cli("ingest", file).out
+    assert "daolu-a44c7ba2@1" in said
+    assert re.search(r"title +道路$", said, re.MULTILINE)
+    assert re.search(r"^daolu-a44c7ba2 +道路 +1 ", cli("datasets").out, re.MULTILINE)
+    assert re.search(r"title +道路$", cli("show", "daolu-a44c7ba2").out, re.MULTILINE)
+    assert cli("show", "daolu-a44c7ba2", "--json").json["title"] == "道路"
+
+
+def test_a_file_name_as_long_as_file_systems_allow(cli, points):
+    file = points.with_name(f"{'Straßen' * 30}.geojson")
+    shutil.copy(points, file)
+    assert 245 <= len(os.fsencode(file.name)) <= 255
+    (dataset,) = cli("ingest", file, "--json").json["datasets"]
+    assert (len(dataset["dataset_id"]), dataset["features"]) == (128, 2)
+    assert cli("show", dataset["dataset_id"], "--json").json["title"] == file.stem
+
+
 def test_ingesting_again_makes_the_next_version(cli, points):
     said = cli("ingest", points).out
     assert "points@1  2 features  Point  EPSG:4326" in said

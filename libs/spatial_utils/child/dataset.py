@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from libs.spatial_utils.child import geojson, geopackage, gml, mapinfo, markup
+from libs.spatial_utils.child import dxf, geojson, geopackage, gml, mapinfo, markup
 from libs.spatial_utils.child.catalog import DATABASES, Catalog
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents, tidied
@@ -125,8 +125,8 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
             options.append("ADJUST_TYPE=YES")  # looks whether every value is a 64-bit integer
     elif request.driver == mapinfo.DRIVER:
         mapinfo.check_values(path, notes)
-        if request.encoding:
-            options.append(f"ENCODING={request.encoding}")
+    elif request.driver == dxf.DRIVER:
+        options.append(dxf.option(path, request.encoding))
     elif exact_times:
         options.append("DATE_AS_STRING=YES")
     markup.check(path, request.driver, notes)

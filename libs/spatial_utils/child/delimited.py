@@ -28,6 +28,11 @@ _HEAD_BYTES = 1024 * 1024
 _DELIMITERS = ",;\t|"
 _NO_FILE_IS_IN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Codecs of Python that are of text, but encode no file of it."""
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+"""Byte order marks and the family of codecs that they belong to; one of UTF-32 begins with one of UTF-16."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _POINT = struct.Struct("<BIdd")
 _M_MMAP_THRESHOLD = -3
@@ -43,7 +48,7 @@ class DelimitedLayer:
     def __init__(self, gdal: Gdal, path: Path, prefix: str, request: Request) -> None:
         self._gdal, self._path = gdal, path
         self.name, self.notes, self.geometry = prefix + path.stem, Notes(), not request.tabular
-        self._encoding = _encoding(path, request.encoding)
+        self._encoding = _encoding(path, request.encoding, self.notes)
         header, self._delimiter = self._header(request.csv["delimiter"])
         self._columns = len(header)
         self._geometry_columns = self._find_geometry(header, request.csv) if self.geometry else []
@@ -150,6 +155,7 @@ class DelimitedLayer:
             head = file.read(_HEAD_BYTES)
         try:
             text = codecs.getincrementaldecoder(self._encoding)().decode(head).removeprefix("\ufeff")
+            text = text.removeprefix(codecs.BOM_UTF8.decode(self._encoding, "ignore"))  # the manifest may contradict it
         except UnicodeError as error:
             raise self._undecodable(str(error)) from error
         unquoted = "".join(_LINE_END.split(text, 1)[0].split('"')[::2])
@@ -340,26 +346,32 @@ def _unclosed(place: str) -> Unreadable:
     )
 
 
-def _encoding(path: Path, declared: str | None) -> str:
+def _encoding(path: Path, declared: str | None, notes: Notes) -> str:
     """The Python codec of the file: what the manifest says, else by byte order mark, else UTF-8."""
     with path.open("rb") as file:
-        mark = file.read(4)
-    if declared is not None:
-        try:
-            name = codecs.lookup(declared).name
-            "".encode(name)  # a LookupError, too, where the codec is not one of text
-        except (LookupError, ValueError):
-            name = "undefined"
-        if name in _NO_FILE_IS_IN:
-            raise Unreadable(
-                "unknown_encoding",
-                f"{declared!r} is no character encoding that is known here.",
-                "Use a name such as 'UTF-8' or 'cp1252'.",
-            )
-        return "utf8" if name in {"utf-8", "utf-8-sig"} else name
-    if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return "utf8"
+        head = file.read(4)
+    marked = next((family for mark, family in _MARKS.items() if head.startswith(mark)), None)
+    if declared is None:
+        return "utf8" if marked in {None, "utf-8"} else marked
+    try:
+        name = codecs.lookup(declared).name
+        "".encode(name)  # a LookupError, too, where the codec is not one of text
+    except (LookupError, ValueError):
+        name = "undefined"
+    if name in _NO_FILE_IS_IN:
+        raise Unreadable(
+            "unknown_encoding",
+            f"{declared!r} is no character encoding that is known here.",
+            "Use a name such as 'UTF-8' or 'cp1252'.",
+        )
+    if marked and not name.startswith(marked):
+        notes.warn(
+            "encoding_contradicted",
+            f"The file begins with the byte order mark of {marked.upper()}, but 'encoding' in the manifest is {declared!r}, "
+            "which was used.",
+            "If text came out wrong, leave 'encoding' out.",
+        )
+    return "utf8" if name in {"utf-8", "utf-8-sig"} else name
 
 
 def _is_number(text: str) -> bool:

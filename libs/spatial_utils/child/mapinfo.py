@@ -4,16 +4,31 @@ import re
 from datetime import date
 from pathlib import Path
 
+from libs.spatial_utils.charset import charset_of
 from libs.spatial_utils.child.pieces import pieces_of_lines
 from libs.spatial_utils.child.source import Notes, Unreadable
+from libs.spatial_utils.child.text import Decoder
 
 DRIVER = "MapInfo File"
 _HEAD_BYTES = 1024 * 1024
 _DELIMITER = re.compile(rb'(?im)^\s*delimiter\s+"(.)"')
 _COLUMNS = re.compile(rb"(?im)^\s*columns\s+\d+[ \t]*\r?\n((?:.*\n)*?)\s*data\b")
 _COLUMN = re.compile(rb"(?m)^\s*(\S+)\s+([A-Za-z]+)")
+_WESTERN = {"windowslatin1": "cp1252", "iso8859_1": "iso8859-1"}
+"""Character sets as which UTF-8 decodes without an error, into nonsense."""
 _NUMBERS = frozenset({b"integer", b"smallint", b"largeint", b"float", b"decimal", b"logical"})
 _DATES = frozenset({b"date", b"datetime"})
+
+
+def decoder(path: Path, encoding: str | None, notes: Notes) -> Decoder | None:
+    """The decoder of a file; None where GDAL's own decoding can be relied on."""
+    if encoding is not None:  # then the file was made to name no character set, and text comes as it is
+        return Decoder(encoding, "the manifest", notes)
+    charset = charset_of(path)
+    if charset is None:
+        return Decoder(None, "", notes)
+    codec = _WESTERN.get(charset.lower())
+    return Decoder(codec, f"the character set {charset}", notes, decoded=True) if codec else None
 
 
 def check_values(path: Path, notes: Notes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.spatial_utils.child import domains, flatgeobuf, geojson, geopackage, mapinfo, times, wkb
+from libs.spatial_utils.child import domains, dxf, flatgeobuf, geojson, geopackage, mapinfo, times, wkb
 from libs.spatial_utils.child.catalog import Catalog
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents
@@ -64,7 +64,7 @@ class OgrLayer:
         self.notes = Notes()
         self._certain, self._unconfirmed = request.certain, dict[int, times.Survey]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
-        self._decoder = parts.decoder(gdal, handle, request.encoding, self.notes) if request.driver == parts.DRIVER else None
+        self._decoder = self._decoder_for(request.encoding)
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self._fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self._decoder or Decoder("UTF-8", "the format", self.notes)
@@ -135,6 +135,14 @@ class OgrLayer:
         for batch in self._raw_batches():
             yield self._final(batch, read)
             read += batch.num_rows
+
+    def _decoder_for(self, encoding: str | None) -> Decoder | None:
+        """What decodes text, or looks at it again, of formats that do not have it in UTF-8."""
+        if self._driver == parts.DRIVER:
+            return parts.decoder(self._gdal, self._handle, encoding, self.notes)
+        if self._driver == mapinfo.DRIVER:
+            return mapinfo.decoder(self._path, encoding, self.notes)
+        return dxf.decoder(self._path, encoding, self.notes) if self._driver == dxf.DRIVER else None
 
     @property
     def guessed(self) -> bool:
@@ -274,7 +282,10 @@ class OgrLayer:
             return _Column(name, time, position, lambda column, _: times.parse(column, time, name, self._place))
         if self._decoder and pa.types.is_string(kind):
             decoder, width = self._decoder, self._gdal.OGR_Fld_GetWidth(field)
-            return _Column(name, kind, position, lambda column, first: decoder.column(column, name, width, first, self.name))
+            final = dxf.unescaped if self._driver == dxf.DRIVER else lambda column: column
+            return _Column(
+                name, kind, position, lambda column, first: final(decoder.column(column, name, width, first, self.name))
+            )
         if isinstance(kind, pa.BaseExtensionType):  # JSON: text that Arrow has a name for
             return _Column(name, kind.storage_type, position, lambda column, _: column.storage)
         if pa.types.is_dictionary(kind):  # coded values come with their meanings: what the file stores is the code

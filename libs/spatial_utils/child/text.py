@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from libs.spatial_utils.child.source import Notes, Unreadable
 
-_CODE_PAGE = re.compile(r"(?:ansi|oem|windows|win|cp|ibm|microsoft)?[ _-]*(\d{3,5})", re.IGNORECASE)
+_CODE_PAGE = re.compile(r"(?:ansi|oem|dos|windows|win|cp|ibm|microsoft)?[ _-]*(\d{3,5})", re.IGNORECASE)
 _ISO = re.compile(r"(?:iso)?[ _-]*8859[ _-]*(\d{1,2})", re.IGNORECASE)
 _OTHER_SPELLINGS = {
     "ansi": "cp1252", "ascii": "cp1252", "oem": "cp437", "utf8": "utf-8", "65001": "utf-8", "1200": "utf-16",
@@ -54,16 +54,18 @@ class Decoder:
         declared: The name of the encoding, or None when nothing says it.
         by: Who says it, for messages: ``the manifest``, ``the .cpg file``.
         notes: Takes counts and warnings.
+        decoded: GDAL has decoded the text as declared, so that it comes in UTF-8.
 
     Raises:
         Unreadable: when the name means nothing, or nothing that such a file can hold.
     """
 
-    def __init__(self, declared: str | None, by: str, notes: Notes) -> None:
+    def __init__(self, declared: str | None, by: str, notes: Notes, *, decoded: bool = False) -> None:
         codec = codec_named(declared) if declared is not None else "utf-8"
         if codec is None or codec.startswith(("utf-16", "utf-32", "utf-7")):
             raise Unreadable("unknown_encoding", f"The encoding {declared!r}, which {by} names, cannot be used here.", _REMEDY)
         self._codec, self._declared, self._by, self._notes = codec, declared, by, notes
+        self._arrives_in = "utf-8" if decoded else codec
         # Text in UTF-8 decodes as Latin-1 without an error, into nonsense; the other way round it nearly never does.
         self._suspect = by != "the manifest" and codec in _WESTERN
         self._as_utf8, self._not_utf8 = 0, 0
@@ -71,7 +73,7 @@ class Decoder:
     def name(self, raw: bytes) -> str:
         """A column's name."""
         try:
-            return raw.decode(self._codec)
+            return raw.decode(self._arrives_in)
         except UnicodeDecodeError as error:
             raise self._failed(f"the column name {raw!r}", "") from error
 
@@ -102,33 +104,39 @@ class Decoder:
         if self._as_utf8 and not self._not_utf8:
             raise Unreadable(
                 "wrong_encoding",
-                f"{self._by.capitalize()} says {self._declared}, but all text beyond ASCII is well-formed UTF-8.",
+                f"{self._speaker} says {self._declared}, but all text beyond ASCII is well-formed UTF-8.",
                 f"Set 'encoding' of this file in the manifest to 'UTF-8', or to {self._declared!r} if that really is right.",
                 f"layer {layer}",
             )
 
     def _decoded(self, values: Iterable[bytes], width: int, name: str, place: Callable[[bytes], str]) -> Iterable[str]:
         for value in values:
-            if self._suspect and not value.isascii():
-                if _is_utf8(value):
-                    self._as_utf8 += 1
-                else:
-                    self._not_utf8 += 1
             try:
-                yield value.decode(self._codec)
+                text = value.decode(self._arrives_in)
             except UnicodeDecodeError as error:
                 if width and len(value) == width and error.reason in {"unexpected end of data", "incomplete multibyte sequence"}:
                     self._notes.counts["cut_characters"] += 1  # a character that the writer cut in half at the end of the field
-                    yield value[: error.start].decode(self._codec)
-                    continue
-                raise self._failed(f"{value!r} in the column {name!r}", place(value)) from error
+                    text = value[: error.start].decode(self._codec)
+                else:
+                    raise self._failed(f"{value!r} in the column {name!r}", place(value)) from error
+            if self._suspect and not value.isascii():
+                if _is_utf8(value if self._arrives_in == self._codec else text.encode(self._codec, "replace")):
+                    self._as_utf8 += 1
+                else:
+                    self._not_utf8 += 1
+            yield text
 
     def _failed(self, what: str, place: str) -> Unreadable:
         if self._declared is None:
             message = f"Nothing says how text is encoded, and {what} is not UTF-8."
         else:
-            message = f"{self._by.capitalize()} says {self._declared}, but {what} is not well-formed in it."
+            message = f"{self._speaker} says {self._declared}, but {what} is not well-formed in it."
         return Unreadable("wrong_encoding", message, _REMEDY, place)
+
+    @property
+    def _speaker(self) -> str:
+        """Who says it, at the beginning of a sentence."""
+        return self._by[:1].upper() + self._by[1:]
 
     @staticmethod
     def _place(raw: pa.Array, value: bytes, first_row: int, layer: str) -> str:

@@ -168,8 +168,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool) 
             f"{path.name!r} is one of several files that make up a file of the format {kind.name}; missing: {names}.",
             "Upload all of them to the same folder, or together as a ZIP archive.",
         )
-    journal = path.with_name(f"{path.name}-journal")
-    if journal.exists() and journal.stat().st_size:
+    if any(file.name == f"{path.name}-journal" and file.stat().st_size for file in path.parent.iterdir()):
         raise Rejected.because(
             "unfinished_transaction",
             where,

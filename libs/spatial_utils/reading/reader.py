@@ -1,6 +1,7 @@
 """Opening a file that nobody vouches for: the side that stays in the pipeline's process and trusts nothing that it gets."""
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from libs.models import ColumnNotes, CsvOptions, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
+from libs.spatial_utils.reading import mapinfo
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import Layer, agreed_layers
 from libs.spatial_utils.reading.locate import Located, locate
@@ -26,6 +28,7 @@ _COLUMN_NOTES = b"spatial_etl:notes"
 """Key of a field's metadata under which the reading process says what it knows of a column."""
 _MAX_NAMED = 16 * 1024
 """Bytes of names in a request, whose size is limited. Keys have short names, which come first."""
+_MAX_NAME_BYTES = 255
 _LARGE = 8 * 1024 * 1024
 """Below this GDAL reads features as fast as a sample of them shows that it need not."""
 
@@ -216,12 +219,15 @@ def open_source(
     kind, tabular = find_format(spec.format, f"{where}.format"), spec.type is FileType.TABULAR
     if kind.name == "ESRI Shapefile" and tabular:
         kind = find_format("dBASE", where)  # the table alone
-    unpacked = path.with_name(f"{path.name}.unpacked{kind.extensions[0] if kind.folder else ''}")
+    unpacked = _beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
+    neutral = _beside(path, ".neutral")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular)
         warnings = [*located.warnings]
-        if spec.encoding is not None and kind.says_encoding:
+        if spec.encoding is not None and kind.driver == mapinfo.DRIVER:
+            located = mapinfo.without_charset(located, neutral)
+        if spec.encoding is not None and kind.encoding is not None and not _is_utf8(spec.encoding, kind):
             warnings.append(_encoding_ignored(kind, where))
         if spec.options != CsvOptions() and kind.reader != "csv":
             warnings.append(_options_ignored(kind, where))
@@ -236,6 +242,13 @@ def open_source(
             child.close()
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+        shutil.rmtree(neutral, ignore_errors=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A name of our own beside a file's, which may be as long as a file system allows."""
+    stem = os.fsencode(path.name)[: _MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
+    return path.with_name(stem + suffix)
 
 
 def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem]) -> SourceFile:
@@ -260,12 +273,17 @@ def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
         ) from error
 
 
+def _is_utf8(encoding: str, kind: Format) -> bool:
+    return kind.encoding == "UTF-8" and encoding.casefold().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}
+
+
 def _encoding_ignored(kind: Format, where: str) -> Problem:
+    said = "is always UTF-8" if kind.encoding == "UTF-8" else "is encoded as the file itself says in its first line"
     return Problem(
         code="encoding_ignored",
         where=f"{where}.encoding",
-        message=f"'encoding' was not used: the format {kind.name} says itself how its text is encoded.",
-        remedy="Leave it out.",
+        message=f"'encoding' was not used: text in the format {kind.name} {said}.",
+        remedy="Leave 'encoding' out, and check that the text came out right.",
     )
 
 
@@ -305,7 +323,8 @@ def _named(columns: Collection[str]) -> list[str]:
 
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
-    has_log = any(path.with_name(path.name + suffix).exists() for path, _ in located.sources for suffix in kind.suffixes)
+    logs = {path.name + suffix for path, _ in located.sources for suffix in kind.suffixes}
+    has_log = any(file.name in logs for path, _ in located.sources for file in path.parent.iterdir()) if logs else False
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),

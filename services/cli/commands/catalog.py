@@ -48,7 +48,7 @@ def datasets(*, as_json: AsJson = False) -> None:
     """List the datasets, each with its newest version."""
     from services.cli import output
     from services.cli.place import opened_ledger
-    from services.cli.report import crs, geometry
+    from services.cli.report import crs, geometry, title
 
     with opened_ledger() as ledger:
         assets = list(ledger.datasets())
@@ -58,9 +58,11 @@ def datasets(*, as_json: AsJson = False) -> None:
     if not assets:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE…` makes one.")
         return
+    has_titles = any(title(asset) for asset in assets)
     rows = [
         (
             asset.dataset_id,
+            *([title(asset)] if has_titles else []),
             asset.version,
             f"{asset.features:,}",
             geometry(asset),
@@ -70,7 +72,7 @@ def datasets(*, as_json: AsJson = False) -> None:
         )
         for asset in assets
     ]
-    headings = ("DATASET", "VERSION", "FEATURES", "GEOMETRY", "CRS", "SIZE", "MADE")
+    headings = ("DATASET", *(["TITLE"] if has_titles else []), "VERSION", "FEATURES", "GEOMETRY", "CRS", "SIZE", "MADE")
     output.table(headings, rows, right=("VERSION", "FEATURES", "SIZE"))
 
 
@@ -88,6 +90,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
         versions = ledger.versions(asset.dataset_id)
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
+            *([("title", asset.title)] if asset.title else []),
             ("features", f"{asset.features:,}"),
             ("geometry", geometry(asset)),
             ("CRS", crs(asset)),

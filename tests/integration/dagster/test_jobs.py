@@ -35,6 +35,7 @@ def test_a_dataset_is_seen_with_what_matters(orchestra: Any) -> None:
     seen = shown(orchestra, "a")
     asset = orchestra.stack.ledger.asset("a")
     assert (seen["dagster/row_count"], seen["version"], seen["crs"]) == (1, 1, "EPSG:4326")
+    assert seen["title"] == "a"
     assert next((column.name, column.type) for column in seen["dagster/column_schema"].columns) == ("n", "int32")
     assert (seen["file"], seen["sha256"]) == (asset.files[0].uri, asset.files[0].sha256)
     assert {"read and transform", "write", "place"} <= seen["seconds"].keys()

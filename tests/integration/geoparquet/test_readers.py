@@ -1,12 +1,10 @@
 """What the platform writes, as readers and a validator from elsewhere see it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import duckdb_extension_spatial
 import geopandas
 import geoparquet_validator
 import numpy as np
@@ -14,46 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from libs.models import Status
-from libs.models.settings import Settings
-from libs.pipeline.process import process
-from libs.platform import open_stack
-
 pytestmark = pytest.mark.integration
 
 MIXED = [
     "POINT Z (9 48 7)", None, "POLYGON ((9 48, 9.1 48, 9.1 48.1, 9 48))", "LINESTRING (8 47, 8.5 47.5)", "POLYGON EMPTY",
     "MULTIPOLYGON (((9 48, 9.1 48, 9.1 48.1, 9 48)))", "POINT (9 48)", "GEOMETRYCOLLECTION (POINT (1 2))",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def write(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """Takes a frame through the platform; the lake file that comes out."""
-    home = tmp_path_factory.mktemp("home")
-    with open_stack(Settings(spatial_etl_home=home, _env_file=None)) as stack:
-
-        def write(frame: Any, intent: str = "raw", **entry: Any) -> Path:
-            number = len(list(stack.ledger.assets()))
-            (home / "landing-zone" / "in").mkdir(exist_ok=True)
-            frame.to_parquet(home / "landing-zone" / "in" / f"d{number}.parquet")
-            spec = {"path": f"s3://landing-zone/in/d{number}.parquet", "type": "vector", "format": "GeoParquet", **entry}
-            manifest = {"batch_id": f"b{number}", "uploader": "u", "intent": intent, "files": [spec]}
-            stack.landing.submit(json.dumps(manifest).encode(), f"b{number}")
-            (report,) = process(stack)
-            assert (report.status, report.problems) == (Status.SUCCESS, ())
-            return stack.lake.store.root / stack.lake.key_of(report.datasets[0].files[0].uri)
-
-        yield write
-
-
-@pytest.fixture(scope="module")
-def sql() -> Iterator[Callable[[str], list[tuple]]]:
-    """Another DuckDB than the platform's own."""
-    (extension,) = Path(duckdb_extension_spatial.__file__).parent.rglob("spatial.duckdb_extension")
-    with duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}) as connection:
-        connection.execute(f"LOAD '{extension}'")
-        yield lambda query: connection.execute(query).fetchall()
 
 
 def frame_of(*shapes: str | None, crs: Any = "EPSG:4326", **columns: list) -> geopandas.GeoDataFrame:

@@ -64,6 +64,16 @@ def test_replay_gives_the_same_bytes(filled: Any, tmp_path: Path) -> None:
     assert filled.transient() == []
 
 
+def test_replay_names_the_release_that_made_other_bytes(filled: Any) -> None:
+    """Release 0.1.0 wrote the same rows to other bytes."""
+    asset, lineage = filled.asset("a", 1), filled.stack.ledger.lineage("a", 1)
+    then = lineage.model_copy(update={"software": lineage.software | {"spatial-etl": "0.1.0"}})
+    theirs = asset.model_copy(update={"files": (asset.files[0].model_copy(update={"sha256": "0" * 64}),)})
+    replayed = replay(filled.stack, theirs, then)
+    assert not replayed.identical
+    assert replayed.software == {"spatial-etl": ("0.1.0", lineage.software["spatial-etl"])}
+
+
 def test_replay_of_one_dataset_of_many(platform: Any, frame: geopandas.GeoDataFrame, geojson: Callable, tmp_path: Path) -> None:
     """Of several files and layers, under names that the batch as a whole gave them."""
     for layer in ("roads", "rivers"):

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from libs.models import FileSpec, Manifest
 from libs.models.base import ID_PATTERN
-from libs.pipeline.naming import dataset_id, lake_columns, slug
+from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 
 ANY_TEXT = st.text() | st.sampled_from(
     ["", ".", "..", "-", "_", "...", "ä", "ß", "東京", "A" * 300, "a.b", ".hidden", "\0", "é", "İ"]
@@ -43,6 +44,11 @@ def test_a_dataset_id_is_an_identifier_whatever_the_names(project: Any, stem: st
         ("s3://landing-zone/a/Straßen & Wege.geojson", "", "x", True, "strassen-wege"),
         ("s3://landing-zone/a/Čeština_2024.geojson", "", "x", True, "cestina_2024"),
         ("s3://landing-zone/a/_private.geojson", "", "x", True, "d_private"),
+        ("s3://landing-zone/a/Дороги.geojson", "Проект", "x", True, "proekt.dorogi"),
+        ("s3://landing-zone/a/Подъезд №5.geojson", "", "x", True, "podezd-5"),
+        ("s3://landing-zone/a/道路.geojson", "", "x", True, "daolu-a44c7ba2"),
+        ("s3://landing-zone/a/city.gpkg", "", "Ελλάδα 2024", False, "city.ellada-2024"),
+        ("s3://landing-zone/a/Ağdam ə.geojson", "", "x", True, "agdam-229bea83"),  # a Latin letter: as it always was
     ],
 )
 def test_dataset_ids(path: str, project: str | None, layer: str, only: bool, expected: str) -> None:
@@ -55,6 +61,23 @@ def test_files_without_a_letter_of_ours_stay_apart() -> None:
         dataset_id(*manifest(f"s3://landing-zone/{stem}.geojson"), "x", only_layer=True) for stem in ("東京", "大阪", "道路")
     ]
     assert len(set(names)) == 3
+
+
+def test_names_that_are_cut_stay_apart_and_the_same() -> None:
+    names = ["a" * 242, "a" * 241, "道" * 80, "道" * 79, "д" * 121, "д" * 120]
+    made = [dataset_id(*manifest(f"s3://landing-zone/{stem}.geojson"), "x", only_layer=True) for stem in names]
+    assert [len(identifier) <= 128 for identifier in made] == [True] * 6
+    assert len(set(made)) == 6
+    assert made[2].startswith("daodaodao")
+    assert made[0] == f"{'a' * 119}-{hashlib.sha256(b'a' * 242).hexdigest()[:8]}"
+
+
+def test_titles() -> None:
+    _, spec = manifest("s3://landing-zone/x/Straße.v2.geojson")
+    assert title(spec, "道路", only_layer=True) == "Straße"
+    assert title(spec, "道路", only_layer=False) == "Straße: 道路"
+    _, decomposed = manifest("s3://landing-zone/x/Cafe\u0301.geojson")  # as macOS writes it
+    assert title(decomposed, "x", only_layer=True) == "Café"
 
 
 @given(st.text())

@@ -3,6 +3,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterable
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,31 @@ def test_a_file_that_was_tampered_with(what: str, written: WrittenFile) -> None:
     lying = written if what == "size" else dataclasses.replace(written, bytes=written.path.stat().st_size)
     with pytest.raises(SelfCheckFailed, match=what.strip()):
         check(lying, features=6, bbox=EXTENT, crs=CRS)
+
+
+def test_readers_through_arrow_see_the_same_metadata(written: WrittenFile) -> None:
+    own = pq.read_metadata(written.path).metadata
+    assert set(own) == {b"geo", b"ARROW:schema"}
+    for schema in (pq.read_schema(written.path), pq.read_table(written.path).schema):
+        assert schema.metadata == {b"geo": own[b"geo"]}
+
+
+def test_a_file_whose_arrow_schema_lacks_the_metadata(written: WrittenFile) -> None:
+    """As pyarrow leaves it by itself when metadata is added at the end."""
+    table = pq.read_table(written.path).replace_schema_metadata(None)
+    geo = pq.read_metadata(written.path).metadata[b"geo"]
+    with pq.ParquetWriter(written.path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"geo": geo})
+    lying = dataclasses.replace(written, bytes=written.path.stat().st_size)
+    with pytest.raises(SelfCheckFailed, match="Arrow schema"):
+        check(lying, features=6, bbox=EXTENT, crs=CRS)
+
+
+def test_other_bytes_come_with_another_release(written: WrittenFile) -> None:
+    """A replay explains other bytes by the versions that made them: who changes the bytes raises the one in pyproject.toml."""
+    made_by = (metadata.version("spatial-etl"), pa.__version__)
+    assert (made_by, written.sha256) == (("0.2.0", "26.0.1"), "22c3ce909d5b3443d8bf7ac007723f24d5cd6c40381d994fd4bb6ffcd768ccf6")
 
 
 def test_a_file_that_was_cut_off(written: WrittenFile) -> None:

@@ -27,6 +27,7 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         "dagster/row_count": dg.MetadataValue.int(asset.features),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
         **({"preview": drawing} if drawing else {}),
+        **({"title": dg.MetadataValue.text(asset.title)} if asset.title else {}),
         "version": dg.MetadataValue.int(asset.version),
         "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
