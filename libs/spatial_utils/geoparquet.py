@@ -75,7 +75,7 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
 
     Args:
         path: To be created; its folder exists.
-        schema: Attribute columns and, for a layer, ``geom`` (WKB) and the struct ``bbox`` last.
+        schema: Attribute columns and, for a layer, ``geom`` (WKB) and the struct ``bbox`` last. Its metadata go into the file's.
         groups: From :func:`row_groups`.
         crs: PROJJSON, or None for an undefined CRS. Not used for a table.
     """
@@ -88,7 +88,7 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
         _HashingSink(path) as sink,
         pq.ParquetWriter(
             pa.PythonFile(sink, mode="w"),
-            schema,
+            schema.remove_metadata(),
             compression="zstd",
             compression_level=1,
             use_dictionary=attributes,
@@ -104,7 +104,7 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
             features += table.num_rows
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         names = tuple(sorted(_type_name(code) for code in types))
-        metadata: dict[str, str] = {}
+        metadata: dict[str | bytes, str | bytes] = {**(schema.metadata or {})}
         if has_geometry:
             metadata["geo"] = json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))
         writer.add_key_value_metadata({**metadata, _ARROW_SCHEMA: _stored(schema.with_metadata(metadata or None))})
