@@ -145,6 +145,7 @@ class _Attempt:
             )
             if lake.place(reservation.key, dataset.file.path):
                 return reservation
+            self._stack.ledger.pass_over(reservation)
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
         file = dataset.file

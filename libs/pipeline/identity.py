@@ -1,0 +1,113 @@
+"""A lake belongs to one ledger. Each carries the other's identity from their first use on, and no other pair is worked with.
+
+Two ledgers on one lake count the same versions without knowing of each other: what one has recorded, the other takes for the rest
+of a run that came to nothing. So a lake is not worked with before it has been looked at here.
+
+The way to a pair has three steps: the ledger gets an id, the lake gets an id and that of its ledger, the ledger records its lake.
+Each is decided by one insert, or by one object that is created or not: of many that start at once, all end with the same pair; and
+wherever one is killed, the next one goes on. A lake from before there were identities is taken over when all versions that lie in
+it are this ledger's.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from libs.ledger import Ledger
+from libs.models import LakeIdentity, LakeOfAnother, LedgerIdentity, OwnLake, Reservation
+from libs.storage import IDENTITY, DataLake, ObjectInfo, ObjectRefused
+
+_CLOCKS = timedelta(minutes=1)
+"""By so much the clocks of a worker and of a store may differ."""
+
+_VERSION = re.compile(r"[^/]+/v\d+/.+")
+"""Keys of versions' files. What else lies in a lake, somebody put there by hand."""
+
+
+def placed(info: ObjectInfo, reservation: Reservation) -> bool:
+    """Whether an object can be what a run placed under its reservation: it came after that, not before."""
+    return info.modified > reservation.reserved_at - _CLOCKS
+
+
+def require_pair(lake: DataLake, ledger: Ledger, setting: str, *, bind: bool) -> bool:
+    """Make sure that a lake and a ledger belong together.
+
+    Args:
+        lake: The lake.
+        ledger: The ledger.
+        setting: The settings that have chosen the two, for the message.
+        bind: Make them a pair when neither belongs to another yet. Not for those who only read, or remove.
+
+    Returns:
+        Whether they are a pair; without ``bind`` they may still have to become one.
+
+    Raises:
+        LakeOfAnother: when they do not belong together, naming both.
+    """
+    pair = _look(lake, ledger, setting)
+    if pair.found is None:
+        _require_own_files(pair)
+        if bind:
+            lake_id = pair.bound.lake_id if pair.bound else str(uuid.uuid4())
+            own = ledger.identify()
+            lake.identify(
+                LakeIdentity(lake_id=lake_id, ledger_id=own.ledger_id, ledger=ledger.store.place, bound_at=ledger.clock())
+            )
+            pair = _look(lake, ledger, setting)
+    if pair.found is None:
+        return False
+    if pair.own is None or pair.found.ledger_id != pair.own.ledger_id:
+        raise pair.refusal("it belongs to another ledger")
+    if pair.bound is None and bind:
+        ledger.bind(OwnLake(lake_id=pair.found.lake_id, place=lake.store.place, bound_at=ledger.clock()))
+        pair = _look(lake, ledger, setting)
+    if pair.bound is not None and pair.bound.lake_id != pair.found.lake_id:
+        raise pair.refusal("this ledger has another lake")
+    return pair.bound is not None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A lake and a ledger, and what each says of the other."""
+
+    lake: DataLake
+    ledger: Ledger
+    setting: str
+    own: LedgerIdentity | None
+    bound: OwnLake | None
+    found: LakeIdentity | None
+
+    def refusal(self, why: str) -> LakeOfAnother:
+        """That the two do not belong together: what both are, and what each says of the other."""
+        place = self.ledger.store.place
+        this_lake = f"is {self.found.lake_id} of the ledger {self.found.ledger_id} ({self.found.ledger})" if self.found else (
+            "carries no identity"
+        )  # fmt: skip
+        this_ledger = f"is {self.own.ledger_id} ({place})" if self.own else f"is new ({place})"
+        its_lake = f"; its lake is {self.bound.lake_id} ({self.bound.place})" if self.bound else ""
+        message = f"{why}. The lake {this_lake}. The ledger that the settings name {this_ledger}{its_lake}. Nothing was changed."
+        return LakeOfAnother(f"the data lake in {self.lake.store.place}", message, self.setting)
+
+
+def _look(lake: DataLake, ledger: Ledger, setting: str) -> _Pair:
+    own, bound = ledger.identity()
+    try:
+        return _Pair(lake, ledger, setting, own, bound, lake.identity())
+    except ObjectRefused as error:
+        raise _Pair(lake, ledger, setting, own, bound, None).refusal(f"{error} Restore that object from a backup") from error
+
+
+def _require_own_files(pair: _Pair) -> None:
+    """Refuse a lake without identity in which versions of others lie, or none of those that this ledger knows."""
+    lying = [info for info in pair.lake.objects() if _VERSION.fullmatch(info.key)]
+    # Listed before the records: what is placed now is reserved already.
+    reserved = {reservation.key: reservation for reservation in pair.ledger.reservations()}
+    strange = [info.key for info in lying if info.key not in reserved or not placed(info, reserved[info.key])]
+    if strange:
+        raise pair.refusal(
+            f"{len(strange):,} of {len(lying):,} files in it are unknown to this ledger, the first is {strange[0]!r}. If they are "
+            "no other ledger's, but were copied there by hand, move them out of the lake"
+        )
+    if not lying and (pair.bound or any(True for _ in pair.ledger.store.ids("assets"))):
+        raise pair.refusal(f"this ledger has a lake, but here lies none of its versions, nor {IDENTITY}")
