@@ -24,7 +24,8 @@ from libs.models.run import Decision, Outcome, Receipt, Reservation, Run, Status
 
 __all__ = [
     "Activity", "Asset", "BBox", "Changes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field", "FileSpec",
-    "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Manifest", "Model",
-    "Outcome", "OwnLake", "Problem", "Receipt", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "in_reading_order",
+    "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage",
+    "Manifest", "Model", "Outcome", "OwnLake", "Problem", "Receipt", "Rejected", "Report", "Reservation", "Run",
+    "ServiceUnavailable", "SpatialEtlError", "Status", "in_reading_order",
     "landing_key", "manifest_schema", "parse_manifest", "utc_now",
 ]  # fmt: skip

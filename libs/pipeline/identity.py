@@ -3,10 +3,10 @@
 Two ledgers on one lake count the same versions without knowing of each other: what one has recorded, the other takes for the rest
 of a run that came to nothing. So a lake is not worked with before it has been looked at here.
 
-The way to a pair has three steps: the ledger gets an id, the lake gets an id and that of its ledger, the ledger records its lake.
-Each is decided by one insert, or by one object that is created or not: of many that start at once, all end with the same pair; and
-wherever one is killed, the next one goes on. A lake from before there were identities is taken over when all versions that lie in
-it are this ledger's.
+The way to a pair has three steps: the ledger gets an id; the lake gets an id and its ledger's; the ledger records its lake.
+Each is decided by one insert, or by one object that is created or not: of many that start at once, all end with the same pair,
+and wherever one is killed, the next one goes on. A lake without identity, of an older release or out of a backup, is taken over
+when all versions that lie in it are this ledger's.
 """
 
 import re
@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from libs.ledger import Ledger
 from libs.models import LakeIdentity, LakeOfAnother, LedgerIdentity, OwnLake, Reservation
+from libs.models.settings import Settings
 from libs.storage import IDENTITY, DataLake, ObjectInfo, ObjectRefused
 
 _CLOCKS = timedelta(minutes=1)
@@ -30,13 +31,13 @@ def placed(info: ObjectInfo, reservation: Reservation) -> bool:
     return info.modified > reservation.reserved_at - _CLOCKS
 
 
-def require_pair(lake: DataLake, ledger: Ledger, setting: str, *, bind: bool) -> bool:
+def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind: bool) -> bool:
     """Make sure that a lake and a ledger belong together.
 
     Args:
+        settings: That have chosen the two.
         lake: The lake.
         ledger: The ledger.
-        setting: The settings that have chosen the two, for the message.
         bind: Make them a pair when neither belongs to another yet. Not for those who only read, or remove.
 
     Returns:
@@ -45,6 +46,7 @@ def require_pair(lake: DataLake, ledger: Ledger, setting: str, *, bind: bool) ->
     Raises:
         LakeOfAnother: when they do not belong together, naming both.
     """
+    setting = _choosing(settings)
     pair = _look(lake, ledger, setting)
     if pair.found is None:
         _require_own_files(pair)
@@ -106,8 +108,19 @@ def _require_own_files(pair: _Pair) -> None:
     strange = [info.key for info in lying if info.key not in reserved or not placed(info, reserved[info.key])]
     if strange:
         raise pair.refusal(
-            f"{len(strange):,} of {len(lying):,} files in it are unknown to this ledger, the first is {strange[0]!r}. If they are "
-            "no other ledger's, but were copied there by hand, move them out of the lake"
+            f"{len(strange):,} of {len(lying):,} files in it are unknown to this ledger, the first is {strange[0]!r}. If they "
+            "are no other ledger's, but were copied there by hand, move them out of the lake"
         )
     if not lying and (pair.bound or any(True for _ in pair.ledger.store.ids("assets"))):
         raise pair.refusal(f"this ledger has a lake, but here lies none of its versions, nor {IDENTITY}")
+
+
+def _choosing(settings: Settings) -> str:
+    """The settings that choose lake and ledger; where only one of the two is on a server, the one that is probably missing."""
+    if settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+        return "MONGO_CONNECTION_STRING: it is not set, so that the ledger is a file of this machine"
+    if settings.minio_endpoint is None and settings.mongo_connection_string is not None:
+        return "MINIO_ENDPOINT: it is not set, so that the lake is a folder of this machine"
+    if settings.minio_endpoint is None:
+        return "SPATIAL_ETL_HOME and MINIO_LAKE_BUCKET"
+    return "MONGO_CONNECTION_STRING, MONGO_DATABASE, MINIO_ENDPOINT and MINIO_LAKE_BUCKET"

@@ -1,5 +1,4 @@
-"""What keeps the platform clean after crashes: reconcile rolls decisions forward, gc removes what runs left
-that came to nothing.
+"""What keeps the platform clean after crashes: reconcile rolls decisions forward, gc removes files of runs without success.
 
 Nothing of an undecided run is ever touched: it is decided first, which needs its lease to have run out.
 """
@@ -79,6 +78,7 @@ class Collected(Model):
 
 def reconcile(stack: Stack) -> Reconciled:
     """Roll forward what crashes left: safe to run at any time, by any number of workers, as often as one likes."""
+    stack.require_own_lake(bind=False)
     given_up = [run.id for run in stack.ledger.undecided() if stack.ledger.give_up(run)]
     unpublished = stack.ledger.unpublished()
     for outcome in unpublished:
@@ -109,6 +109,7 @@ def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:
         stack: What to work with.
         age: What is younger is left alone.
     """
+    stack.require_own_lake(bind=False)
     until = stack.ledger.clock() - age
     abandoned = {reservation.key: reservation for reservation in stack.ledger.abandoned()}
     removable, young, others = [], [], []
@@ -139,6 +140,7 @@ def gc(stack: Stack, found: Garbage | None = None, age: timedelta = AGE) -> Coll
         found: What :func:`garbage` found, to remove that and no more; looked for when not given.
         age: What is younger is left alone.
     """
+    stack.require_own_lake(bind=False)
     found = found or garbage(stack, age)
     removed = []
     for each in found.removable:

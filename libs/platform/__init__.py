@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from libs.storage.s3_server import S3Server
     from libs.transformations import Registry
 
-__all__ = [
-    "open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack", "require_own_lake", "s3_server",
-]  # fmt: skip
+__all__ = ["open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack", "s3_server"]
 
 
 def open_landing_zone(settings: Settings) -> "LandingZone":
@@ -51,37 +49,6 @@ def open_ledger(settings: Settings) -> "Ledger":
     else:
         store = SqliteStore(settings.spatial_etl_home / "ledger.sqlite")
     return Ledger(store, lease_seconds=settings.spatial_etl_lease_seconds)
-
-
-def require_own_lake(settings: Settings, lake: "DataLake", ledger: "Ledger", *, bind: bool) -> bool:
-    """Make sure that the lake and the ledger that the settings choose belong together; see :mod:`libs.pipeline.identity`.
-
-    Args:
-        settings: That have chosen the two.
-        lake: The lake.
-        ledger: The ledger.
-        bind: Make them a pair when neither belongs to another yet.
-
-    Returns:
-        Whether they are a pair.
-
-    Raises:
-        LakeOfAnother: when they do not belong together.
-    """
-    from libs.pipeline.identity import require_pair
-
-    return require_pair(lake, ledger, _choosing(settings), bind=bind)
-
-
-def _choosing(settings: Settings) -> str:
-    """The settings that choose lake and ledger; where only one of them is on a server, the one that is probably missing."""
-    on_server = settings.minio_endpoint is not None, settings.mongo_connection_string is not None
-    return {
-        (True, False): "MONGO_CONNECTION_STRING: it is not set, so that the ledger is a file of this machine",
-        (False, True): "MINIO_ENDPOINT: it is not set, so that the lake is a folder of this machine",
-        (True, True): "MONGO_CONNECTION_STRING, MONGO_DATABASE, MINIO_ENDPOINT and MINIO_LAKE_BUCKET",
-        (False, False): "SPATIAL_ETL_HOME and MINIO_LAKE_BUCKET",
-    }[on_server]
 
 
 def open_registry(settings: Settings) -> "Registry":
@@ -125,15 +92,14 @@ def _choose_allocator() -> None:
 
 
 @contextmanager
-def open_stack(settings: Settings | None = None, *, bind: bool = True) -> "Iterator[Stack]":
+def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
     """Everything that processing needs, closed when the context ends.
 
     Args:
         settings: Read from the environment when not given.
-        bind: Lake and ledger become a pair when they are new. Not for those who write neither versions nor records of them.
 
     Raises:
-        ServiceUnavailable: when a part cannot be reached, or lake and ledger do not belong together.
+        ServiceUnavailable: when a part cannot be reached.
         Rejected: when a recipe of the user's own cannot be used.
     """
     from libs.pipeline.stack import Stack
@@ -143,12 +109,10 @@ def open_stack(settings: Settings | None = None, *, bind: bool = True) -> "Itera
     ledger = open_ledger(settings)
     engine = open_engine(settings)
     try:
-        lake = open_lake(settings)
-        require_own_lake(settings, lake, ledger, bind=bind)
         yield Stack(
             settings=settings,
             landing=open_landing_zone(settings),
-            lake=lake,
+            lake=open_lake(settings),
             ledger=ledger,
             engine=engine,
             registry=open_registry(settings),

@@ -7,5 +7,6 @@ from libs.storage.landing import LandingZone
 from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
 
 __all__ = [
-    "IDENTITY", "DataLake", "Fetched", "FolderStore", "LandingZone", "ObjectInfo", "ObjectMissing", "ObjectRefused", "ObjectStore",
+    "IDENTITY", "DataLake", "Fetched", "FolderStore", "LandingZone", "ObjectInfo", "ObjectMissing", "ObjectRefused",
+    "ObjectStore",
 ]  # fmt: skip

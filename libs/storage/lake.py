@@ -79,7 +79,11 @@ class DataLake:
         return self.store.create(IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n")
 
     def remove(self, key: str, upload: str | None = None) -> bool:
-        """Remove an object that no version will ever be; with ``upload``, only if it is still that one. Whether it was removed."""
+        """Remove an object that no version will ever be; with ``upload``, only if it is still that one.
+
+        Returns:
+            Whether it was removed.
+        """
         return self.store.delete(key, upload)
 
     def hash(self, key: str) -> tuple[str, int]:

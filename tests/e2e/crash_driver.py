@@ -41,8 +41,8 @@ from services.local import LocalServices
 from tests.e2e.crash_batch import found, seen, sessions_end, submit
 from tests.e2e.crash_effects import Effects
 
-LATER = 3600.0
-"""Seconds that a recovering worker comes after the one before it: leases have run out, leftovers have settled."""
+LATER = 25 * 3600.0
+"""Seconds that a recovering worker comes after the one before it: leases have run out, and gc counts nothing as young."""
 
 _DOWN = 0.5
 """Seconds that a killed service is away, before it is started again."""

@@ -18,7 +18,7 @@ def verify(*, as_json: AsJson = False) -> None:
     from services.cli import output
     from services.cli.place import located
 
-    with open_stack(bind=False) as stack:
+    with open_stack() as stack:
         verdicts = []
         for verdict in verify_files(stack):
             verdicts.append(verdict)
@@ -54,7 +54,7 @@ def replay(
     from services.cli import output, progress
     from services.cli.commands.catalog import find_asset, find_lineage
 
-    with open_stack(bind=False) as stack, progress.shown(quiet=as_json) as tell:
+    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
         asset = find_asset(stack.ledger, dataset)
         result = replay_version(stack, asset, find_lineage(stack.ledger, asset), output=output_file, progress=tell)
     if as_json:
@@ -110,7 +110,7 @@ def gc(
     from libs.platform import open_stack
     from services.cli import output
 
-    with open_stack(bind=False) as stack:
+    with open_stack() as stack:
         found = garbage(stack)
         if not as_json:
             _say(

@@ -127,7 +127,7 @@ def test_verify_looks_at_the_whole_lake_in_a_month(orchestra: Any, monkeypatch: 
     assert nights.count(False) == 1
 
 
-def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path) -> None:
+def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = orchestra.stack
     orchestra.submit("b1", orchestra.put("a.geojson"))
     (info,) = stack.landing.waiting()
@@ -137,5 +137,9 @@ def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path)
     (tmp_path / "file").write_bytes(b"of no use")
     assert stack.lake.place(reservation.key, tmp_path / "file")
     assert canceled(stack, run, ready.manifest) is not None
-    assert orchestra.defs.resolve_job_def("gc").execute_in_process(instance=orchestra.instance).success
+    job = orchestra.defs.resolve_job_def("gc")
+    assert job.execute_in_process(instance=orchestra.instance).success
+    assert [info.key for info in stack.lake.objects()] == ["a/v1/data.parquet"], "it is younger than a day"
+    monkeypatch.setattr(stack.ledger, "clock", lambda: utc_now() + timedelta(days=1))
+    assert job.execute_in_process(instance=orchestra.instance).success
     assert list(stack.lake.objects()) == []

@@ -12,7 +12,7 @@ from libs.ledger import Ledger
 from libs.models import Decision, Outcome, Rejected, ServiceUnavailable, Status
 from libs.pipeline.replay import replay
 from libs.pipeline.scratch import run_folder
-from libs.pipeline.upkeep import Collected, garbage, gc, reconcile
+from libs.pipeline.upkeep import Collected, gc, reconcile
 from libs.pipeline.verify import Finding, verify
 
 pytestmark = pytest.mark.integration
