@@ -15,9 +15,11 @@ import pytest
 from pymongo import MongoClient
 
 from libs.ledger import Ledger
-from libs.models import Decision, LakeIdentity, LakeOfAnother, Outcome, Run
+from libs.models import Decision, LakeIdentity, LakeOfAnother, Outcome, Run, utc_now
 from libs.models.settings import Settings
 from libs.pipeline.identity import require_own_lake
+from libs.pipeline.stack import Stack
+from libs.pipeline.upkeep import Collected, Garbage, garbage, gc
 from libs.platform import open_lake, open_ledger, open_stack
 from libs.storage import IDENTITY, DataLake
 
