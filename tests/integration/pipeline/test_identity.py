@@ -43,10 +43,10 @@ class Place:
 
     def settings(self, lake: str = "one", ledger: str = "one") -> Settings:
         """Settings that bring a lake and a ledger together. What is a folder or a file lies in the ledger's home."""
-        more: dict[str, Any] = {"minio_landing_bucket": "landing", "minio_lake_bucket": lake}
+        more: dict[str, Any] = {"minio_lake_bucket": lake}
         if self.minio is not None:
             more |= {name.lower(): value for name, value in self.minio.environment.items()}
-            more["minio_lake_bucket"] = self.minio.bucket(lake)
+            more |= {"minio_landing_bucket": self.minio.bucket("landing"), "minio_lake_bucket": self.minio.bucket(lake)}
         if self.mongodb is not None:
             more |= {name.lower(): value for name, value in self.mongodb.environment.items()}
             more["mongo_database"] = self.mongodb.database(ledger)
