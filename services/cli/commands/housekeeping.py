@@ -55,6 +55,7 @@ def replay(
     from services.cli.commands.catalog import find_asset, find_lineage
 
     with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+        stack.require_own_lake(bind=False)  # first: a ledger that is not the lake's knows of no such dataset
         asset = find_asset(stack.ledger, dataset)
         result = replay_version(stack, asset, find_lineage(stack.ledger, asset), output=output_file, progress=tell)
     if as_json:
