@@ -20,7 +20,10 @@ ROLES = ("pipeline", "gc", READER, UPLOADER)
 OPTIONAL = {READER, UPLOADER}
 """Roles that have one only where a server has made them an account."""
 
-KEYS = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
+CHOOSING = ("MINIO_ENDPOINT", "MONGO_CONNECTION_STRING")
+"""What is not set of these two lies in the home: landing zone and lake, the ledger."""
+
+KEYS = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,12 @@ class Accounts:
         return {name: "".join(shlex.split(value)) for name, value in pairs}
 
     def add(self, role: str, settings: Mapping[str, str]) -> None:
-        """Write settings into the file of a role, beside what it says already; readable for its owner alone."""
-        lines = (f"{name}={shlex.quote(value)}\n" for name, value in sorted((self.settings(role) | dict(settings)).items()))
+        """Write settings into the file of a role, beside what it says already."""
+        self.write(role, self.settings(role) | dict(settings))
+
+    def write(self, role: str, settings: Mapping[str, str]) -> None:
+        """Make the file of a role say this and nothing else; readable for its owner alone."""
+        lines = (f"{name}={shlex.quote(value)}\n" for name, value in sorted(settings.items()))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.path(role)
@@ -101,25 +108,22 @@ def complete(settings: Settings, accounts: Accounts) -> Iterator[Step]:
 
     A file that lacked the ledger would bring a new one together with the lake.
     """
-    embedded = [
-        part
-        for part, setting in (("landing zone and lake", settings.minio_endpoint), ("ledger", settings.mongo_connection_string))
-        if setting is None
-    ]
+    home = str(settings.spatial_etl_home.resolve())
     for role in ROLES:
-        if role in OPTIONAL and not accounts.settings(role):
+        own = accounts.settings(role)
+        if role in OPTIONAL and not own:
             continue
-        own = reaching_buckets(settings)
-        if embedded and role != UPLOADER:
-            own["SPATIAL_ETL_HOME"] = str(settings.spatial_etl_home.resolve())
-        accounts.add(role, own)
-        missing = [name for name in KEYS if settings.minio_endpoint and role != READER and name not in accounts.settings(role)]
+        own |= reaching_buckets(settings)
+        local = [] if role == UPLOADER else [name for name in CHOOSING if name not in own]
+        if local:
+            own["SPATIAL_ETL_HOME"] = home
+        elif own.get("SPATIAL_ETL_HOME") == home:  # from a time when something lay there
+            del own["SPATIAL_ETL_HOME"]
+        accounts.write(role, own)
         done = f"complete: {accounts.path(role)}"
-        if missing:
-            done = f"add {' and '.join(missing)} of an account that may do what services/minio/policies/{role}.json says to "
-            done += str(accounts.path(role))
+        if role != READER and "MINIO_ENDPOINT" in own and not own.keys() >= KEYS:
+            key = " and ".join(sorted(KEYS))
+            done = f"add {key} of an account that may do what services/minio/policies/{role}.json says to {accounts.path(role)}"
+        elif local:
+            done += f". It works on this machine only, with {home}: for a team, set {' and '.join(local)}, and do this again"
         yield Step("Accounts", f"settings of {role}", done)
-    if embedded:
-        where = f"on no server, but in {settings.spatial_etl_home.resolve()}"
-        said = f"{where}: these accounts work on this machine only. Set MONGO_CONNECTION_STRING and MINIO_ENDPOINT for a team"
-        yield Step("Accounts", " and ".join(embedded), said)

@@ -11,7 +11,7 @@ when all versions that lie in it are this ledger's.
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from libs.ledger import Ledger
@@ -61,12 +61,12 @@ def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind
         return False
     if pair.own is None or pair.found.ledger_id != pair.own.ledger_id:
         raise pair.refusal("it belongs to another ledger")
-    if pair.bound is None and bind:
-        ledger.bind(OwnLake(lake_id=pair.found.lake_id, place=lake.store.place, bound_at=ledger.clock()))
-        pair = _look(lake, ledger, setting)
-    if pair.bound is not None and pair.bound.lake_id != pair.found.lake_id:
-        raise pair.refusal("this ledger has another lake")
-    return pair.bound is not None
+    bound = pair.bound
+    if bound is None and bind:
+        bound = ledger.bind(OwnLake(lake_id=pair.found.lake_id, place=lake.store.place, bound_at=ledger.clock()))
+    if bound is not None and bound.lake_id != pair.found.lake_id:
+        raise replace(pair, bound=bound).refusal("this ledger has another lake")
+    return bound is not None
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def _look(lake: DataLake, ledger: Ledger, setting: str) -> _Pair:
     try:
         return _Pair(lake, ledger, setting, own, bound, lake.identity())
     except ObjectRefused as error:
-        raise _Pair(lake, ledger, setting, own, bound, None).refusal(f"{error} Restore that object from a backup") from error
+        raise _Pair(lake, ledger, setting, own, bound, None).refusal(
+            f"{error} Make that object readable, or restore it from a backup"
+        ) from error
 
 
 def _require_own_files(pair: _Pair) -> None:

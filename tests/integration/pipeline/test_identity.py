@@ -1,7 +1,11 @@
 """A lake belongs to one ledger, on every pair of stores: first use, races, crashes between the writes, and who is refused."""
 
 import json
+import os
+import pty
 import secrets
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -375,3 +379,31 @@ def test_gc_removes_nothing_that_came_since_it_said_what_it_would_remove(place: 
         stack.lake.store.put(key, b"restored by hand, say")
         assert gc(later, found).removed == ()
         assert stack.lake.store.read(key) == b"restored by hand, say"
+
+
+WITHOUT_AGE = (
+    "from datetime import timedelta; from libs.pipeline import upkeep; upkeep.garbage.__defaults__ = (timedelta(0),); "
+    "from services.cli.main import main; main()"
+)
+
+
+@pytest.mark.parametrize(("answer", "removed"), [("n", False), ("y", True)])
+def test_gc_at_a_terminal_says_what_it_would_remove_and_asks(answer: str, removed: bool, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with stacked(place) as stack:
+        run, key = reserve(stack.lake, stack.ledger, "a")
+        decide(stack.ledger, run)
+    home = place.settings().spatial_etl_home
+    (home / "one").rename(home / "data-lake")
+    environment = {**os.environ, "SPATIAL_ETL_HOME": str(home), "COLUMNS": "120"}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", WITHOUT_AGE, "gc"], stdin=theirs, stdout=subprocess.PIPE, env=environment, text=True
+    ) as asking:
+        os.write(ours, f"{answer}\n".encode())
+        said, _ = asking.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert said.index("1 lake file to remove: the run came to nothing") < said.index(key) < said.index("Remove?")
+    assert (asking.returncode, "Removed 1 lake file" in said) == ((0, True) if removed else (1, False))
+    assert (home / "data-lake" / key).exists() is not removed
