@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from libs.ledger.receipt import batch_id_of, read_receipt
-from libs.ledger.records import LAKE_ID, LOST, MAX_LOST, OWN_ID, PASSED_OVER, Records
+from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
@@ -96,7 +96,7 @@ class Ledger(Records):
             own, _ = self.identity()
             if own is not None:
                 return own
-            self.store.insert("identity", OWN_ID, new.to_document())
+            self.store.insert("identity", new.id, new.to_document())
 
     def bind(self, lake: OwnLake) -> OwnLake:
         """Make a lake this ledger's, for good. Returns its lake: another one, if that has been decided before."""
@@ -104,7 +104,7 @@ class Ledger(Records):
             _, bound = self.identity()
             if bound is not None:
                 return bound
-            self.store.insert("identity", LAKE_ID, lake.to_document())
+            self.store.insert("identity", lake.id, lake.to_document())
 
     def receive(
         self,

@@ -34,9 +34,6 @@ UNAVAILABLE = "service_unavailable"
 PASSED_OVER = "passed over"
 """Action of the audit log, on a lake key."""
 
-OWN_ID, LAKE_ID = "ledger", "lake"
-"""``_id``s in the collection ``identity``."""
-
 _Kind = TypeVar("_Kind", bound=Document)
 
 
@@ -75,7 +72,7 @@ class Records:
     def identity(self) -> tuple[LedgerIdentity | None, OwnLake | None]:
         """What the ledger is called, and its lake, as far as they have been decided."""
         known = dict(self.store.find("identity"))
-        own, lake = known.get(OWN_ID), known.get(LAKE_ID)
+        own, lake = known.get(LedgerIdentity.id), known.get(OwnLake.id)
         return LedgerIdentity.from_document(own) if own else None, OwnLake.from_document(lake) if lake else None
 
     def receipt(self, receipt_id: str) -> Receipt | None:

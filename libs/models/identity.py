@@ -1,5 +1,7 @@
 """Who belongs to whom: a lake and its ledger each carry the other's identity, from their first use on."""
 
+from typing import ClassVar
+
 from pydantic import ConfigDict
 
 from libs.models.base import Document, Moment
@@ -19,6 +21,8 @@ class LedgerIdentity(_Identity):
         place: Where it was then, for people.
     """
 
+    id: ClassVar[str] = "ledger"
+
     ledger_id: str
     place: str
     made_at: Moment
@@ -31,6 +35,8 @@ class OwnLake(_Identity):
         lake_id: What the lake is called.
         place: Where it was then, for people.
     """
+
+    id: ClassVar[str] = "lake"
 
     lake_id: str
     place: str

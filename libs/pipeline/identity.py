@@ -9,6 +9,7 @@ and wherever one is killed, the next one goes on. A lake without identity, of an
 when all versions that lie in it are this ledger's.
 """
 
+import logging
 import re
 import uuid
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from libs.ledger import Ledger
 from libs.models import LakeIdentity, LakeOfAnother, LedgerIdentity, OwnLake, Reservation
 from libs.models.settings import Settings
 from libs.storage import IDENTITY, DataLake, ObjectInfo, ObjectRefused
+
+_LOG = logging.getLogger(__name__)
 
 _CLOCKS = timedelta(minutes=1)
 """By so much the clocks of a worker and of a store may differ."""
@@ -64,6 +67,9 @@ def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind
     bound = pair.bound
     if bound is None and bind:
         bound = ledger.bind(OwnLake(lake_id=pair.found.lake_id, place=lake.store.place, bound_at=ledger.clock()))
+        if settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+            said = "The lake in %s belongs to %s from now on: MONGO_CONNECTION_STRING is not set."
+            _LOG.warning(said, lake.store.place, ledger.store.place)
     if bound is not None and bound.lake_id != pair.found.lake_id:
         raise replace(pair, bound=bound).refusal("this ledger has another lake")
     return bound is not None

@@ -225,6 +225,8 @@ def test_what_lies_in_the_way_is_never_replaced(filled: Any, geojson: Callable) 
     assert [each.version for each in report.datasets] == [5]
     assert filled.stack.lake.store.read("a/v4/data.parquet") == b"whose?"
     assert filled.read("a", 5).num_rows == 4
+    assert gc(later(filled).stack) == Collected(unknown=("a/v4/data.parquet",)), "nor removed later: it is not the run's"
+    assert filled.stack.lake.store.read("a/v4/data.parquet") == b"whose?"
 
 
 def test_scratch_of_a_replay_that_was_killed_is_removed(platform: Any) -> None:
