@@ -22,8 +22,8 @@ from libs.storage import IDENTITY, DataLake, ObjectInfo, ObjectRefused
 
 _LOG = logging.getLogger(__name__)
 
-_CLOCKS = timedelta(minutes=1)
-"""By so much the clocks of a worker and of a store may differ."""
+_CLOCKS = timedelta(minutes=15)
+"""By so much the clocks of a worker and of a store may differ: S3 answers nobody whose clock is further off."""
 
 _VERSION = re.compile(r"[^/]+/v\d+/.+")
 """Keys of versions' files. What else lies in a lake, somebody put there by hand."""

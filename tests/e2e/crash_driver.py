@@ -72,7 +72,7 @@ def recover(settings: Settings, later: float) -> None:
 
 @contextmanager
 def ahead(seconds: float) -> Iterator[None]:
-    """Put the clock forward. Those of the stores cannot be: what is there becomes old sooner, and may seem to come from before."""
+    """Put the clock forward. Those of the stores cannot be: what is there becomes old sooner, and may seem to be from before."""
     present, stale, clocks = time.time, s3._STALE, identity._CLOCKS
     time.time = lambda: present() + seconds
     s3._STALE, identity._CLOCKS = timedelta(0), timedelta(seconds=seconds) + clocks

@@ -363,7 +363,7 @@ def test_gc_leaves_what_came_before_the_reservation(place: Place, monkeypatch: p
     with stacked(place) as stack:
         stack.lake.store.put("a/v1/data.parquet", b"whose?")
         with monkeypatch.context() as later:
-            later.setattr(stack.ledger, "clock", lambda: utc_now() + timedelta(minutes=2))
+            later.setattr(stack.ledger, "clock", lambda: utc_now() + timedelta(minutes=20))
             run, key = reserve(stack.lake, stack.ledger, "a", content=None)
         decide(stack.ledger, run)
         assert gc(a_day_later(a_day_later(stack))) == Collected(unknown=(key,))
