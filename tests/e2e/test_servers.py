@@ -132,8 +132,13 @@ def test_the_accounts_do_what_the_readme_says_and_no_more(cli: Any, machine: Mac
         done = {step["what"]: step["done"] for step in steps}
         assert all(done[f"settings of {role}"].startswith("complete: ") for role in ("uploader", "pipeline", "gc"))
         assert done["lake data-lake and ledger spatial_etl"] == "belong together from now on"
+        assert {done[what] for what in done if what.startswith("database spatial_etl, ")} == {"created"}
         again = {step["what"]: step["done"] for step in cli("admin", "init", "--accounts", machine.accounts, "--json").json}
         assert again["lake data-lake and ledger spatial_etl"] == "belong together"
+        before = {path: path.read_text() for path in machine.accounts.iterdir()}
+        refused = cli("admin", "init", "--accounts", machine.accounts, code=3, MONGO_DATABASE="another").err
+        assert "it belongs to another ledger" in refused
+        assert {path: path.read_text() for path in machine.accounts.iterdir()} == before
 
         # Those who deliver: their files below the folder of their account, then the manifest.
         assert "Submitted march" in machine("uploader", "spatial-etl submit march.json parks.geojson")

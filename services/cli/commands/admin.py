@@ -82,11 +82,14 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[St
 
 
 def _require_own_lake(settings: "Settings") -> None:
-    """Refuse a lake that is another ledger's before accounts are made for the two."""
+    """Refuse a lake that is another ledger's before accounts are made for the two. A new lake is nobody's."""
     from libs.models import LakeOfAnother, ServiceUnavailable
+    from libs.platform import open_lake
+    from libs.storage import IDENTITY
 
     try:
-        _paired(settings, bind=False)
+        if open_lake(settings).store.head(IDENTITY) is not None:
+            _paired(settings, bind=False)
     except LakeOfAnother:
         raise
     except ServiceUnavailable:
