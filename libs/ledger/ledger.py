@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +12,22 @@ from enum import StrEnum
 from typing import Any
 
 from libs.ledger.receipt import batch_id_of, read_receipt
-from libs.ledger.records import LOST, MAX_LOST, Records
+from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
 from libs.ledger.store import DocumentStore, DocumentTooLarge
-from libs.models import Activity, Decision, Manifest, Outcome, Problem, Receipt, Reservation, Run, in_reading_order, utc_now
+from libs.models import (
+    Activity,
+    Decision,
+    LedgerIdentity,
+    Manifest,
+    Outcome,
+    OwnLake,
+    Problem,
+    Receipt,
+    Reservation,
+    Run,
+    in_reading_order,
+    utc_now,
+)
 
 KEPT_PROBLEMS = 100
 """Of a list that makes a record too large for the store."""
@@ -74,6 +88,23 @@ class Ledger(Records):
         super().__init__(store, clock)
         self.lease_seconds = lease_seconds
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def identify(self) -> LedgerIdentity:
+        """What the ledger is called; decided now, if it has not been."""
+        new = LedgerIdentity(ledger_id=str(uuid.uuid4()), place=self.store.place, made_at=self.clock())
+        while True:
+            own, _ = self.identity()
+            if own is not None:
+                return own
+            self.store.insert("identity", new.id, new.to_document())
+
+    def bind(self, lake: OwnLake) -> OwnLake:
+        """Make a lake this ledger's, for good. Returns its lake: another one, if that has been decided before."""
+        while True:
+            _, bound = self.identity()
+            if bound is not None:
+                return bound
+            self.store.insert("identity", lake.id, lake.to_document())
 
     def receive(
         self,
@@ -211,6 +242,10 @@ class Ledger(Records):
             )
             if self.store.insert("versions", reservation.id, reservation.to_document()):
                 return reservation
+
+    def pass_over(self, reservation: Reservation) -> None:
+        """Record that something else lay in the place of a reserved version: it is not this run's, and nobody may remove it."""
+        self.log(PASSED_OVER, reservation.key, run_id=reservation.run_id)
 
     def publish(self, outcome: Outcome) -> None:
         """Copy the assets and the lineage of a committed outcome to where they are looked for. Doing it again does nothing.

@@ -85,6 +85,7 @@ class MongoStore:
 
     def __init__(self, connection_string: str, database: str) -> None:
         self._secret = _password(connection_string)
+        self._hosts = _hosts(connection_string)
         self._name = "the ledger on MongoDB"
         self._patience = _FIRST_PATIENCE
         self._client = self._connected(connection_string)
@@ -170,6 +171,11 @@ class MongoStore:
         criteria = {**_beginning(prefix), **(where or {})}
         order = [(ORDERED_BY[collection], -1), ("_id", -1)] if latest else [("_id", 1)]
         return map(_split, self._stream(collection, criteria, order, limit=limit))
+
+    @property
+    def place(self) -> str:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        return f"the database {self.database} on MongoDB at {self._hosts}"
 
     def describe(self) -> str:
         """See :class:`~libs.ledger.store.DocumentStore`."""
@@ -357,3 +363,7 @@ def _text(error: PyMongoError) -> str:
 def _password(connection_string: str) -> str:
     user, at, _ = connection_string.partition("://")[2].rpartition("@")
     return unquote_plus(user.partition(":")[2]) if at else ""
+
+
+def _hosts(connection_string: str) -> str:
+    return re.split(r"[/?]", connection_string.partition("://")[2])[0].rpartition("@")[2]

@@ -6,7 +6,21 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from libs.ledger.store import DocumentStore
-from libs.models import Activity, Asset, Decision, Document, Lineage, Outcome, Receipt, Reservation, Run, Status, utc_now
+from libs.models import (
+    Activity,
+    Asset,
+    Decision,
+    Document,
+    LedgerIdentity,
+    Lineage,
+    Outcome,
+    OwnLake,
+    Receipt,
+    Reservation,
+    Run,
+    Status,
+    utc_now,
+)
 
 MAX_LOST = 3
 """Attempts that one upload of a manifest gets when its workers keep dying."""
@@ -16,6 +30,9 @@ LOST = "lease_expired"
 
 UNAVAILABLE = "service_unavailable"
 """Code of the problem of a run that failed because a service did."""
+
+PASSED_OVER = "passed over"
+"""Action of the audit log, on a lake key."""
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -51,6 +68,12 @@ class Records:
 
     def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now) -> None:
         self.store, self.clock = store, clock
+
+    def identity(self) -> tuple[LedgerIdentity | None, OwnLake | None]:
+        """What the ledger is called, and its lake, as far as they have been decided."""
+        known = dict(self.store.find("identity"))
+        own, lake = known.get(LedgerIdentity.id), known.get(OwnLake.id)
+        return LedgerIdentity.from_document(own) if own else None, OwnLake.from_document(lake) if lake else None
 
     def receipt(self, receipt_id: str) -> Receipt | None:
         """A manifest that arrived."""
@@ -97,6 +120,10 @@ class Records:
     def abandoned(self) -> list[Reservation]:
         """Reservations that no version will ever follow: their runs have been decided, and did not commit them."""
         return [reservation for reservation, outcome in self._loose() if not _kept(reservation, outcome)]
+
+    def was_passed_over(self, key: str) -> bool:
+        """Whether a run found something else in the place of the version that it had reserved."""
+        return any(entry.action == PASSED_OVER for entry in self.activity(key))
 
     def batch(self, batch_id: str) -> BatchState | None:
         """Where a batch stands; None when none of that name ever arrived."""

@@ -1,6 +1,7 @@
 """The document store in one SQLite file."""
 
 import os
+import socket
 import sqlite3
 import sys
 import threading
@@ -127,6 +128,11 @@ class SqliteStore:
             if beyond not in conditions:
                 conditions.append(beyond)
             values["_time"], values["_id"], _ = rows[-1]
+
+    @property
+    def place(self) -> str:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        return f"the SQLite file {self.path.resolve()} on {socket.gethostname()}"
 
     def describe(self) -> str:
         """See :class:`~libs.ledger.store.DocumentStore`."""

@@ -77,6 +77,11 @@ class DocumentStore(Protocol):
         """
         ...
 
+    @property
+    def place(self) -> str:
+        """Where the documents are, for people; known without a word to a server, and without a secret in it."""
+        ...
+
     def describe(self) -> str:
         """What keeps the documents, in which version: for people."""
         ...

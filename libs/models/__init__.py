@@ -7,6 +7,7 @@ from libs.models.activity import Activity
 from libs.models.asset import Asset, Changes, Field, LakeFile
 from libs.models.base import BBox, Document, Model, utc_now
 from libs.models.column import ColumnNotes
+from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
     CsvOptions,
@@ -19,13 +20,14 @@ from libs.models.manifest import (
     parse_manifest,
     says_no_crs,
 )
-from libs.models.problem import Problem, Rejected, ServiceUnavailable, SpatialEtlError
+from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
 from libs.models.report import DatasetReport, Report
 from libs.models.run import Decision, Outcome, Receipt, Reservation, Run, Status
 
 __all__ = [
     "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field",
-    "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "Lineage", "Manifest", "Model", "Outcome", "Problem",
+    "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity",
+    "Lineage", "Manifest", "Model", "Outcome", "OwnLake", "Problem",
     "Receipt", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
     "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "utc_now",
 ]  # fmt: skip

@@ -45,8 +45,16 @@ class Rejected(SpatialEtlError):  # noqa: N818 - a verdict on the input, not a f
 
 
 class ServiceUnavailable(SpatialEtlError):  # noqa: N818 - a state of the surroundings
-    """A configured service cannot be reached or refuses us. ``setting`` names what to change."""
+    """A configured service cannot be reached or refuses us. ``setting`` names what to change, ``code`` says which of the two."""
+
+    code = "service_unavailable"
 
     def __init__(self, service: str, message: str, setting: str) -> None:
         self.service, self.setting = service, setting
         super().__init__(f"{service}: {message} Check {setting}.")
+
+
+class LakeOfAnother(ServiceUnavailable):
+    """The settings bring a lake and a ledger together that do not belong together. Nothing was changed in either."""
+
+    code = "lake_of_another_ledger"

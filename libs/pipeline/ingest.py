@@ -146,6 +146,7 @@ class _Attempt:
             )
             if lake.place(reservation.key, dataset.file.path):
                 return reservation
+            self._stack.ledger.pass_over(reservation)
 
     def _other_title(self, dataset: MadeDataset, reservation: Reservation) -> list[Problem]:
         """A warning where names that differ have made the same identifier: what was meant may be two datasets."""

@@ -84,6 +84,7 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
         seconds: To look at no further manifest after.
         in_hand: Keys of manifests that have been handed out already.
     """
+    stack.require_own_lake(bind=True)
     until = monotonic() + seconds
     waiting = [info for info in stack.landing.waiting() if info.key not in in_hand]
     reports, ready = [], []

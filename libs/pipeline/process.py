@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterator
 from time import sleep
 
-from libs.models import Report, ServiceUnavailable
+from libs.models import LakeOfAnother, Report, ServiceUnavailable
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Ready, finish, receive
@@ -26,8 +26,9 @@ def process(stack: Stack, *, keys: Collection[str] | None = None, progress: Prog
         progress: Told of every step.
 
     Raises:
-        ServiceUnavailable: when a service fails; what was not dealt with still waits.
+        ServiceUnavailable: when a service fails, or the lake is another ledger's; what was not dealt with still waits.
     """
+    stack.require_own_lake(bind=True)
     waiting = [info for info in stack.landing.waiting() if keys is None or info.key in keys]
     if waiting:
         stack.warm_up()
@@ -52,6 +53,8 @@ def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progre
         try:
             yield from process(stack, progress=progress)
             pause = interval
+        except LakeOfAnother:
+            raise
         except ServiceUnavailable as error:
             pause = min(2 * pause, _LONGEST_PAUSE)
             _LOG.warning("%s Looking again in %g s.", error, pause)
@@ -65,6 +68,7 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
         stack: What to work with.
         keys: The manifests. One that another worker is at is left alone.
     """
+    stack.require_own_lake(bind=False)
     for info in stack.landing.waiting():
         received = receive(stack, info) if info.key in keys else None
         if isinstance(received, Ready):

@@ -45,6 +45,7 @@ def replay(
     Raises:
         Rejected: when the recorded inputs are not in the landing zone any more, or have changed.
     """
+    stack.require_own_lake(bind=False)
     manifest = _manifest_of(lineage)
     recipe = Recipe.model_validate(lineage.recipe)
     run_id = f"replay-{secrets.token_hex(6)}"

@@ -10,6 +10,7 @@ from libs.compute.engine import ComputeEngine
 from libs.ledger import Ledger
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
+from libs.pipeline.identity import require_own_lake
 from libs.spatial_utils import crs, reading
 from libs.spatial_utils.reading import ReadLimits
 from libs.storage import DataLake, LandingZone
@@ -33,6 +34,17 @@ class Stack:
     registry: Registry
     scratch: Path
     limits: ReadLimits
+
+    def require_own_lake(self, *, bind: bool) -> None:
+        """Make sure, each time before work, that the lake is this ledger's.
+
+        Args:
+            bind: They become a pair when both are new. Not for work that places nothing.
+
+        Raises:
+            LakeOfAnother: when they do not belong together.
+        """
+        require_own_lake(self.settings, self.lake, self.ledger, bind=bind)
 
     def warm_up(self) -> None:
         """Start what takes a moment, the reading process, the engine and what knows of CRSs, and return at once."""

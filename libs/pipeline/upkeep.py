@@ -1,11 +1,18 @@
-"""What keeps the platform clean after crashes: reconcile rolls decisions forward, gc removes what nothing speaks of.
+"""What keeps the platform clean after crashes: reconcile rolls decisions forward, gc removes files of runs without success.
 
 Nothing of an undecided run is ever touched: it is decided first, which needs its lease to have run out.
 """
 
-from libs.models import Model
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from libs.models import Model, Reservation
 from libs.pipeline import scratch
+from libs.pipeline.identity import placed
 from libs.pipeline.stack import Stack
+
+AGE = timedelta(days=1)
+"""What is younger, gc leaves alone: time to find out that something is wrong, and not only with a run."""
 
 
 class Reconciled(Model):
@@ -24,22 +31,54 @@ class Reconciled(Model):
     workspaces: tuple[str, ...] = ()
 
 
+class Removable(Model):
+    """A lake file of a run that came to nothing.
+
+    Attributes:
+        run_id: The run.
+        upload: Version of its object: another one that comes to lie there meanwhile is left alone.
+    """
+
+    key: str
+    run_id: str
+    upload: str
+
+
+class Garbage(Model):
+    """What garbage collection would remove, and what it would not.
+
+    Attributes:
+        removable: Lake files of runs that were decided otherwise than ``success``, all of them older than a day.
+        young: Lake keys of such files that are younger. They are left for another time.
+        unknown: Lake keys that no record speaks of, or that somebody else has put there. Left alone: nobody knows whose they are.
+        partial: Number of unfinished uploads that would be removed.
+    """
+
+    removable: tuple[Removable, ...] = ()
+    young: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    partial: int = 0
+
+
 class Collected(Model):
     """What garbage collection did.
 
     Attributes:
-        removed: Lake keys of runs that were decided otherwise than ``success``, removed.
-        unknown: Lake keys that no record speaks of at all. Left alone: nobody knows whose they are.
+        removed: Lake keys that were removed.
+        young: See :class:`Garbage`.
+        unknown: See :class:`Garbage`.
         partial: Number of unfinished uploads that were removed.
     """
 
     removed: tuple[str, ...] = ()
+    young: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     partial: int = 0
 
 
 def reconcile(stack: Stack) -> Reconciled:
     """Roll forward what crashes left: safe to run at any time, by any number of workers, as often as one likes."""
+    stack.require_own_lake(bind=False)
     given_up = [run.id for run in stack.ledger.undecided() if stack.ledger.give_up(run)]
     unpublished = stack.ledger.unpublished()
     for outcome in unpublished:
@@ -63,17 +102,57 @@ def reconcile(stack: Stack) -> Reconciled:
     )
 
 
-def gc(stack: Stack) -> Collected:
-    """Remove lake objects of runs that came to nothing, and unfinished uploads."""
+def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:
+    """What :func:`gc` would remove now. Changes nothing.
+
+    Args:
+        stack: What to work with.
+        age: What is younger is left alone.
+    """
+    stack.require_own_lake(bind=False)
+    until = stack.ledger.clock() - age
+    abandoned = {reservation.key: reservation for reservation in stack.ledger.abandoned()}
+    removable, young, others = [], [], []
+    for info in stack.lake.objects():
+        reservation = abandoned.get(info.key)
+        if reservation is None or not placed(info, reservation) or stack.ledger.was_passed_over(info.key):
+            others.append(info.key)
+        elif max(info.modified, reservation.reserved_at) > until:
+            young.append(info.key)
+        else:
+            removable.append(Removable(key=info.key, run_id=reservation.run_id, upload=info.version))
+    # Listed before the records: what is placed now is reserved already.
+    theirs = {reservation.key for reservation in stack.ledger.reservations()} - abandoned.keys()
+    partial = stack.lake.store.sweep(_settled(abandoned, until), look_only=True) + stack.landing.store.sweep(look_only=True)
+    return Garbage(
+        removable=tuple(removable),
+        young=tuple(young),
+        unknown=tuple(key for key in others if key not in theirs),
+        partial=partial,
+    )
+
+
+def gc(stack: Stack, found: Garbage | None = None, age: timedelta = AGE) -> Collected:
+    """Remove lake files of runs that came to nothing, and unfinished uploads.
+
+    Args:
+        stack: What to work with.
+        found: What :func:`garbage` found, to remove that and no more; looked for when not given.
+        age: What is younger is left alone.
+    """
+    stack.require_own_lake(bind=False)
+    found = found or garbage(stack, age)
     removed = []
-    abandoned = stack.ledger.abandoned()
-    for reservation in abandoned:
-        if stack.lake.store.head(reservation.key) is not None:
-            stack.lake.remove(reservation.key)
-            stack.ledger.log("removed", reservation.key, run_id=reservation.run_id)
-            removed.append(reservation.key)
-    lying = [info.key for info in stack.lake.objects()]  # listed before the records: what is placed now is reserved already
-    reserved = {reservation.key for reservation in stack.ledger.reservations()}
-    unknown = [key for key in lying if key not in reserved]
-    partial = stack.lake.store.sweep({reservation.key for reservation in abandoned}) + stack.landing.store.sweep()
-    return Collected(removed=tuple(removed), unknown=tuple(unknown), partial=partial)
+    for each in found.removable:
+        if stack.lake.remove(each.key, each.upload):
+            stack.ledger.log("removed", each.key, run_id=each.run_id)
+            removed.append(each.key)
+    abandoned = {reservation.key: reservation for reservation in stack.ledger.abandoned()}
+    settled = _settled(abandoned, stack.ledger.clock() - age)
+    partial = stack.lake.store.sweep(settled) + stack.landing.store.sweep()
+    return Collected(removed=tuple(removed), young=found.young, unknown=found.unknown, partial=partial)
+
+
+def _settled(abandoned: Mapping[str, Reservation], until: datetime) -> set[str]:
+    """Keys under which nobody goes on with an upload."""
+    return {key for key, reservation in abandoned.items() if reservation.reserved_at <= until}

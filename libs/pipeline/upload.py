@@ -13,11 +13,12 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
         landing: Where to.
         path: A file, or the folder of a FileGDB.
         kind: Its format, which says what belongs to it.
-        prefix: Folder in the landing zone.
+        prefix: Folder in the landing zone; empty: none.
 
     Returns:
         Its ``s3://`` path, for the manifest.
     """
+    prefix = f"{prefix}/" if prefix else ""
     if path.is_dir():
         members = sorted(each for each in path.rglob("*") if each.is_file())
     else:
@@ -26,5 +27,5 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
             *(path.parent / name for name in kind.companions(path.name, [each.name for each in path.parent.iterdir()])),
         ]
     for member in members:
-        landing.upload(member, f"{prefix}/{member.relative_to(path.parent).as_posix()}")
-    return landing.store.uri(f"{prefix}/{path.name}")
+        landing.upload(member, f"{prefix}{member.relative_to(path.parent).as_posix()}")
+    return landing.store.uri(f"{prefix}{path.name}")

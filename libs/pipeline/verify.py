@@ -34,6 +34,7 @@ def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Veri
         stack: What to work with.
         assets: Which versions; all that the ledger knows when not given.
     """
+    stack.require_own_lake(bind=False)
     for asset in stack.ledger.assets() if assets is None else assets:
         for file in asset.files:
             finding, message = _look_at(stack, file)

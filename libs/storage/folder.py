@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import secrets
+import socket
 import stat
 import time
 from collections.abc import Collection, Iterator
@@ -24,8 +25,9 @@ from libs.storage.store import CHUNK, ObjectInfo, ObjectMissing, ObjectRefused, 
 PARTIAL = ".partial"
 """Folder in the bucket with what is being written; on the same file system, so that finished files can be linked."""
 
-_SETTLED = 60.0
-"""Seconds after which an unlocked partial file is a leftover: far more than lie between its creation and its lock."""
+_SETTLED = 86_400.0
+"""Seconds after which an unlocked partial file is a leftover. A day, as of all that gc removes: a folder that several machines
+share may not tell each of the others' locks."""
 
 _LINK = "is a symbolic link or lies behind one, which is not followed"
 _IN_THE_WAY = "cannot be written: a file or folder of another kind is in its way"
@@ -46,6 +48,11 @@ class FolderStore:
             (self.root / PARTIAL).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unavailable(error) from error
+
+    @property
+    def place(self) -> str:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        return f"the folder {self.root} on {socket.gethostname()}"
 
     def uri(self, key: str) -> str:
         """See :class:`~libs.storage.store.ObjectStore`."""
@@ -152,7 +159,7 @@ class FolderStore:
             return False
         return True
 
-    def sweep(self, abandoned: Collection[str] = ()) -> int:  # noqa: ARG002 - a lock tells who still writes
+    def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:  # noqa: ARG002 - a lock tells who writes
         """See :class:`~libs.storage.store.ObjectStore`. A writer holds a lock on its file for as long as it lives."""
         removed = 0
         with self._speaking():
@@ -162,7 +169,8 @@ class FolderStore:
                         if time.time() - os.fstat(file.fileno()).st_ctime < _SETTLED:
                             continue
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        path.unlink()
+                        if not look_only:
+                            path.unlink()
                         removed += 1
                 except (FileNotFoundError, BlockingIOError):
                     continue

@@ -4,7 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from libs.storage.store import ObjectInfo, ObjectStore
+from pydantic import ValidationError
+
+from libs.models import LakeIdentity
+from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
+
+OWN = "_spatial-etl/"
+"""What the platform keeps in the lake beside versions. No dataset's id begins so, and readers of Parquet pass such names over."""
+
+IDENTITY = f"{OWN}lake.json"
+"""The object that says what the lake is called, and which ledger is its own."""
+
+_MAX_IDENTITY = 64 * 1024
 
 
 class DataLake:
@@ -45,12 +56,35 @@ class DataLake:
         return self.store.create(key, path, give=True)
 
     def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Everything in the lake, recorded or not, in the order of keys."""
-        return self.store.list(prefix)
+        """Everything in the lake, recorded or not, in the order of keys; what the platform keeps there for itself aside."""
+        return (info for info in self.store.list(prefix) if not info.key.startswith(OWN))
 
-    def remove(self, key: str) -> None:
-        """Remove an object that no record speaks of."""
-        self.store.delete(key)
+    def identity(self) -> LakeIdentity | None:
+        """What the lake says of itself; None when it says nothing yet.
+
+        Raises:
+            ObjectRefused: when it cannot be understood.
+        """
+        try:
+            content = self.store.read(IDENTITY, _MAX_IDENTITY)
+        except ObjectMissing:
+            return None
+        try:
+            return LakeIdentity.model_validate_json(content)
+        except ValidationError as error:
+            raise ObjectRefused(self.uri(IDENTITY), "is not the identity of a lake: it was changed or damaged") from error
+
+    def identify(self, identity: LakeIdentity) -> bool:
+        """Give the lake its identity, once and for all. False when it has one."""
+        return self.store.create(IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n")
+
+    def remove(self, key: str, upload: str | None = None) -> bool:
+        """Remove an object that no version will ever be; with ``upload``, only if it is still that one.
+
+        Returns:
+            Whether it was removed.
+        """
+        return self.store.delete(key, upload)
 
     def hash(self, key: str) -> tuple[str, int]:
         """SHA-256 and size in bytes of an object, read now.

@@ -65,6 +65,11 @@ class S3Store:
         self._server, self._setting = server, setting
         self._met = False
 
+    @property
+    def place(self) -> str:
+        """See :class:`~libs.storage.store.ObjectStore`."""
+        return f"{self.uri('')} at {self._server.endpoint}"
+
     def uri(self, key: str) -> str:
         """See :class:`~libs.storage.store.ObjectStore`."""
         return f"s3://{self.bucket}/{key}"
@@ -187,17 +192,18 @@ class S3Store:
             self._client.delete_object(Bucket=self.bucket, Key=key)
         return True
 
-    def sweep(self, abandoned: Collection[str] = ()) -> int:
+    def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:
         """See :class:`~libs.storage.store.ObjectStore`. What is younger than a day may still be going on."""
         removed = 0
         until = datetime.now(UTC) - _STALE
         with self._speaking():
             for key, upload, begun in self._uploads(abandoned):
                 if begun < until or key in abandoned:
-                    removed += self._abort(key, upload)
+                    removed += look_only or self._abort(key, upload)
             for entry in self._client.list_objects_v2(Bucket=self.bucket, Prefix=PROBES).get("Contents", ()):
                 if entry["LastModified"] < until:
-                    self._client.delete_object(Bucket=self.bucket, Key=entry["Key"])
+                    if not look_only:
+                        self._client.delete_object(Bucket=self.bucket, Key=entry["Key"])
                     removed += 1
         return removed
 

@@ -59,6 +59,11 @@ class ObjectStore(Protocol):
 
     bucket: str
 
+    @property
+    def place(self) -> str:
+        """Where the bucket is, for people."""
+        ...
+
     def uri(self, key: str) -> str:
         """``s3://<bucket>/<key>``: the object's name in manifests, reports and the ledger, whatever the store is."""
         ...
@@ -141,11 +146,15 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def sweep(self, abandoned: Collection[str] = ()) -> int:
-        """Remove what killed writers left behind; what is being written is not touched. Returns how many pieces.
+    def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:
+        """Remove what killed writers left behind; what is being written or younger than a day is not touched.
 
         Args:
             abandoned: Keys that nobody writes to any more: what is unfinished under them is not waited for.
+            look_only: Remove nothing.
+
+        Returns:
+            How many pieces there are to remove, or were.
         """
         ...
 

@@ -123,6 +123,7 @@ def _recipes(settings: "Settings") -> Iterator[Check]:
 
 
 def _stores(settings: "Settings") -> Iterator[Check]:
+    from libs.pipeline.identity import require_own_lake
     from libs.platform import open_lake, open_landing_zone
 
     landing = open_landing_zone(settings)
@@ -139,7 +140,15 @@ def _stores(settings: "Settings") -> Iterator[Check]:
     with opened_ledger() as ledger:
         datasets = output.count(sum(1 for _ in ledger.datasets()), "dataset")
         about = ledger.store.describe()
-    yield Check("Ledger", Verdict.GOOD, f"{about}, {datasets}")
+        yield Check("Ledger", Verdict.GOOD, f"{about}, {datasets}")
+        paired = require_own_lake(settings, lake, ledger, bind=False)
+    if paired:
+        yield Check("Identity", Verdict.GOOD, "lake and ledger belong together")
+    elif settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+        found = "the lake is on a server, and would get a ledger that is a file of this machine"
+        yield Check("Identity", Verdict.WEAK, found, "Set MONGO_CONNECTION_STRING, unless nobody else works with this lake.")
+    else:
+        yield Check("Identity", Verdict.GOOD, "lake and ledger are new, and will belong together from their first use on")
 
 
 def _engine(settings: "Settings") -> Iterator[Check]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import typer
 
-from libs.models import FileType
+from libs.models import FileType, landing_key, parse_manifest
 from libs.models.base import ID_PATTERN
 from libs.pipeline.naming import slug
 from libs.spatial_utils.documents import is_document_by
@@ -83,6 +83,33 @@ def uploads(paths: Sequence[Path], file_format: str | None) -> list[Upload]:
         taken.add(name.casefold())
         chosen = find_format(file_format, "--format") if file_format else format_of(path)
         found.append(Upload(path.resolve(), name, chosen))
+    return found
+
+
+def places(files: Iterable[Path], manifest: bytes, bucket: str) -> list[tuple[Path, Format, str]]:
+    """Where the files of a manifest are to lie: each with its format, and its folder in the landing zone.
+
+    Args:
+        files: On the disk; each has the name of one that the manifest names.
+        manifest: As it will be uploaded.
+        bucket: Name of the landing zone.
+
+    Raises:
+        Rejected: when the manifest is wrong.
+        typer.BadParameter: when it names no such file, or several.
+    """
+    named: dict[str, dict[str, str]] = {}
+    for spec in parse_manifest(manifest, landing_bucket=bucket).files:
+        folder, _, name = landing_key(spec.path, bucket).rpartition("/")
+        named.setdefault(name, {})[folder] = spec.format
+    found = []
+    for file in files:
+        folders = named.get(file.name, {})
+        if len(folders) != 1:
+            said = f"names {len(folders)} files of this name" if folders else f"names other files: {', '.join(sorted(named))}"
+            raise typer.BadParameter(f"{file.name}: the manifest {said}.", param_hint="FILE")
+        ((folder, format_),) = folders.items()
+        found.append((file.resolve(), find_format(format_, "format"), folder))
     return found
 
 

@@ -124,7 +124,8 @@ def _explained(error: Exception) -> int:
         return REJECTED
     if isinstance(error, ServiceUnavailable):
         if "--json" in sys.argv:
-            output.emit_json({"status": "unavailable", "service": error.service, "message": str(error), "setting": error.setting})
+            said = {"code": error.code, "service": error.service, "message": str(error), "setting": error.setting}
+            output.emit_json({"status": "unavailable", **said})
         typer.echo(f"Cannot go on: {error}\n`spatial-etl doctor` shows what works and what is missing.", err=True)
         return UNREACHABLE
     if isinstance(error, ValidationError) and error.title == "Settings":

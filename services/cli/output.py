@@ -84,6 +84,12 @@ def line(*parts: "object | Text", indent: int = 0) -> None:
     _show(Padding(paragraph, (0, 0, 0, indent), expand=False))
 
 
+def note(said: str | None) -> None:
+    """Print what should not be overlooked, if there is anything."""
+    if said is not None:
+        line(text(f"! {said}", "yellow"))
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence["object | RenderableType"]], *, right: Sequence[str] = ()) -> None:
     """Print a table.
 

@@ -24,6 +24,17 @@ def opened_ledger() -> Iterator["Ledger"]:
         ledger.store.close()
 
 
+def without_server() -> str | None:
+    """What to know of a ledger in which nothing is found: whether the settings leave out the one of a team."""
+    from libs.models.settings import Settings
+
+    settings = Settings()
+    if settings.minio_endpoint is None or settings.mongo_connection_string is not None:
+        return None
+    ledger = settings.spatial_etl_home / "ledger.sqlite"
+    return f"MONGO_CONNECTION_STRING is not set: the lake is on a server, the ledger is {ledger} on this machine."
+
+
 @cache
 def _folder() -> "DataLake | None":
     """The lake, if it is a folder: what opens a server takes longer than to say where a file is."""

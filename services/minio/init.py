@@ -16,7 +16,7 @@ from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform import s3_server
 from libs.storage.s3_server import S3Server, code
-from services.administration import Accounts, Step, new_password
+from services.administration import Accounts, Step, new_password, reaching_buckets
 
 ROLES = ("uploader", "pipeline", "gc")
 """Each has its policy in ``policies/``."""
@@ -94,17 +94,7 @@ def _account(admin: "_Administration", role: str, settings: Settings, accounts: 
     name = _PREFIX + role
     there = admin.ask("user_info", name)
     password = accounts.settings(role).get("MINIO_ROOT_PASSWORD") or new_password()
-    own = {
-        "MINIO_ENDPOINT": settings.minio_endpoint or "",
-        "MINIO_USE_SSL": str(settings.minio_use_ssl).lower(),
-        "MINIO_REGION": settings.minio_region,
-        "MINIO_LANDING_BUCKET": settings.minio_landing_bucket,
-        "MINIO_LAKE_BUCKET": settings.minio_lake_bucket,
-        "MINIO_ROOT_USER": name,
-        "MINIO_ROOT_PASSWORD": password,
-    }
-    if settings.minio_ca_file is not None:
-        own["MINIO_CA_FILE"] = str(settings.minio_ca_file.resolve())
+    own = reaching_buckets(settings) | {"MINIO_ROOT_USER": name, "MINIO_ROOT_PASSWORD": password}
     accounts.add(role, own)  # before the server knows it: a password that was never written down is lost
     admin.ask("user_add", name, password)
     admin.ask("policy_set", name, user=name)

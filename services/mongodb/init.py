@@ -14,7 +14,9 @@ ROLES = json.loads(Path(__file__).with_name("roles.json").read_text(encoding="ut
 """Name of a role to what it may do, by collection; an empty name stands for all of them."""
 
 _NO_INDEXES = "not made: this server does not know how, so listings take longer"
-_NO_ROLES = "not made: this server has no roles, so whoever may connect may do everything"
+_NO_ROLES = "not made: this server has no roles: whoever may connect may do everything"
+_WORKERS = {"pipeline", "gc"}
+"""Roles that cannot do without the ledger."""
 
 
 def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
@@ -38,7 +40,7 @@ def _roles(store: MongoStore, uri: str, accounts: Accounts | None) -> Iterator[S
         name = f"spatial_etl_{role}"
         known = store.command("rolesInfo", name)
         if known is None:
-            yield Step("MongoDB", f"role {name}", _NO_ROLES)
+            yield _without_roles(store, uri, accounts, role)
             continue
         privileges = [
             {"resource": {"db": store.database, "collection": collection}, "actions": actions}
@@ -46,11 +48,20 @@ def _roles(store: MongoStore, uri: str, accounts: Accounts | None) -> Iterator[S
         ]
         command, done = ("updateRole", "updated") if known.get("roles") else ("createRole", "created")
         if store.command(command, name, privileges=privileges, roles=[]) is None:
-            yield Step("MongoDB", f"role {name}", _NO_ROLES)
+            yield _without_roles(store, uri, accounts, role)
             continue
         yield Step("MongoDB", f"role {name}", done)
         if accounts is not None:
             yield _account(store, uri, accounts, role)
+
+
+def _without_roles(store: MongoStore, uri: str, accounts: Accounts | None, role: str) -> Step:
+    """On a server without roles, those who work with the ledger get to it as the settings do."""
+    done = _NO_ROLES
+    if accounts is not None and role in _WORKERS:
+        accounts.add(role, {"MONGO_CONNECTION_STRING": uri, "MONGO_DATABASE": store.database})
+        done += f", and {accounts.path(role)} holds the MONGO_CONNECTION_STRING that you gave"
+    return Step("MongoDB", f"role spatial_etl_{role}", done)
 
 
 def _account(store: MongoStore, uri: str, accounts: Accounts, role: str) -> Step:

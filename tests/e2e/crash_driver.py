@@ -32,6 +32,7 @@ from typing import Any
 import libs.compute.duckdb  # noqa: F401 - what workers import late, they would all import again
 from libs.models import ServiceUnavailable, utc_now
 from libs.models.settings import Settings
+from libs.pipeline import identity
 from libs.pipeline.process import process
 from libs.pipeline.stack import Progress, no_progress
 from libs.pipeline.upkeep import gc, reconcile
@@ -41,8 +42,8 @@ from services.local import LocalServices
 from tests.e2e.crash_batch import found, seen, sessions_end, submit
 from tests.e2e.crash_effects import Effects
 
-LATER = 3600.0
-"""Seconds that a recovering worker comes after the one before it: leases have run out, leftovers have settled."""
+LATER = 25 * 3600.0
+"""Seconds that a recovering worker comes after the one before it: leases have run out, and gc counts nothing as young."""
 
 _DOWN = 0.5
 """Seconds that a killed service is away, before it is started again."""
@@ -71,14 +72,14 @@ def recover(settings: Settings, later: float) -> None:
 
 @contextmanager
 def ahead(seconds: float) -> Iterator[None]:
-    """Put the clock forward. MinIO's cannot be, so that what is there becomes old sooner."""
-    present, stale = time.time, s3._STALE
+    """Put the clock forward. Those of the stores cannot be: what is there becomes old sooner, and may seem to be from before."""
+    present, stale, clocks = time.time, s3._STALE, identity._CLOCKS
     time.time = lambda: present() + seconds
-    s3._STALE = timedelta(0)
+    s3._STALE, identity._CLOCKS = timedelta(0), timedelta(seconds=seconds) + clocks
     try:
         yield
     finally:
-        time.time, s3._STALE = present, stale
+        time.time, s3._STALE, identity._CLOCKS = present, stale, clocks
 
 
 @dataclass(frozen=True)

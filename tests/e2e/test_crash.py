@@ -13,9 +13,12 @@ pytestmark = pytest.mark.integration
 
 SIDE_BY_SIDE = 2
 EFFECTS = {
-    "embedded": ("os.link", "os.rename", "os.fsync", "'runs'", "'versions'", "'outcomes'", "'assets'", "COMMIT", "Popen"),
+    "embedded": (
+        "os.link", "os.rename", "os.fsync", "'identity'", "'runs'", "'versions'", "'outcomes'", "'assets'", "COMMIT", "Popen",
+    ),
     "servers": (
-        "PUT", "POST", "?uploadId", "DELETE", "insert runs", "insert versions", "insert outcomes", "insert assets",
+        "PUT", "_spatial-etl/lake.json", "POST", "?uploadId", "DELETE", "insert identity", "insert runs", "insert versions",
+        "insert outcomes", "insert assets",
         "CREATE SCHEMA", "COPY", "CREATE OR REPLACE VIEW", "DROP SCHEMA", "advisory", "os.rename", "Popen",
     ),
 }  # fmt: skip

@@ -123,7 +123,7 @@ def test_submitted_files_are_seen_and_a_run_that_is_ended_leaves_nothing(platfor
     report = until(lambda: platform.report("long"), 30)
     assert (report["status"], report["run_id"]) == ("canceled", "long#1")
     assert list((platform.home / "scratch" / "runs").glob("*")) == []
-    assert sorted(path.name for path in (platform.home / "data-lake").iterdir() if path.name != ".partial") == ["first"]
+    assert sorted(path.name for path in (platform.home / "data-lake").iterdir() if path.name[0] not in "._") == ["first"]
     assert list((platform.home / "landing-zone" / "manifests").iterdir()) == []
 
 

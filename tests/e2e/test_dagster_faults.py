@@ -7,12 +7,14 @@ should be, and a moment is a number of reports.
 import os
 import random
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import psutil
 import pytest
 
 from libs.models import Decision
+from libs.pipeline.upkeep import gc
 from services.dagster.processes import CODE_SERVER, DAEMON
 from tests.orchestrated import WORKER, Orchestrated, ends, points, until
 
@@ -74,6 +76,6 @@ def test_killed_at_random_moments(orchestrated: Orchestrated, cli: Any) -> None:
         until(lambda: not orchestrated.ask(UNFINISHED)["runsOrError"]["results"])
 
     cli("reconcile")
-    cli("gc")
     with orchestrated.stack() as stack:
+        gc(stack, age=timedelta(0))
         assert ends(stack, batches)[Decision.SUCCESS] > len(batches) // 2

@@ -1,10 +1,12 @@
 """A second daemon beside the first, a mistake people make: every batch is done exactly once."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from libs.models import Decision
+from libs.pipeline.upkeep import gc
 from services.dagster.processes import CODE_SERVER, DAEMON, Processes
 from tests.orchestrated import Orchestrated, ends, points, until
 
@@ -27,6 +29,6 @@ def test_two_daemons(orchestrated: Orchestrated, cli: Any) -> None:
         first.stop()
         second.stop()
     cli("reconcile")
-    cli("gc")
     with orchestrated.stack() as stack:
+        gc(stack, age=timedelta(0))
         assert ends(stack, BATCHES) == {Decision.SUCCESS: len(BATCHES)}

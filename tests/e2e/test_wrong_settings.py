@@ -88,7 +88,7 @@ def test_a_lake_in_minio_that_is_read_only(cli: Any, refused: Callable, tmp_path
         writing["Resource"] = ["arn:aws:s3:::landing-zone/*"]
         _Administration(s3_server(settings)).ask("policy_add", own["MINIO_ROOT_USER"], policy=reading)
 
-        refused(own, "MINIO_ROOT_USER and the policy of that user", "may not do this in the bucket 'data-lake' (PutObject)")
+        refused(own, "MINIO_ROOT_USER and the policy of that user", "may not do this in the bucket 'data-lake' (GetObject)")
         assert "No batch has arrived" in cli("status").out
         cli(*prepare, **services.minio.environment)
         assert [report["status"] for report in cli("process", "--json").json] == ["success"]

@@ -58,6 +58,9 @@ def init(
 
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Step]":
     """One part after the other; a server that the settings do not name is left out."""
+    on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
+    if on_servers:
+        _require_own_lake(settings)
     if settings.minio_endpoint is not None:
         from services.minio.init import prepare
 
@@ -70,3 +73,44 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[St
         from services.postgis.init import prepare as prepare_postgis
 
         yield from prepare_postgis(settings, accounts)
+    if on_servers:
+        yield _pair(settings)
+    if accounts is not None and (settings.minio_endpoint or settings.mongo_connection_string or settings.postgres_host):
+        from services.administration import complete
+
+        yield from complete(settings, accounts)
+
+
+def _require_own_lake(settings: "Settings") -> None:
+    """Refuse a lake that is another ledger's before accounts are made for the two. A new lake is nobody's."""
+    from libs.models import LakeOfAnother, ServiceUnavailable
+    from libs.platform import open_lake
+    from libs.storage import IDENTITY
+
+    try:
+        if open_lake(settings).store.head(IDENTITY) is not None:
+            _paired(settings, bind=False)
+    except LakeOfAnother:
+        raise
+    except ServiceUnavailable:
+        return  # what is missing is made now, and what is wrong is met again
+
+
+def _pair(settings: "Settings") -> "Step":
+    """Lake and ledger belong together from now on, before somebody brings one of them together with another."""
+    from services.administration import Step
+
+    done = "belong together" if _paired(settings, bind=False) else "belong together from now on"
+    _paired(settings, bind=True)
+    return Step("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
+
+
+def _paired(settings: "Settings", *, bind: bool) -> bool:
+    from libs.pipeline.identity import require_own_lake
+    from libs.platform import open_lake, open_ledger
+
+    ledger = open_ledger(settings)
+    try:
+        return require_own_lake(settings, open_lake(settings), ledger, bind=bind)
+    finally:
+        ledger.store.close()

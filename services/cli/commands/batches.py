@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,10 +13,20 @@ if TYPE_CHECKING:
     from libs.models import Report
 
 
-def submit(manifest: ManifestFile, *, as_json: AsJson = False) -> None:
-    """Put a manifest into the landing zone.
+def submit(
+    manifest: ManifestFile,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]…", exists=True, help="Files that it names, to upload first. Sidecars are found beside them."
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Put a manifest into the landing zone, and before it the FILEs to where it says that they are.
 
-    The files that it names must lie there already; `spatial-etl process` or a `watch` that runs does the rest.
+    Files that it names and you do not must lie there already; `spatial-etl process` or a `watch` that runs does the rest.
     """
     from libs.models.settings import Settings
     from libs.platform import open_landing_zone
@@ -24,6 +35,11 @@ def submit(manifest: ManifestFile, *, as_json: AsJson = False) -> None:
     content = manifest.read_bytes()
     batch_id = intake.batch_id_of(content) or manifest.stem
     landing = open_landing_zone(Settings())  # all that an uploader has access to
+    if files:
+        from libs.pipeline.upload import upload
+
+        for file, kind, folder in intake.places(files, content, landing.bucket):
+            upload(landing, file, kind, folder)
     key = landing.submit(content, batch_id)
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})

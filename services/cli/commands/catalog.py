@@ -16,7 +16,7 @@ RECENT_BATCHES = 50
 def status(batch: Batch = None, *, as_json: AsJson = False) -> None:
     """Show where the batches stand; or the report on one."""
     from services.cli import output
-    from services.cli.place import opened_ledger
+    from services.cli.place import opened_ledger, without_server
 
     with opened_ledger() as ledger:
         if batch is not None:
@@ -28,6 +28,7 @@ def status(batch: Batch = None, *, as_json: AsJson = False) -> None:
             return
         if not states:
             output.line("No batch has arrived yet. `spatial-etl ingest FILE…` makes one.")
+            output.note(without_server())
             return
         rows = [
             (
@@ -47,7 +48,7 @@ def status(batch: Batch = None, *, as_json: AsJson = False) -> None:
 def datasets(*, as_json: AsJson = False) -> None:
     """List the datasets, each with its newest version."""
     from services.cli import output
-    from services.cli.place import opened_ledger
+    from services.cli.place import opened_ledger, without_server
     from services.cli.report import crs, geometry, title
 
     with opened_ledger() as ledger:
@@ -57,6 +58,7 @@ def datasets(*, as_json: AsJson = False) -> None:
         return
     if not assets:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE…` makes one.")
+        output.note(without_server())
         return
     has_titles = any(title(asset) for asset in assets)
     rows = [

@@ -1,5 +1,6 @@
 """``verify``, ``replay``, ``reconcile``, ``gc``: does the lake hold what the ledger says, and what did a crash leave behind."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +55,7 @@ def replay(
     from services.cli.commands.catalog import find_asset, find_lineage
 
     with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+        stack.require_own_lake(bind=False)  # first: a ledger that is not the lake's knows of no such dataset
         asset = find_asset(stack.ledger, dataset)
         result = replay_version(stack, asset, find_lineage(stack.ledger, asset), output=output_file, progress=tell)
     if as_json:
@@ -93,23 +95,45 @@ def reconcile(*, as_json: AsJson = False) -> None:
     )
 
 
-def gc(*, as_json: AsJson = False) -> None:
-    """Remove lake files of runs that came to nothing."""
+def gc(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove lake files of runs that came to nothing.
+
+    Says first what it would remove, and at a terminal asks. What is younger than a day is left alone, and so is what no record
+    speaks of.
+    """
+    from libs.pipeline.upkeep import garbage
     from libs.pipeline.upkeep import gc as collect
     from libs.platform import open_stack
     from services.cli import output
 
     with open_stack() as stack:
-        done = collect(stack)
+        found = garbage(stack)
+        if not as_json:
+            _say(
+                "Nothing to remove.",
+                ("lake file", [each.key for each in found.removable], "to remove: the run came to nothing"),
+                ("unfinished upload", ("",) * found.partial, "to remove"),
+                ("lake file", found.young, "of a run that came to nothing, younger than a day: left for another time"),
+                ("lake file", found.unknown, "left alone: no record says whose it is"),
+            )
+        if dry_run:
+            if as_json:
+                output.emit_json(found)
+            return
+        anything = bool(found.removable or found.partial)
+        if anything and not (yes or as_json) and sys.stdin.isatty():
+            typer.confirm("Remove?", abort=True)
+        done = collect(stack, found)
     if as_json:
         output.emit_json(done)
-        return
-    _say(
-        "Nothing to remove.",
-        ("lake file", done.removed, "removed: the run came to nothing"),
-        ("unfinished upload", ("",) * done.partial, "removed"),
-        ("lake file", done.unknown, "left alone: no record speaks of it, so nobody knows whose it is"),
-    )
+    elif anything:
+        files, uploads = output.count(len(done.removed), "lake file"), output.count(done.partial, "unfinished upload")
+        output.line(f"Removed {files} and {uploads}.")
 
 
 def _say(nothing: str, *done: tuple[str, Sequence[str], str]) -> None:

@@ -133,12 +133,20 @@ def _require_free(settings: "Settings", batch_id: str) -> None:
 
     Raises:
         typer.BadParameter: naming the batch.
+        LakeOfAnother: when this ledger cannot know, because the lake is another's.
     """
-    from libs.models import Status
-    from libs.platform import open_ledger
+    from libs.models import LakeOfAnother, ServiceUnavailable, Status
+    from libs.pipeline.identity import require_own_lake
+    from libs.platform import open_lake, open_ledger
 
     ledger = open_ledger(settings)
     with closing(ledger.store):
+        try:
+            require_own_lake(settings, open_lake(settings), ledger, bind=False)
+        except LakeOfAnother:
+            raise
+        except ServiceUnavailable:
+            pass  # the batch waits in the landing zone until that is put right
         state = ledger.batch(batch_id)
     if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
         raise typer.BadParameter(f"The batch {batch_id!r} exists, with the status {state.status}.", param_hint="--batch-id")

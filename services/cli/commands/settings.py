@@ -22,6 +22,7 @@ def config(
     Secrets are masked. FROM is the environment, the file .env in the working folder, or the default.
     """
     from services.cli import output
+    from services.cli.place import without_server
 
     if schema:
         from libs.models import manifest_schema
@@ -39,6 +40,7 @@ def config(
         value = "-" if row["value"] is None else row["value"]
         cells.append((row["name"], value, output.text(row["from"], "dim" if row["from"] == "default" else "")))
     output.table(("SETTING", "VALUE", "FROM"), cells)
+    output.note(without_server())
 
 
 def settings_in_force(settings: "Settings") -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from libs.ledger import Ledger, SqliteStore
 from libs.models import Status, utc_now
 from libs.pipeline.ingest import canceled
 from libs.pipeline.intake import receive
@@ -140,7 +142,7 @@ def test_verify_looks_at_the_whole_lake_in_a_month(orchestra: Any, monkeypatch: 
     assert nights.count(False) == 1
 
 
-def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path) -> None:
+def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = orchestra.stack
     orchestra.submit("b1", orchestra.put("a.geojson"))
     (info,) = stack.landing.waiting()
@@ -150,5 +152,38 @@ def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path)
     (tmp_path / "file").write_bytes(b"of no use")
     assert stack.lake.place(reservation.key, tmp_path / "file")
     assert canceled(stack, run, ready.manifest) is not None
-    assert orchestra.defs.resolve_job_def("gc").execute_in_process(instance=orchestra.instance).success
+    job = orchestra.defs.resolve_job_def("gc")
+    assert job.execute_in_process(instance=orchestra.instance).success
+    assert [info.key for info in stack.lake.objects()] == ["a/v1/data.parquet"], "it is younger than a day"
+    monkeypatch.setattr(stack.ledger, "clock", lambda: utc_now() + timedelta(days=1))
+    assert job.execute_in_process(instance=orchestra.instance).success
     assert list(stack.lake.objects()) == []
+
+
+def test_with_another_ledger_nothing_is_done(orchestra: Any, tmp_path: Path) -> None:
+    """The sensor says why it asks for no run, and every job fails with the same words."""
+    ran(orchestra, "b1", orchestra.put("a.geojson"))
+    orchestra.submit("b2", orchestra.put("b.geojson"))
+    request = orchestra.tick().run_requests[0]
+    right = orchestra.stack
+    before = [info.version for store in (right.lake.store, right.landing.store) for info in store.list()]
+    other = SqliteStore(tmp_path / "other.sqlite")
+    wrong = replace(orchestra, stack=replace(right, ledger=Ledger(other)))
+    refusal = "it belongs to another ledger"
+    assert refusal in wrong.tick().skip_reason.skip_message
+    assert refusal in failure(wrong.run(request))
+    for job in ("reconcile", "gc", "verify"):
+        done = wrong.defs.resolve_job_def(job).execute_in_process(instance=orchestra.instance, raise_on_error=False)
+        said = failure(done)
+        assert all(each in said for each in (refusal, other.place, right.ledger.store.place, right.lake.store.place)), job
+    assert [info.version for store in (right.lake.store, right.landing.store) for info in store.list()] == before
+    assert list(other.ids("manifests")) == []
+    other.close()
+    assert orchestra.run(request).success
+
+
+def failure(done: dg.ExecuteInProcessResult) -> str:
+    """Why the run failed."""
+    assert not done.success
+    (event,) = (event for event in done.all_events if event.is_step_failure)
+    return str(event.step_failure_data.error)

@@ -76,9 +76,9 @@ class Platform:
         return asset
 
     def lies_in(self, bucket: str) -> list[str]:
-        """All keys of a bucket."""
-        store = {"lake": self.stack.lake.store, "landing": self.stack.landing.store}[bucket]
-        return [info.key for info in store.list()]
+        """All keys of a bucket; the lake's identity aside."""
+        listed = self.stack.lake.objects() if bucket == "lake" else self.stack.landing.store.list()
+        return [info.key for info in listed]
 
     def transient(self) -> list[str]:
         """What lies in scratch, the living engine's own folder aside."""

@@ -12,7 +12,7 @@ from libs.ledger import Ledger
 from libs.models import Decision, Outcome, Rejected, ServiceUnavailable, Status
 from libs.pipeline.replay import replay
 from libs.pipeline.scratch import run_folder
-from libs.pipeline.upkeep import gc, reconcile
+from libs.pipeline.upkeep import Collected, gc, reconcile
 from libs.pipeline.verify import Finding, verify
 
 pytestmark = pytest.mark.integration
@@ -196,7 +196,9 @@ def test_what_a_decided_run_left_is_removed(decision: Decision, platform: Any, g
     ledger = platform.stack.ledger
     ledger.decide(Outcome(run_id=run.id, batch_id="b1", decision=decision, decided_at=ledger.clock(), decided_by="test"))
     assert reconcile(platform.stack).scratch == ("b1#1",)
-    assert gc(platform.stack).removed == ("a/v1/data.parquet",)
+    assert gc(platform.stack) == Collected(young=("a/v1/data.parquet",))
+    assert platform.lies_in("lake") == ["a/v1/data.parquet"]
+    assert gc(later(platform).stack).removed == ("a/v1/data.parquet",)
     assert [entry.action for entry in ledger.activity("a/v1/data.parquet")] == ["removed"]
 
 
@@ -233,6 +235,8 @@ def test_what_lies_in_the_way_is_never_replaced(filled: Any, geojson: Callable) 
     assert [each.version for each in report.datasets] == [5]
     assert filled.stack.lake.store.read("a/v4/data.parquet") == b"whose?"
     assert filled.read("a", 5).num_rows == 4
+    assert gc(later(filled).stack) == Collected(unknown=("a/v4/data.parquet",)), "nor removed later: it is not the run's"
+    assert filled.stack.lake.store.read("a/v4/data.parquet") == b"whose?"
 
 
 def test_scratch_of_a_replay_that_was_killed_is_removed(platform: Any) -> None:

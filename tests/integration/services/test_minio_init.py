@@ -17,6 +17,7 @@ from minio import Minio
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform import s3_server
+from libs.storage import IDENTITY
 from services.administration import Accounts
 from services.local import Service
 from services.minio.init import prepare
@@ -115,6 +116,9 @@ def test_gc_removes_from_the_lake_and_writes_nowhere(
     buckets.client.put_object(Bucket=landing, Key="a/a.gpkg", Body=b"1")
     gc = role("gc")
     gc.delete_object(Bucket=lake, Key="a/v1/data.parquet")
+    buckets.client.put_object(Bucket=lake, Key=IDENTITY, Body=b"{}")
+    assert gc.get_object(Bucket=lake, Key=IDENTITY)["Body"].read() == b"{}"
+    assert refused(gc.delete_object, Bucket=lake, Key=IDENTITY)
     for bucket in (landing, lake):
         assert refused(gc.put_object, Bucket=bucket, Key="x", Body=b"1")
         gc.list_multipart_uploads(Bucket=bucket)

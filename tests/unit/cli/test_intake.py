@@ -194,3 +194,27 @@ def test_a_batch_id_can_be_made_of_any_file_name(tmp_path, name):
     identifier = intake.new_batch_id(tmp_path / name)
     assert re.match(ID_PATTERN, identifier)
     assert identifier != intake.new_batch_id(tmp_path / name)
+
+
+def manifest(*paths):
+    files = [{"path": f"s3://landing-zone/{path}", "type": "vector", "format": "GPKG"} for path in paths]
+    return json.dumps({"batch_id": "b", "uploader": "me", "intent": "ingest_vector", "files": files}).encode()
+
+
+def test_files_go_where_the_manifest_says(tmp_path):
+    touch(tmp_path, "a.gpkg", "b.gpkg")
+    content = manifest("team/march/a.gpkg", "b.gpkg")
+    found = intake.places([tmp_path / "b.gpkg", tmp_path / "a.gpkg"], content, "landing-zone")
+    assert [(path.name, kind.name, folder) for path, kind, folder in found] == [
+        ("b.gpkg", "GPKG", ""), ("a.gpkg", "GPKG", "team/march"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_the_manifest_does_not_name_once_is_a_usage_error(tmp_path):
+    touch(tmp_path, "a.gpkg", "b.gpkg")
+    with pytest.raises(typer.BadParameter, match=r"a\.gpkg: the manifest names other files: b\.gpkg"):
+        intake.places([tmp_path / "a.gpkg"], manifest("in/b.gpkg"), "landing-zone")
+    with pytest.raises(typer.BadParameter, match=r"a\.gpkg: the manifest names 2 files of this name"):
+        intake.places([tmp_path / "a.gpkg"], manifest("in/a.gpkg", "other/a.gpkg"), "landing-zone")
+    with pytest.raises(Rejected):
+        intake.places([tmp_path / "a.gpkg"], b"{}", "landing-zone")

@@ -16,8 +16,11 @@ from libs.models import (
     InputLayer,
     InputObject,
     LakeFile,
+    LakeIdentity,
+    LedgerIdentity,
     Lineage,
     Outcome,
+    OwnLake,
     Problem,
     Receipt,
     Report,
@@ -56,6 +59,9 @@ RUN = Run(
 )
 RESERVATION = Reservation(dataset_id="a.b", version=2, run_id="x#1", key="a.b/v2/data.parquet", reserved_at=NOW)
 ACTIVITY = Activity(at=NOW, actor="me", action="claimed", subject="x#1", details={"n": 1})
+LEDGER = LedgerIdentity(ledger_id="l", place="a file", made_at=NOW)
+OWN_LAKE = OwnLake(lake_id="k", place="a folder", bound_at=NOW)
+LAKE = LakeIdentity(lake_id="k", ledger_id="l", ledger="a file", bound_at=NOW)
 
 IDS = [
     (RECEIPT, f"x@{SHA[:16]}"),
@@ -65,6 +71,8 @@ IDS = [
     (RESERVATION, "a.b@2"),
     (ASSET, "a.b@2"),
     (LINEAGE, "a.b@2"),
+    (LEDGER, "ledger"),
+    (OWN_LAKE, "lake"),
 ]
 
 
@@ -73,7 +81,7 @@ def test_a_document_has_its_natural_id(document: Any, identity: str) -> None:
     assert document.id == identity
 
 
-@pytest.mark.parametrize("document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, ACTIVITY])
+@pytest.mark.parametrize("document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, ACTIVITY, LEDGER, OWN_LAKE, LAKE])
 def test_a_document_comes_back_from_plain_values(document: Document) -> None:
     plain = document.to_document()
     assert types_in(plain) <= {dict, list, str, int, float, bool, type(None), datetime}

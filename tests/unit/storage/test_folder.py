@@ -158,7 +158,7 @@ def test_sweeping_removes_what_dead_writers_left(store: FolderStore, monkeypatch
     with (partial / "alive").open("wb") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
         assert store.sweep() == 0  # too young to tell
-        later = time.time() + 3600
+        later = time.time() + 25 * 3600
         monkeypatch.setattr(time, "time", lambda: later)
         assert store.sweep() == 1
         assert [path.name for path in partial.iterdir()] == ["alive"]

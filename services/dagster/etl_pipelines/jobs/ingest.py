@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from libs.models import Report, ServiceUnavailable, Status
+from libs.models import LakeOfAnother, Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
 from libs.pipeline.stack import Event, Progress, Stack
 from services.dagster.etl_pipelines.assets.datasets import events
@@ -47,7 +47,7 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
             done.append(report)
             _show(context, stack, report, alone=len(config.batches) == 1)
     except ServiceUnavailable as error:
-        if context.retry_number < RETRIES:
+        if context.retry_number < RETRIES and not isinstance(error, LakeOfAnother):
             context.log.warning("%s Trying again.", error)
             raise dg.RetryRequested(RETRIES, seconds_to_wait=PAUSE * 2**context.retry_number) from error
         raise dg.Failure(f"{error}", allow_retries=False) from error

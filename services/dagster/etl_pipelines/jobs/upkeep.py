@@ -39,8 +39,10 @@ def report_waiting_work(context: dg.OpExecutionContext, stack: dg.ResourceParam[
 
 @dg.op
 def remove_what_came_to_nothing(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
-    """Remove lake files of runs that came to nothing."""
-    context.log.info("Collected: %s", upkeep.gc(stack).model_dump_json())
+    """Say which lake files of runs that came to nothing are to be removed, and remove them."""
+    found = upkeep.garbage(stack)
+    context.log.info("To be removed: %s", found.model_dump_json())
+    context.log.info("Collected: %s", upkeep.gc(stack, found).model_dump_json())
 
 
 @dg.op

@@ -1,0 +1,58 @@
+"""Who belongs to whom: a lake and its ledger each carry the other's identity, from their first use on."""
+
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from libs.models.base import Document, Moment
+
+
+class _Identity(Document):
+    """Read by this release and later ones: what they do not know, they ignore."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LedgerIdentity(_Identity):
+    """What a ledger is called (collection ``identity``, ``_id`` ``ledger``).
+
+    Attributes:
+        ledger_id: Random, made once.
+        place: Where it was then, for people.
+    """
+
+    id: ClassVar[str] = "ledger"
+
+    ledger_id: str
+    place: str
+    made_at: Moment
+
+
+class OwnLake(_Identity):
+    """The lake of a ledger (collection ``identity``, ``_id`` ``lake``).
+
+    Attributes:
+        lake_id: What the lake is called.
+        place: Where it was then, for people.
+    """
+
+    id: ClassVar[str] = "lake"
+
+    lake_id: str
+    place: str
+    bound_at: Moment
+
+
+class LakeIdentity(_Identity):
+    """What a lake is called, and its ledger (object ``_spatial-etl/lake.json`` of the lake).
+
+    Attributes:
+        lake_id: Random, made once.
+        ledger_id: What its ledger is called.
+        ledger: Where the ledger was then, for people.
+    """
+
+    lake_id: str
+    ledger_id: str
+    ledger: str
+    bound_at: Moment
