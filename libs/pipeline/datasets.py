@@ -81,6 +81,7 @@ class DatasetMaker:
         self._open: dict[str, _OpenDataset] = {}
         self._finished: set[str] = set()
         self._doubted: set[tuple[int, str]] = set()
+        self._problems: list[Problem] = []
         self.made: list[MadeDataset] = []
         self.warnings: list[Problem] = []
 
@@ -88,14 +89,21 @@ class DatasetMaker:
         """Read every file and write every dataset.
 
         Raises:
-            Rejected: when a file or the recipe does not allow it; what was made until then is of no use.
+            Rejected: when a file or the recipe does not allow it, with the problems of all files; what was made is of no use.
         """
         last_use = {spec.dataset_id: index for index, spec in enumerate(self._manifest.files) if spec.dataset_id}
         with self._stack.engine.workspace(self._run_id, self._scratch) as workspace:
             for index, spec in enumerate(self._manifest.files):
-                self._read_file(index, spec, workspace)
-                if spec.dataset_id and last_use[spec.dataset_id] == index:
-                    self._finish(spec.dataset_id)
+                open_before = {*self._open}
+                try:
+                    self._read_file(index, spec, workspace)
+                    if spec.dataset_id in self._open and last_use[spec.dataset_id] == index:
+                        self._finish(spec.dataset_id)
+                except Rejected as rejected:  # the next files are checked all the same: one pass tells everything
+                    self._problems += rejected.problems
+                    self._abandon((self._open.keys() - open_before) | {spec.dataset_id})
+        if self._problems:
+            raise Rejected(self._problems)
         named = self._manifest.metadata.get("dataset_id")
         if named is not None and named not in self._finished:
             self.warnings.append(_name_not_used(named))
@@ -107,7 +115,12 @@ class DatasetMaker:
     def _read_file(self, index: int, spec: FileSpec, workspace: Workspace) -> None:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
-        staged = stage(self._stack.landing, spec, where, folder)
+        try:
+            self._read_staged(index, spec, stage(self._stack.landing, spec, where, folder), workspace)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _read_staged(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace) -> None:
         open_before, finished_before, warned_before = {*self._open}, {*self._finished}, len(self.warnings)
         try:
             # What is appended to rows of another file could not be taken back without them.
@@ -115,8 +128,8 @@ class DatasetMaker:
         except Misjudged:
             self._take_back(open_before, finished_before)
             del self.warnings[warned_before:]
+            self._doubted = {doubted for doubted in self._doubted if doubted[0] != index}
             self._read_layers(index, spec, staged, workspace, certain=True)
-        shutil.rmtree(folder)
 
     def _read_layers(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace, *, certain: bool) -> None:
         """Load the layers of a file, and finish the datasets to which no other file can belong.
@@ -146,12 +159,17 @@ class DatasetMaker:
 
     def _take_back(self, open_before: set[str], finished_before: set[str]) -> None:
         """Forget all datasets but those that were there before."""
-        for identifier in self._open.keys() - open_before:
-            self._open.pop(identifier).table.close()
+        self._abandon(self._open.keys() - open_before)
         for dataset in [made for made in self.made if made.dataset_id not in finished_before]:
             dataset.file.path.unlink()
             self.made.remove(dataset)
         self._finished = finished_before
+
+    def _abandon(self, identifiers: Iterable[str | None]) -> None:
+        """Forget open datasets; of those that are not open there is nothing to forget."""
+        for identifier in identifiers:
+            if identifier in self._open:
+                self._open.pop(identifier).table.close()
 
     def _dataset_ids(self, spec: FileSpec, layers: list[str], *, only_layer: bool) -> dict[str, str]:
         if spec.dataset_id:
@@ -206,6 +224,9 @@ class DatasetMaker:
         self._finished.add(identifier)
         with dataset.timed("read and transform"):
             processed = dataset.table.finish()
+        if self._problems:  # the batch is rejected: nobody wants the file
+            dataset.table.close()
+            return
         self._doubt(dataset.inputs[0], processed)
         self.warnings += processed.warnings
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))

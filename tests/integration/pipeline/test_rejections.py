@@ -56,6 +56,24 @@ def test_one_list_for_the_manifest_and_its_surroundings(platform: Any, geojson: 
     assert platform.stack.ledger.batch("b1").status is Status.REJECTED
 
 
+def test_all_files_of_a_batch_are_checked_in_one_pass(platform: Any, geojson: Callable) -> None:
+    report = platform.ingest(
+        "b1",
+        platform.entry(platform.put("in/good.geojson", geojson()), dataset_id="all"),
+        platform.entry(platform.put("in/cut.geojson", geojson()[:-20])),
+        platform.entry(platform.put("in/page.geojson", "<!doctype html><p>404</p>"), dataset_id="all"),
+        platform.entry(platform.put("in/points.csv", "a,b\n1,2\n"), format="CSV", crs="EPSG:4326", options={"x": "x", "y": "y"}),
+        platform.entry(platform.put("in/other.geojson", geojson()), sha256="0" * 64, dataset_id="all"),
+        platform.entry(platform.put("in/document.geojson", '{"type": "Document"}')),
+    )
+    assert report.status is Status.REJECTED
+    assert [place.partition(":")[0].partition(".")[0] for _, place in said(report)] == [
+        f"files[{number}]" for number in range(1, 6)
+    ]
+    assert platform.lies_in("lake") == []
+    assert platform.ingest("b2", platform.entry("s3://landing-zone/in/good.geojson")).status is Status.SUCCESS
+
+
 def test_a_missing_file_names_what_was_probably_meant(platform: Any, geojson: Callable) -> None:
     platform.put("in/Roads 2024.geojson", geojson())
     report = platform.ingest("b1", platform.entry("s3://landing-zone/in/roads 2024.geojson"))
