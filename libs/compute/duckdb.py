@@ -21,6 +21,7 @@ from libs.compute.rows import Rows
 from libs.models import BBox, Changes, Rejected, ServiceUnavailable
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
+from libs.transformations.duckdb import SPLIT
 from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
 
 CHUNK_ROWS = 122_880
@@ -42,6 +43,7 @@ USUAL_COLUMNS = 50
 """As many have room in DuckDB's share."""
 MOST_COLUMNS = 5_000
 """Of those that steps read: for more it takes minutes, and gigabytes, only to plan."""
+_SPLIT_TYPES = ["BLOB", "BLOB", "DOUBLE", "DOUBLE", "VARCHAR", "VARCHAR"]
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
@@ -136,6 +138,7 @@ class DuckDBEngine:
         try:
             database.execute(f"LOAD '{_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
+            database.create_function(SPLIT, _split, _SPLIT_TYPES, "BLOB", null_handling="special")  # type: ignore[arg-type]
         except duckdb.Error as error:
             raise ServiceUnavailable(
                 "DuckDB",
@@ -143,6 +146,12 @@ class DuckDBEngine:
                 "the installation: duckdb and duckdb-extension-spatial of one version",
             ) from error
         return database
+
+
+def _split(torn, source, half, wide, source_crs, target_crs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - DuckDB would import what types mean
+    from libs.spatial_utils.antimeridian import split_wkb
+
+    return split_wkb(torn, source, half, wide, source_crs, target_crs)
 
 
 class _Limit:

@@ -7,6 +7,8 @@ and PostGIS have it. So axis order never makes two CRSs differ here.
 import json
 import math
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,6 +17,8 @@ from libs.models import Rejected
 
 if TYPE_CHECKING:
     import pyproj
+
+    from libs.spatial_utils.arrays import Doubles
 
 _MIN_CONFIDENCE = 70
 """PROJ's confidence in a guess at the code; what it guesses is compared in full afterwards."""
@@ -61,6 +65,15 @@ class Crs:
         factor = crs.axis_info[0].unit_conversion_factor
         return ("angle", math.degrees(factor)) if crs.is_geographic else ("length", factor)
 
+    @property
+    def eighth(self) -> float | None:
+        """How far it is in its unit an eighth of the way round its body."""
+        kind, size = self.unit
+        ellipsoid = _crs(self.name).ellipsoid
+        if kind == "angle":
+            return 45 / size
+        return None if ellipsoid is None else math.pi / 4 * ellipsoid.semi_major_metre / size
+
     def same(self, other: "Crs") -> bool:
         """Whether both mean the same: datum, projection and units are compared, spelling and axis order are not."""
         return self.name == other.name or _equal(_crs(self.name), _crs(other.name))
@@ -84,6 +97,23 @@ def require_crs(text: str, where: str) -> Crs:
         if _BARE_NUMBER.fullmatch(text.strip()):
             remedy = f"Write the authority, too: EPSG:{text.strip()}, if that is what it is."
         raise Rejected.because("unknown_crs", where, str(error), remedy) from error
+
+
+@lru_cache(maxsize=64)
+def longitudes(source: str, target: str) -> "Callable[[Doubles], Doubles]":
+    """A function that gives the longitudes of points (x, y in rows) of one CRS in another; infinite where there are none.
+
+    It has a thread of its own: in one that is not Python's, such as DuckDB's, pyproj brings the process down.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="proj")
+
+    def prepare() -> "pyproj.Transformer":
+        import pyproj
+
+        return pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True)
+
+    transformer = thread.submit(prepare).result()
+    return lambda points: thread.submit(transformer.transform, points[:, 0], points[:, 1]).result()[0]
 
 
 def warm_up() -> None:

@@ -68,8 +68,26 @@ class Dialect(ABC):
         """Reprojected between two CRSs, axis order x, y; infinite where the projection is not defined."""
 
     @abstractmethod
-    def unprojectable(self, geometry: str) -> str:
-        """Whether a reprojected geometry has a vertex that could not be projected; never NULL."""
+    def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
+        """A geometry of longitudes and latitudes cut at the antimeridian and closed over a pole.
+
+        NULL where there is nothing to be done; a point at infinity where that is impossible.
+
+        Args:
+            torn: As ``transform`` has it.
+            before: As it was before.
+            crs: Source and target of the transformation.
+            half: 180 degrees in the unit of the target.
+            wide: A distance in the source that may be an eighth of the way round the earth.
+        """
+
+    @abstractmethod
+    def box(self, geometry: str) -> str:
+        """Its extent, to be read by ``side``; NULL where it has none."""
+
+    @abstractmethod
+    def side(self, box: str, which: str) -> str:
+        """A side of an extent: ``xmin``, ``ymin``, ``xmax`` or ``ymax``."""
 
     @abstractmethod
     def make_valid(self, geometry: str) -> str:
