@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -43,7 +44,6 @@ USUAL_COLUMNS = 50
 """As many have room in DuckDB's share."""
 MOST_COLUMNS = 5_000
 """Of those that steps read: for more it takes minutes, and gigabytes, only to plan."""
-_SPLIT_TYPES = ["BLOB", "BLOB", "DOUBLE", "DOUBLE", "VARCHAR", "VARCHAR"]
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
@@ -138,7 +138,7 @@ class DuckDBEngine:
         try:
             database.execute(f"LOAD '{_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
-            database.create_function(SPLIT, _split, _SPLIT_TYPES, "BLOB", null_handling="special")  # type: ignore[arg-type]
+            add_functions(database)
         except duckdb.Error as error:
             raise ServiceUnavailable(
                 "DuckDB",
@@ -148,10 +148,17 @@ class DuckDBEngine:
         return database
 
 
-def _split(torn, source, half, wide, source_crs, target_crs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - DuckDB would import what types mean
+def add_functions(database: duckdb.DuckDBPyConnection) -> None:
+    """Add what the dialect calls beyond DuckDB's own functions."""
+    types: list[Any] = ["BLOB", "BLOB", "DOUBLE", "DOUBLE", "VARCHAR", "VARCHAR"]
+    database.create_function(SPLIT, _split, types, "BLOB", null_handling="special")  # type: ignore[arg-type]
+
+
+def _split(torn, before, half, wide, source, target):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    # Without hints: to look at them, DuckDB imports pandas where it is installed.
     from libs.spatial_utils.antimeridian import split_wkb
 
-    return split_wkb(torn, source, half, wide, source_crs, target_crs)
+    return split_wkb(torn, before, half, wide, source, target)
 
 
 class _Limit:

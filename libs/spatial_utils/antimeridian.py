@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -74,7 +75,7 @@ def split_wkb(torn: bytes, source: bytes, half: float, wide: float, source_crs: 
     if not np.isfinite(shapely.get_coordinates([shape, origin])).all():
         return None
     try:
-        whole = split(shape, origin, Frame(half, wide, lambda points: longitudes(source_crs, target_crs)(points)))
+        whole = split(shape, origin, Frame(half, wide, partial(longitudes, source_crs, target_crs)))
     except (Torn, shapely.GEOSException):
         return _NOWHERE
     return None if whole is None else shapely.to_wkb(whole, output_dimension=4, byte_order=1, flavor="iso")
@@ -294,7 +295,8 @@ def _strip(number: int, frame: Frame, height: float = math.inf) -> Any:
 
 
 def _moved(shape: Any, way: float) -> Any:
-    return shapely.transform(shape, lambda points: points + (way, *[0] * (points.shape[1] - 1)), include_z=shape.has_z)
+    step = np.array([way, 0, 0])[: 2 + shape.has_z]
+    return shapely.transform(shape, lambda points: points + step, include_z=shape.has_z)
 
 
 def _collected(parts: Sequence[Any], type_: str) -> Any:

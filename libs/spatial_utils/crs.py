@@ -7,7 +7,6 @@ and PostGIS have it. So axis order never makes two CRSs differ here.
 import json
 import math
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,21 +98,23 @@ def require_crs(text: str, where: str) -> Crs:
         raise Rejected.because("unknown_crs", where, str(error), remedy) from error
 
 
-@lru_cache(maxsize=64)
-def longitudes(source: str, target: str) -> "Callable[[Doubles], Doubles]":
-    """A function that gives the longitudes of points (x, y in rows) of one CRS in another; infinite where there are none.
+def longitudes(source: str, target: str, points: "Doubles") -> "Doubles":
+    """The longitudes in one CRS of points (x, y in rows) of another; infinite where there are none."""
+    thread, transformer = _transformer(source, target)
+    return cast("Doubles", thread.submit(transformer.transform, points[:, 0], points[:, 1]).result()[0])
 
-    It has a thread of its own: in one that is not Python's, such as DuckDB's, pyproj brings the process down.
-    """
-    thread = ThreadPoolExecutor(1, thread_name_prefix="proj")
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> "tuple[ThreadPoolExecutor, pyproj.Transformer]":
+    """It has a thread of its own: in one that is not Python's, such as DuckDB's, pyproj brings the process down."""
 
     def prepare() -> "pyproj.Transformer":
         import pyproj
 
         return pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True)
 
-    transformer = thread.submit(prepare).result()
-    return lambda points: thread.submit(transformer.transform, points[:, 0], points[:, 1]).result()[0]
+    thread = ThreadPoolExecutor(1, thread_name_prefix="proj")
+    return thread, thread.submit(prepare).result()
 
 
 def warm_up() -> None:

@@ -15,11 +15,15 @@ class Dialect(ABC):
         fence: A column that keeps the planner from merging a SELECT into one around it, be it in a view, which would evaluate
             an expensive expression once for every mention of it. Empty where the planner does not.
         nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
+        infinity: As a double.
+        nowhere: A point there, which stands for what cannot be projected.
     """
 
     name: str
     fence: str
     nests: bool = False
+    infinity = "CAST('Infinity' AS double precision)"
+    nowhere = f"ST_Point({infinity}, {infinity})"
 
     def known_as(self, name: str) -> str:
         """What a column is called in the engine: by its name, unless that is none there."""

@@ -96,7 +96,9 @@ def expected(shape: shapely.Geometry, crs: str) -> shapely.Geometry:
     if shape.geom_type == "LineString":
         path = shapely.LineString(unwrapped(shape, crs))
         pieces = [
-            shapely.transform(shapely.intersection(path, shapely.box(t * 360 - 180, -91, t * 360 + 180, 91)), lambda xy, t=t: xy - (360 * t, 0))
+            shapely.transform(
+                shapely.intersection(path, shapely.box(t * 360 - 180, -91, t * 360 + 180, 91)), lambda xy, t=t: xy - (360 * t, 0)
+            )
             for t in range(-3, 4)
         ]
         return shapely.GeometryCollection(pieces)
@@ -124,6 +126,122 @@ def into(source: Callable[..., Any], shapes: list[shapely.Geometry], crs: str) -
 def shapes_of(result: Any) -> list[shapely.Geometry]:
     found = dict(zip(result.rows["n"].to_pylist(), result.rows["geom"].to_pylist(), strict=True))
     return [shapely.from_wkb(found[n]) for n in sorted(found)]
+
+
+def one(through: Callable, source: Callable, shape: shapely.Geometry, crs: str, by: Any = "default") -> tuple[Any, Changes]:
+    """What becomes of one feature."""
+    result = through(into(source, [shape], crs), by=by)
+    (after,) = shapes_of(result)
+    box = result.rows["bbox"][0].as_py()
+    assert (box["xmin"], box["ymin"], box["xmax"], box["ymax"]) == result.bbox == after.bounds
+    return after, result.changes
+
+
+SPLIT = Changes(counts={"split_at_antimeridian": 1})
+CLOSED = Changes(counts={"closed_over_pole": 1})
+
+
+def sector(*angles: float, radius: float = 3e6) -> shapely.Polygon:
+    """Of a circle round a pole."""
+    around = [(radius * math.sin(math.radians(angle)), radius * math.cos(math.radians(angle))) for angle in angles]
+    return shapely.Polygon([(0, 0), *around])
+
+
+@pytest.mark.parametrize(
+    ("crs", "shape", "changes", "area"),
+    [
+        ("EPSG:3413", shapely.Point(0, 0).buffer(1.5e6), CLOSED, None),
+        ("EPSG:3031", shapely.Point(0, 0).buffer(3e6, 90), CLOSED, None),
+        ("EPSG:3031", shapely.Point(0, 0).buffer(3e6).reverse(), CLOSED, None),
+        # A ring round the pole has no pole.
+        ("EPSG:3031", shapely.Point(0, 0).buffer(3e6) - shapely.Point(0, 0).buffer(1e6), SPLIT, None),
+        ("EPSG:32660", shapely.Point(500_000, 9_997_964).buffer(2e5, 4), CLOSED, None),
+        # What is all the world stays so, wherever its map is cut; also if that is written with few digits.
+        ("EPSG:3857", shapely.box(-HALF, -2e7, HALF, 2e7), Changes(), 61215.823063),
+        ("EPSG:3857", shapely.box(-20037508.35, -2e7, 20037508.35, 2e7), SPLIT, 61215.823063),
+        ("EPSG:3832", shapely.box(-HALF, -1e7, HALF, 1e7), SPLIT, 47942.316623),
+        ("ESRI:54030", shapely.box(-1.5e7, -5e6, 1.5e7, 5e6), Changes(), 33584.293503),
+        ("EPSG:4269", shapely.box(-180, -90, 180, -70), Changes(), 7200),
+        ("EPSG:4269", shapely.box(0, -80, 360, 80), SPLIT, 57600),
+        # More than half the world, and an edge of it has no vertex between.
+        ("EPSG:3832", shapely.box(-HALF / 180 * 50, -1e7, HALF / 180 * 150, 1e7), SPLIT, 26634.620346),
+        ("EPSG:4269", shapely.box(100, -80, 290, 80), SPLIT, 30400),
+        ("EPSG:3571", shapely.Point(0, 0).buffer(1.27e7), CLOSED, 61463.747447),
+        ("EPSG:3035", shapely.Point(4_321_000, 3_210_000).buffer(1.26e7), CLOSED, 63280.778916),
+        # A corner at a pole has every longitude.
+        ("EPSG:3031", sector(*range(160, 211, 5)), CLOSED, None),
+        ("EPSG:3031", sector(*range(45, 316, 5)), CLOSED, None),
+        ("EPSG:3031", sector(*range(90, 131, 5)), CLOSED, None),
+        # Beyond the edge of the map; up to it.
+        ("EPSG:3857", shapely.box(HALF - 1e5, 0, HALF + 1e5, 1e5), SPLIT, 1.613875),
+        ("EPSG:3460", shapely.box(2_000_000, 3_900_000, 2_100_000, 4_000_000), Changes(), None),
+        ("EPSG:3857", shapely.Polygon([(HALF, 0), (HALF - 1e6, 0), (HALF, 1e6)]), Changes(), None),
+        # Not valid: both lobes stay.
+        ("EPSG:3857", shapely.Polygon([(HALF - 2e5, 0), (HALF + 2e5, 1e5), (HALF + 2e5, 0), (HALF - 2e5, 1e5)]), SPLIT, 1.6138),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_the_right_area(
+    through: Callable, source: Callable, crs: str, shape: shapely.Geometry, changes: Changes, area: float | None
+) -> None:
+    after, made = one(through, source, shape, crs)
+    assert made == changes
+    assert after.is_valid
+    assert shapely.covers(WORLD, after)
+    if area is None and not (changes == CLOSED and shape.exterior.coords[0] == (0, 0)):
+        assert same(after, expected(shape, crs))
+    elif area is None:
+        degrees = len(shape.exterior.coords) - 3
+        longitudes = 5 * degrees
+        assert after.area == pytest.approx(longitudes * (90 - 62.88616964956), rel=1e-6)
+    else:
+        assert after.area == pytest.approx(area, rel=1e-5)
+
+
+def test_lines_are_cut_with_their_heights_and_measures(through: Callable, source: Callable) -> None:
+    line = shapely.from_wkt("LINESTRING ZM (170 0 1 5, 190 10 3 7, 170 20 5 9)")
+    after, changes = one(through, source, line, "EPSG:4269")
+    assert changes == SPLIT
+    assert after == shapely.from_wkt(
+        "MULTILINESTRING ZM ((170 0 1 5, 180 5 2 6), (-180 5 2 6, -170 10 3 7, -180 15 4 8), (180 15 4 8, 170 20 5 9))"
+    )
+
+
+def test_parts_and_collections_are_cut_one_by_one(through: Callable, source: Callable) -> None:
+    here, across = shapely.box(10, 0, 11, 1), shapely.box(179, 0, 181, 1)
+    after, changes = one(through, source, shapely.MultiPolygon([here, across]), "EPSG:4269")
+    assert (len(after.geoms), after.area, changes) == (3, 3, SPLIT)
+    mixed = shapely.GeometryCollection([shapely.Point(190, 1), here, shapely.LineString([(179, 0), (181, 1)]), across])
+    after, changes = one(through, source, mixed, "EPSG:4269")
+    assert [part.geom_type for part in after.geoms] == ["Point", "Polygon", "MultiLineString", "MultiPolygon"]
+    assert (after.geoms[0], after.area, changes) == (shapely.Point(-170, 1), 3, SPLIT)
+
+
+def test_a_hole_on_the_antimeridian(through: Callable, source: Callable) -> None:
+    shape = shapely.box(170, 0, 190, 20) - shapely.box(179, 5, 182, 10)
+    after, changes = one(through, source, shape, "EPSG:4269")
+    assert (after.geom_type, after.area, changes) == ("MultiPolygon", 385, SPLIT)
+    assert not any(part.interiors for part in after.geoms)
+
+
+def test_what_cannot_be_cut_is_a_problem(through: Callable, source: Callable) -> None:
+    angles = np.linspace(0, 4 * math.pi, 40)
+    twice = shapely.Polygon(np.column_stack([(1e6 + 1e3 * angles) * np.cos(angles), (1e6 + 1e3 * angles) * np.sin(angles)]))
+    near = shapely.box(1e6, 1e6, 2e6, 2e6)
+    with pytest.raises(Rejected) as caught:
+        through(into(source, [near, twice], "EPSG:3413"), by="default")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.where) == ("unprojectable", "files[0]: layer a, feature 2")
+
+
+def test_beside_what_cannot_be_projected_the_rest_is_cut(through: Callable, source: Callable) -> None:
+    """PostGIS fails as a whole, and goes over it again."""
+    shapes = [shapely.Point(0, 0).buffer(1e6), shapely.LineString([(0, 0), (1e30, 1e30)])]
+    with pytest.raises(Rejected) as caught:
+        through(into(source, shapes, "EPSG:3413"), by="default")
+    assert [(problem.code, problem.where) for problem in caught.value.problems] == [
+        ("unprojectable", "files[0]: layer a, feature 2")
+    ]
 
 
 TO_DEGREES = Recipe(name="to_degrees", description="Mine.", steps=({"op": "reproject", "crs": "EPSG:4326"},))

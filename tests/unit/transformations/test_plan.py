@@ -38,44 +38,49 @@ def plan(relation: Relation, *steps: dict[str, object], dialect: Dialect = DIALE
     return recipe(*steps).plan(relation, dialect, look_up)
 
 
-def test_the_default_recipe_in_duckdb() -> None:
-    plan = Registry().recipes["default"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
+def test_repairing_in_duckdb() -> None:
+    plan = Registry().recipes["keep_crs"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
     (stage,) = plan.stages
     assert stage.select.splitlines() == [
-        "WITH step_1_reproject AS (",
-        'SELECT "_etl_row", "id", ST_Transform(ST_GeomFromWKB(geom), \'EPSG:25832\', \'EPSG:4326\', always_xy := true) AS "geom"',
+        "WITH step_1_repair AS (",
+        'SELECT "_etl_row", "id", ST_GeomFromWKB(geom) AS "geom"',
         "FROM raw_data",
         "),",
-        "step_2_repair AS (",
-        (
-            'SELECT "_etl_row", coalesce(isinf(ST_XMax(geom)), false) AS "_etl_1_lost", '
-            'NOT ST_IsValid(geom) AS "_etl_2_invalid", "id", "geom"'
-        ),
-        "FROM step_1_reproject",
+        "step_1_repair_2 AS (",
+        'SELECT "_etl_row", NOT ST_IsValid(geom) AS "_etl_1_invalid", "id", "geom"',
+        "FROM step_1_repair",
         "),",
-        "step_2_repair_2 AS (",
+        "step_1_repair_3 AS (",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_invalid", "id", '
-            "CASE WHEN _etl_2_invalid THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
+            'SELECT "_etl_row", "_etl_1_invalid", "id", '
+            "CASE WHEN _etl_1_invalid THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
             'THEN TRY(ST_MakeValid(geom)) END ELSE geom END AS "geom"'
         ),
-        "FROM step_2_repair",
+        "FROM step_1_repair_2",
         ")",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_invalid", '
-            'CASE WHEN _etl_2_invalid THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_2_failed", "id", "geom"'
+            'SELECT "_etl_row", "_etl_1_invalid", '
+            'CASE WHEN _etl_1_invalid THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_1_failed", "id", "geom"'
         ),
-        "FROM step_2_repair_2",
+        "FROM step_1_repair_3",
     ]
-    assert plan.relation.crs == "EPSG:4326"
+    assert plan.relation.crs == "EPSG:25832"
     assert plan.kept is None
     assert (stage.source, stage.target) == ("raw_data", "processed")
 
 
 def test_postgis_keeps_the_selects_apart() -> None:
     (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == stage.select.count("SELECT ") == 4
+    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == stage.select.count("SELECT ") == 7
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_only_what_may_be_torn_is_cut_and_only_in_longitudes(dialect: Dialect) -> None:
+    to_degrees = plan(PARCELS, {"op": "reproject", "crs": "EPSG:4326"}, dialect=dialect).stages[0].select
+    assert to_degrees.count("ST_Transform(") == to_degrees.count("split(") == 1
+    assert re.search(r"CASE WHEN [^\n]*>= 180\.0 OR [^\n]* THEN CASE WHEN [^\n]* ELSE [^\n]*_split\(", to_degrees)
+    assert "split(" not in plan(PARCELS, {"op": "reproject", "crs": "EPSG:3857"}, dialect=dialect).stages[0].select
 
 
 def test_postgis_takes_a_crs_as_text_where_it_has_no_number_for_it() -> None:
