@@ -155,7 +155,7 @@ def _area(ring: Any, source: Any, frame: Frame) -> Any:
         path = _closed(path, (turns > 0) == (_signed_area(origin) > 0), frame)
     inside_out = not turns and _holds_both_poles(path, origin, frame)
     low, high = path[:, 0].min(), path[:, 0].max()
-    strips = range(frame.strip(low), frame.strip(math.nextafter(high, -math.inf)) + 1)
+    strips = range(frame.strip(low), math.ceil((high + frame.half) / frame.turn))
     if len(strips) == 1:
         path[:, 0] -= strips[0] * frame.turn
         if np.array_equal(path, had, equal_nan=True) and not inside_out:
