@@ -25,7 +25,7 @@ SNAP = 1e-10
 """Of a degree: PROJ's own noise at the antimeridian (6e-11) is no crossing of it."""
 _PARTS = 16
 """A long way is looked at in so many steps at least."""
-_HALVINGS = 24
+_HALVINGS = 6
 """How often a step is halved that still goes far: then it leads through a pole."""
 _NEAR = 1e-6
 """Of an edge: there it has the longitude with which it comes to its end."""
@@ -71,10 +71,9 @@ class Frame:
 
 def split_wkb(torn: bytes, source: bytes, half: float, wide: float, source_crs: str, target_crs: str) -> bytes | None:
     """What :func:`split` makes of WKB; a point at infinity, as of what cannot be projected, when that cannot be done."""
-    shape, origin = (shapely.from_wkb(each, on_invalid="fix") for each in (torn, source))
-    if not np.isfinite(shapely.get_coordinates([shape, origin])).all():
-        return None
     try:
+        with np.errstate(invalid="ignore"):  # a height may be anything
+            shape, origin = (shapely.from_wkb(each, on_invalid="fix") for each in (torn, source))
         whole = split(shape, origin, Frame(half, wide, partial(longitudes, source_crs, target_crs)))
     except (Torn, shapely.GEOSException):
         return _NOWHERE
@@ -177,7 +176,7 @@ def _with_corners(torn: Doubles, source: Doubles, frame: Frame) -> tuple[Doubles
     had, begin = (torn, source), int(np.argmin(at_pole))  # not at a pole itself
     torn, source, at_pole = (np.concatenate([each[begin:-1], each[: begin + 1]]) for each in (torn, source, at_pole))
     places, corners = [], []
-    for index in np.flatnonzero(at_pole):
+    for index in map(int, np.flatnonzero(at_pole)):
         sides = [_longitude_at_end(torn, source, index, other, frame) for other in (index - 1, index + 1)]
         if all(abs(frame.short(side - torn[index, 0])) < frame.half * _SAME for side in sides):
             continue

@@ -26,7 +26,7 @@ DECLARE
   y float8 := (ay + by) / 2;
   middle float8;
 BEGIN
-  IF depth = 28 OR depth >= 4 AND abs(way) <= half / 4 THEN
+  IF depth = 10 OR depth >= 4 AND abs(way) <= half / 4 THEN
     RETURN way;
   END IF;
   middle := {prefix}longitude(x, y);
@@ -151,6 +151,10 @@ BEGIN
   RETURN ST_MakeLine(q);
 END
 """,
+    # GEOS leaves out heights where all are NaN, and measures always: geometries of one collection must have the same.
+    "alike(shape geometry, model geometry) RETURNS geometry LANGUAGE sql": """
+SELECT CASE WHEN ST_Zmflag(model) IN (2, 3) THEN ST_Force3DZ(shape, 'NaN') ELSE ST_Force2D(shape) END
+""",
     "sound(area geometry) RETURNS geometry LANGUAGE sql": """
 SELECT CASE WHEN ST_IsValid(area) THEN area ELSE ST_CollectionExtract(ST_MakeValid(area), 3) END
 """,
@@ -202,8 +206,8 @@ BEGIN
   area := {prefix}sound(ST_MakePolygon(path));
   IF low <> high THEN
     FOR k IN low .. high LOOP
-      pieces := pieces || ST_Translate(ST_CollectionExtract(ST_Intersection(
-        area, ST_MakeEnvelope(k * turn - half, -half, k * turn + half, half)), 3), -k * turn, 0);
+      pieces := pieces || {prefix}alike(ST_Translate(ST_CollectionExtract(ST_Intersection(
+        area, ST_MakeEnvelope(k * turn - half, -half, k * turn + half, half)), 3), -k * turn, 0), torn);
     END LOOP;
     IF width >= turn - 1e-10 THEN
       area := ST_Union(pieces);
@@ -242,7 +246,7 @@ BEGIN
   IF array_length(areas, 1) > 1 THEN
     whole := ST_Difference(whole, ST_Union(areas[2:]));
   END IF;
-  whole := ST_CollectionExtract(whole, 3);
+  whole := {prefix}alike(ST_CollectionExtract(whole, 3), torn);
   IF ST_IsEmpty(whole) THEN
     RETURN ST_MakePoint('Infinity', 'Infinity');
   END IF;
@@ -312,7 +316,11 @@ BEGIN
       END LOOP;
       IF NOT changed THEN
         RETURN NULL;
-      ELSIF GeometryType(torn) LIKE 'GEOMETRYCOLLECTION%' THEN
+      END IF;
+      IF (SELECT count(DISTINCT ST_Zmflag(part)) FROM unnest(parts) AS part) > 1 THEN
+        SELECT array_agg({prefix}alike(part, torn) ORDER BY i) INTO parts FROM unnest(parts) WITH ORDINALITY AS each(part, i);
+      END IF;
+      IF GeometryType(torn) LIKE 'GEOMETRYCOLLECTION%' THEN
         RETURN ST_ForceCollection(ST_Collect(parts));
       END IF;
       RETURN (SELECT ST_Multi(ST_Collect(part.geom ORDER BY i, part.path))

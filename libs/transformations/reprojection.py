@@ -4,6 +4,8 @@ from libs.transformations.crs import CrsFacts, short_name
 from libs.transformations.dialect import Dialect
 from libs.transformations.query import Query
 
+_MOST = 100
+"""So many times round the earth, or nearly, is no place on it."""
 _NOISE = 1e-9
 """Of a degree: what moves no further has not been cut."""
 
@@ -48,7 +50,10 @@ def _split(query: Query, before: str, box: str, source: CrsFacts, target: CrsFac
         f"{xmin} < {-half!r}", f"{ymax} >= {half / 2 - _NOISE!r}", f"{ymin} <= {_NOISE - half / 2!r}",
     )  # fmt: skip
     split = dialect.split(torn, before, (source.name, target.name), half, wide)
-    tried = f"CASE WHEN {_is_endless(dialect, box)} THEN {dialect.nowhere} ELSE {split} END"
+    # NaN does not come from a projection: the feature is left to the steps that follow.
+    numbers = dialect.is_finite(f"ST_Force2D({torn})")
+    lost = f"{_is_endless(dialect, box, _MOST * half)} OR {_is_endless(dialect, before_box, _MOST * wide)}"
+    tried = f"CASE WHEN {lost} THEN {dialect.nowhere} WHEN {numbers} THEN {split} END"
     query.scratch("box", box)
     cut = query.scratch("cut", f"CASE WHEN {' OR '.join(suspicious)} THEN {tried} END")
     query.settle()
@@ -66,5 +71,6 @@ def _sides(dialect: Dialect, box: str) -> list[str]:
     return [dialect.side(box, which) for which in ("xmin", "ymin", "xmax", "ymax")]
 
 
-def _is_endless(dialect: Dialect, box: str) -> str:
-    return f"NOT ({' AND '.join(f'abs({side}) < {dialect.infinity}' for side in _sides(dialect, box))})"
+def _is_endless(dialect: Dialect, box: str, most: float | None = None) -> str:
+    limit = dialect.infinity if most is None else repr(most)
+    return f"NOT ({' AND '.join(f'abs({side}) < {limit}' for side in _sides(dialect, box))})"
