@@ -66,11 +66,13 @@ class Crs:
 
     @property
     def eighth(self) -> float | None:
-        """How far it is in its unit an eighth of the way round its body."""
+        """How far it is in its unit an eighth of the way round its body; None where nothing on the map is as wide."""
         kind, size = self.unit
-        ellipsoid = _crs(self.name).ellipsoid
+        ellipsoid, operation = _crs(self.name).ellipsoid, _crs(self.name).coordinate_operation
         if kind == "angle":
             return 45 / size
+        if operation is not None and operation.method_name.startswith("Transverse Mercator"):
+            return None
         return None if ellipsoid is None else math.pi / 4 * ellipsoid.semi_major_metre / size
 
     def same(self, other: "Crs") -> bool:

@@ -247,7 +247,7 @@ BEGIN
     whole := ST_Difference(whole, ST_Union(areas[2:]));
   END IF;
   whole := {prefix}alike(ST_CollectionExtract(whole, 3), torn);
-  IF ST_IsEmpty(whole) THEN
+  IF ST_IsEmpty(whole) OR NOT ST_IsValid(whole) THEN -- GEOS 3.11 makes nonsense of what has a height that is no number
     RETURN ST_MakePoint('Infinity', 'Infinity');
   END IF;
   RETURN CASE ST_NumGeometries(whole) WHEN 1 THEN ST_GeometryN(whole, 1) ELSE whole END;

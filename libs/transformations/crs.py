@@ -25,7 +25,8 @@ class CrsFacts:
     Attributes:
         name: Authority code or WKT2, in the spelling that relations use.
         unit: Of its axes; None when the look-up cannot tell.
-        eighth: How far it is in that unit an eighth of the way round the earth; likewise.
+        eighth: How far it is in that unit an eighth of the way round the earth; None also where nothing on
+            its map is as wide.
     """
 
     name: str

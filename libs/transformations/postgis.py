@@ -75,7 +75,7 @@ class PostGis(Dialect):
 
     @override
     def box(self, geometry: str) -> str:
-        return f"Box3D({geometry})"
+        return f"Box2D({geometry})"  # it lies ready with the geometry, in single precision, never too small
 
     @override
     def side(self, box: str, which: str) -> str:

@@ -3,6 +3,7 @@
 from libs.transformations.crs import CrsFacts, short_name
 from libs.transformations.dialect import Dialect
 from libs.transformations.query import Query
+from libs.transformations.relation import GEOMETRY
 
 _MOST = 100
 """So many times round the earth, or nearly, is no place on it."""
@@ -37,29 +38,32 @@ def _split(query: Query, before: str, box: str, source: CrsFacts, target: CrsFac
     Returns:
         Whether a geometry has vertices that could not be projected, or cannot be cut.
     """
-    dialect, half, wide = query.dialect, round(180 / target.unit.size, 9) if target.unit else 180.0, source.eighth or 1e300
-    before, before_box = query.scratch("before", before), query.scratch("before_box", dialect.box(before))
+    dialect, half, wide = query.dialect, round(180 / target.unit.size, 9) if target.unit else 180.0, source.eighth
+    before = query.scratch("before", before)
+    before_box = query.scratch("before_box", dialect.box(GEOMETRY)) if wide else None
     query.settle()
     torn = query.geometry()
     xmin, ymin, xmax, ymax = _sides(dialect, box)
-    left, low, right, high = _sides(dialect, before_box)
     # An edge that seems to go more than 180 degrees leaves its trace in the extent, unless a map that is cut elsewhere than at
     # the antimeridian shows it on the other side. Infinity and NaN are larger than any number to both engines.
-    suspicious = (
-        f"{xmax} - {xmin} >= {half!r}", f"{right} - {left} >= {wide!r}", f"{high} - {low} >= {wide!r}", f"{xmax} > {half!r}",
-        f"{xmin} < {-half!r}", f"{ymax} >= {half / 2 - _NOISE!r}", f"{ymin} <= {_NOISE - half / 2!r}",
-    )  # fmt: skip
-    split = dialect.split(torn, before, (source.name, target.name), half, wide)
+    suspicious = [
+        f"{xmax} - {xmin} >= {half!r}", f"{xmax} > {half!r}", f"{xmin} < {-half!r}",
+        f"{ymax} >= {half / 2 - _NOISE!r}", f"{ymin} <= {_NOISE - half / 2!r}",
+    ]  # fmt: skip
+    lost = _is_endless(dialect, box, _MOST * half)
+    if wide and before_box:
+        left, low, right, high = _sides(dialect, before_box)
+        suspicious += [f"{right} - {left} >= {wide!r}", f"{high} - {low} >= {wide!r}"]
+        lost = f"{lost} OR {_is_endless(dialect, before_box, _MOST * wide)}"
+    split = dialect.split(torn, before, (source.name, target.name), half, wide or 1e300)
     # NaN does not come from a projection: the feature is left to the steps that follow.
     numbers = dialect.is_finite(f"ST_Force2D({torn})")
-    lost = f"{_is_endless(dialect, box, _MOST * half)} OR {_is_endless(dialect, before_box, _MOST * wide)}"
     tried = f"CASE WHEN {lost} THEN {dialect.nowhere} WHEN {numbers} THEN {split} END"
-    query.scratch("box", box)
     cut = query.scratch("cut", f"CASE WHEN {' OR '.join(suspicious)} THEN {tried} END")
     query.settle()
     query.set_geometry(f"CASE WHEN {cut} IS NOT NULL THEN {cut} ELSE {torn} END", valid=False)
     polar = f"ST_YMax({cut}) >= {half / 2!r} OR ST_YMin({cut}) <= {-half / 2!r}"
-    narrower = f"abs(ST_XMax({cut}) - ST_XMin({cut}) - ({xmax} - {xmin})) > {_NOISE!r}"
+    narrower = f"abs(ST_XMax({cut}) - ST_XMin({cut}) - ST_XMax({torn}) + ST_XMin({torn})) > {_NOISE!r}"
     apart = f"{narrower} OR {dialect.points(cut)} <> {dialect.points(torn)}"
     for name, changed in (("closed_over_pole", polar), ("split_at_antimeridian", f"NOT ({polar}) AND ({apart})")):
         mark = query.mark(name, f"CASE WHEN {cut} IS NULL THEN false ELSE {changed} END")
