@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +22,7 @@ from libs.compute.rows import Rows
 from libs.models import BBox, Rejected, ServiceUnavailable
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
+from libs.transformations.duckdb import SPLIT
 from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
 
 CHUNK_ROWS = 122_880
@@ -136,6 +138,7 @@ class DuckDBEngine:
         try:
             database.execute(f"LOAD '{_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
+            add_functions(database)
         except duckdb.Error as error:
             raise ServiceUnavailable(
                 "DuckDB",
@@ -143,6 +146,20 @@ class DuckDBEngine:
                 "the installation: duckdb and duckdb-extension-spatial of one version",
             ) from error
         return database
+
+
+def add_functions(database: duckdb.DuckDBPyConnection) -> None:
+    """Add what the dialect calls beyond DuckDB's own functions."""
+    types: list[Any] = ["BLOB", "BLOB", "DOUBLE", "DOUBLE", "VARCHAR", "VARCHAR"]
+    nulls: Any = "special"  # it gives some
+    database.create_function(SPLIT, _split, types, "BLOB", null_handling=nulls)
+
+
+def _split(torn, before, half, wide, source, target):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    # Without hints: to look at them, DuckDB imports pandas where it is installed.
+    from libs.spatial_utils.antimeridian import split_wkb
+
+    return split_wkb(torn, before, half, wide, source, target)
 
 
 class _Limit:

@@ -28,10 +28,13 @@ class CrsFacts:
     Attributes:
         name: Authority code or WKT2, in the spelling that relations use.
         unit: Of its axes; None when the look-up cannot tell.
+        eighth: How far it is in that unit an eighth of the way round the earth; None also where nothing on
+            its map is as wide.
     """
 
     name: str
     unit: CrsUnit | None
+    eighth: float | None = None
 
 
 CrsLookup = Callable[[str], CrsFacts]

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,7 +111,7 @@ class PostGISTable:
     def _begin(self, source: Source) -> "_Making":
         making = _Making(source, self._recipe, Srids(self._first.connection), self._result, self._aside)
         try:
-            self._free.append(Lane(self._first, making.layout, making.columns))
+            self._free.append(Lane(self._first, making.layout, making.columns, making.functions))
         except StatementFailed as error:
             raise making.refused(error, source.where, 0) from error
         first, *later = making.layout.plan.stages
@@ -137,7 +138,7 @@ class PostGISTable:
         schema = self._new_schema()
         with self._lock:
             self._schemas.append(schema)
-        return Lane(schema, making.layout, making.columns)
+        return Lane(schema, making.layout, making.columns, making.functions)
 
     def _made(self, making: "_Making", lane: Lane, plan: Plan) -> list[pa.RecordBatch]:
         """The result's rows of the lane's chunk; none yet, where a stage follows that must see all rows."""
@@ -167,7 +168,9 @@ class _Making:
 
     def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, aside: Path) -> None:
         self._source, self._recipe, self._srids = replace(source, batches=()), recipe, srids
-        self.layout = Layout.plan_for(source, recipe, PostGis(srids.of))
+        dialect = PostGis(srids.of)
+        self.layout = Layout.plan_for(source, recipe, dialect)
+        self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), aside)
         self.gathering = Gathering(rows, self.layout.plan.stages[-1])
         self.output = Output(self.layout, self.columns, self.gathering)
@@ -184,8 +187,8 @@ class _Making:
                 raise
         dialect = GuardedPostGis(self._srids.of)
         plan = Layout.plan_for(self._source, self._recipe, dialect).plan
-        for function in dialect.functions.values():
-            connection.execute(function)
+        for statement in chain.from_iterable(dialect.functions.values()):
+            connection.execute(statement)
         return work(plan)
 
     def refused(self, error: StatementFailed, where: str, first: int) -> Exception:

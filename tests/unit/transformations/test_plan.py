@@ -39,48 +39,52 @@ def plan(relation: Relation, *steps: dict[str, object], dialect: Dialect = DIALE
     return recipe(*steps).plan(relation, dialect, look_up)
 
 
-def test_the_default_recipe_in_duckdb() -> None:
-    plan = Registry().recipes["default"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
+def test_repairing_in_duckdb() -> None:
+    plan = Registry().recipes["keep_crs"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
     (stage,) = plan.stages
     assert stage.select.splitlines() == [
-        "WITH step_1_reproject AS (",
-        'SELECT "_etl_row", "id", ST_Transform(ST_GeomFromWKB(geom), \'EPSG:25832\', \'EPSG:4326\', always_xy := true) AS "geom"',
+        "WITH step_1_repair AS (",
+        'SELECT "_etl_row", "id", ST_GeomFromWKB(geom) AS "geom"',
         "FROM raw_data",
         "),",
-        "step_2_repair AS (",
-        (
-            'SELECT "_etl_row", coalesce(isinf(ST_XMax(geom)), false) AS "_etl_1_lost", '
-            f'{judge("geom", DuckDb(), CrsUnit("angle", 1))} AS "_etl_2_state", "id", "geom"'
-        ),
-        "FROM step_1_reproject",
+        "step_1_repair_2 AS (",
+        f'SELECT "_etl_row", {judge("geom", DuckDb(), CrsUnit("length", 1))} AS "_etl_1_state", "id", "geom"',
+        "FROM step_1_repair",
         "),",
-        "step_2_repair_2 AS (",
+        "step_1_repair_3 AS (",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_state", "id", '
-            "CASE WHEN _etl_2_state = 1 THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
+            'SELECT "_etl_row", "_etl_1_state", "id", '
+            "CASE WHEN _etl_1_state = 1 THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
             'THEN TRY(ST_MakeValid(geom)) END ELSE geom END AS "geom", '
-            'CASE WHEN _etl_2_state = 1 THEN ST_Dimension(geom) END AS "_etl_dimension"'
+            'CASE WHEN _etl_1_state = 1 THEN ST_Dimension(geom) END AS "_etl_dimension"'
         ),
-        "FROM step_2_repair",
+        "FROM step_1_repair_2",
         ")",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_state", '
-            'CASE WHEN _etl_2_state = 1 THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_2_failed", '
-            'CASE WHEN _etl_2_state = 1 THEN ST_Dimension(geom) < _etl_dimension ELSE false END AS "_etl_2_collapsed", '
+            'SELECT "_etl_row", "_etl_1_state", '
+            'CASE WHEN _etl_1_state = 1 THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_1_failed", '
+            'CASE WHEN _etl_1_state = 1 THEN ST_Dimension(geom) < _etl_dimension ELSE false END AS "_etl_1_collapsed", '
             '"id", "geom"'
         ),
-        "FROM step_2_repair_2",
+        "FROM step_1_repair_3",
     ]
-    assert plan.relation.crs == "EPSG:4326"
+    assert plan.relation.crs == "EPSG:25832"
     assert plan.kept is None
     assert (stage.source, stage.target) == ("raw_data", "processed")
 
 
 def test_postgis_keeps_the_selects_apart() -> None:
     (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == 4
-    assert len(re.findall('SELECT "_etl_row"', stage.select)) == 4
+    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == len(re.findall('SELECT "_etl_row"', stage.select)) == 7
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_only_what_may_be_torn_is_cut_and_only_in_longitudes(dialect: Dialect) -> None:
+    to_degrees = plan(PARCELS, {"op": "reproject", "crs": "EPSG:4326"}, dialect=dialect).stages[0].select
+    assert to_degrees.count("ST_Transform(") == to_degrees.count("split(") == 1
+    assert re.search(r"CASE WHEN [^\n]*>= 180\.0 OR [^\n]* THEN CASE WHEN [^\n]* THEN [^\n]*_split\(", to_degrees)
+    assert "split(" not in plan(PARCELS, {"op": "reproject", "crs": "EPSG:3857"}, dialect=dialect).stages[0].select
 
 
 def test_postgis_takes_a_crs_as_text_where_it_has_no_number_for_it() -> None:
@@ -118,7 +122,9 @@ def test_a_table_passes_the_steps_that_change_geometries() -> None:
 def test_repairing_twice_tests_once_unless_something_came_between() -> None:
     assert plan(PARCELS, {"op": "repair"}, {"op": "repair"}).stages[0].checks == plan(PARCELS, {"op": "repair"}).stages[0].checks
     again = plan(PARCELS, {"op": "repair"}, {"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"})
-    assert [counter.slot for counter in again.stages[0].counters] == 2 * ["repaired", "counts.collapsed", "counts.kept_as_3d"]
+    slots = [counter.slot for counter in again.stages[0].counters]
+    repair = ["repaired", "counts.collapsed", "counts.kept_as_3d"]
+    assert slots == [*repair, "counts.closed_over_pole", "counts.split_at_antimeridian", *repair]
 
 
 def test_columns_are_renamed_and_told() -> None:
