@@ -18,7 +18,7 @@ from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
-from libs.models import BBox, Changes, Rejected, ServiceUnavailable
+from libs.models import BBox, Changes, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
@@ -220,7 +220,7 @@ class _DuckDBTable:
                 self._run(self._layout, stage)
                 self._execute(f"DROP TABLE {stage.source}")
             audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        return _DuckDBProcessed(self._connection, self._layout, self._layout.changes(audits), self._result)
+        return _DuckDBProcessed(self._connection, self._layout, self._layout.told(audits, self._rows), self._result)
 
     def close(self) -> None:
         if not self._closed:
@@ -291,9 +291,12 @@ class _DuckDBTable:
 
 
 class _DuckDBProcessed:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, changes: Changes, result: Rows) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, layout: Layout, told: tuple[Changes, tuple[Problem, ...]], result: Rows
+    ) -> None:
         self._connection, self._layout, self._result = connection, layout, result
-        self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
+        self.schema, self.crs = layout.schema, layout.plan.relation.crs
+        self.changes, self.warnings = told
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
         with _plain_errors():
             found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.kept}").fetchall()

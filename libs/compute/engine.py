@@ -15,7 +15,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from libs.models import BBox, Changes
+from libs.models import BBox, Changes, Problem
 from libs.transformations import Recipe
 
 GEOMETRY = "geom"
@@ -52,12 +52,14 @@ class Source:
         crs: CRS of the geometry, authority code or WKT2; None for a table.
         batches: Record batches in source order. Consumed once, never held together.
         where: The place, for problems: ``files[0]: layer roads``.
+        crs_assumed: Whether the CRS is the default of the format, as the file names none.
     """
 
     schema: pa.Schema
     crs: str | None
     batches: Iterable[pa.RecordBatch]
     where: str
+    crs_assumed: bool = False
 
 
 class Processed(Protocol):
@@ -70,6 +72,7 @@ class Processed(Protocol):
         features: Rows.
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.
+        warnings: What is doubtful about the rows.
     """
 
     schema: pa.Schema
@@ -77,6 +80,7 @@ class Processed(Protocol):
     features: int
     bbox: BBox | None
     changes: Changes
+    warnings: tuple[Problem, ...]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from libs.compute.crs import look_up_crs
 from libs.compute.engine import GEOMETRY, Source
-from libs.models import Changes, Rejected
+from libs.models import Changes, Problem, Rejected
 from libs.spatial_utils.arrays import Integers, indices
 from libs.spatial_utils.geoparquet import BBOX, BBOX_TYPE
 from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
@@ -64,6 +64,7 @@ class Layout:
             columns=tuple(Column(name=item.name, type=str(item.type)) for item in attributes),
             geometry=GEOMETRY in source.schema.names,
             crs=source.crs,
+            crs_assumed=source.crs_assumed,
         )
         read = recipe.plan(relation, dialect, look_up_crs).read
         plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - read)
@@ -121,13 +122,13 @@ class Layout:
         self._starts.append(first_row)
         self._places.append(source.where)
 
-    def changes(self, audits: Sequence[Sequence[int | None] | None]) -> Changes:
-        """What the recipe changed, from the stages' audits.
+    def told(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> tuple[Changes, tuple[Problem, ...]]:
+        """What the recipe changed and what is doubtful, from the stages' audits, when ``rows`` were loaded.
 
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return self.plan.changes(audits, self.locate)
+        return self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows)
 
     def locate(self, row: int) -> str:
         """The place of a row, for people."""

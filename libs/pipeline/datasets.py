@@ -35,6 +35,7 @@ class MadeDataset:
     crs: str | None
     bbox: BBox | None
     changes: Changes
+    warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
 
@@ -88,6 +89,7 @@ class DatasetMaker:
                 self._read_file(index, spec, workspace)
                 if spec.dataset_id and last_use[spec.dataset_id] == index:
                     self._finish(spec.dataset_id)
+        self.warnings += [warning for dataset in self.made for warning in dataset.warnings]
         named = self._manifest.metadata.get("dataset_id")
         if named is not None and named not in self._finished:
             self.warnings.append(_name_not_used(named))
@@ -200,6 +202,7 @@ class DatasetMaker:
                 crs=processed.crs,
                 bbox=processed.bbox,
                 changes=_sum([*dataset.read_changes, processed.changes]),
+                warnings=processed.warnings,
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
             )

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from libs.models import Rejected
+from libs.models import BBox, Rejected
 
 if TYPE_CHECKING:
     import pyproj
 
 _MIN_CONFIDENCE = 70
 """PROJ's confidence in a guess at the code; what it guesses is compared in full afterwards."""
+_LON_LAT = "EPSG:4326"
 _BARE_NUMBER = re.compile(r"\d{4,6}")
 
 
@@ -60,6 +61,11 @@ class Crs:
         crs = _crs(self.name)
         factor = crs.axis_info[0].unit_conversion_factor
         return ("angle", math.degrees(factor)) if crs.is_geographic else ("length", factor)
+
+    @property
+    def area(self) -> BBox | None:
+        """Its area of use in its own coordinates; xmin > xmax where that crosses 180 degrees. None when it is not known."""
+        return _area_of(self.name)
 
     def same(self, other: "Crs") -> bool:
         """Whether both mean the same: datum, projection and units are compared, spelling and axis order are not."""
@@ -119,6 +125,28 @@ def _name_of(text: str) -> str:
         if _equal(_crs(code), bare):
             return code
     return str(crs.to_wkt("WKT2_2019"))
+
+
+@lru_cache(maxsize=256)
+def _area_of(text: str) -> BBox | None:
+    import pyproj
+    from pyproj.exceptions import ProjError
+
+    crs = _crs(text)
+    crs = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
+    if crs.area_of_use is None or (crs.is_geographic and crs.is_derived):
+        return None
+    west, south, east, north = crs.area_of_use.bounds
+    if crs.is_geographic:
+        meridian = crs.prime_meridian
+        zero = 0.0 if meridian is None else math.degrees(meridian.longitude * meridian.unit_conversion_factor)
+        size = math.degrees(crs.axis_info[0].unit_conversion_factor)
+        return (west - zero) / size, south / size, (east - zero) / size, north / size
+    try:
+        bounds = pyproj.Transformer.from_crs(_LON_LAT, crs, always_xy=True).transform_bounds(west, south, east, north)
+    except ProjError:
+        return None
+    return bounds if all(map(math.isfinite, bounds)) else None
 
 
 def _equal(one: "pyproj.CRS", other: "pyproj.CRS") -> bool:

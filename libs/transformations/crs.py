@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from libs.models import BBox
+
 
 @dataclass(frozen=True)
 class CrsUnit:
@@ -25,10 +27,12 @@ class CrsFacts:
     Attributes:
         name: Authority code or WKT2, in the spelling that relations use.
         unit: Of its axes; None when the look-up cannot tell.
+        area: Its area of use in its own coordinates, xmin > xmax where that crosses 180 degrees; None when it is not known.
     """
 
     name: str
     unit: CrsUnit | None
+    area: BBox | None = None
 
 
 CrsLookup = Callable[[str], CrsFacts]

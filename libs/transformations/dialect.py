@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+from libs.models import BBox
+
 NANOSECONDS_A_DAY = 86_400 * 10**9
 
 
@@ -70,6 +72,10 @@ class Dialect(ABC):
     @abstractmethod
     def unprojectable(self, geometry: str) -> str:
         """Whether a reprojected geometry has a vertex that could not be projected; never NULL."""
+
+    @abstractmethod
+    def within(self, geometry: str, box: BBox) -> str:
+        """Whether a geometry's extent certainly lies in a box: at little cost, so that it may be false near the border."""
 
     @abstractmethod
     def make_valid(self, geometry: str) -> str:

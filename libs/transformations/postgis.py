@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
+from libs.models import BBox
 from libs.transformations.dialect import NANOSECONDS_A_DAY, Dialect
 
 _TYPES = {
@@ -63,6 +64,11 @@ class PostGis(Dialect):
     @override
     def unprojectable(self, geometry: str) -> str:
         return f"coalesce(ST_XMax({geometry}) = 'Infinity', false)"
+
+    @override
+    def within(self, geometry: str, box: BBox) -> str:
+        # By the extent that it keeps with the geometry, in single precision and somewhat larger.
+        return f"{geometry} @ ST_MakeEnvelope({', '.join(map(repr, box))})"
 
     @override
     def make_valid(self, geometry: str) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from libs.models import Problem, Rejected
+from libs.transformations import coordinates
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
-from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
-from libs.transformations.relation import GEOMETRY, Column, Relation
+from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
+from libs.transformations.relation import GEOMETRY, RESERVED, Column, Relation
 
 
 @dataclass
@@ -74,6 +75,7 @@ class Query:
         self._untouched = dict(self._origins)
         self._read: set[str] = set()
         self._constants: dict[str, int] = {}
+        self._examined = False
         self._stages: list[Stage] = []
         geometry = dialect.source_geometry(GEOMETRY) if relation.geometry else None
         self._open = _Statement(SOURCE, self._named(relation.names), geometry, self._named([ROW]))
@@ -95,6 +97,7 @@ class Query:
 
     def geometry_once(self) -> str:
         """The geometry, as an expression to be named once; NULL in rows that have been left out."""
+        self._examine(strict=True)
         if self._open.stale:
             if self._is_pending(DROP):
                 self.settle()
@@ -311,6 +314,7 @@ class Query:
 
     def plan(self) -> Plan:
         """Everything so far, as a plan."""
+        self._examine(strict=False)
         if self._open.stale:
             self.geometry_once()
         self._close(TARGET)
@@ -318,6 +322,33 @@ class Query:
         renamed = {origin: name for name, origin in self._origins.items() if origin != name}
         read = frozenset(self._read)
         return Plan(tuple(self._stages), self.relation, kept, self._open.order, read, self._untouched, renamed, self._constants)
+
+    def _examine(self, *, strict: bool) -> None:
+        """Look once at whether the coordinates can lie in their CRS: before the first step that reads the geometry, else at last.
+
+        Args:
+            strict: Whether steps compute with the geometry. Where none does, it is kept as it is, and only warnings are told.
+        """
+        if self._examined or self._open.geometry is None or self.relation.crs is None:
+            return
+        self._examined = True
+        crs = self.crs()
+        if crs.unit is None:
+            return
+        examination = coordinates.Examination(
+            crs, assumed=self.relation.crs_assumed, dialect=self.dialect, geometry=self.geometry()
+        )
+        mark = f"{RESERVED}position"
+        self._open.marks[mark] = examination.mark
+        self.settle()
+        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}")
+        for finding in examination.findings:
+            failing, fatal = f"{mark} = {finding.mark}", finding.fatal if strict else "never"
+            self._open.checks.append(
+                Check(failing, finding.code, "", finding.message, finding.remedy, fatal=fatal, for_all=finding.for_all)
+            )
+            if fatal == "any":
+                self._open.distrusted.append(failing)
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select(self.dialect.fence)

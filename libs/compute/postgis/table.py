@@ -28,7 +28,7 @@ from libs.compute.postgis.output import Output
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.rows import Rows
-from libs.models import Changes, Rejected
+from libs.models import Changes, Problem, Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.postgis import GuardedPostGis
 
@@ -92,8 +92,8 @@ class PostGISTable:
             audits = making.attempt(connection, self._run_later_stages)
             making.output.take_in(connection.stream(making.output.query))
             self._pool.submit(self._first.close)
-        changes = making.layout.changes([*audits, making.gathering.audit])
-        return _PostGISProcessed(making.layout, making.gathering, changes)
+        told = making.layout.told([*audits, making.gathering.audit], self._rows)
+        return _PostGISProcessed(making.layout, making.gathering, told)
 
     def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
@@ -202,8 +202,9 @@ class _Making:
 
 
 class _PostGISProcessed:
-    def __init__(self, layout: Layout, gathering: Gathering, changes: Changes) -> None:
-        self.schema, self.crs, self.changes = layout.schema, layout.plan.relation.crs, changes
+    def __init__(self, layout: Layout, gathering: Gathering, told: tuple[Changes, tuple[Problem, ...]]) -> None:
+        self.schema, self.crs = layout.schema, layout.plan.relation.crs
+        self.changes, self.warnings = told
         self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
 
     def batches(self) -> Iterator[pa.RecordBatch]:
