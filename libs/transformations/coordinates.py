@@ -206,7 +206,7 @@ class Examination:
         return -xmax, -ymax, xmax, ymax
 
     def _areas(self, margins: tuple[float, float]) -> list[BBox]:
-        """The area of use with a margin of metres or degrees: two boxes where it crosses 180 degrees, none where it is not known."""
+        """The area of use and a margin of metres or degrees: two boxes where it crosses 180 degrees, none where unknown."""
         if self._crs.area is None:
             return []
         xmin, ymin, xmax, ymax = self._crs.area
@@ -232,7 +232,9 @@ class Examination:
         return _between(*self._y, *self._x, box)
 
     def _touches(self, box: BBox) -> str:
-        return f"{self._x[0]} <= {box[2]!r} AND {self._x[1]} >= {box[0]!r} AND {self._y[0]} <= {box[3]!r} AND {self._y[1]} >= {box[1]!r}"
+        (xmin, xmax), (ymin, ymax) = self._x, self._y
+        across = f"{xmin} <= {box[2]!r} AND {xmax} >= {box[0]!r}"
+        return f"{across} AND {ymin} <= {box[3]!r} AND {ymax} >= {box[1]!r}"
 
 
 _LEAVE_OUT = "A feature can be left out by the recipe 'filter'; the intent 'raw' keeps it as it is"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from libs.models import Rejected
 from libs.transformations import Column, Dialect, DuckDb, Plan, PostGis, Recipe, Registry, Relation
 from libs.transformations.crs import CrsFacts, CrsUnit
+from libs.transformations.plan import ABSENT
 
 DIALECTS = [DuckDb(), PostGis()]
 COLUMNS = (
@@ -39,7 +40,7 @@ def plan(relation: Relation, *steps: dict[str, object], dialect: Dialect = DIALE
 
 
 def test_the_default_recipe_in_duckdb() -> None:
-    plan = Registry().recipes["default"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
+    plan = Registry().recipes["default"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb())
     (stage,) = plan.stages
     assert stage.select.splitlines() == [
         "WITH step_1_reproject AS (",
@@ -73,7 +74,7 @@ def test_the_default_recipe_in_duckdb() -> None:
 
 
 def test_postgis_keeps_the_selects_apart() -> None:
-    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
+    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis()).stages
     assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == stage.select.count("SELECT ") == 4
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
 
@@ -113,7 +114,7 @@ def test_a_table_passes_the_steps_that_change_geometries() -> None:
 def test_repairing_twice_tests_once_unless_something_came_between() -> None:
     assert plan(PARCELS, {"op": "repair"}, {"op": "repair"}).stages[0].checks == plan(PARCELS, {"op": "repair"}).stages[0].checks
     again = plan(PARCELS, {"op": "repair"}, {"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"})
-    assert [counter.slot for counter in again.stages[0].counters] == ["repaired", "repaired"]
+    assert [counter.slot for counter in again.stages[0].counters] == [ABSENT, "repaired", "repaired"]
 
 
 def test_columns_are_renamed_and_told() -> None:
@@ -179,7 +180,7 @@ def test_a_plan_can_do_without_what_no_step_reads(dialect: Dialect) -> None:
 def test_audits_become_changes() -> None:
     steps = [{"op": "repair"}, {"op": "filter", "condition": {"column": "id", "op": "gt", "value": 1}}]
     steps += [{"op": "filter", "condition": {"column": "id", "op": "lt", "value": 9}}]
-    made = plan(PARCELS, *steps)
+    made = recipe(*steps).plan(PARCELS, DuckDb())
     slots = [counter.slot for counter in made.stages[0].counters]
     assert slots == ["repaired", "dropped.filter", "dropped.filter#2"]
     changes = made.changes([[3, 2, 0, 0, None]], str)
