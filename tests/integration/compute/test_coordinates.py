@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyproj
 import pytest
 import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from libs.compute.engine import ComputeEngine
 from libs.models import Problem, Rejected
@@ -137,3 +140,20 @@ def test_features_are_counted_not_their_parts(warned: Callable, wkb: Callable, b
     (problem,) = caught.value.problems
     assert problem.where == "files[0]: layer a, feature 1"
     assert "(and 1 more)" in problem.message
+
+
+@given(
+    crs=st.sampled_from(
+        ["EPSG:4326", "EPSG:4258", "EPSG:4269", "EPSG:25832", "EPSG:32733", "EPSG:2056", "EPSG:3857", "EPSG:2193"]
+    ),
+    places=st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.01, 0.99)), min_size=1, max_size=5),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_good_coordinates_never_warn(warned: Callable, crs: str, places: list[tuple[float, float]]) -> None:
+    """Places in the area of use, projected by PROJ."""
+    west, south, east, north = pyproj.CRS(crs).area_of_use.bounds
+    width = (east - west) % 360 or 360
+    project = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
+    lon_lat = [((west + x * width + 180) % 360 - 180, south + y * (north - south)) for x, y in places]
+    shapes = shapely.to_wkb(shapely.points([project(*place) for place in lon_lat]))
+    assert warned(pa.array(shapes.tolist(), pa.binary()), crs, "raw") == []
