@@ -139,7 +139,7 @@ def _area_of(text: str) -> BBox | None:
     west, south, east, north = crs.area_of_use.bounds
     if crs.is_geographic:
         meridian = crs.prime_meridian
-        zero = 0.0 if meridian is None else math.degrees(meridian.longitude * meridian.unit_conversion_factor)
+        zero = 0.0 if meridian is None else math.degrees(meridian.longitude * float(meridian.unit_conversion_factor))
         size = math.degrees(crs.axis_info[0].unit_conversion_factor)
         return (west - zero) / size, south / size, (east - zero) / size, north / size
     try:
