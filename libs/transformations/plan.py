@@ -31,11 +31,14 @@ class Counter:
             Counters of one slot add up. ``absent`` is not reported: rows whose coordinates there is nothing to say of.
         predicate: On the stage's target table, true for a row that counts.
         amount: How much it counts, an expression there.
+        among: Predicate that is true wherever this one is, the same for several: so that rows of which there is nothing to tell
+            are asked once for all of them.
     """
 
     slot: str
     predicate: str
     amount: str = "1"
+    among: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Check:
         fatal: Whether the batch is rejected: if it happens to any row, only if each row with a geometry has a check of this
             kind that fails, or never. Else it is a warning.
         for_all: Whether it is a warning only if it happens to all of those.
+        among: See :class:`Counter`.
     """
 
     failing: str
@@ -60,6 +64,7 @@ class Check:
     remedy: str
     fatal: Literal["any", "all", "never"] = "any"
     for_all: bool = False
+    among: str | None = None
 
     def problem(self, count: int, feature: str) -> Problem:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
@@ -115,7 +120,10 @@ class Stage:
         """
         told = [(counter.predicate, counter.amount) for counter in self.counters]
         told += [(check.failing, "1") for check in self.checks]
-        any_of_them = " OR ".join(f"({predicate})" for predicate, _ in told)
+        asked = dict.fromkeys(
+            [each.among or each.predicate for each in self.counters] + [each.among or each.failing for each in self.checks]
+        )
+        any_of_them = " OR ".join(f"({predicate})" for predicate in asked)
         values = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in told)
         return f"CASE WHEN {any_of_them} THEN CAST(ARRAY[{values}] AS bigint[]) END" if told else None
 

@@ -25,7 +25,7 @@ class _Statement:
         chain: The SELECTs before it, by name.
         order: Marks that give the source order of rows.
         stale: Whether rows have been left out that still have their geometry.
-        counts: Slot, predicate, amount, and how much of ``order`` there was when it was set.
+        counts: Slot, predicate, amount, the predicate that it is among, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
         distrusted: Those of them whose rows still have their geometry.
     """
@@ -39,7 +39,7 @@ class _Statement:
     chain: list[tuple[str, str]] = field(default_factory=list)
     order: tuple[str, ...] = (ROW,)
     stale: bool = False
-    counts: list[tuple[str, str, str, int]] = field(default_factory=list)
+    counts: list[tuple[str, str, str, str | None, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     distrusted: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -270,12 +270,12 @@ class Query:
 
     # What is told about the rows
 
-    def count(self, slot: str, predicate: str, *, amount: str = "1") -> None:
+    def count(self, slot: str, predicate: str, *, amount: str = "1", among: str | None = None) -> None:
         """Count the rows for which a predicate on marks holds, or add up an amount of them.
 
         Counted are rows as they are here, even when a later step takes them apart.
         """
-        self._open.counts.append((slot, predicate, amount, len(self._open.order)))
+        self._open.counts.append((slot, predicate, amount, among, len(self._open.order)))
 
     def refuse(self, failing: str, code: str, message: str, remedy: str, *, distrust: bool = False) -> None:
         """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it.
@@ -341,11 +341,14 @@ class Query:
         mark = f"{RESERVED}position"
         self._open.marks[mark] = examination.mark
         self.settle()
-        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}")
+        told = f"{mark} <> {coordinates.FINE}"
+        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}", among=told)
         for finding in examination.findings:
             failing, fatal = f"{mark} = {finding.mark}", finding.fatal if strict else "never"
             self._open.checks.append(
-                Check(failing, finding.code, "", finding.message, finding.remedy, fatal=fatal, for_all=finding.for_all)
+                Check(
+                    failing, finding.code, "", finding.message, finding.remedy, fatal=fatal, for_all=finding.for_all, among=told
+                )
             )
             if fatal == "any":
                 self._open.distrusted.append(failing)
@@ -357,9 +360,9 @@ class Query:
             chain = ",\n".join(f"{name} AS (\n{text}\n)" for name, text in last.chain)
             select = f"WITH {chain}\n{select}"
         counters = []
-        for slot, predicate, amount, order in last.counts:
+        for slot, predicate, amount, among, order in last.counts:
             first = "".join(f" AND {part} = 0" for part in last.order[order:])  # of a row's later parts, count the first
-            counters.append(Counter(slot, f"{predicate}{first}", amount))
+            counters.append(Counter(slot, f"{predicate}{first}", amount, among))
         self._stages.append(Stage(select, last.source, target, counters=tuple(counters), checks=tuple(last.checks)))
 
     def _note_read(self, name: str) -> None:
