@@ -5,7 +5,7 @@ that a lock marks as alive. Nothing is downloaded: the extension comes from its 
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
-from libs.models import BBox, Rejected, ServiceUnavailable
+from libs.models import BBox, Changes, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.duckdb import SPLIT
@@ -37,7 +37,7 @@ RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
-COLUMN_MB = 0.25
+COLUMN_MB = 0.35
 """What a thread sets aside for each column that steps read: vectors of 2,048 rows, as many as a cast needs. They count as taken
 however few rows are in them."""
 USUAL_COLUMNS = 50
@@ -237,7 +237,7 @@ class _DuckDBTable:
                 self._run(self._layout, stage)
                 self._execute(f"DROP TABLE {stage.source}")
             audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        return _DuckDBProcessed(self._connection, self._layout, audits, self._result)
+        return _DuckDBProcessed(self._connection, self._layout, self._layout.told(audits, self._rows), self._result)
 
     def close(self) -> None:
         if not self._closed:
@@ -309,12 +309,12 @@ class _DuckDBTable:
 
 class _DuckDBProcessed:
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, layout: Layout, audits: Sequence[Sequence[int | None] | None], result: Rows
+        self, connection: duckdb.DuckDBPyConnection, layout: Layout, told: tuple[Changes, tuple[Problem, ...]], result: Rows
     ) -> None:
         self._connection, self._layout, self._result = connection, layout, result
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = layout.changes(audits), layout.warnings(audits)
+        self.changes, self.warnings = told
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
         with _plain_errors():
             found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.kept}").fetchall()

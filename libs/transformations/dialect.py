@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
+from libs.models import BBox
+
 NANOSECONDS_A_DAY = 86_400 * 10**9
 
 
@@ -93,6 +95,10 @@ class Dialect(ABC):
     @abstractmethod
     def side(self, box: str, which: str) -> str:
         """A side of an extent: ``xmin``, ``ymin``, ``xmax`` or ``ymax``."""
+
+    @abstractmethod
+    def within(self, geometry: str, box: BBox) -> str:
+        """Whether a geometry's extent certainly lies in a box: at little cost, so that it may be false near the border."""
 
     @abstractmethod
     def make_valid(self, geometry: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from typing_extensions import override
 
+from libs.models import BBox
 from libs.transformations.dialect import Dialect
 
 _TYPES = {
@@ -42,6 +43,13 @@ class DuckDb(Dialect):
     @override
     def side(self, box: str, which: str) -> str:
         return f"{box}.{which[1:]}_{which[0]}"
+
+    @override
+    def within(self, geometry: str, box: BBox) -> str:
+        # As a struct, the same in all four places, the extent is computed once; by ST_XMin and so on four times.
+        sides = f"CAST(ST_Extent({geometry}) AS STRUCT(min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE))"
+        low = f"{sides}.min_x >= {box[0]!r} AND {sides}.min_y >= {box[1]!r}"
+        return f"({low} AND {sides}.max_x <= {box[2]!r} AND {sides}.max_y <= {box[3]!r})"
 
     @override
     def make_valid(self, geometry: str) -> str:

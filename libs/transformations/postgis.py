@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from typing_extensions import override
 
+from libs.models import BBox
 from libs.transformations.antimeridian import split_functions
 from libs.transformations.dialect import NANOSECONDS_A_DAY, Dialect
 
@@ -80,6 +81,11 @@ class PostGis(Dialect):
     @override
     def side(self, box: str, which: str) -> str:
         return f"ST_{which[0].upper()}{which[1:].capitalize()}({box})"
+
+    @override
+    def within(self, geometry: str, box: BBox) -> str:
+        # By the extent that it keeps with the geometry, in single precision and somewhat larger.
+        return f"{geometry} @ ST_MakeEnvelope({', '.join(map(repr, box))})"
 
     @override
     def make_valid(self, geometry: str) -> str:

@@ -29,7 +29,7 @@ from libs.compute.postgis.output import Output
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.rows import Rows
-from libs.models import Rejected
+from libs.models import Changes, Problem, Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.postgis import GuardedPostGis
 
@@ -93,8 +93,8 @@ class PostGISTable:
             audits = making.attempt(connection, self._run_later_stages)
             making.output.take_in(connection.stream(making.output.query))
             self._pool.submit(self._first.close)
-        audits.append(making.gathering.audit)
-        return _PostGISProcessed(making.layout, making.gathering, audits)
+        told = making.layout.told([*audits, making.gathering.audit], self._rows)
+        return _PostGISProcessed(making.layout, making.gathering, told)
 
     def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
@@ -205,10 +205,10 @@ class _Making:
 
 
 class _PostGISProcessed:
-    def __init__(self, layout: Layout, gathering: Gathering, audits: Sequence[Sequence[int | None] | None]) -> None:
+    def __init__(self, layout: Layout, gathering: Gathering, told: tuple[Changes, tuple[Problem, ...]]) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = layout.changes(audits), layout.warnings(audits)
+        self.changes, self.warnings = told
         self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
 
     def batches(self) -> Iterator[pa.RecordBatch]:

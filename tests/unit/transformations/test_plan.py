@@ -40,7 +40,7 @@ def plan(relation: Relation, *steps: dict[str, object], dialect: Dialect = DIALE
 
 
 def test_repairing_in_duckdb() -> None:
-    plan = Registry().recipes["keep_crs"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
+    plan = Registry().recipes["keep_crs"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb())
     (stage,) = plan.stages
     assert stage.select.splitlines() == [
         "WITH step_1_repair AS (",
@@ -48,7 +48,7 @@ def test_repairing_in_duckdb() -> None:
         "FROM raw_data",
         "),",
         "step_1_repair_2 AS (",
-        f'SELECT "_etl_row", {judge("geom", DuckDb(), CrsUnit("length", 1))} AS "_etl_1_state", "id", "geom"',
+        f'SELECT "_etl_row", {judge("geom", DuckDb(), None)} AS "_etl_1_state", "id", "geom"',
         "FROM step_1_repair",
         "),",
         "step_1_repair_3 AS (",
@@ -74,8 +74,8 @@ def test_repairing_in_duckdb() -> None:
 
 
 def test_postgis_keeps_the_selects_apart() -> None:
-    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == len(re.findall('SELECT "_etl_row"', stage.select)) == 7
+    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis()).stages
+    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == len(re.findall('SELECT "_etl_row"', stage.select)) == 5
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
 
 
@@ -124,7 +124,7 @@ def test_repairing_twice_tests_once_unless_something_came_between() -> None:
     again = plan(PARCELS, {"op": "repair"}, {"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"})
     slots = [counter.slot for counter in again.stages[0].counters]
     repair = ["repaired", "counts.collapsed", "counts.kept_as_3d"]
-    assert slots == [*repair, "counts.closed_over_pole", "counts.split_at_antimeridian", *repair]
+    assert slots == ["absent", *repair, "counts.closed_over_pole", "counts.split_at_antimeridian", *repair]
 
 
 def test_columns_are_renamed_and_told() -> None:
@@ -190,28 +190,28 @@ def test_a_plan_can_do_without_what_no_step_reads(dialect: Dialect) -> None:
 def test_audits_become_changes() -> None:
     steps = [{"op": "repair"}, {"op": "filter", "condition": {"column": "id", "op": "gt", "value": 1}}]
     steps += [{"op": "filter", "condition": {"column": "id", "op": "lt", "value": 9}}]
-    made = plan(PARCELS, *steps)
+    made = recipe(*steps).plan(PARCELS, DuckDb())
     slots = [counter.slot for counter in made.stages[0].counters]
     assert slots == ["repaired", "counts.collapsed", "counts.kept_as_3d", "dropped.filter", "dropped.filter#2"]
     assert [check.code for check in made.stages[0].checks] == ["collapsed", "broken_surface", "irreparable"]
     audit = [3, 0, 0, 2, 0, 0, None, 0, None, 0, None]
-    changes = made.changes([audit], str)
-    assert made.warnings([audit], str) == ()
+    changes = made.changes([audit], str, 9)
+    assert made.warnings([audit], str, 9) == ()
     assert changes.model_dump() == {
         "repaired": 3, "linearized": 0, "dropped": {"filter": 2}, "renamed": {}, "counts": {}
     }  # fmt: skip
     with pytest.raises(Rejected) as caught:
-        made.changes([[*audit[:-2], 2, 41]], lambda row: f"feature {row + 1}")
+        made.changes([[*audit[:-2], 2, 41]], lambda row: f"feature {row + 1}", 99)
     (problem,) = caught.value.problems
     assert (problem.code, problem.where) == ("irreparable", "feature 42")
     assert "(and 1 more)" in problem.message
 
 
 def test_what_is_only_to_be_told_rejects_nothing() -> None:
-    made = plan(PARCELS, {"op": "repair"})
+    made = recipe({"op": "repair"}).plan(PARCELS, DuckDb())
     audit = [3, 2, 0, 2, 6, 0, None, 0, None]
-    assert made.changes([audit], str).counts == {"collapsed": 2}
-    (warning,) = made.warnings([audit], lambda row: f"feature {row + 1}")
+    assert made.changes([audit], str, 9).counts == {"collapsed": 2}
+    (warning,) = made.warnings([audit], lambda row: f"feature {row + 1}", 9)
     assert (warning.code, warning.where) == ("collapsed", "feature 7")
     assert "(and 1 more)" in warning.message
 
