@@ -93,6 +93,10 @@ class Dialect(ABC):
     def side(self, box: str, which: str) -> str:
         """A side of an extent: ``xmin``, ``ymin``, ``xmax`` or ``ymax``."""
 
+    def in_one_half(self, box: str, half: float) -> str:  # noqa: ARG002 - for engines that have a fast way
+        """Whether an extent surely lies in the eastern or the western half of the world, far from antimeridian and poles."""
+        return "false"
+
     @abstractmethod
     def make_valid(self, geometry: str) -> str:
         """Made valid without losing a vertex; NULL where that is impossible, and where a coordinate is not finite."""
