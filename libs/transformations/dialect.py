@@ -96,6 +96,10 @@ class Dialect(ABC):
     def side(self, box: str, which: str) -> str:
         """A side of an extent: ``xmin``, ``ymin``, ``xmax`` or ``ymax``."""
 
+    def in_one_half(self, box: str, half: float) -> str:  # noqa: ARG002 - for engines that have a fast way
+        """Whether an extent surely lies in the eastern or the western half of the world, far from antimeridian and poles."""
+        return "false"
+
     @abstractmethod
     def within(self, geometry: str, box: BBox) -> str:
         """Whether a geometry's extent certainly lies in a box: at little cost, so that it may be false near the border."""

@@ -76,11 +76,18 @@ class PostGis(Dialect):
 
     @override
     def box(self, geometry: str) -> str:
-        return f"Box2D({geometry})"  # it lies ready with the geometry, in single precision, never too small
+        return geometry  # it lies ready there, in single precision, never too small
 
     @override
     def side(self, box: str, which: str) -> str:
-        return f"ST_{which[0].upper()}{which[1:].capitalize()}({box})"
+        return f"ST_{which[0].upper()}{which[1:].capitalize()}(Box2D({box}))"
+
+    @override
+    def in_one_half(self, box: str, half: float) -> str:
+        # A tenth of the time that it takes to look at the sides.
+        low, high, most = -half / 2 + 1, half / 2 - 1, half - 1
+        halves = (f"BOX({-most!r} {low!r},0 {high!r})", f"BOX(0 {low!r},{most!r} {high!r})")
+        return " OR ".join(f"{box} @ CAST(CAST('{each}' AS box2d) AS geometry)" for each in halves)
 
     @override
     def within(self, geometry: str, box: BBox) -> str:

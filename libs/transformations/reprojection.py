@@ -59,7 +59,8 @@ def _split(query: Query, before: str, box: str, source: CrsFacts, target: CrsFac
     # NaN does not come from a projection: the feature is left to the steps that follow.
     numbers = dialect.is_finite(f"ST_Force2D({torn})")
     tried = f"CASE WHEN {lost} THEN {dialect.nowhere} WHEN {numbers} THEN {split} END"
-    cut = query.scratch("cut", f"CASE WHEN {' OR '.join(suspicious)} THEN {tried} END")
+    far = "" if wide else f"WHEN {dialect.in_one_half(box, half)} THEN NULL "
+    cut = query.scratch("cut", f"CASE {far}WHEN {' OR '.join(suspicious)} THEN {tried} END")
     query.settle()
     query.set_geometry(f"CASE WHEN {cut} IS NOT NULL THEN {cut} ELSE {torn} END", valid=False)
     polar = f"ST_YMax({cut}) >= {half / 2!r} OR ST_YMin({cut}) <= {-half / 2!r}"

@@ -79,7 +79,7 @@ def apply(
     for stage in plan.stages:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {stage.target} AS {stage.select}")
         audits.append(connection.execute(stage.audit).fetchone() if stage.audit else None)
-    changes = plan.changes(audits, lambda row: f"feature {row + 1}")
+    changes = plan.changes(audits, lambda row: f"feature {row + 1}", len(rows))
     names = [(DuckDb().identifier(name), name) for name in plan.relation.names]
     if has_geometry:
         names.append(("ST_AsWKB(geom)", "geom"))
