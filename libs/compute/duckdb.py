@@ -5,9 +5,10 @@ that a lock marks as alive. Nothing is downloaded: the extension comes from its 
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,9 +19,10 @@ from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
-from libs.models import BBox, Rejected, ServiceUnavailable
+from libs.models import BBox, Changes, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
+from libs.transformations.duckdb import SPLIT
 from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
 
 CHUNK_ROWS = 122_880
@@ -35,7 +37,7 @@ RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
-COLUMN_MB = 0.25
+COLUMN_MB = 0.35
 """What a thread sets aside for each column that steps read: vectors of 2,048 rows, as many as a cast needs. They count as taken
 however few rows are in them."""
 USUAL_COLUMNS = 50
@@ -136,6 +138,7 @@ class DuckDBEngine:
         try:
             database.execute(f"LOAD '{_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
+            add_functions(database)
         except duckdb.Error as error:
             raise ServiceUnavailable(
                 "DuckDB",
@@ -143,6 +146,20 @@ class DuckDBEngine:
                 "the installation: duckdb and duckdb-extension-spatial of one version",
             ) from error
         return database
+
+
+def add_functions(database: duckdb.DuckDBPyConnection) -> None:
+    """Add what the dialect calls beyond DuckDB's own functions."""
+    types: list[Any] = ["BLOB", "BLOB", "DOUBLE", "DOUBLE", "VARCHAR", "VARCHAR"]
+    nulls: Any = "special"  # it gives some
+    database.create_function(SPLIT, _split, types, "BLOB", null_handling=nulls)
+
+
+def _split(torn, before, half, wide, source, target):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    # Without hints: to look at them, DuckDB imports pandas where it is installed.
+    from libs.spatial_utils.antimeridian import split_wkb
+
+    return split_wkb(torn, before, half, wide, source, target)
 
 
 class _Limit:
@@ -220,7 +237,7 @@ class _DuckDBTable:
                 self._run(self._layout, stage)
                 self._execute(f"DROP TABLE {stage.source}")
             audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        return _DuckDBProcessed(self._connection, self._layout, audits, self._result)
+        return _DuckDBProcessed(self._connection, self._layout, self._layout.told(audits, self._rows), self._result)
 
     def close(self) -> None:
         if not self._closed:
@@ -292,12 +309,12 @@ class _DuckDBTable:
 
 class _DuckDBProcessed:
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, layout: Layout, audits: Sequence[Sequence[int | None] | None], result: Rows
+        self, connection: duckdb.DuckDBPyConnection, layout: Layout, told: tuple[Changes, tuple[Problem, ...]], result: Rows
     ) -> None:
         self._connection, self._layout, self._result = connection, layout, result
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = layout.changes(audits), layout.warnings(audits)
+        self.changes, self.warnings = told
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
         with _plain_errors():
             found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.kept}").fetchall()

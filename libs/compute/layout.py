@@ -64,6 +64,7 @@ class Layout:
             columns=tuple(Column(name=item.name, type=str(item.type)) for item in attributes),
             geometry=GEOMETRY in source.schema.names,
             crs=source.crs,
+            crs_assumed=source.crs_assumed,
         )
         read = recipe.plan(relation, dialect, look_up_crs).read
         plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - read)
@@ -121,17 +122,13 @@ class Layout:
         self._starts.append(first_row)
         self._places.append(source.where)
 
-    def changes(self, audits: Sequence[Sequence[int | None] | None]) -> Changes:
-        """What the recipe changed, from the stages' audits.
+    def told(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> tuple[Changes, tuple[Problem, ...]]:
+        """What the recipe changed and what is doubtful, from the stages' audits, when ``rows`` were loaded.
 
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return self.plan.changes(audits, self.locate)
-
-    def warnings(self, audits: Sequence[Sequence[int | None] | None]) -> tuple[Problem, ...]:
-        """What the uploader should know of, from the stages' audits."""
-        return self.plan.warnings(audits, self.locate)
+        return self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows)
 
     def locate(self, row: int) -> str:
         """The place of a row, for people."""

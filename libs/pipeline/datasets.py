@@ -38,6 +38,7 @@ class MadeDataset:
     crs: str | None
     bbox: BBox | None
     changes: Changes
+    warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
     meanings: dict[str, str]
@@ -104,6 +105,7 @@ class DatasetMaker:
                     self._abandon((self._open.keys() - open_before) | {spec.dataset_id})
         if self._problems:
             raise Rejected(self._problems)
+        self.warnings += [warning for dataset in self.made for warning in dataset.warnings]
         named = self._manifest.metadata.get("dataset_id")
         if named is not None and named not in self._finished:
             self.warnings.append(_name_not_used(named))
@@ -228,7 +230,6 @@ class DatasetMaker:
             dataset.table.close()
             return
         self._doubt(dataset.inputs[0], processed)
-        self.warnings += processed.warnings
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):
@@ -242,6 +243,7 @@ class DatasetMaker:
                 crs=processed.crs,
                 bbox=processed.bbox,
                 changes=_sum([*dataset.read_changes, processed.changes]),
+                warnings=processed.warnings,
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
                 meanings={name: each.summary for name, each in notes.items()},

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 
 
 def array(numbers: npt.NDArray[Any]) -> pa.Array:

@@ -7,17 +7,21 @@ and PostGIS have it. So axis order never makes two CRSs differ here.
 import json
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from libs.models import Rejected
+from libs.models import BBox, Rejected
 
 if TYPE_CHECKING:
     import pyproj
 
+    from libs.spatial_utils.arrays import Doubles
+
 _MIN_CONFIDENCE = 70
 """PROJ's confidence in a guess at the code; what it guesses is compared in full afterwards."""
+_LON_LAT = "EPSG:4326"
 _BARE_NUMBER = re.compile(r"\d{4,6}")
 _EPSG_CODE = re.compile(
     r"(?:EPSG::?|\+init=epsg:|urn:(?:x-)?ogc:def:crs:EPSG:[^:]*:|https?://www\.opengis\.net/(?:def/crs/EPSG/[^/]*/|gml/srs/epsg\.xml#))0*(\d{1,9})",
@@ -84,6 +88,22 @@ class Crs:
         factor = crs.axis_info[0].unit_conversion_factor
         return ("angle", math.degrees(factor)) if crs.is_geographic else ("length", factor)
 
+    @property
+    def eighth(self) -> float | None:
+        """How far it is in its unit an eighth of the way round its body; None where nothing on the map is as wide."""
+        kind, size = self.unit
+        ellipsoid, operation = _crs(self.name).ellipsoid, _crs(self.name).coordinate_operation
+        if kind == "angle":
+            return 45 / size
+        if operation is not None and operation.method_name.startswith("Transverse Mercator"):
+            return None
+        return None if ellipsoid is None else math.pi / 4 * ellipsoid.semi_major_metre / size
+
+    @property
+    def area(self) -> BBox | None:
+        """Its area of use in its own coordinates; xmin > xmax where that crosses 180 degrees. None when it is not known."""
+        return _area_of(self.name)
+
     def same(self, other: "Crs") -> bool:
         """Whether both mean the same: datum, projection and units are compared, spelling and axis order are not."""
         return self.name == other.name or _equal(_crs(self.name), _crs(other.name))
@@ -107,6 +127,25 @@ def require_crs(text: str, where: str) -> Crs:
         if _BARE_NUMBER.fullmatch(text.strip()):
             remedy = f"Write the authority, too: EPSG:{text.strip()}, if that is what it is."
         raise Rejected.because("unknown_crs", where, str(error), remedy) from error
+
+
+def longitudes(source: str, target: str, points: "Doubles") -> "Doubles":
+    """The longitudes in one CRS of points (x, y in rows) of another; infinite where there are none."""
+    thread, transformer = _transformer(source, target)
+    return cast("Doubles", thread.submit(transformer.transform, points[:, 0], points[:, 1]).result()[0])
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> "tuple[ThreadPoolExecutor, pyproj.Transformer]":
+    """It has a thread of its own: in one that is not Python's, such as DuckDB's, pyproj brings the process down."""
+
+    def prepare() -> "pyproj.Transformer":
+        import pyproj
+
+        return pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True)
+
+    thread = ThreadPoolExecutor(1, thread_name_prefix="proj")
+    return thread, thread.submit(prepare).result()
 
 
 def warm_up() -> None:
@@ -161,6 +200,28 @@ def _name_of(text: str) -> str:
         if _equal(_crs(code), bare):
             return "EPSG:3857" if code in _WEB_MERCATOR else code
     return str(crs.to_wkt("WKT2_2019"))
+
+
+@lru_cache(maxsize=256)
+def _area_of(text: str) -> BBox | None:
+    import pyproj
+    from pyproj.exceptions import ProjError
+
+    crs = _crs(text)
+    crs = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
+    if crs.area_of_use is None or (crs.is_geographic and crs.is_derived):
+        return None
+    west, south, east, north = crs.area_of_use.bounds
+    if crs.is_geographic:
+        meridian = crs.prime_meridian
+        zero = 0.0 if meridian is None else math.degrees(meridian.longitude * float(meridian.unit_conversion_factor))
+        size = math.degrees(crs.axis_info[0].unit_conversion_factor)
+        return (west - zero) / size, south / size, (east - zero) / size, north / size
+    try:
+        bounds = pyproj.Transformer.from_crs(_LON_LAT, crs, always_xy=True).transform_bounds(west, south, east, north)
+    except ProjError:
+        return None
+    return bounds if all(map(math.isfinite, bounds)) else None
 
 
 def _equal(one: "pyproj.CRS", other: "pyproj.CRS") -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from libs.models import BBox
+
 DEFAULT_CRS = "EPSG:4326"
 """What recipes reproject to by default. Coordinates without a CRS stay as they are then."""
 
@@ -28,10 +30,15 @@ class CrsFacts:
     Attributes:
         name: Authority code or WKT2, in the spelling that relations use.
         unit: Of its axes; None when the look-up cannot tell.
+        eighth: How far it is in that unit an eighth of the way round the earth; None also where nothing on
+            its map is as wide.
+        area: Its area of use in its own coordinates, xmin > xmax where that crosses 180 degrees; None when it is not known.
     """
 
     name: str
     unit: CrsUnit | None
+    eighth: float | None = None
+    area: BBox | None = None
 
 
 CrsLookup = Callable[[str], CrsFacts]

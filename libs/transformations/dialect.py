@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
+from libs.models import BBox
+
 NANOSECONDS_A_DAY = 86_400 * 10**9
 
 
@@ -16,11 +18,15 @@ class Dialect(ABC):
         fence: A column that keeps the planner from merging a SELECT into one around it, be it in a view, which would evaluate
             an expensive expression once for every mention of it. Empty where the planner does not.
         nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
+        infinity: As a double.
+        nowhere: A point there, which stands for what cannot be projected.
     """
 
     name: str
     fence: str
     nests: bool = False
+    infinity = "CAST('Infinity' AS double precision)"
+    nowhere = f"ST_Point({infinity}, {infinity})"
 
     def known_as(self, name: str) -> str:
         """What a column is called in the engine: by its name, unless that is none there."""
@@ -69,8 +75,30 @@ class Dialect(ABC):
         """Reprojected between two CRSs, axis order x, y; infinite where the projection is not defined."""
 
     @abstractmethod
-    def unprojectable(self, geometry: str) -> str:
-        """Whether a reprojected geometry has a vertex that could not be projected; never NULL."""
+    def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
+        """A geometry of longitudes and latitudes cut at the antimeridian and closed over a pole.
+
+        NULL where there is nothing to be done; a point at infinity where that is impossible.
+
+        Args:
+            torn: As ``transform`` has it.
+            before: As it was before.
+            crs: Source and target of the transformation.
+            half: 180 degrees in the unit of the target.
+            wide: A distance in the source that may be an eighth of the way round the earth.
+        """
+
+    @abstractmethod
+    def box(self, geometry: str) -> str:
+        """Its extent, to be read by ``side``; NULL where it has none."""
+
+    @abstractmethod
+    def side(self, box: str, which: str) -> str:
+        """A side of an extent: ``xmin``, ``ymin``, ``xmax`` or ``ymax``."""
+
+    @abstractmethod
+    def within(self, geometry: str, box: BBox) -> str:
+        """Whether a geometry's extent certainly lies in a box: at little cost, so that it may be false near the border."""
 
     @abstractmethod
     def make_valid(self, geometry: str) -> str:

@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping
 
 from typing_extensions import override
 
+from libs.models import BBox
 from libs.transformations.dialect import Dialect
 
 _TYPES = {
     "bool": "BOOLEAN", "int32": "INTEGER", "int64": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "decimal": "DECIMAL(38, 0)",
     "string": "VARCHAR", "date": "DATE", "timestamp": "TIMESTAMP", "timestamp_utc": "TIMESTAMP WITH TIME ZONE",
 }  # fmt: skip
+
+SPLIT = "_etl_split"
+"""Name of the function that the engine brings: of WKB, WKB, the numbers and the names of ``Dialect.split``."""
 
 
 class DuckDb(Dialect):
@@ -27,9 +31,25 @@ class DuckDb(Dialect):
         return f"ST_Transform({geometry}, {self.text(source)}, {self.text(target)}, always_xy := true)"
 
     @override
-    def unprojectable(self, geometry: str) -> str:
-        # A vertex that PROJ cannot project comes out as (+inf, +inf).
-        return f"coalesce(isinf(ST_XMax({geometry})), false)"
+    def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
+        source, target = map(self.text, crs)
+        return f"ST_GeomFromWKB({SPLIT}(ST_AsWKB({torn}), ST_AsWKB({before}), {half!r}, {wide!r}, {source}, {target}))"
+
+    @override
+    def box(self, geometry: str) -> str:
+        # As a struct, because a BOX_2D does not give its sides.
+        return f"CAST(ST_Extent({geometry}) AS STRUCT(min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE))"
+
+    @override
+    def side(self, box: str, which: str) -> str:
+        return f"{box}.{which[1:]}_{which[0]}"
+
+    @override
+    def within(self, geometry: str, box: BBox) -> str:
+        # As a struct, the same in all four places, the extent is computed once; by ST_XMin and so on four times.
+        sides = f"CAST(ST_Extent({geometry}) AS STRUCT(min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE))"
+        low = f"{sides}.min_x >= {box[0]!r} AND {sides}.min_y >= {box[1]!r}"
+        return f"({low} AND {sides}.max_x <= {box[2]!r} AND {sides}.max_y <= {box[3]!r})"
 
     @override
     def make_valid(self, geometry: str) -> str:

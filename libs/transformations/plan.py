@@ -1,7 +1,8 @@
 """What a recipe comes to on one relation and one engine: statements, and how to read off what they changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from libs.models import Changes, Problem, Rejected
 from libs.transformations.relation import Relation
@@ -14,6 +15,9 @@ ROW = "_etl_row"
 AT_ONCE = 100
 """Values of an audit that are evaluated in one pass: DuckDB takes four times as long to plan twice as many."""
 
+ABSENT = "absent"
+"""Slot of the counter of rows without a geometry that lies anywhere."""
+
 DROP = "_etl_drop"
 """Column of a stage's table, where steps leave features out: the number of the step that did, NULL for those that stay."""
 
@@ -24,27 +28,33 @@ class Counter:
 
     Attributes:
         slot: Where it is reported, as a path into ``Changes``: ``repaired``, ``dropped.filter``, ``counts.simplified``.
-            Counters of one slot add up.
+            Counters of one slot add up. ``absent`` is not reported: rows whose coordinates there is nothing to say of.
         predicate: On the stage's target table, true for a row that counts.
         amount: How much it counts, an expression there.
+        among: Predicate that is true wherever this one is, the same for several: so that rows of which there is nothing to tell
+            are asked once for all of them.
     """
 
     slot: str
     predicate: str
     amount: str = "1"
+    among: str | None = None
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must not happen to any row, or of which there is a warning if it does.
+    """Something that must not happen to any row, or is told if it does.
 
     Attributes:
         failing: Predicate on the stage's target table, true for an offending row.
         code: Stable code of the problem.
-        where: The step, for people.
+        where: The step, for people; empty for what no step is to blame for.
         message: What is wrong, following the words "the feature".
         remedy: What to do about it.
-        rejects: Whether the batch is rejected; else it is a warning.
+        fatal: Whether the batch is rejected: if it happens to any row, only if each row with a geometry has a check of this
+            kind that fails, or never. Else it is a warning.
+        for_all: Whether it is a warning only if it happens to all of those.
+        among: See :class:`Counter`.
     """
 
     failing: str
@@ -52,7 +62,9 @@ class Check:
     where: str
     message: str
     remedy: str
-    rejects: bool = True
+    fatal: Literal["any", "all", "never"] = "any"
+    for_all: bool = False
+    among: str | None = None
 
     def problem(self, count: int, feature: str) -> Problem:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
@@ -60,7 +72,7 @@ class Check:
         return Problem(
             code=self.code,
             where=feature,
-            message=f"{self.where}: the feature {self.message}{others}.",
+            message=f"{f'{self.where}: the' if self.where else 'The'} feature {self.message}{others}.",
             remedy=self.remedy,
         )
 
@@ -108,7 +120,10 @@ class Stage:
         """
         told = [(counter.predicate, counter.amount) for counter in self.counters]
         told += [(check.failing, "1") for check in self.checks]
-        any_of_them = " OR ".join(f"({predicate})" for predicate, _ in told)
+        asked = dict.fromkeys(
+            [each.among or each.predicate for each in self.counters] + [each.among or each.failing for each in self.checks]
+        )
+        any_of_them = " OR ".join(f"({predicate})" for predicate in asked)
         values = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in told)
         return f"CASE WHEN {any_of_them} THEN CAST(ARRAY[{values}] AS bigint[]) END" if told else None
 
@@ -140,17 +155,19 @@ class Plan:
     renamed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
 
-    def changes(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str]) -> Changes:
+    def changes(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int) -> Changes:
         """What was changed, from the rows that the stages' audits gave (None for a stage without one), in order.
 
         Args:
             audits: A row for each stage.
             locate: Names the place of a row of ``raw_data`` for people: ``files[0]: layer roads, feature 18``.
+            rows: How many ``raw_data`` had.
 
         Raises:
             Rejected: when a check failed, with a problem for each.
         """
-        problems: list[Problem] = []
+        if problems := [problem for problem, fatal in self._told(audits, locate, rows) if fatal]:
+            raise Rejected(problems)
         repaired = 0
         dropped: dict[str, int] = {}
         counts = dict(self.constants)
@@ -165,20 +182,28 @@ class Plan:
                         dropped[key] = dropped.get(key, 0) + number
                     case [_, key] if number:
                         counts[key] = counts.get(key, 0) + number
-            for check in stage.checks:
-                count, row = next(values), next(values)
-                if count and row is not None and check.rejects:
-                    problems.append(check.problem(count, locate(row)))
-        if problems:
-            raise Rejected(problems)
         return Changes(repaired=repaired, dropped=dropped, renamed=dict(self.renamed), counts=counts)
 
-    def warnings(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str]) -> tuple[Problem, ...]:
-        """What the uploader should know of, from the same rows as ``changes``."""
-        found = []
+    def warnings(
+        self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
+    ) -> tuple[Problem, ...]:
+        """What is doubtful about rows, though it rejects nothing. For the arguments see :meth:`changes`."""
+        return tuple(problem for problem, fatal in self._told(audits, locate, rows) if not fatal)
+
+    def _told(
+        self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
+    ) -> Iterator[tuple[Problem, bool]]:
+        """A problem for each check that failed, and whether it rejects the batch."""
         for stage, audit in zip(self.stages, audits, strict=True):
-            values = (audit or ())[len(stage.counters) :]
-            for check, count, row in zip(stage.checks, values[::2], values[1::2], strict=True):
-                if count and row is not None and not check.rejects:
-                    found.append(check.problem(count, locate(row)))
-        return tuple(found)
+            found = audit or ()
+            absent = sum(number or 0 for counter, number in zip(stage.counters, found, strict=False) if counter.slot == ABSENT)
+            pairs = found[len(stage.counters) :]
+            failed = [
+                (check, count, row)
+                for check, count, row in zip(stage.checks, pairs[::2], pairs[1::2], strict=True)
+                if count and row is not None
+            ]
+            all_bad = sum(count for check, count, _ in failed if check.fatal == "all") == rows - absent
+            for check, count, row in failed:
+                if not check.for_all or count == rows - absent:
+                    yield check.problem(count, locate(row)), check.fatal == "any" or (check.fatal == "all" and all_bad)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from typing_extensions import override
 
+from libs.models import BBox
+from libs.transformations.antimeridian import split_functions
 from libs.transformations.dialect import NANOSECONDS_A_DAY, Dialect
 
 _TYPES = {
@@ -29,6 +31,9 @@ class PostGis(Dialect):
 
     Args:
         srid_of: The SRID of a CRS (authority code or WKT) in ``spatial_ref_sys``; None where it has none.
+
+    Attributes:
+        functions: Statements that create what its expressions call, by name of the function.
     """
 
     name = "postgis"
@@ -37,9 +42,12 @@ class PostGis(Dialect):
     # the volatile functions that workers may call, this is the cheapest.
     fence = "pg_is_in_recovery() AS _etl_fence"
     nests = True
+    guarded = False
+    """Whether what PostGIS raises is caught."""
 
     def __init__(self, srid_of: Callable[[str], int | None] = epsg_code) -> None:
         self._srid_of = srid_of
+        self.functions: dict[str, list[str]] = {}
 
     @override
     def known_as(self, name: str) -> str:
@@ -61,8 +69,23 @@ class PostGis(Dialect):
         return f"ST_SetSRID(ST_Transform(ST_SetSRID({geometry}, {source_id}), {target_id}), 0)"
 
     @override
-    def unprojectable(self, geometry: str) -> str:
-        return f"coalesce(ST_XMax({geometry}) = 'Infinity', false)"
+    def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
+        function, created = split_functions(self.transform("ST_MakePoint(x, y)", *crs), guarded=self.guarded)
+        self.functions[function] = created
+        return f"{function}({torn}, {before}, {half!r}, {wide!r})"
+
+    @override
+    def box(self, geometry: str) -> str:
+        return f"Box2D({geometry})"  # it lies ready with the geometry, in single precision, never too small
+
+    @override
+    def side(self, box: str, which: str) -> str:
+        return f"ST_{which[0].upper()}{which[1:].capitalize()}({box})"
+
+    @override
+    def within(self, geometry: str, box: BBox) -> str:
+        # By the extent that it keeps with the geometry, in single precision and somewhat larger.
+        return f"{geometry} @ ST_MakeEnvelope({', '.join(map(repr, box))})"
 
     @override
     def make_valid(self, geometry: str) -> str:
@@ -167,15 +190,9 @@ class PostGis(Dialect):
 
 
 class GuardedPostGis(PostGis):
-    """PostGIS's spelling where a geometry may lie outside of a projection's domain, at which PostGIS raises: slower by far.
+    """PostGIS's spelling where a geometry may lie outside of a projection's domain, at which PostGIS raises: slower by far."""
 
-    Attributes:
-        functions: To be created before its statements run, by name.
-    """
-
-    def __init__(self, srid_of: Callable[[str], int | None] = epsg_code) -> None:
-        super().__init__(srid_of)
-        self.functions: dict[str, str] = {}
+    guarded = True
 
     @override
     def transform(self, geometry: str, source: str, target: str) -> str:
@@ -183,5 +200,5 @@ class GuardedPostGis(PostGis):
         name = f"_etl_transform_{hashlib.sha256(attempt.encode()).hexdigest()[:16]}"
         failed = "EXCEPTION WHEN OTHERS THEN RETURN ST_MakePoint('Infinity', 'Infinity')"
         body = self.text(f"BEGIN RETURN {attempt}; {failed}; END")
-        self.functions[name] = f"CREATE OR REPLACE FUNCTION {name}(geometry) RETURNS geometry LANGUAGE plpgsql AS {body}"
+        self.functions[name] = [f"CREATE OR REPLACE FUNCTION {name}(geometry) RETURNS geometry LANGUAGE plpgsql AS {body}"]
         return f"{name}({geometry})"

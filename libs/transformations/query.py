@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from libs.models import Problem, Rejected
+from libs.transformations import coordinates
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
-from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
-from libs.transformations.relation import GEOMETRY, Column, Relation
+from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
+from libs.transformations.relation import GEOMETRY, RESERVED, Column, Relation
 
 
 @dataclass
@@ -24,7 +25,7 @@ class _Statement:
         chain: The SELECTs before it, by name.
         order: Marks that give the source order of rows.
         stale: Whether rows have been left out that still have their geometry.
-        counts: Slot, predicate, amount, and how much of ``order`` there was when it was set.
+        counts: Slot, predicate, amount, the predicate that it is among, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
         distrusted: Those of them whose rows still have their geometry.
         checks: And how much of ``order`` there was when each was set.
@@ -39,7 +40,7 @@ class _Statement:
     chain: list[tuple[str, str]] = field(default_factory=list)
     order: tuple[str, ...] = (ROW,)
     stale: bool = False
-    counts: list[tuple[str, str, str, int]] = field(default_factory=list)
+    counts: list[tuple[str, str, str, str | None, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     distrusted: list[str] = field(default_factory=list)
     checks: list[tuple[Check, int]] = field(default_factory=list)
@@ -77,6 +78,7 @@ class Query:
         self._untouched = dict(self._origins)
         self._read: set[str] = set()
         self._constants: dict[str, int] = {}
+        self._examined = False
         self._stages: list[Stage] = []
         geometry = dialect.source_geometry(GEOMETRY) if relation.geometry else None
         self._open = _Statement(SOURCE, self._named(relation.names), geometry, self._named([ROW]))
@@ -98,6 +100,7 @@ class Query:
 
     def geometry_once(self) -> str:
         """The geometry, as an expression to be named once; NULL in rows that have been left out."""
+        self._examine(strict=True)
         if self._open.stale:
             if self._is_pending(DROP):
                 self.settle()
@@ -278,16 +281,16 @@ class Query:
 
     # What is told about the rows
 
-    def count(self, slot: str, predicate: str, *, amount: str = "1") -> None:
+    def count(self, slot: str, predicate: str, *, amount: str = "1", among: str | None = None) -> None:
         """Count the rows for which a predicate on marks holds, or add up an amount of them.
 
         Counted are rows as they are here, even when a later step takes them apart.
         """
-        self._open.counts.append((slot, predicate, amount, len(self._open.order)))
+        self._open.counts.append((slot, predicate, amount, among, len(self._open.order)))
 
     def warn(self, mark: str, code: str, message: str, remedy: str) -> None:
         """Tell of the rows for which a mark holds, in the words of a refusal, though the batch is not rejected."""
-        self._open.checks.append((Check(mark, code, self.where, message, remedy, rejects=False), len(self._open.order)))
+        self._open.checks.append((Check(mark, code, self.where, message, remedy, fatal="never"), len(self._open.order)))
 
     def refuse(self, failing: str, code: str, message: str, remedy: str, *, distrust: bool = False) -> None:
         """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it.
@@ -327,6 +330,7 @@ class Query:
 
     def plan(self) -> Plan:
         """Everything so far, as a plan."""
+        self._examine(strict=False)
         if self._open.stale:
             self.geometry_once()
         self._close(TARGET)
@@ -338,6 +342,35 @@ class Query:
             self._constants,
         )  # fmt: skip
 
+    def _examine(self, *, strict: bool) -> None:
+        """Look once at whether the coordinates can lie in their CRS: before the first step that reads the geometry, else at last.
+
+        Args:
+            strict: Whether steps compute with the geometry. Where none does, it is kept as it is, and only warnings are told.
+        """
+        if self._examined or self._open.geometry is None or self.relation.crs is None:
+            return
+        self._examined = True
+        crs = self.crs()
+        if crs.unit is None:
+            return
+        examination = coordinates.Examination(
+            crs, assumed=self.relation.crs_assumed, dialect=self.dialect, geometry=self.geometry()
+        )
+        mark = f"{RESERVED}position"
+        self._open.marks[mark] = examination.mark
+        self.settle()
+        told = f"{mark} <> {coordinates.FINE}"
+        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}", among=told)
+        for finding in examination.findings:
+            failing, fatal = f"{mark} = {finding.mark}", finding.fatal if strict else "never"
+            check = Check(
+                failing, finding.code, "", finding.message, finding.remedy, fatal=fatal, for_all=finding.for_all, among=told
+            )
+            self._open.checks.append((check, len(self._open.order)))
+            if fatal == "any":
+                self._open.distrusted.append(failing)
+
     def _close(self, target: str) -> None:
         last, select = self._open, self._select(self.dialect.fence)
         if last.chain and not self.dialect.nests:
@@ -348,7 +381,9 @@ class Query:
         def first(order: int) -> str:  # of a row's later parts, count the first
             return "".join(f" AND {part} = 0" for part in last.order[order:])
 
-        counters = tuple(Counter(slot, f"{which}{first(order)}", amount) for slot, which, amount, order in last.counts)
+        counters = tuple(
+            Counter(slot, f"{which}{first(order)}", amount, among) for slot, which, amount, among, order in last.counts
+        )
         checks = tuple(replace(check, failing=f"{check.failing}{first(order)}") for check, order in last.checks)
         self._stages.append(Stage(select, last.source, target, counters, checks))
 

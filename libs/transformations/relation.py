@@ -36,11 +36,13 @@ class Relation(Model):
         geometry: Whether there is a column ``geom``.
         crs: ``EPSG:4326``-like authority code or WKT2 of the geometry; None without geometry, and where the
             coordinates are local.
+        crs_assumed: Whether it is the default of a format, as the file names none.
     """
 
     columns: tuple[Column, ...]
     geometry: bool
     crs: str | None = None
+    crs_assumed: bool = False
 
     @model_validator(mode="after")
     def _names_are_usable(self) -> Self:

@@ -1,5 +1,6 @@
 """A session that transforms chunks, one after the other, beside others of its kind."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -36,9 +37,10 @@ class Lane:
         own: Where: the session and its schema, in which nothing is yet.
         layout: What a source looks like.
         columns: Its attributes that ``raw_data`` has.
+        functions: Statements that create what the plan calls.
     """
 
-    def __init__(self, own: OwnSchema, layout: Layout, columns: Columns) -> None:
+    def __init__(self, own: OwnSchema, layout: Layout, columns: Columns, functions: Iterable[str] = ()) -> None:
         self.connection, self._schema = own.connection, own.name
         self._layout, self._columns = layout, columns
         fields = [(ROW, Carrier("bigint", pa.int64())), *zip(layout.loaded, columns.carriers, strict=True)]
@@ -50,6 +52,8 @@ class Lane:
         self._filled = False
         created = ", ".join(f"{dialect.identifier(name)} {carrier.sql}" for name, carrier in fields)
         self.connection.execute(f"CREATE UNLOGGED TABLE {SOURCE} ({created}) {UNLOGGED}")
+        for statement in functions:
+            self.connection.execute(statement)
         if GEOMETRY in self._raw.names:
             self.connection.execute(f"ALTER TABLE {SOURCE} ALTER {GEOMETRY} SET STORAGE EXTERNAL")
 

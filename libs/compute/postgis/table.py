@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ from libs.compute.postgis.output import Output
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.rows import Rows
-from libs.models import Rejected
+from libs.models import Changes, Problem, Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.postgis import GuardedPostGis
 
@@ -92,8 +93,8 @@ class PostGISTable:
             audits = making.attempt(connection, self._run_later_stages)
             making.output.take_in(connection.stream(making.output.query))
             self._pool.submit(self._first.close)
-        audits.append(making.gathering.audit)
-        return _PostGISProcessed(making.layout, making.gathering, audits)
+        told = making.layout.told([*audits, making.gathering.audit], self._rows)
+        return _PostGISProcessed(making.layout, making.gathering, told)
 
     def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
@@ -110,7 +111,7 @@ class PostGISTable:
     def _begin(self, source: Source) -> "_Making":
         making = _Making(source, self._recipe, Srids(self._first.connection), self._result, self._aside)
         try:
-            self._free.append(Lane(self._first, making.layout, making.columns))
+            self._free.append(Lane(self._first, making.layout, making.columns, making.functions))
         except StatementFailed as error:
             raise making.refused(error, source.where, 0) from error
         first, *later = making.layout.plan.stages
@@ -137,7 +138,7 @@ class PostGISTable:
         schema = self._new_schema()
         with self._lock:
             self._schemas.append(schema)
-        return Lane(schema, making.layout, making.columns)
+        return Lane(schema, making.layout, making.columns, making.functions)
 
     def _made(self, making: "_Making", lane: Lane, plan: Plan) -> list[pa.RecordBatch]:
         """The result's rows of the lane's chunk; none yet, where a stage follows that must see all rows."""
@@ -167,7 +168,9 @@ class _Making:
 
     def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, aside: Path) -> None:
         self._source, self._recipe, self._srids = replace(source, batches=()), recipe, srids
-        self.layout = Layout.plan_for(source, recipe, PostGis(srids.of))
+        dialect = PostGis(srids.of)
+        self.layout = Layout.plan_for(source, recipe, dialect)
+        self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), aside)
         self.gathering = Gathering(rows, self.layout.plan.stages[-1])
         self.output = Output(self.layout, self.columns, self.gathering)
@@ -184,8 +187,8 @@ class _Making:
                 raise
         dialect = GuardedPostGis(self._srids.of)
         plan = Layout.plan_for(self._source, self._recipe, dialect).plan
-        for function in dialect.functions.values():
-            connection.execute(function)
+        for statement in chain.from_iterable(dialect.functions.values()):
+            connection.execute(statement)
         return work(plan)
 
     def refused(self, error: StatementFailed, where: str, first: int) -> Exception:
@@ -202,10 +205,10 @@ class _Making:
 
 
 class _PostGISProcessed:
-    def __init__(self, layout: Layout, gathering: Gathering, audits: Sequence[Sequence[int | None] | None]) -> None:
+    def __init__(self, layout: Layout, gathering: Gathering, told: tuple[Changes, tuple[Problem, ...]]) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = layout.changes(audits), layout.warnings(audits)
+        self.changes, self.warnings = told
         self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
 
     def batches(self) -> Iterator[pa.RecordBatch]:

@@ -8,12 +8,15 @@ from libs.transformations import surfaces
 from libs.transformations.crs import DEFAULT_CRS, same_crs, short_name
 from libs.transformations.query import Query
 from libs.transformations.relation import GEOMETRY
+from libs.transformations.reprojection import reproject
 from libs.transformations.steps.base import Step
 from libs.transformations.units import Length, Unit
 
 
 class Reproject(Step):
     """Reproject to another CRS. Heights stay as they are.
+
+    To a geographic CRS, lines and polygons are cut at the antimeridian, and polygons closed over a pole (RFC 7946, 3.1.9).
 
     Attributes:
         crs: Target: authority code such as ``EPSG:4326``, or WKT.
@@ -23,24 +26,19 @@ class Reproject(Step):
     crs: Annotated[str, StringConstraints(min_length=1)]
 
     def apply(self, query: Query) -> None:
-        """Nothing when the relation is in that CRS already; nor when it has none, and the target is what recipes take by default.
+        """Counts the features that are cut, and those that are closed over a pole.
+
+        Nothing when the relation is in that CRS already; nor when it has none, and the target is what recipes take by default.
 
         Raises:
             Rejected: when the target is no CRS, or another than the default while the geometry has none.
         """
         if not query.relation.geometry or (query.relation.crs is None and same_crs(self.crs, DEFAULT_CRS)):
             return
-        source, target = query.crs().name, query.crs(self.crs).name
-        if not same_crs(source, target):
-            query.set_geometry(query.dialect.transform(query.geometry_once(), source, target), valid=False)
-            lost = query.mark("lost", query.dialect.unprojectable(query.geometry()))
-            query.refuse(
-                lost,
-                "unprojectable",
-                f"has coordinates that cannot be projected from {short_name(source)} to {short_name(target)}",
-                "Check the declared CRS and the feature's coordinates, or use an intent that keeps the CRS.",
-            )
-        query.set_crs(target)
+        source, target = query.crs(), query.crs(self.crs)
+        if not same_crs(source.name, target.name):
+            reproject(query, source, target)
+        query.set_crs(target.name)
 
 
 class Repair(Step):

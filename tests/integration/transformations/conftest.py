@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import shapely
 
+from libs.compute.duckdb import add_functions
 from libs.models import Changes
 from libs.transformations import Column, Dialect, DuckDb, Recipe, Relation
 from libs.transformations.crs import CrsFacts, CrsUnit
@@ -27,6 +28,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     connection.execute(f"LOAD '{extension}'")
     connection.execute("SET TimeZone = 'UTC'")
+    add_functions(connection)
     return connection
 
 

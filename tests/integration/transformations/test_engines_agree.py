@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -156,7 +157,10 @@ def remarked(stage: Stage, query: Callable[[str], list[Any]]) -> list[int]:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_both_engines_give_the_same(duck: Callable[[str], list[Any]], query: Query, case: tuple[Any, ...]) -> None:
     recipe = as_recipe(case)
-    ours, theirs = recipe.plan(RELATION, DuckDb(), look_up), recipe.plan(RELATION, PostGis(), look_up)
+    postgis = PostGis()
+    ours, theirs = recipe.plan(RELATION, DuckDb(), look_up), recipe.plan(RELATION, postgis, look_up)
+    for statement in chain.from_iterable(postgis.functions.values()):
+        query(f"{statement};")
     assert ours.relation == theirs.relation
     counted, mine = result_of(ours, duck, "ST_AsHEXWKB(geom)")
     recounted, others = result_of(theirs, query, "encode(ST_AsBinary(geom, 'NDR'), 'hex')")

@@ -39,48 +39,52 @@ def plan(relation: Relation, *steps: dict[str, object], dialect: Dialect = DIALE
     return recipe(*steps).plan(relation, dialect, look_up)
 
 
-def test_the_default_recipe_in_duckdb() -> None:
-    plan = Registry().recipes["default"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb(), look_up)
+def test_repairing_in_duckdb() -> None:
+    plan = Registry().recipes["keep_crs"].plan(PARCELS.model_copy(update={"columns": COLUMNS[:1]}), DuckDb())
     (stage,) = plan.stages
     assert stage.select.splitlines() == [
-        "WITH step_1_reproject AS (",
-        'SELECT "_etl_row", "id", ST_Transform(ST_GeomFromWKB(geom), \'EPSG:25832\', \'EPSG:4326\', always_xy := true) AS "geom"',
+        "WITH step_1_repair AS (",
+        'SELECT "_etl_row", "id", ST_GeomFromWKB(geom) AS "geom"',
         "FROM raw_data",
         "),",
-        "step_2_repair AS (",
-        (
-            'SELECT "_etl_row", coalesce(isinf(ST_XMax(geom)), false) AS "_etl_1_lost", '
-            f'{judge("geom", DuckDb(), CrsUnit("angle", 1))} AS "_etl_2_state", "id", "geom"'
-        ),
-        "FROM step_1_reproject",
+        "step_1_repair_2 AS (",
+        f'SELECT "_etl_row", {judge("geom", DuckDb(), None)} AS "_etl_1_state", "id", "geom"',
+        "FROM step_1_repair",
         "),",
-        "step_2_repair_2 AS (",
+        "step_1_repair_3 AS (",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_state", "id", '
-            "CASE WHEN _etl_2_state = 1 THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
+            'SELECT "_etl_row", "_etl_1_state", "id", '
+            "CASE WHEN _etl_1_state = 1 THEN CASE WHEN NOT regexp_matches(ST_AsText(geom), '(?i)nan|inf') "
             'THEN TRY(ST_MakeValid(geom)) END ELSE geom END AS "geom", '
-            'CASE WHEN _etl_2_state = 1 THEN ST_Dimension(geom) END AS "_etl_dimension"'
+            'CASE WHEN _etl_1_state = 1 THEN ST_Dimension(geom) END AS "_etl_dimension"'
         ),
-        "FROM step_2_repair",
+        "FROM step_1_repair_2",
         ")",
         (
-            'SELECT "_etl_row", "_etl_1_lost", "_etl_2_state", '
-            'CASE WHEN _etl_2_state = 1 THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_2_failed", '
-            'CASE WHEN _etl_2_state = 1 THEN ST_Dimension(geom) < _etl_dimension ELSE false END AS "_etl_2_collapsed", '
+            'SELECT "_etl_row", "_etl_1_state", '
+            'CASE WHEN _etl_1_state = 1 THEN NOT coalesce(ST_IsValid(geom), false) ELSE false END AS "_etl_1_failed", '
+            'CASE WHEN _etl_1_state = 1 THEN ST_Dimension(geom) < _etl_dimension ELSE false END AS "_etl_1_collapsed", '
             '"id", "geom"'
         ),
-        "FROM step_2_repair_2",
+        "FROM step_1_repair_3",
     ]
-    assert plan.relation.crs == "EPSG:4326"
+    assert plan.relation.crs == "EPSG:25832"
     assert plan.kept is None
     assert (stage.source, stage.target) == ("raw_data", "processed")
 
 
 def test_postgis_keeps_the_selects_apart() -> None:
-    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).stages
-    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == 4
-    assert len(re.findall('SELECT "_etl_row"', stage.select)) == 4
+    (stage,) = Registry().recipes["default"].plan(PARCELS, PostGis()).stages
+    assert stage.select.count(", pg_is_in_recovery() AS _etl_fence\n") == len(re.findall('SELECT "_etl_row"', stage.select)) == 5
     assert "ST_SetSRID(ST_Transform(ST_SetSRID(geom, 25832), 4326), 0)" in stage.select
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_only_what_may_be_torn_is_cut_and_only_in_longitudes(dialect: Dialect) -> None:
+    to_degrees = plan(PARCELS, {"op": "reproject", "crs": "EPSG:4326"}, dialect=dialect).stages[0].select
+    assert to_degrees.count("ST_Transform(") == to_degrees.count("split(") == 1
+    assert re.search(r"CASE WHEN [^\n]*>= 180\.0 OR [^\n]* THEN CASE WHEN [^\n]* THEN [^\n]*_split\(", to_degrees)
+    assert "split(" not in plan(PARCELS, {"op": "reproject", "crs": "EPSG:3857"}, dialect=dialect).stages[0].select
 
 
 def test_postgis_takes_a_crs_as_text_where_it_has_no_number_for_it() -> None:
@@ -118,7 +122,9 @@ def test_a_table_passes_the_steps_that_change_geometries() -> None:
 def test_repairing_twice_tests_once_unless_something_came_between() -> None:
     assert plan(PARCELS, {"op": "repair"}, {"op": "repair"}).stages[0].checks == plan(PARCELS, {"op": "repair"}).stages[0].checks
     again = plan(PARCELS, {"op": "repair"}, {"op": "reproject", "crs": "EPSG:4326"}, {"op": "repair"})
-    assert [counter.slot for counter in again.stages[0].counters] == 2 * ["repaired", "counts.collapsed", "counts.kept_as_3d"]
+    slots = [counter.slot for counter in again.stages[0].counters]
+    repair = ["repaired", "counts.collapsed", "counts.kept_as_3d"]
+    assert slots == ["absent", *repair, "counts.closed_over_pole", "counts.split_at_antimeridian", *repair]
 
 
 def test_columns_are_renamed_and_told() -> None:
@@ -184,28 +190,28 @@ def test_a_plan_can_do_without_what_no_step_reads(dialect: Dialect) -> None:
 def test_audits_become_changes() -> None:
     steps = [{"op": "repair"}, {"op": "filter", "condition": {"column": "id", "op": "gt", "value": 1}}]
     steps += [{"op": "filter", "condition": {"column": "id", "op": "lt", "value": 9}}]
-    made = plan(PARCELS, *steps)
+    made = recipe(*steps).plan(PARCELS, DuckDb())
     slots = [counter.slot for counter in made.stages[0].counters]
     assert slots == ["repaired", "counts.collapsed", "counts.kept_as_3d", "dropped.filter", "dropped.filter#2"]
     assert [check.code for check in made.stages[0].checks] == ["collapsed", "broken_surface", "irreparable"]
     audit = [3, 0, 0, 2, 0, 0, None, 0, None, 0, None]
-    changes = made.changes([audit], str)
-    assert made.warnings([audit], str) == ()
+    changes = made.changes([audit], str, 9)
+    assert made.warnings([audit], str, 9) == ()
     assert changes.model_dump() == {
         "repaired": 3, "linearized": 0, "dropped": {"filter": 2}, "renamed": {}, "counts": {}
     }  # fmt: skip
     with pytest.raises(Rejected) as caught:
-        made.changes([[*audit[:-2], 2, 41]], lambda row: f"feature {row + 1}")
+        made.changes([[*audit[:-2], 2, 41]], lambda row: f"feature {row + 1}", 99)
     (problem,) = caught.value.problems
     assert (problem.code, problem.where) == ("irreparable", "feature 42")
     assert "(and 1 more)" in problem.message
 
 
 def test_what_is_only_to_be_told_rejects_nothing() -> None:
-    made = plan(PARCELS, {"op": "repair"})
+    made = recipe({"op": "repair"}).plan(PARCELS, DuckDb())
     audit = [3, 2, 0, 2, 6, 0, None, 0, None]
-    assert made.changes([audit], str).counts == {"collapsed": 2}
-    (warning,) = made.warnings([audit], lambda row: f"feature {row + 1}")
+    assert made.changes([audit], str, 9).counts == {"collapsed": 2}
+    (warning,) = made.warnings([audit], lambda row: f"feature {row + 1}", 9)
     assert (warning.code, warning.where) == ("collapsed", "feature 7")
     assert "(and 1 more)" in warning.message
 
