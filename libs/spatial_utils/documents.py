@@ -16,6 +16,12 @@ _GEOJSON_TYPES = frozenset({
     b"featurecollection", b"feature", b"geometrycollection",
     b"point", b"linestring", b"polygon", b"multipoint", b"multilinestring", b"multipolygon",
 })  # fmt: skip
+_NAMES = re.compile(
+    r"(?i)[\W_\d]*(?:read[\W_]*me|lies[\W_]*mich|lisez[\W_]*moi|le(?:e|a|ia)[\W_]*me|leggimi"
+    r"|licen[cs]e|licen[cz]a|licencia|lizenz|copying|copyright|colophon|colofon|change[\W_]*log"
+    r"|metadata|metadaten|authors|credits|notice|attribution|terms|disclaimer)(?![^\W_])"
+)
+"""Names of texts that are documents, whatever follows (``README_en.txt``), and even if they look like a table."""
 _DELIMITERS = b",;\t|"
 _LINES = 20
 _SENTENCE_ENDS = frozenset({b".", b"!", b"?", b":"})
@@ -24,18 +30,18 @@ _SENTENCE_ENDS = frozenset({b".", b"!", b"?", b":"})
 def is_document(path: Path) -> bool:
     """Whether a file is a document without features or rows, as far as its first bytes tell."""
     with path.open("rb") as file:
-        return is_document_by(file.read(HEAD_BYTES))
+        return is_document_by(path.name, file.read(HEAD_BYTES))
 
 
-def is_document_by(head: bytes) -> bool:
-    """The same of a file's first ``HEAD_BYTES``; false where they do not tell."""
+def is_document_by(name: str, head: bytes) -> bool:
+    """The same of a file's name and its first ``HEAD_BYTES``; false where they do not tell."""
     kind = kind_of_bytes(head)
     if kind is Kind.XML:
         return (xml_root(head) or "").lower() in _XML_ROOTS
     if kind is Kind.JSON:
         return not _may_be_geojson(head)
     if kind is Kind.TEXT:
-        return not _is_tabular(head)
+        return _NAMES.match(name) is not None or not _is_tabular(head)
     return kind in {Kind.EMPTY, Kind.PDF, Kind.HTML, Kind.XML_ERROR}
 
 

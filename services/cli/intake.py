@@ -200,7 +200,7 @@ def _formats_held(archive: zipfile.ZipFile) -> Iterator[tuple[Format, bool]]:
             continue
         with archive.open(info) as file:
             head = file.read(HEAD_BYTES)
-        if name.suffix.lower() == ".csv" or not head or not is_document_by(head):
+        if name.suffix.lower() == ".csv" or not head or not is_document_by(name.name, head):
             kind = kind_of_bytes(head)
             yield from ((entry, kind in entry.kinds) for entry in candidates)
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.spatial_utils.child import pages
+from libs.spatial_utils.child import other_json
 from libs.spatial_utils.child.doubles import EXACT, is_rounded
 from libs.spatial_utils.child.json_text import CHUNK, DECODER, Text
 from libs.spatial_utils.child.named_crs import NamedCrs
+from libs.spatial_utils.child.pages import Page
 from libs.spatial_utils.child.source import Notes, Unreadable
 
 _DEPTHS = {"point": 1, "linestring": 2, "multipoint": 2, "polygon": 3, "multilinestring": 3, "multipolygon": 4}
 """By type, as GDAL compares them: how deep coordinates are nested."""
 _GEOMETRIES = frozenset({*_DEPTHS, "geometrycollection"})
-_CURVES = frozenset({"circularstring", "compoundcurve", "curvepolygon", "multicurve", "multisurface"})
-"""Of JSON-FG. GDAL reads them in features."""
+_READ_TYPES = _GEOMETRIES | other_json.CURVES
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
 _LARGEST_COPY = 256 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
@@ -42,6 +42,7 @@ class Contents:
         features: Their number.
         names: Of all their properties.
         crs: What the file says of its CRS.
+        page: What the file says of further features elsewhere.
         untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
     """
 
@@ -53,7 +54,7 @@ class Contents:
         """
         self.features, self.untidy = 0, False
         self.crs = NamedCrs()
-        self._page: str | None = None
+        self.page = Page()
         self._pieces = pieces
         self._kinds = set[tuple[str, type]]()
         self._wide = defaultdict[str, list[int]](list)
@@ -88,7 +89,7 @@ class Contents:
     def look_at(self, members: dict[str, Any]) -> None:
         """Look at the members of the file itself."""
         self.crs.at_head(members.get("crs"))
-        self._page = pages.of_members(members)
+        self.page = Page.of_members(members)
 
     def add(self, features: list[Any]) -> None:
         """Look at more features.
@@ -143,9 +144,7 @@ class Contents:
         return Again(map(_rows, self._pieces() if self._pieces else iter(())))
 
     def tell(self, notes: Notes, place: str, columns: set[str]) -> None:
-        """Warn of what does not become a column, of what is read as something else, and of features that are elsewhere."""
-        if self._page:
-            pages.warn(notes, self._page, place)
+        """Warn of what does not become a column, and of what is read as something else."""
         if foreign := sorted((self._foreign | self.names) - columns):
             shown = ", ".join(map(repr, foreign[:10])) + (", ..." if len(foreign) > 10 else "")  # noqa: PLR2004
             notes.warn(
@@ -187,26 +186,15 @@ class Contents:
                     f"feature {number}",
                 )
             geometry = feature.get("geometry")
-            if geometry is not None:
+            if geometry:  # an empty object says as much as null
                 self._check_geometry(geometry, number)
-            elif feature.get("place") is not None:
-                raise Unreadable(
-                    "geometry_lost",
-                    f"Feature {number:,} has its geometry in 'place', as JSON-FG allows. Only 'geometry' is read.",
-                    "Export the file as GeoJSON: each feature has its geometry in 'geometry'.",
-                    f"feature {number}",
-                )
+            elif "place" in feature:
+                other_json.check_place(feature, number)
 
     def _check_geometry(self, geometry: Any, number: int) -> None:
         kind = geometry.get("type") if type(geometry) is dict else None
-        if not isinstance(kind, str) or kind.lower() not in _GEOMETRIES | _CURVES:
-            raise Unreadable(
-                "unknown_geometry_type",
-                f"The geometry of feature {number:,} has no type that GeoJSON knows: {_shown(geometry)}.",
-                "Write it as a Point, LineString, Polygon, one of their Multi types or a GeometryCollection. "
-                "A missing geometry is null.",
-                f"feature {number}",
-            )
+        if not isinstance(kind, str) or kind.lower() not in _READ_TYPES:
+            raise other_json.unknown_geometry(geometry, number)
         if "crs" in geometry:
             self.crs.inside(geometry["crs"])
         depth = _DEPTHS.get(kind.lower())
@@ -367,7 +355,7 @@ def _document(path: Path, contents: Contents) -> Iterator[list[Any]]:
         members = dict[str, Any]()
         text.skip(_BETWEEN)
         if not text.taken("{"):
-            raise Unreadable("format_mismatch", "The document is no JSON object, as GeoJSON is.", "Export the data as GeoJSON.")
+            raise other_json.verdict(text.value())
         text.skip(_BETWEEN)
         while not text.taken("}"):
             name = text.value()
@@ -376,7 +364,7 @@ def _document(path: Path, contents: Contents) -> Iterator[list[Any]]:
                 raise text.broken("A name and a colon are expected")
             text.skip(_BLANK)
             if name == "features" and text.taken("["):
-                members[name] = None
+                members[name] = []
                 yield from _listed(text)
             else:
                 members[name] = text.value()
@@ -390,22 +378,10 @@ def _document(path: Path, contents: Contents) -> Iterator[list[Any]]:
             yield [members]
         elif isinstance(kind, str) and kind.lower() in _GEOMETRIES:
             yield [{"type": "Feature", "properties": None, "geometry": members}]
-        elif kind != "FeatureCollection" or "features" not in members:
-            raise _no_geojson(members)
-
-
-def _no_geojson(members: dict[str, Any]) -> Unreadable:
-    """The problem of a document that GeoJSON does not know."""
-    kind = members.get("type")
-    if kind is None:
-        said = "It has no 'type'"
-    elif kind == "FeatureCollection":
-        said = "It is a FeatureCollection without a list of 'features'"
-    else:
-        said = f"GeoJSON has no type {_shown(kind, quoted=isinstance(kind, str))}"
-    names = ", ".join(map(repr, [*members][:10])) or "nothing"
-    remedy = 'Write "type": "FeatureCollection" beside "features".' if "features" in members else "Export the data as GeoJSON."
-    return Unreadable("format_mismatch", f"The document is JSON, but not GeoJSON. {said}. Its members: {names}.", remedy)
+        elif kind != "FeatureCollection":
+            raise other_json.verdict(members)
+        elif type(members.get("features")) is not list:
+            raise other_json.without_features()
 
 
 def _listed(text: Text) -> Iterator[list[Any]]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from libs.spatial_utils.child import dxf, geojson, geopackage, gml, mapinfo, markup
+from libs.spatial_utils.child import dxf, geojson, geopackage, gml, kml, mapinfo, markup
 from libs.spatial_utils.child.catalog import DATABASES, Catalog
 from libs.spatial_utils.child.complaints import weigh
 from libs.spatial_utils.child.contents import Contents, tidied
@@ -31,6 +31,7 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
     if request.driver in geojson.DRIVERS:
         geojson.check(path, request.driver)
         contents = _contents(path, prefix, request.driver)
+        contents.page.tell(contents.features, opened.notes, path.name if prefix else "")
         # Then GDAL leaves what looks like a time as text.
         exact_times = geojson.has_partly_read_times_in(path)
     dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times, untidy=contents is not None and contents.untidy)
@@ -129,6 +130,8 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
         options.append(dxf.option(path, request.encoding))
     elif exact_times:
         options.append("DATE_AS_STRING=YES")
+    if request.driver == kml.DRIVER:
+        kml.check_links(path, notes)
     markup.check(path, request.driver, notes)
     source = gdal.held(tidied(path), path.name) if untidy else str(path)
     dataset = gdal.open(source, request.driver, options)

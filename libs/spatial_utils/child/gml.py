@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from libs.spatial_utils.child import pages
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
+from libs.spatial_utils.child.pages import Page
 from libs.spatial_utils.child.reference import crs_of_code
 from libs.spatial_utils.child.source import Notes, Unreadable
 
@@ -40,7 +40,7 @@ class Survey:
     Attributes:
         features: How many of a type.
         geometries: How many one feature of a type has at most, and in which line it has the last of them.
-        page: What the file holds of a server's answer, where that has more.
+        page: What the file says of further features elsewhere.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class Survey:
         self._properties: defaultdict[str, set[str]] = defaultdict(set)
         self._nested = {*_NO_PROPERTIES}
         self._parser = expat.ParserCreate()
-        self.page: str | None = None
+        self.page = Page()
         self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
         with path.open("rb") as file:
             self._parser.ParseFile(file)
@@ -69,7 +69,7 @@ class Survey:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth == 1:
-            self.page = pages.of_attributes(attributes)
+            self.page = Page.of_attributes(attributes)
         if self._geometry:
             if not self._counted:  # here, since a property that is only called like a geometry has nothing but a text
                 self._count_geometry()
@@ -129,8 +129,7 @@ def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrL
     except expat.ExpatError:  # GDAL has read it: it knows encodings that expat does not
         return
     _check_features(gdal, found, handles)
-    if found.page:
-        pages.warn(notes, found.page, path.name)
+    found.page.tell(found.features.total(), notes, path.name)
     for layer in layers:
         _check_geometries(found, layer)
         if any(path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs")):  # without one, GDAL takes whatever has a text

@@ -140,13 +140,10 @@ _TRAPS: dict[str, Sequence[_Trap]] = {
         _time(_KML_TIMES),
         _fine_time(_KML_TIMES),
         _Trap(
-            re.compile(
-                rb"<" + _NAME + rb"NetworkLink\b(?:(?!</" + _NAME + rb"NetworkLink>).)*?<" + _NAME + rb"href>\s*([^<]{1,200})",
-                re.DOTALL,
-            ),
-            "link_not_followed",
-            "The file links to {!r}. What a link leads to is not fetched.",
-            "Download it, and submit it as a file of its own, if it is wanted.",
+            re.compile(rb"<" + _NAME + rb"(ScreenOverlay|PhotoOverlay|Tour)[\s>/]"),
+            "elements_not_read",
+            "Elements such as {!r} were not read: they are not features.",
+            "Nothing has to be done, unless the file should hold more features.",
             warns=True,
         ),
         _Trap(
@@ -261,7 +258,7 @@ def check_columns(path: Path, driver: str, schemas: Iterable[pa.Schema], columns
 def _spring(path: Path, traps: Sequence[_Trap], notes: Notes) -> None:
     """Read a file once; each trap springs once."""
     waiting = list(traps)
-    for line, piece in _pieces(path) if waiting else ():
+    for line, piece in texts(path) if waiting else ():
         for trap in [*waiting]:
             if found := trap.pattern.search(piece):
                 group = trap.pattern.groups
@@ -273,7 +270,7 @@ def _spring(path: Path, traps: Sequence[_Trap], notes: Notes) -> None:
                 waiting.remove(trap)
 
 
-def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
+def texts(path: Path) -> Iterator[tuple[int, bytes]]:
     """A file in pieces that end where an element does, each with the number of its first line, and without comments."""
     line, rest = 1, b""
     with path.open("rb") as file:

@@ -4,51 +4,71 @@ Sources: WFS 2.0, 7.7.4 (``numberMatched``, ``numberReturned``, ``next``); OGC A
 GeoServer (``totalFeatures``) and Esri (``exceededTransferLimit``) by use.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from libs.spatial_utils.child.source import Notes
 
 
-def of_members(members: dict[str, Any]) -> str | None:
-    """What a GeoJSON document holds of an answer that has more; None when it is the whole answer, or does not say.
+@dataclass(frozen=True)
+class Page:
+    """What a collection says of itself.
 
-    >>> of_members({"type": "FeatureCollection", "numberMatched": 5000, "numberReturned": 1000})
-    '1,000 of 5,000 features'
+    Attributes:
+        matched: Features that the service has.
+        returned: Features that it says it has sent.
+        more: Whether it says that there is more.
     """
-    properties, links = members.get("properties"), members.get("links")
-    exceeded = properties.get("exceededTransferLimit") if isinstance(properties, dict) else None
-    follows = isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links)
-    return _held(
-        members.get("numberMatched", members.get("totalFeatures")),
-        members.get("numberReturned"),
-        follows=follows or exceeded is True or members.get("exceededTransferLimit") is True,
-    )
+
+    matched: int | None = None
+    returned: int | None = None
+    more: bool = False
+
+    @classmethod
+    def of_members(cls, members: Mapping[str, Any]) -> "Page":
+        """What a GeoJSON collection says, by its members."""
+        links, own = members.get("links"), members.get("properties")
+        following = isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links)
+        exceeded = any(isinstance(said, Mapping) and said.get("exceededTransferLimit") is True for said in (members, own))
+        matched = _number(members.get("numberMatched"))
+        return cls(
+            _number(members.get("totalFeatures")) if matched is None else matched,
+            _number(members.get("numberReturned")),
+            following or exceeded,
+        )
+
+    @classmethod
+    def of_attributes(cls, attributes: Mapping[str, str]) -> "Page":
+        """What a collection in GML says, by the attributes of its element."""
+        return cls(_number(attributes.get("numberMatched")), _number(attributes.get("numberReturned")), "next" in attributes)
+
+    def tell(self, features: int | None, notes: Notes, place: str) -> None:
+        """Warn if this is not all that the service has.
+
+        Args:
+            features: In the file, if that is known.
+            notes: Takes the warning.
+            place: Of the file among others.
+        """
+        there = self.returned if features is None else features
+        if self.matched is None or there is None:
+            if not self.more:
+                return
+            counts = "not all features" if there is None else f"{there:,} features, and not all"
+        elif self.matched > there:
+            counts = f"{there:,} of {self.matched:,} features"
+        else:  # all, even if several pages were put together
+            return
+        notes.warn(
+            "one_page_of_many",
+            f"The file is one page of a larger answer. It holds {counts}.",
+            "If all features are wanted, download all pages and give their files the same 'dataset_id'.",
+            place,
+        )
 
 
-def of_attributes(attributes: dict[str, str]) -> str | None:
-    """The same of a GML document, by the attributes of its root element."""
-    counts = (attributes.get(name, "") for name in ("numberMatched", "numberReturned"))
-    matched, returned = (int(count) if count.isdecimal() else None for count in counts)
-    return _held(matched, returned, follows="next" in attributes)
-
-
-def _held(matched: Any, returned: Any, *, follows: bool) -> str | None:
-    if type(matched) is int and type(returned) is int and returned < matched:
-        return f"{returned:,} of {matched:,} features"
-    return "the features of one page" if follows else None
-
-
-def warn(notes: Notes, what: str, place: str) -> None:
-    """Warn that the server has more features than the file.
-
-    Args:
-        notes: Takes the warning.
-        what: As the functions above say it.
-        place: Within the file.
-    """
-    notes.warn(
-        "one_page_of_many",
-        f"The file is one page of a larger answer. It holds {what}.",
-        "If all features are wanted, download all pages and give their files the same 'dataset_id'.",
-        place,
-    )
+def _number(said: Any) -> int | None:
+    if isinstance(said, str) and said.isascii() and said.isdigit():
+        return int(said)
+    return said if type(said) is int and said >= 0 else None

@@ -15,6 +15,8 @@ MAX_MAIN_FILES = 500
 _SHOWN_NAMES = 10
 _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".mxs", ".atx", ".qix", ".idm", ".ind"})
 """Extensions of indexes, which programs make again: nobody misses them."""
+_SHARED = frozenset({".tab"})
+"""Extensions that are the usual one of a format, and one of another, too."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,17 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
 def _mains(files: Sequence[Path], kind: Format) -> list[Path]:
     """The main files of a format among unpacked ones: those with its usual extension, or else with another of its extensions.
 
-    Other formats and documents have the latter, too. Documents count only where nothing else is there.
+    Other formats and documents have the latter, too, and ``.tab`` is usual for two. Such files count only where nothing else is
+    there.
     """
     if kind.folder:
         return sorted({file.parent for file in files if file.suffix.lower() == ".gdbtable"})
     by_extension = [[file for file in files if file.suffix.lower() == extension] for extension in kind.extensions]
-    usual, *others = by_extension
-    data = ([file for file in found if not is_document(file)] for found in others)
-    return next(filter(None, (usual, *data, *others)), [])
+    data = [
+        found if extension == kind.extensions[0] and extension not in _SHARED else [file for file in found if _may_be(file, kind)]
+        for extension, found in zip(kind.extensions, by_extension, strict=True)
+    ]
+    return next(filter(None, (*data, *by_extension)), [])
 
 
 def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
@@ -97,14 +102,12 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 
 
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
-    """A warning about what else in the archive looks like data: it stays behind."""
-    if kind.folder:
-        return
+    """Warnings about what else is in the archive: it stays behind."""
     usual = {entry.extensions[0] for entry in FORMATS}
     read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
         *mains
     }
-    unread = [file for file in files if file not in read]
+    unread = [file for file in files if file not in read and file.parent not in read]  # of a FileGDB, the folder is read
     alike = [file for file in unread if _may_be(file, kind)]
     others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
     if others:

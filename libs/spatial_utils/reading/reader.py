@@ -32,7 +32,7 @@ _MAX_NAME_BYTES = 255
 _LARGE = 8 * 1024 * 1024
 """Below this GDAL reads features as fast as a sample of them shows that it need not."""
 
-_NOT_READ = frozenset({"entities_not_read", "link_not_followed"})
+_NOT_READ = frozenset({"entities_not_read", "elements_not_read"})
 """Codes of warnings about a file's content that is passed over."""
 
 

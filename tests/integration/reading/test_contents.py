@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pytest
 
 from libs.models import Problem
@@ -39,12 +40,19 @@ def written(folder: Path, document: Any, name: str = "a.geojson") -> Path:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({"type": "Foo"}, "no type 'Foo'"),
-        ({"name": "bare", "version": 1}, "has no 'type'"),
-        ([1, 2], "no JSON object"),
-        ({"type": "CircularString", "coordinates": [[0, 0], [1, 1], [2, 0]]}, "no type 'CircularString'"),
-        ({"features": [feature()]}, "has no 'type'"),
-        ({"type": "FeatureCollection"}, "without a list of 'features'"),
+        ({"type": "Foo"}, "its type is 'Foo'"),
+        ({"name": "bare", "version": 1}, "members 'name', 'version', and no type"),
+        ({}, "it is empty"),
+        ([1, 2], "it is a list"),
+        ({"type": "CircularString", "coordinates": [[0, 0], [1, 1], [2, 0]]}, "JSON-FG"),
+        ({"conformsTo": [], "place": None}, "JSON-FG"),
+        ({"features": [feature()]}, "members 'features', and no type"),
+        ({"type": "FeatureCollection"}, "without a list 'features'"),
+        ({"type": "FeatureCollection", "features": feature()}, "without a list 'features'"),
+        ({"type": "CityJSON", "version": "2.0"}, "CityJSON"),
+        ({"type": "Catalog", "stac_version": "1.0.0"}, "STAC"),
+        ({"x": "y" * 100_000, "type": "Topology"}, "TopoJSON"),
+        ({"x": "y" * 100_000, "fieldAliases": {}, "features": []}, "Esri JSON"),
     ],
 )
 def test_json_that_is_no_geojson(refused: Refuser, tmp_path: Path, document: Any, said: str) -> None:
@@ -57,6 +65,7 @@ def test_json_that_is_no_geojson(refused: Refuser, tmp_path: Path, document: Any
     ("members", "code"),
     [
         ({"geometry": None, "place": {"type": "Polyhedron", "coordinates": []}}, "geometry_lost"),
+        ({"geometry": None, "place": {"type": "Prism", "base": POINT}}, "geometry_lost"),
         ({"geometry": {"type": "Prism", "base": POINT}}, "unknown_geometry_type"),
         ({"geometry": "POINT (7 50)"}, "unknown_geometry_type"),
         ({"geometry": {"coordinates": [7, 50]}}, "unknown_geometry_type"),
@@ -66,6 +75,27 @@ def test_json_that_is_no_geojson(refused: Refuser, tmp_path: Path, document: Any
 def test_a_geometry_that_geojson_does_not_know(refused: Refuser, tmp_path: Path, members: dict[str, Any], code: str) -> None:
     problem = refused(written(tmp_path, collection(feature(), feature(**members))), "GeoJSON")
     assert (problem.code, problem.where) == (code, "files[0]: feature 2")
+
+
+@pytest.mark.parametrize("members", [{"geometry": None, "place": {"type": "city"}}, {"geometry": None, "place": "Hamburg"}])
+def test_a_place_that_is_no_geometry_is_a_member_like_others(read: Reader, tmp_path: Path, members: dict[str, Any]) -> None:
+    got = read(written(tmp_path, collection(feature(), feature(**members))), "GeoJSON")
+    assert (got.table.num_rows, got.geometries[1]) == (2, None)
+    assert [warning.code for warning in got.warnings] == ["members_not_read"]
+
+
+def test_an_empty_geometry_says_as_much_as_null(read: Reader, tmp_path: Path) -> None:
+    got = read(written(tmp_path, collection(feature(), feature(geometry={}))), "GeoJSON")
+    assert (got.table.num_rows, got.geometries[1]) == (2, None)
+
+
+@pytest.mark.parametrize("wrong", [{"geometry": {"type": "Polyhedron", "coordinates": []}}, {"geometry": None, "place": POINT}])
+def test_a_geometry_that_is_lost_is_found_far_into_a_large_file(refused: Refuser, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    features = [feature()] * 120_000
+    features[75_001] = feature(**wrong)
+    path = written(tmp_path, collection(*features))
+    assert path.stat().st_size > 8 * 1024 * 1024
+    assert refused(path, "GeoJSON").where == "files[0]: feature 75002"
 
 
 def test_a_curve_of_a_feature_is_read(read: Reader, tmp_path: Path) -> None:
@@ -80,10 +110,14 @@ def test_a_curve_of_a_feature_is_read(read: Reader, tmp_path: Path) -> None:
     [
         ({"numberMatched": 5000, "numberReturned": 1}, "1 of 5,000 features"),
         ({"totalFeatures": 20, "numberReturned": 1}, "1 of 20 features"),
-        ({"links": [{"rel": "self"}, {"rel": "next", "href": "?page=2"}]}, "the features of one page"),
-        ({"exceededTransferLimit": True}, "the features of one page"),
-        ({"properties": {"exceededTransferLimit": True}}, "the features of one page"),
+        ({"links": [{"rel": "self"}, {"rel": "next", "href": "?page=2"}]}, "1 features, and not all"),
+        ({"exceededTransferLimit": True}, "1 features, and not all"),
+        ({"properties": {"exceededTransferLimit": True}}, "1 features, and not all"),
+        ({"numberMatched": 20}, "1 of 20 features"),
+        ({"totalFeatures": 20}, "1 of 20 features"),
         ({"numberMatched": 1, "numberReturned": 1, "links": [{"rel": "prev"}]}, None),
+        ({"numberMatched": 1, "links": [{"rel": "next", "href": "x"}]}, None),
+        ({"exceededTransferLimit": False, "links": "x", "numberMatched": True}, None),
         ({"totalFeatures": "unknown", "numberReturned": 1}, None),
     ],
 )
@@ -91,6 +125,20 @@ def test_a_page_of_geojson(read: Reader, tmp_path: Path, members: dict[str, Any]
     got = read(written(tmp_path, collection(feature(), **members)), "GeoJSON")
     assert [warning.code for warning in got.warnings] == ([] if said is None else ["one_page_of_many"])
     assert said is None or said in got.warnings[0].message
+
+
+@pytest.mark.parametrize("members", [{"numberReturned": 120_000}, {}])
+def test_a_large_page_of_geojson(read: Reader, tmp_path: Path, members: dict[str, int]) -> None:
+    path = written(tmp_path, collection(*[feature()] * 120_000, numberMatched=900_000, **members))
+    (warning,) = read(path, "GeoJSON", certain=False).warnings
+    assert warning.code == "one_page_of_many"
+    assert "120,000 of 900,000" in warning.message
+
+
+def test_a_whole_answer_that_is_large_is_read_the_fast_way(read: Reader, tmp_path: Path) -> None:
+    path = written(tmp_path, collection(*[feature()] * 120_000, numberMatched=120_000, numberReturned=120_000))
+    got = read(path, "GeoJSON", certain=False)
+    assert (got.guessed, got.warnings) == (True, [])
 
 
 def test_a_page_of_gml(read: Reader, tmp_path: Path) -> None:
@@ -106,6 +154,28 @@ def test_a_kml_of_nothing_but_a_link(refused: Refuser, tmp_path: Path) -> None:
     problem = refused(Path(shutil.copy(CASES / "networklink.kml", tmp_path)), "KML")
     assert problem.code == "no_features"
     assert "http://example.org/x.kml" in problem.message
+
+
+def test_so_is_one_that_gdal_does_not_open(refused: Refuser, tmp_path: Path) -> None:
+    problem = refused(written(tmp_path, f'<kml xmlns="http://www.opengis.net/kml/2.2">{LINK}</kml>', "a.kml"), "KML")
+    assert problem.code == "no_features"
+    assert "http://example.org/x.kml" in problem.message
+
+
+def test_a_kml_of_nothing_but_pictures(refused: Refuser, tmp_path: Path) -> None:
+    problem = refused(written(tmp_path, KML.format("<ScreenOverlay/><PhotoOverlay/>"), "a.kml"), "KML")
+    assert problem.code == "no_features"
+    assert "ScreenOverlay" in problem.message
+
+
+def test_links_inside_a_kmz_need_not_be_followed(read: Reader, tmp_path: Path) -> None:
+    link = LINK.replace("http://example.org/x.kml", "layers/x%20y.kml")
+    with zipfile.ZipFile(tmp_path / "a.kmz", "w") as archive:
+        archive.writestr("doc.kml", KML.format(f"<Style id='a'/>{link}"))
+        archive.writestr("layers/x y.kml", KML.format(PLACEMARK))
+    got = read(tmp_path / "a.kmz", "KMZ")
+    assert sum(table.num_rows for table in got.tables.values()) == 1
+    assert not {"link_not_followed", "no_features"} & {warning.code for warning in got.warnings}
 
 
 def test_a_kml_with_a_link_beside_its_features(read: Reader, tmp_path: Path) -> None:
@@ -164,6 +234,9 @@ def test_documents_in_an_archive_are_named(
     [
         ("GeoJSON", ("data.json", json.dumps(collection(feature()))), ("metadata.json", '{"title": "x"}'), {}),
         ("CSV", ("stops.txt", "x\ty\n1\t2\n"), ("readme.txt", "Stops of 2024.\nAsk, if you must.\n"), {"type": "tabular"}),
+        ("CSV", ("trees.txt", "a,b\n1,2\n"), ("README.txt", "file,what\ntrees.txt,trees\n"), {"type": "tabular"}),
+        ("CSV", ("trees.tab", "a\tb\n1\t2\n"), ("metadata.txt", "a,b\n1,2\n"), {"type": "tabular"}),
+        ("GeoJSON", ("data.json", json.dumps(collection(feature()))), ("t.json", '{"type":"Topology"}'), {}),
         (
             "GML",
             ("data.xml", (CASES / "wfs_truncated_page.gml").read_text()),
@@ -181,3 +254,29 @@ def test_a_document_with_an_extension_of_the_format(
     got = read(tmp_path / "a.zip", kind, **more)
     assert got.table.num_rows == 1
     assert document[0] in next(warning.message for warning in got.warnings if warning.code == "documents_not_read")
+
+
+def test_tables_of_mapinfo_and_of_tabs_are_told_apart(read: Reader, tmp_path: Path) -> None:
+    with zipfile.ZipFile(CASES / "tab_plain.zip") as case, zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in case.namelist():
+            archive.writestr(name, case.read(name))
+        archive.writestr("list.tab", "a\tb\n1\t2\n")
+    for kind, layer, other, more in (
+        ("MapInfo TAB", "p25832", "list.tab", {}),
+        ("CSV", "list", "p25832.tab", {"type": "tabular"}),
+    ):
+        got = read(tmp_path / "a.zip", kind, **more)
+        assert list(got.tables) == [layer]
+        assert any(other in warning.message for warning in got.warnings)
+
+
+def test_documents_beside_a_filegdb_are_named(read: Reader, tmp_path: Path) -> None:
+    gpd.GeoDataFrame({"a": ["x"]}, geometry=gpd.points_from_xy([7], [50]), crs=4326).to_file(
+        tmp_path / "x.gdb", driver="OpenFileGDB"
+    )
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in (tmp_path / "x.gdb").iterdir():
+            archive.write(file, f"x.gdb/{file.name}")
+        archive.writestr("licence.txt", "CC0")
+    (warning,) = read(tmp_path / "a.zip", "FileGDB").warnings
+    assert (warning.code, warning.message.rpartition(": ")[2]) == ("documents_not_read", "licence.txt.")

@@ -85,6 +85,7 @@ def test_documents_beside_the_data_do_not_make_its_format(tmp_path, members, for
 def test_an_archive_of_nothing_but_documents_holds_no_data(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("readme.txt", README)
+        archive.writestr("LICENCE.txt", b"file,licence\nphoto.jpg,CC0\n")
         archive.writestr("metadata.xml", METADATA)
     with pytest.raises(typer.BadParameter, match="holds no data"):
         intake.format_of(tmp_path / "a.zip")

@@ -9,14 +9,14 @@ from libs.spatial_utils.child.features.framing import find
 from libs.spatial_utils.child.features.layer import ParsedLayer
 from libs.spatial_utils.child.gdal import Gdal
 from libs.spatial_utils.child.ogr import OgrLayer
-from libs.spatial_utils.child.source import Misjudged, OpenFile, Request, Unreadable
+from libs.spatial_utils.child.source import Misjudged, Notes, OpenFile, Request, Unreadable
 
 
 def open_file(gdal: Gdal, request: Request) -> OpenFile:
     """The files of a request: one, or several out of one archive."""
     opened = OpenFile()
     for path, prefix in request.paths:
-        layer = _parsed_layer(gdal, path, prefix, request)
+        layer = _parsed_layer(gdal, path, prefix, request, opened.notes)
         if layer is None:
             dataset.open_layers(gdal, path, prefix, request, opened)
             continue
@@ -27,7 +27,7 @@ def open_file(gdal: Gdal, request: Request) -> OpenFile:
     return opened
 
 
-def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> ParsedLayer | None:
+def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request, notes: Notes) -> ParsedLayer | None:
     """The layer of a file that need not be read by GDAL; None if it must."""
     frame = find(path, request.driver)
     if frame is None:
@@ -44,10 +44,14 @@ def _parsed_layer(gdal: Gdal, path: Path, prefix: str, request: Request) -> Pars
             name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
             contents = Contents.of_features(features)
             contents.look_at(frame.members())
+            if contents.page.matched is not None and contents.page.returned is None:  # then all features are to be counted
+                return None
             as_gdal = OgrLayer(
                 gdal, opened, handle, path, name, replace(request, certain=True), contents=contents, exact_times=exact_times
             )
-            return ParsedLayer(frame, sample, features, as_gdal)
+            layer = ParsedLayer(frame, sample, features, as_gdal)
+            contents.page.tell(None, notes, path.name if prefix else "")
+            return layer
     except (Misjudged, Unreadable):
         return None
     finally:
