@@ -52,13 +52,15 @@ class Examination:
     Args:
         crs: What they are said to be in; its unit is known.
         assumed: Whether the file does not say so, and it was taken for its format's default.
+        wraps: Whether longitudes beyond ±180 degrees will be taken for what they mean.
 
     Attributes:
         findings: All that may come of it.
         mark: Expression on the column ``geometry``: ``FINE``, ``ABSENT``, or the mark of a finding.
     """
 
-    def __init__(self, crs: CrsFacts, *, assumed: bool, dialect: Dialect, geometry: str) -> None:
+    def __init__(self, crs: CrsFacts, *, assumed: bool, wraps: bool, dialect: Dialect, geometry: str) -> None:
+        self._wraps = wraps
         self._crs, self._assumed, self._dialect, self._geometry = crs, assumed, dialect, geometry
         self._unit = crs.unit or CrsUnit("length", 1)
         self._x, self._y = ((f"ST_{axis}Min({geometry})", f"ST_{axis}Max({geometry})") for axis in "XY")
@@ -102,6 +104,8 @@ class Examination:
         xmin, ymin, xmax, ymax = self._limits
         beyond, said = f"NOT ({self._inside(self._limits)})", f"beyond ±180 or ±90 degrees, which {self._name} does not have"
         metres = _METRES / self._unit.size
+        if self._wraps:
+            yield f"{beyond} AND {self._inside((2 * xmin, ymin, 2 * xmax, ymax))}", FINE
         yield (
             f"{beyond} AND {self._swapped(self._limits)}",
             self._finding(
@@ -116,7 +120,8 @@ class Examination:
             self._finding(
                 "coordinates_impossible",
                 f"has a longitude beyond ±180 degrees, which {self._name} does not have; longitudes may run from 0 to 360",
-                f"Write longitudes from -180 to 180: 360 less where they are above 180. {_LEAVE_OUT}.",
+                "Write longitudes from -180 to 180 (360 less where they are above 180), and cut in two what crosses 180 degrees. "
+                f"{_LEAVE_OUT}.",
                 "any",
             ),
         )

@@ -100,7 +100,7 @@ class Query:
 
     def geometry_once(self) -> str:
         """The geometry, as an expression to be named once; NULL in rows that have been left out."""
-        self._examine(strict=True)
+        self.examine()
         if self._open.stale:
             if self._is_pending(DROP):
                 self.settle()
@@ -330,7 +330,7 @@ class Query:
 
     def plan(self) -> Plan:
         """Everything so far, as a plan."""
-        self._examine(strict=False)
+        self.examine(strict=False)
         if self._open.stale:
             self.geometry_once()
         self._close(TARGET)
@@ -342,11 +342,12 @@ class Query:
             self._constants,
         )  # fmt: skip
 
-    def _examine(self, *, strict: bool) -> None:
+    def examine(self, *, strict: bool = True, wraps: bool = False) -> None:
         """Look once at whether the coordinates can lie in their CRS: before the first step that reads the geometry, else at last.
 
         Args:
             strict: Whether steps compute with the geometry. Where none does, it is kept as it is, and only warnings are told.
+            wraps: Whether the step that reads it takes longitudes beyond ±180 degrees for what they mean, as a reprojection does.
         """
         if self._examined or self._open.geometry is None or self.relation.crs is None:
             return
@@ -355,7 +356,7 @@ class Query:
         if crs.unit is None:
             return
         examination = coordinates.Examination(
-            crs, assumed=self.relation.crs_assumed, dialect=self.dialect, geometry=self.geometry()
+            crs, assumed=self.relation.crs_assumed, wraps=wraps, dialect=self.dialect, geometry=self.geometry()
         )
         mark = f"{RESERVED}position"
         self._open.marks[mark] = examination.mark

@@ -17,6 +17,7 @@ def reproject(query: Query, source: CrsFacts, target: CrsFacts) -> None:
     What is far from both costs a look at its extent; for the rest there is a function in the engine.
     """
     dialect = query.dialect
+    query.examine(wraps=True)
     before, after = query.change_geometry(dialect.transform(query.geometry(), source.name, target.name), valid=False)
     box = query.scratch("box", dialect.box(after))
     if target.unit is not None and target.unit.kind == "angle":

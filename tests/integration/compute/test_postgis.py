@@ -149,7 +149,7 @@ def test_a_session_that_is_lost_is_the_servers_fault_and_leaves_nothing(
     def losing() -> Iterator[pa.RecordBatch]:
         for batch in table.to_batches(max_chunksize=50_000):
             yield batch
-            ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%raw_data%' {OTHERS}")
+            ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'spatial-etl' {OTHERS}")
 
     with pytest.raises(ServiceUnavailable, match="POSTGRES_HOST"):
         through(source(table, batches=losing()))

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.integration
 PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PROJECT = pyproj.Transformer.from_crs(25832, 4326, always_xy=True).transform
 UTM = "EPSG:25832"
+METRES = "EPSG:3857"
+"""A CRS in which shapes near 0, 0 lie in its area of use."""
 
 WALL = "POLYGON Z ((0 0 0, 10 0 0, 10 0 8, 0 0 8, 0 0 0))"
 WINDOW = "POLYGON Z ((0 0 0, 10 5 0, 10 5 8, 0 0 8, 0 0 0), (4 2 2, 4 2 4, 6 3 4, 6 3 2, 4 2 2))"
@@ -115,8 +117,8 @@ def test_a_plain_shape_with_a_fault_is_repaired(through: Callable, source: Calla
 
 @pytest.mark.parametrize(("wkt", "dimension"), COLLAPSED.items())
 def test_a_collapse_is_not_called_a_repair(through: Callable, source: Callable, wkt: str, dimension: int) -> None:
-    shape = shapely.from_wkt(wkt)
-    result = through(source(table([shapely.Point(1, 1), shape, shape]), UTM), "keep_crs")
+    shape = placed(shapely.from_wkt(wkt))
+    result = through(source(table([placed(shapely.Point(1, 1)), shape, shape]), UTM), "keep_crs")
     _, made, _ = by_number(result.rows)
     assert (made.is_valid, shapely.get_dimensions(made)) == (True, dimension)
     positions = {tuple(each) for each in shapely.get_coordinates(shape, include_z=shape.has_z)}
@@ -128,7 +130,7 @@ def test_a_collapse_is_not_called_a_repair(through: Callable, source: Callable, 
 
 
 def test_a_house_with_a_face_that_crosses_itself_is_kept_and_told(through: Callable, source: Callable) -> None:
-    shape = shapely.from_wkt(f"{HOUSE[:-1]}, ((0 0 9, 9 9 9, 9 0 9, 0 9 9, 0 0 9)))")
+    shape = placed(shapely.from_wkt(f"{HOUSE[:-1]}, ((0 0 9, 9 9 9, 9 0 9, 0 9 9, 0 0 9)))"))
     result = through(source(table([shape]), UTM), "keep_crs")
     assert by_number(result.rows) == [shape]
     assert result.changes == Changes(counts={"kept_as_3d": 1})
@@ -160,7 +162,7 @@ def prisms(draw: st.DrawFn) -> Any:
     tops = [low + draw(st.floats(0.5, 100))] * corners
     if draw(st.booleans()):  # a roof of one slope
         tops = [top + number * 0.01 for number, top in enumerate(tops)]
-    x, y = draw(st.floats(300_000, 700_000)), draw(st.floats(100_000, 9_000_000))
+    x, y = draw(st.floats(300_000, 700_000)), draw(st.floats(4_500_000, 9_000_000))
     foot = [(x + a, y + b) for a, b in foot]
     pairs = [(number, (number + 1) % corners) for number in range(corners)]
     faces = [shapely.Polygon([(*foot[a], low), (*foot[b], low), (*foot[b], tops[b]), (*foot[a], tops[a])]) for a, b in pairs]
@@ -181,7 +183,7 @@ def test_random_buildings_keep_every_face_and_height(through: Callable, source: 
 
 @st.composite
 def bowties(draw: st.DrawFn) -> Any:
-    x, y = draw(st.floats(300_000, 700_000)), draw(st.floats(100_000, 9_000_000))
+    x, y = draw(st.floats(300_000, 700_000)), draw(st.floats(4_500_000, 9_000_000))
     width, depth = draw(st.floats(1, 5000)), draw(st.floats(1, 5000))
     heights = draw(st.lists(st.floats(0, 50), min_size=4, max_size=4)) if draw(st.booleans()) else [draw(st.floats(0, 99))] * 4
     if not 0.05 < width / depth < 20:
@@ -201,7 +203,9 @@ def test_random_bowties_with_heights_are_repaired(through: Callable, source: Cal
 @pytest.mark.parametrize("name", AFTER)
 def test_a_step_passes_surfaces_over_and_counts_them(through: Callable, source: Callable, recipe: Callable, name: str) -> None:
     shapes = [shapely.from_wkt(wkt) for wkt in (HOUSE, WALL)]
-    result = through(source(table([*shapes, shapely.LineString([(0, 0), (4, 0.1), (10, 0)])]), UTM), recipe(name, **AFTER[name]))
+    result = through(
+        source(table([*shapes, shapely.LineString([(0, 0), (4, 0.1), (10, 0)])]), METRES), recipe(name, **AFTER[name])
+    )
     assert by_number(result.rows)[:2] == shapes
     assert by_number(result.rows)[2] != shapely.LineString([(0, 0), (4, 0.1), (10, 0)])
     assert (result.changes.counts["kept_as_3d"], result.changes.counts[NOT[name]], result.changes.repaired) == (2, 2, 0)
@@ -211,8 +215,8 @@ def test_clipping_cuts_no_surface(through: Callable, source: Callable, recipe: C
     house = shapely.from_wkt(HOUSE)
     inside, across, outside = (placed(house, by, 0) for by in (0, 15, 50))
     flat = shapely.box(15, 0, 25, 10)
-    by = recipe("clip", bbox=[-1, -1, 20, 20], area_crs=UTM, crs=UTM)
-    result = through(source(table([inside, across, outside, flat]), UTM), by)
+    by = recipe("clip", bbox=[-1, -1, 20, 20], area_crs=METRES, crs=METRES)
+    result = through(source(table([inside, across, outside, flat]), METRES), by)
     assert by_number(result.rows)[:2] == [inside, across]
     assert shapely.equals(by_number(result.rows)[2], shapely.box(15, 0, 20, 10))
     assert result.changes == Changes(dropped={"clip": 1}, counts={"kept_as_3d": 3, "clipped": 1, "not_clipped": 1})
@@ -222,12 +226,12 @@ def test_dissolving_a_surface_is_refused_and_the_remedy_works(through: Callable,
     shapes = [shapely.from_wkt(HOUSE), shapely.from_wkt(HOUSE)]
     steps: list[dict[str, Any]] = [{"op": "repair"}, {"op": "dissolve"}]
     with pytest.raises(Rejected) as caught:
-        through(source(table(shapes), UTM), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
+        through(source(table(shapes), METRES), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
     (problem,) = caught.value.problems
     assert (problem.code, problem.where) == ("surface_not_dissolved", "files[0]: layer a, feature 1")
     assert "step 'force_2d' before this one" in problem.remedy
     steps.insert(1, {"op": "force_2d"})
-    result = through(source(table(shapes), UTM), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
+    result = through(source(table(shapes), METRES), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
     (made,) = by_number(result.rows.append_column("n", [[0]]))
     assert (made.is_valid, made.has_z, made.area) == (True, False, 100)
 
@@ -236,13 +240,13 @@ def test_dissolving_a_surface_is_refused_and_the_remedy_works(through: Callable,
 def test_a_surface_that_was_left_out_stands_in_no_steps_way(through: Callable, source: Callable, last: dict[str, Any]) -> None:
     steps = [{"op": "repair"}, {"op": "filter", "condition": {"column": "n", "op": "gt", "value": 0}}, last]
     shapes = [shapely.from_wkt(HOUSE), shapely.force_3d(shapely.box(0, 0, 3, 3), 1)]
-    result = through(source(table(shapes), UTM), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
+    result = through(source(table(shapes), METRES), Recipe.model_validate({"name": "a", "description": "A.", "steps": steps}))
     assert len(by_number(result.rows)) == 1
     assert result.changes == Changes(dropped={"filter": 1}, counts={"kept_as_3d": 1})
 
 
 def test_leaving_out_heights_leaves_no_surface(through: Callable, source: Callable, recipe: Callable) -> None:
-    result = through(source(table([shapely.from_wkt(HOUSE), shapely.from_wkt(WALL)]), UTM), recipe("force_2d", crs=UTM))
+    result = through(source(table([shapely.from_wkt(HOUSE), shapely.from_wkt(WALL)]), METRES), recipe("force_2d", crs=METRES))
     house, wall = by_number(result.rows)
     assert (house.is_valid, house.area, wall.geom_type) == (True, 100, "LineString")
     assert result.changes == Changes(repaired=1, counts={"forced_2d": 2, "collapsed": 1})

@@ -136,7 +136,8 @@ def result_of(plan: Plan, query: Callable[[str], list[Any]], as_wkb: str) -> tup
         for column in plan.relation.columns
     ]  # fmt: skip
     select = f"SELECT {', '.join([*columns, as_wkb])} FROM processed WHERE {plan.kept or 'TRUE'} ORDER BY {', '.join(plan.order)}"
-    return plan.changes(audits, str), query(select)
+    ((rows,),) = query("SELECT count(*) FROM raw_data")
+    return plan.changes(audits, str, int(rows)), query(select)
 
 
 def audited(stage: Stage, audit: list[int | None] | None) -> list[int]:
