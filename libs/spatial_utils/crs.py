@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MIN_CONFIDENCE = 70
 """PROJ's confidence in a guess at the code; what it guesses is compared in full afterwards."""
 _LON_LAT = "EPSG:4326"
+_NEARLY_180 = 179.99
 _BARE_NUMBER = re.compile(r"\d{4,6}")
 _EPSG_CODE = re.compile(
     r"(?:EPSG::?|\+init=epsg:|urn:(?:x-)?ogc:def:crs:EPSG:[^:]*:|https?://www\.opengis\.net/(?:def/crs/EPSG/[^/]*/|gml/srs/epsg\.xml#))0*(\d{1,9})",
@@ -103,6 +104,17 @@ class Crs:
     def area(self) -> BBox | None:
         """Its area of use in its own coordinates; xmin > xmax where that crosses 180 degrees. None when it is not known."""
         return _area_of(self.name)
+
+    @property
+    def reaches_180(self) -> bool:
+        """Whether its area of use reaches the meridian of 180 degrees, or is not known."""
+        area = _crs(self.name).area_of_use
+        return area is None or area.west > area.east or not -_NEARLY_180 < area.west < area.east < _NEARLY_180
+
+    @property
+    def ends_at_180(self) -> bool:
+        """Whether its map of the world ends there, so that neighbours across 180 degrees lie at opposite edges."""
+        return _ends_at_180(self.name)
 
     def same(self, other: "Crs") -> bool:
         """Whether both mean the same: datum, projection and units are compared, spelling and axis order are not."""
@@ -222,6 +234,24 @@ def _area_of(text: str) -> BBox | None:
     except ProjError:
         return None
     return bounds if all(map(math.isfinite, bounds)) else None
+
+
+@lru_cache(maxsize=256)
+def _ends_at_180(text: str) -> bool:
+    import pyproj
+    from pyproj.exceptions import ProjError
+
+    crs = _crs(text)
+    if crs.is_geographic:
+        return True
+    if crs.ellipsoid is None:
+        return False
+    try:
+        xs, _ = pyproj.Transformer.from_crs(_LON_LAT, crs, always_xy=True).transform([-_NEARLY_180, _NEARLY_180], [0, 0])
+    except ProjError:
+        return False
+    half_round = math.pi * crs.ellipsoid.semi_major_metre / crs.axis_info[0].unit_conversion_factor
+    return bool(half_round < abs(xs[1] - xs[0]) < math.inf)
 
 
 def _equal(one: "pyproj.CRS", other: "pyproj.CRS") -> bool:

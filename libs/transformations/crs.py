@@ -33,12 +33,16 @@ class CrsFacts:
         eighth: How far it is in that unit an eighth of the way round the earth; None also where nothing on
             its map is as wide.
         area: Its area of use in its own coordinates, xmin > xmax where that crosses 180 degrees; None when it is not known.
+        reaches_180: Whether its area of use reaches the meridian of 180 degrees, or is not known.
+        ends_at_180: Whether its map of the world ends there, so that neighbours across 180 degrees lie at opposite edges.
     """
 
     name: str
     unit: CrsUnit | None
     eighth: float | None = None
     area: BBox | None = None
+    reaches_180: bool = False
+    ends_at_180: bool = False
 
 
 CrsLookup = Callable[[str], CrsFacts]

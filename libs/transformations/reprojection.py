@@ -1,6 +1,6 @@
 """Reprojection, with what the edge of a map of the world tears apart put right."""
 
-from libs.transformations.crs import CrsFacts, short_name
+from libs.transformations.crs import DEFAULT_CRS, CrsFacts, short_name
 from libs.transformations.dialect import Dialect
 from libs.transformations.query import Query
 from libs.transformations.relation import GEOMETRY
@@ -14,19 +14,33 @@ _NOISE = 1e-9
 def reproject(query: Query, source: CrsFacts, target: CrsFacts) -> None:
     """Reproject the geometry. To a geographic CRS, lines and polygons are cut at the antimeridian and closed over poles.
 
-    What is far from both costs a look at its extent; for the rest there is a function in the engine.
+    What is far from both costs a look at its extent; for the rest there is a function in the engine. A projected CRS whose map
+    ends at the antimeridian, as Web Mercator does, is reached by way of longitudes and latitudes, if the source reaches it.
     """
-    dialect = query.dialect
-    query.examine(wraps=True)
+    if source.reaches_180 and _is_map(source) and target.ends_at_180 and _is_map(target):
+        between = query.crs(DEFAULT_CRS)
+        _reproject(query, source, between, "torn")
+        _reproject(query, between, target, "lost")
+    else:
+        _reproject(query, source, target, "lost")
+
+
+def _is_map(crs: CrsFacts) -> bool:
+    return crs.unit is not None and crs.unit.kind == "length"
+
+
+def _reproject(query: Query, source: CrsFacts, target: CrsFacts, mark: str) -> None:
+    dialect, to_degrees = query.dialect, not _is_map(target)
+    query.examine(wraps=to_degrees)
     before, after = query.change_geometry(dialect.transform(query.geometry(), source.name, target.name), valid=False)
     box = query.scratch("box", dialect.box(after))
-    if target.unit is not None and target.unit.kind == "angle":
+    if target.unit is not None and to_degrees:
         lost = _split(query, before, box, source, target)
     else:
         query.settle()
         lost = _is_endless(dialect, box)
     query.refuse(
-        query.mark("lost", f"coalesce({lost}, false)"),
+        query.mark(mark, f"coalesce({lost}, false)"),
         "unprojectable",
         f"has coordinates that cannot be projected from {short_name(source.name)} to {short_name(target.name)}",
         "Check the declared CRS and the feature's coordinates, or use an intent that keeps the CRS.",

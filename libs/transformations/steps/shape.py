@@ -16,7 +16,8 @@ from libs.transformations.units import Length, Unit
 class Reproject(Step):
     """Reproject to another CRS. Heights stay as they are.
 
-    To a geographic CRS, lines and polygons are cut at the antimeridian, and polygons closed over a pole (RFC 7946, 3.1.9).
+    To a geographic CRS, lines and polygons are cut at the antimeridian, and polygons closed over a pole (RFC 7946, 3.1.9). To a
+    map of the world that ends at the antimeridian, such as Web Mercator, they are cut there, too.
 
     Attributes:
         crs: Target: authority code such as ``EPSG:4326``, or WKT.

@@ -323,6 +323,26 @@ def test_coordinates_that_are_no_numbers(through: Callable, source: Callable, nu
 TO_DEGREES = Recipe(name="to_degrees", description="Mine.", steps=({"op": "reproject", "crs": "EPSG:4326"},))
 
 
+@pytest.mark.parametrize(("crs", "shape"), [("EPSG:3460", (2e6, 4e6, 2.4e6, 4.1e6)), ("EPSG:3832", (3e6, 1e6, 4e6, 2e6))])
+def test_a_map_that_ends_at_180_degrees_has_two_pieces(
+    through: Callable, source: Callable, recipe: Callable, crs: str, shape: tuple[float, float, float, float]
+) -> None:
+    after, changes = one(through, source, shapely.box(*shape), crs, by=recipe("reproject", crs="EPSG:3857"))
+    assert changes == SPLIT
+    west, east = sorted(after.geoms, key=lambda piece: piece.bounds[0])
+    assert (west.bounds[0], east.bounds[2]) == pytest.approx((-HALF, HALF))
+    degrees, _ = one(through, source, shapely.box(*shape), crs)
+    to_map = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform
+    assert same(after, shapely.transform(degrees, lambda xy: np.column_stack(to_map(*xy.T))))
+
+
+def test_a_map_that_does_not_end_there_is_not_cut(through: Callable, source: Callable, recipe: Callable) -> None:
+    after, changes = one(
+        through, source, shapely.box(2e6, 4e6, 2.4e6, 4.1e6), "EPSG:3460", by=recipe("reproject", crs="EPSG:3832")
+    )
+    assert (after.geom_type, changes) == ("Polygon", Changes())
+
+
 def at_home(crs: str) -> shapely.Geometry:
     """A point in the middle of a CRS's area of use: where all features lie outside of it, they are refused."""
     area = pyproj.CRS(crs).area_of_use
