@@ -218,8 +218,9 @@ def test_no_option_is_ignored_silently(cli, points, options, said):
 
 
 def test_options_of_a_csv_say_nothing_of_the_files_beside_it(cli, points):
-    given = "--x", "easting", "--y", "northing"
-    assert cli("ingest", DEMO / "trees.csv", points, *given, "--crs", "EPSG:4326", "--json").json["warnings"] == []
+    table = points.with_name("stops.csv")
+    table.write_text("lon,lat\n9.5,48.5\n")
+    assert cli("ingest", table, points, "--x", "lon", "--y", "lat", "--crs", "EPSG:4326", "--json").json["warnings"] == []
 
 
 def test_what_lies_among_the_manifests_and_is_none_is_told(cli):
