@@ -61,6 +61,7 @@ def corpus() -> list[Item]:
     return items
 
 
+_GEOTOOLS = "peers/geotools/modules/plugin/shapefile/src/test/resources/org/geotools/data/shapefile/test-data"
 NOT_TAKEN = {
     "OSM": "unknown_format",
     "TopoJSON": "unknown_format",
@@ -76,7 +77,7 @@ NOT_TAKEN = {
     },
     "peers/mapshaper/test/data/shapefile/shplib/3dpoints.shp": "count_mismatch",
     **{
-        f"peers/geotools/modules/plugin/shapefile/src/test/resources/org/geotools/data/shapefile/test-data/mzvalues/{name}.shp": "coordinates_impossible"  # metres, or nothing at all, with a .prj of WGS 84
+        f"{_GEOTOOLS}/mzvalues/{name}.shp": "coordinates_impossible"  # metres, or nothing at all, with a .prj of WGS 84
         for name in (
             "mlines",
             "mmultipoints",
