@@ -1,7 +1,7 @@
 """A lake belongs to one ledger. Each carries the other's identity from their first use on, and no other pair is worked with.
 
 Two ledgers on one lake count the same versions without knowing of each other: what one has recorded, the other takes for the rest
-of a run that came to nothing. So a lake is not worked with before it has been looked at here.
+of a run that did not succeed. So each use case checks the pair here before it touches a lake.
 
 The way to a pair has three steps: the ledger gets an id; the lake gets an id and its ledger's; the ledger records its lake.
 Each is decided by one insert, or by one object that is created or not: of many that start at once, all end with the same pair,

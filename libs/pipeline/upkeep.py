@@ -32,7 +32,7 @@ class Reconciled(Model):
 
 
 class Removable(Model):
-    """A lake file of a run that came to nothing.
+    """A lake file of a run that did not succeed.
 
     Attributes:
         run_id: The run.
@@ -133,7 +133,7 @@ def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:
 
 
 def gc(stack: Stack, found: Garbage | None = None, age: timedelta = AGE) -> Collected:
-    """Remove lake files of runs that came to nothing, and unfinished uploads.
+    """Remove lake files of runs that did not succeed, and unfinished uploads.
 
     Args:
         stack: What to work with.

@@ -101,7 +101,7 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove lake files of runs that came to nothing.
+    """Remove lake files of runs that did not succeed.
 
     Says first what it would remove, and at a terminal asks. What is younger than a day is left alone, and so is what no record
     speaks of.
