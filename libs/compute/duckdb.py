@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
-from libs.compute.carriage import carried_schema, restored
 from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
+from libs.compute.type_mapping import engine_schema, restored
 from libs.models import BBox, Changes, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
@@ -214,7 +214,7 @@ class _DuckDBTable:
         connection.execute(f"SET streaming_buffer_size = '{RESULT_BUFFER}'")
 
     def load(self, source: Source) -> int:
-        carried = carried_schema(source.schema, source.where)
+        carried = engine_schema(source.schema, source.where)
         if self._layout is None:
             self._layout = Layout.plan_for(source, self._recipe, DuckDb())
             _require_few(self._layout, source.where)
@@ -276,15 +276,15 @@ class _DuckDBTable:
         select = layout.with_extent(stage, _extent_columns)
         sql = f"SELECT {', '.join([*_result_columns(layout), ''])}COLUMNS('^_etl_') FROM ({select})"
         fetched = [*layout.fetched, *layout.schema.names[len(layout.attributes) :]]
-        untouched = None if chunk is None else _in_one(chunk.select(sorted(set(layout.plan.untouched.values()))))
+        passthrough = None if chunk is None else _in_one(chunk.select(sorted(set(layout.plan.passthrough.values()))))
         with _plain_errors():
             reader = self._execute(sql).to_arrow_reader(RESULT_ROWS)
             marks = pa.schema([*list(reader.schema)[len(fetched) :], (_PLACE, pa.int64())])
             marked = []
             for batch in reader:
                 here = dict(zip(fetched, batch.columns, strict=False))
-                if untouched is not None:
-                    here |= layout.at_hand(untouched, numbers(batch[ROW]) - self._rows)
+                if passthrough is not None:
+                    here |= layout.at_hand(passthrough, numbers(batch[ROW]) - self._rows)
                 place = self._result.put(pa.RecordBatch.from_pydict({name: here[name] for name in layout.schema.names}))
                 places = pa.arange(place, place + batch.num_rows)
                 marked.append(pa.RecordBatch.from_arrays([*batch.columns[len(fetched) :], places], schema=marks))
@@ -317,7 +317,7 @@ class _DuckDBProcessed:
         self.changes, self.warnings = told
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
         with _plain_errors():
-            found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.kept}").fetchall()
+            found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.row_filter}").fetchall()
         self.features, *extent = found[0]
         self.bbox: BBox | None = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
 
@@ -327,7 +327,7 @@ class _DuckDBProcessed:
             bounds = "{{'min_x': {!r}, 'min_y': {!r}, 'max_x': {!r}, 'max_y': {!r}}}::BOX_2D".format(*self.bbox)
             centre = "_etl_xmin / 2 + _etl_xmax / 2, _etl_ymin / 2 + _etl_ymax / 2"
             order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN ST_Hilbert({centre}, {bounds}) END NULLS LAST")
-        sql = f"SELECT {_PLACE} FROM processed WHERE {self._layout.kept} ORDER BY {', '.join(order)}"
+        sql = f"SELECT {_PLACE} FROM processed WHERE {self._layout.row_filter} ORDER BY {', '.join(order)}"
         with _plain_errors():
             for batch in self._result.in_order(self._places(sql)):
                 yield restored(batch, self.schema)

@@ -81,14 +81,14 @@ class Layout:
         return self.plan.relation.geometry
 
     @property
-    def kept(self) -> str:
+    def row_filter(self) -> str:
         """Predicate on ``processed`` for the rows of the result."""
-        return self.plan.kept or "TRUE"
+        return self.plan.row_filter or "TRUE"
 
     @property
     def fetched(self) -> tuple[str, ...]:
         """The result's attribute columns that come from the engine; the others are those of the source."""
-        return tuple(name for name in self.attributes if name not in self.plan.untouched)
+        return tuple(name for name in self.attributes if name not in self.plan.passthrough)
 
     def at_hand(self, chunk: pa.RecordBatch, places: Integers) -> dict[str, pa.Array]:
         """The result's untouched columns, by name.
@@ -97,13 +97,13 @@ class Layout:
             chunk: Rows of the source.
             places: For each row of the result, which of them it was made of.
         """
-        untouched = self.plan.untouched
-        if not untouched or not len(places):
-            return {name: chunk[origin].slice(0, 0) for name, origin in untouched.items()}
-        rows = chunk.select(sorted(set(untouched.values())))
+        passthrough = self.plan.passthrough
+        if not passthrough or not len(places):
+            return {name: chunk[origin].slice(0, 0) for name, origin in passthrough.items()}
+        rows = chunk.select(sorted(set(passthrough.values())))
         in_one_piece = (np.diff(places) == 1).all()
         rows = rows.slice(places[0], len(places)) if in_one_piece else rows.take(indices(places))
-        return {name: rows[origin] for name, origin in untouched.items()}
+        return {name: rows[origin] for name, origin in passthrough.items()}
 
     def with_extent(self, stage: Stage, extent_columns: Callable[[], str]) -> str:
         """A stage's SELECT; the last one's gives each row's extent, too, as ``_etl_xmin`` and so on."""

@@ -24,7 +24,7 @@ from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
-from libs.spatial_utils.reading import LayerStream, Misjudged, open_source
+from libs.spatial_utils.reading import LayerStream, SchemaInferenceFailed, open_source
 from libs.transformations import Recipe
 
 
@@ -126,23 +126,23 @@ class DatasetMaker:
         open_before, finished_before, warned_before = {*self._open}, {*self._finished}, len(self.warnings)
         try:
             # What is appended to rows of another file could not be taken back without them.
-            self._read_layers(index, spec, staged, workspace, certain=spec.dataset_id in open_before)
-        except Misjudged:
+            self._read_layers(index, spec, staged, workspace, full_scan=spec.dataset_id in open_before)
+        except SchemaInferenceFailed:
             self._take_back(open_before, finished_before)
             del self.warnings[warned_before:]
             self._doubted = {doubted for doubted in self._doubted if doubted[0] != index}
-            self._read_layers(index, spec, staged, workspace, certain=True)
+            self._read_layers(index, spec, staged, workspace, full_scan=True)
 
-    def _read_layers(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace, *, certain: bool) -> None:
+    def _read_layers(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace, *, full_scan: bool) -> None:
         """Load the layers of a file, and finish the datasets to which no other file can belong.
 
         Raises:
-            Misjudged: what was made of the file is to be taken back, and the file to be read again to be certain.
+            SchemaInferenceFailed: what was made of the file is to be taken back, and the file to be read again to be certain.
         """
         where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
         named = self._recipe.named | (appended.columns if appended else frozenset())
         to_others, limits = appended is not None, self._stack.limits
-        with open_source(staged.path, spec, where, limits, certain=certain, named=named, appended=to_others) as source:
+        with open_source(staged.path, spec, where, limits, full_scan=full_scan, named=named, appended=to_others) as source:
             layers = [layer.name for layer in source.layers]
             only_layer = len(layers) == 1 and spec.layer is None
             ids = self._dataset_ids(spec, layers, only_layer=only_layer)
@@ -154,8 +154,8 @@ class DatasetMaker:
                     if spec.dataset_id is None:
                         self._finish(identifier)
             except Rejected:
-                if source.guessed:  # perhaps the recipe refuses what was guessed
-                    raise Misjudged from None
+                if source.inferred:  # perhaps the recipe refuses what was guessed
+                    raise SchemaInferenceFailed from None
                 raise
             self.warnings += source.warnings
 

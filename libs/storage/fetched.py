@@ -21,7 +21,7 @@ class Fetched:
     def __init__(self, store: ObjectStore, key: str, target: Path, *, copy: bool) -> None:
         self._key, self._uri, self._path = key, store.uri(key), target
         self._lent: tuple[int, int] | None = None
-        if not copy and store.lend(key, target):
+        if not copy and store.link_local(key, target):
             self._lent = self._state()
         else:
             with target.open("xb", buffering=0) as file:

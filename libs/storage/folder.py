@@ -106,7 +106,7 @@ class FolderStore:
             while piece := os.read(descriptor, chunk):
                 yield piece
 
-    def lend(self, key: str, target: Path) -> bool:
+    def link_local(self, key: str, target: Path) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`. A hard link, where file system and owner allow it."""
         with self._opened(key) as descriptor, self._parent(key) as (parent, name):
             try:

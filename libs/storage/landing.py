@@ -33,7 +33,7 @@ class LandingZone:
             (info for info in self.store.list(MANIFESTS) if _MANIFEST.fullmatch(info.key)), key=lambda info: info.modified
         )
 
-    def astray(self) -> list[str]:
+    def unrecognized(self) -> list[str]:
         """Keys of what lies among the manifests and is taken for none by its name: in a sub-folder, or not ``*.json``."""
         return [
             info.key

@@ -157,7 +157,7 @@ class S3Store:
                 finally:
                     answer["Body"].close()
 
-    def lend(self, key: str, target: Path) -> bool:  # noqa: ARG002 - there is nothing here that could appear there
+    def link_local(self, key: str, target: Path) -> bool:  # noqa: ARG002 - there is nothing here that could appear there
         """See :class:`~libs.storage.store.ObjectStore`. Never: what lies on a server has to be copied."""
         if self.head(key) is None:
             raise ObjectMissing(self.uri(key))

@@ -100,7 +100,7 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def lend(self, key: str, target: Path) -> bool:
+    def link_local(self, key: str, target: Path) -> bool:
         """Make the object itself appear as a local file, where that takes no copy.
 
         Uploads replace an object and leave what was lent as it is; only whoever writes into it in its place changes both.

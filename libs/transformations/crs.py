@@ -49,7 +49,7 @@ CrsLookup = Callable[[str], CrsFacts]
 """Says what a text (authority code, WKT) is; raises ValueError, with a message for people, when it is no CRS."""
 
 
-def at_its_word(text: str) -> CrsFacts:
+def unresolved_crs(text: str) -> CrsFacts:
     """The look-up of somebody without a CRS database: takes any text for the name of a CRS of unknown unit."""
     return CrsFacts(text, None)
 

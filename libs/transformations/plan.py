@@ -112,7 +112,7 @@ class Stage:
         return f"SELECT * FROM {', '.join(f'(SELECT {part} FROM {self.target}) AS part_{n}' for n, part in enumerate(parts))}"
 
     @property
-    def remark(self) -> str | None:
+    def row_audit(self) -> str | None:
         """The same row by row, for an engine that gives rows away as it makes them: an expression on the target.
 
         It is NULL for a row of which there is nothing to tell, and else an array of 64-bit integers: what each counter adds, then
@@ -135,9 +135,9 @@ class Plan:
     Attributes:
         stages: At least one.
         relation: Columns and CRS of the result.
-        kept: Predicate on ``processed`` for the rows of the result; None when all rows are.
+        row_filter: Predicate on ``processed`` for the rows of the result; None when all rows are.
         read: Columns of the source whose values some step reads.
-        untouched: Columns of the result that hand on one of the source, and which: each row has the value of the one that it
+        passthrough: Columns of the result that hand on one of the source, and which: each row has the value of the one that it
             was made of.
         origins: Columns of the result, renamed and cast ones, too, that hand on one of the source, and which.
         order: Columns of ``processed`` that give the source order, to break ties with.
@@ -147,10 +147,10 @@ class Plan:
 
     stages: tuple[Stage, ...]
     relation: Relation
-    kept: str | None
+    row_filter: str | None
     order: tuple[str, ...]
     read: frozenset[str] = frozenset()
-    untouched: Mapping[str, str] = field(default_factory=dict)
+    passthrough: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)

@@ -75,7 +75,7 @@ class Query:
         self.surfaces: str | None = None
         self._step, self._label, self._slot = 0, "source", ""
         self._origins = {name: name for name in relation.names}
-        self._untouched = dict(self._origins)
+        self._passthrough = dict(self._origins)
         self._read: set[str] = set()
         self._constants: dict[str, int] = {}
         self._examined = False
@@ -196,10 +196,10 @@ class Query:
             self._constants["columns_dropped"] = self._constants.get("columns_dropped", 0) + gone
         self._origins = {name: self._origins[origin] for name, origin in origins.items() if origin in self._origins}
         types = {column.name: column.type for column in self.relation.columns}
-        self._untouched = {
-            column.name: self._untouched[origin]
+        self._passthrough = {
+            column.name: self._passthrough[origin]
             for column, value, origin in columns
-            if origin in self._untouched and (value, column.type) == (self._open.columns[origin], types.get(origin))
+            if origin in self._passthrough and (value, column.type) == (self._open.columns[origin], types.get(origin))
         }
         self._open.columns = {column.name: value for column, value, _ in columns}
         self.relation = self.relation.model_copy(update={"columns": tuple(column for column, _, _ in columns)})
@@ -258,7 +258,7 @@ class Query:
         kept, table = self.alive, f"stage_{len(self._stages) + 1}"
         self._close(table)
         self._open = _Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
-        self._untouched = {}
+        self._passthrough = {}
         keys = [column for name in by if (column := self.relation.column(name)) is not None]
         self.set_columns(
             [(key, self.member(key.name), key.name) for key in keys]
@@ -338,7 +338,7 @@ class Query:
         renamed = {origin: name for name, origin in self._origins.items() if origin != name}
         read = frozenset(self._read)
         return Plan(
-            tuple(self._stages), self.relation, kept, self._open.order, read, self._untouched, self._origins, renamed,
+            tuple(self._stages), self.relation, kept, self._open.order, read, self._passthrough, self._origins, renamed,
             self._constants,
         )  # fmt: skip
 
@@ -400,7 +400,7 @@ class Query:
 
     def _select(self, *further: str) -> str:
         last, quoted = self._open, self.dialect.identifier
-        there = {name: value for name, value in last.columns.items() if self._untouched.get(name) not in self._aside}
+        there = {name: value for name, value in last.columns.items() if self._passthrough.get(name) not in self._aside}
         items = [*last.marks.items(), *there.items()]
         if last.geometry is not None:
             items.append((GEOMETRY, last.geometry))

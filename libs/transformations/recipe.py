@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import JsonValue, StringConstraints, ValidationError, model_validator
 
 from libs.models import Model, Problem, Rejected
-from libs.transformations.crs import CrsLookup, at_its_word
+from libs.transformations.crs import CrsLookup, unresolved_crs
 from libs.transformations.dialect import Dialect
 from libs.transformations.parameter import Parameter
 from libs.transformations.plan import Plan
@@ -151,7 +151,9 @@ class Recipe(Model):
             remedy=f"Did you mean {close[0]!r}? {known}" if close else f"Remove it. {known}",
         )
 
-    def plan(self, relation: Relation, dialect: Dialect, look_up: CrsLookup = at_its_word, aside: Collection[str] = ()) -> Plan:
+    def plan(
+        self, relation: Relation, dialect: Dialect, look_up: CrsLookup = unresolved_crs, aside: Collection[str] = ()
+    ) -> Plan:
         """The statements that apply this recipe to a relation.
 
         Args:

@@ -127,10 +127,10 @@ def _stores(settings: "Settings") -> Iterator[Check]:
     from libs.platform import open_lake, open_landing_zone
 
     landing = open_landing_zone(settings)
-    waiting, astray = output.count(len(landing.waiting()), "manifest"), landing.astray()
+    waiting, unrecognized = output.count(len(landing.waiting()), "manifest"), landing.unrecognized()
     found = f"{landing.store.uri('')}, {waiting} waiting"
-    if astray:
-        others = f"{output.count(len(astray), 'file')} among the manifests that are none: {', '.join(astray[:3])}"
+    if unrecognized:
+        others = f"{output.count(len(unrecognized), 'file')} among the manifests that are none: {', '.join(unrecognized[:3])}"
         yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {output.NO_MANIFEST}")
     else:
         yield Check("Landing", Verdict.GOOD, found)
@@ -165,11 +165,11 @@ def _engine(settings: "Settings") -> Iterator[Check]:
 
 
 def _reading(_: "Settings") -> Iterator[Check]:
-    """The child process that reads files, and what confines it."""
+    """The worker process that reads files, and what confines it."""
     from libs.spatial_utils.reading import sandbox_features
 
     features = sandbox_features()
-    yield Check("Reading", Verdict.GOOD, f"GDAL {features['gdal']} in a child process")
+    yield Check("Reading", Verdict.GOOD, f"GDAL {features['gdal']} in a worker process")
     weak = []
     if not features["landlock"]:
         weak.append("no Landlock, so a malicious file might make GDAL open other files")

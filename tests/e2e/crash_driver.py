@@ -33,9 +33,9 @@ import libs.compute.duckdb  # noqa: F401 - what workers import late, they would 
 from libs.models import ServiceUnavailable, utc_now
 from libs.models.settings import Settings
 from libs.pipeline import identity
+from libs.pipeline.maintenance import gc, reconcile
 from libs.pipeline.process import process
 from libs.pipeline.stack import Progress, no_progress
-from libs.pipeline.upkeep import gc, reconcile
 from libs.platform import open_stack, s3_server
 from libs.storage import s3
 from services.local import LocalServices

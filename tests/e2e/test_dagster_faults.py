@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from libs.models import Decision
-from libs.pipeline.upkeep import gc
+from libs.pipeline.maintenance import gc
 from services.dagster.processes import CODE_SERVER, DAEMON
 from tests.orchestrated import WORKER, Orchestrated, ends, points, until
 

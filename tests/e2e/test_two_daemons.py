@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.models import Decision
-from libs.pipeline.upkeep import gc
+from libs.pipeline.maintenance import gc
 from services.dagster.processes import CODE_SERVER, DAEMON, Processes
 from tests.orchestrated import Orchestrated, ends, points, until
 

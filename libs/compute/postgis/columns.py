@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.compute.postgis.aside import Aside
+from libs.compute.postgis.side_store import SideStore
 
 _UINT64_DIGITS = 20
 
@@ -66,7 +66,7 @@ class Columns:
         self._types = list(schema.types)
         self.carriers = [carrier(type_) or _BIG for type_ in self._types]
         aside = [index for index, type_ in enumerate(self._types) if carrier(type_) is None]
-        self._aside = {index: Aside(path.with_name(f"{path.name}_{index}.arrow")) for index in aside}
+        self._aside = {index: SideStore(path.with_name(f"{path.name}_{index}.arrow")) for index in aside}
 
     def carried(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The columns of a batch from the source, as PostgreSQL takes them."""

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.compute.engine import GEOMETRY
-from libs.compute.gathering import Gathering
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.lane import Chunk
+from libs.compute.result_collector import ResultCollector
 from libs.spatial_utils.arrays import array, numbers
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis
@@ -40,7 +40,7 @@ class Output:
         gathering: Where rows go.
     """
 
-    def __init__(self, layout: Layout, columns: Columns, gathering: Gathering) -> None:
+    def __init__(self, layout: Layout, columns: Columns, gathering: ResultCollector) -> None:
         self._layout, self._columns, self._gathering = layout, columns, gathering
         plan = layout.plan
         wanted = [PostGis().identifier(name) for name in layout.fetched]
@@ -48,10 +48,10 @@ class Output:
             wanted += [f"{_WKB} AS {GEOMETRY}", f"box({GEOMETRY}) AS {_BOX}"]
         last = plan.stages[-1]
         self._remark_sent = np.dtype([("", _ARRAY_HEAD), ("numbers", _NUMBER_SENT, len(last.counters) + len(last.checks))])
-        if last.remark is not None:
-            wanted.append(f"array_send({last.remark}) AS {_REMARK}")
-        if plan.kept is not None:
-            wanted.append(f"{plan.kept} AS {_KEPT}")
+        if last.row_audit is not None:
+            wanted.append(f"array_send({last.row_audit}) AS {_REMARK}")
+        if plan.row_filter is not None:
+            wanted.append(f"{plan.row_filter} AS {_KEPT}")
         self.query = f"SELECT {', '.join([*wanted, *plan.order])} FROM {TARGET}"
 
     def take_in(self, batches: Iterable[pa.RecordBatch], chunk: Chunk | None = None) -> None:

@@ -18,9 +18,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from libs.compute.batching import chunks
-from libs.compute.carriage import carried_schema
 from libs.compute.engine import Processed, Source
-from libs.compute.gathering import Gathering
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.connection import Connection, StatementFailed
@@ -28,7 +26,9 @@ from libs.compute.postgis.lane import UNLOGGED, Chunk, Lane
 from libs.compute.postgis.output import Output
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
+from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
+from libs.compute.type_mapping import engine_schema
 from libs.models import Changes, Problem, Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.postgis import GuardedPostGis
@@ -66,7 +66,7 @@ class PostGISTable:
         self._pool = ThreadPoolExecutor(sessions, thread_name_prefix="postgis")
 
     def load(self, source: Source) -> int:  # noqa: D102 - see the protocol
-        carried_schema(source.schema, source.where)  # refuses what no engine keeps
+        engine_schema(source.schema, source.where)  # refuses what no engine keeps
         making = self._making or self._begin(source)
         making.layout.add(source, self._rows)
         before = self._rows
@@ -172,7 +172,7 @@ class _Making:
         self.layout = Layout.plan_for(source, recipe, dialect)
         self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), aside)
-        self.gathering = Gathering(rows, self.layout.plan.stages[-1])
+        self.gathering = ResultCollector(rows, self.layout.plan.stages[-1])
         self.output = Output(self.layout, self.columns, self.gathering)
 
     def attempt(self, connection: Connection, work: Callable[[Plan], T]) -> T:
@@ -205,7 +205,7 @@ class _Making:
 
 
 class _PostGISProcessed:
-    def __init__(self, layout: Layout, gathering: Gathering, told: tuple[Changes, tuple[Problem, ...]]) -> None:
+    def __init__(self, layout: Layout, gathering: ResultCollector, told: tuple[Changes, tuple[Problem, ...]]) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
         self.changes, self.warnings = told

@@ -2,6 +2,22 @@
 
 from libs.spatial_utils.reading.layers import Layer
 from libs.spatial_utils.reading.messages import ReadLimits
-from libs.spatial_utils.reading.reader import LayerStream, Misjudged, SourceFile, open_source, sandbox_features, warm_up
+from libs.spatial_utils.reading.reader import (
+    LayerStream,
+    SchemaInferenceFailed,
+    SourceFile,
+    open_source,
+    sandbox_features,
+    warm_up,
+)
 
-__all__ = ["Layer", "LayerStream", "Misjudged", "ReadLimits", "SourceFile", "open_source", "sandbox_features", "warm_up"]
+__all__ = [
+    "Layer",
+    "LayerStream",
+    "ReadLimits",
+    "SchemaInferenceFailed",
+    "SourceFile",
+    "open_source",
+    "sandbox_features",
+    "warm_up",
+]

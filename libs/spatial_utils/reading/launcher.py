@@ -1,4 +1,4 @@
-"""The requesting side of the fork server: start it early, ask it for a child, watch the child's end."""
+"""The requesting side of the fork server: start it early, ask it for a worker, watch the worker's end."""
 
 import atexit
 import contextlib
@@ -23,7 +23,7 @@ _END_SECONDS = 10.0
 
 
 class TimeLimitExceeded(Exception):  # noqa: N818 - what happened
-    """Nothing more came from the child within its time."""
+    """Nothing more came from the worker within its time."""
 
 
 class ServerLost(Exception):  # noqa: N818 - what happened
@@ -52,12 +52,12 @@ class Child:
 
     def close(self) -> None:
         """Kill it if it still lives, and free what belongs to it."""
-        self._end.close()  # first: a thread that still reads holds the pipe until the child's end closes it
+        self._end.close()  # first: a thread that still reads holds the pipe until the worker's end closes it
         self.pipe.close()
 
 
 class _Patient(io.RawIOBase):
-    """The reading end of a pipe whose silence is bounded: only time spent waiting for the child counts."""
+    """The reading end of a pipe whose silence is bounded: only time spent waiting for the worker counts."""
 
     def __init__(self, descriptor: int, seconds: float) -> None:
         self._descriptor, self._left = descriptor, seconds
@@ -149,7 +149,7 @@ class _Launcher:
         with theirs:
             environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "PYTHONSAFEPATH": "1"}
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "libs.spatial_utils.child.server", str(theirs.fileno())],
+                [sys.executable, "-m", "libs.spatial_utils.worker.server", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -177,7 +177,7 @@ class _Launcher:
 
 
 def _send(control: socket.socket, message: bytes, seconds: float) -> Child:
-    """Ask for a child."""
+    """Ask for a worker."""
     end, their_end = socket.socketpair()
     reading, writing = os.pipe()
     with contextlib.suppress(OSError):  # above the system's limit for unprivileged users: the default does, slower

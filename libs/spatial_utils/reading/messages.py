@@ -66,7 +66,7 @@ def too_slow(where: str, limits: ReadLimits) -> Rejected:
 
 
 def died(child: Child, where: str, limits: ReadLimits) -> Rejected:
-    """Why the child's data ended too early."""
+    """Why the worker's data ended too early."""
     code = child.exit_code()
     if code in {-signal.SIGKILL, _MEMORY_EXIT, -signal.SIGABRT}:
         return Rejected.because(

@@ -36,8 +36,8 @@ _NOT_READ = frozenset({"entities_not_read", "elements_not_read"})
 """Codes of warnings about a file's content that is passed over."""
 
 
-class Misjudged(Exception):  # noqa: N818 - a verdict on what was said of the file
-    """What was said of a layer after a look at some rows does not hold for all: the file must be opened as ``certain``."""
+class SchemaInferenceFailed(Exception):  # noqa: N818 - a verdict on what was said of the file
+    """What was said of a layer after a look at some rows does not hold for all: the file must be opened as ``full_scan``."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class LayerStream:
 
         Raises:
             Rejected: when the rest of the layer cannot be read; nothing read so far may be used then.
-            Misjudged: likewise, and it can be read.
+            SchemaInferenceFailed: likewise, and it can be read.
         """
         return self._source._batches(self)  # noqa: SLF001 - two halves of one thing
 
@@ -83,13 +83,13 @@ class SourceFile:
     Attributes:
         layers: Its layers, or the one that the manifest asks for.
         warnings: What the uploader should know; grows while layers are read.
-        guessed: Whether types were announced after a look at some rows: reading may raise ``Misjudged``, and what a recipe
-            refuses may be the guess. False once the file has been found unreadable, which it is whatever its types.
+        inferred: Whether types were inferred from some rows: reading may raise ``SchemaInferenceFailed``, and what a recipe
+            refuses may be the inference. False once the file has been found unreadable, which it is whatever its types.
     """
 
     layers: tuple[Layer, ...]
     warnings: list[Problem]
-    guessed: bool
+    inferred: bool
     _child: Child
     _where: str
     _limits: ReadLimits
@@ -141,7 +141,7 @@ class SourceFile:
         try:
             yield from self._sent(stream)
         except Rejected:
-            self.guessed = False
+            self.inferred = False
             raise
 
     def _sent(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
@@ -156,13 +156,13 @@ class SourceFile:
         stream.counts.update(trailer["counts"])
         self.warnings += [problem_of(warning, self._where) for warning in trailer["warnings"]]
         if trailer["misjudged"]:
-            raise Misjudged
+            raise SchemaInferenceFailed
         if trailer["problem"] is not None:
             raise Rejected([problem_of(trailer["problem"], self._where)])
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Whatever goes wrong between the child and us, as a problem of the file."""
+        """Whatever goes wrong between the worker and us, as a problem of the file."""
         import pyarrow as pa
 
         try:
@@ -195,7 +195,7 @@ def open_source(
     where: str,
     limits: ReadLimits,
     *,
-    certain: bool = True,
+    full_scan: bool = True,
     named: Collection[str] = (),
     appended: bool = False,
 ) -> Iterator[SourceFile]:
@@ -208,7 +208,7 @@ def open_source(
         spec: What the manifest says of it.
         where: Its place, for problems: ``files[0]``.
         limits: What reading may take.
-        certain: Look at every row before saying of what types the columns are, where the file does not say so itself (GeoJSON
+        full_scan: Look at every row before saying of what types the columns are, where the file does not say so itself (GeoJSON
             does not; GeoPackage and FlatGeobuf not of times); else at some, which saves a second reading of large files.
         named: Columns that are wanted: a hidden key of one of these names becomes a column.
         appended: Whether the rows are appended to others, whose columns are all named: then no other key does.
@@ -233,7 +233,7 @@ def open_source(
             warnings.append(_options_ignored(kind, where))
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
-        request = _request(located, kind, spec, limits, certain=certain)
+        request = _request(located, kind, spec, limits, full_scan=full_scan)
         request |= {"named": _named(named) if kind.has_keys else [], "appended": appended}
         child = _child(request, limits)
         try:
@@ -261,7 +261,7 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     if "problems" in header:
         raise Rejected([problem_of(said, where) for said in header["problems"]])
     warnings += [problem_of(said, where) for said in header["warnings"]]
-    return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["guessed"], child, where, limits)
+    return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["inferred"], child, where, limits)
 
 
 def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
@@ -321,14 +321,14 @@ def _named(columns: Collection[str]) -> list[str]:
     return [name for name, size in zip(names, sizes, strict=True) if size <= _MAX_NAMED]
 
 
-def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, certain: bool) -> dict[str, Any]:
+def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, full_scan: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
     logs = {path.name + suffix for path, _ in located.sources for suffix in kind.suffixes}
     has_log = any(file.name in logs for path, _ in located.sources for file in path.parent.iterdir()) if logs else False
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),
-        "reader": _reader(located, kind, may_guess=not (certain or tabular)),
+        "reader": _reader(located, kind, may_infer=not (full_scan or tabular)),
         "driver": kind.driver,
         "register": kind.register,
         "options": list(kind.options),
@@ -339,14 +339,14 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,
         "keep_key": spec.keep_key,
-        "certain": certain,
+        "full_scan": full_scan,
         # A database with a log beside it is completed from the log, in the copy that is ours.
         "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,
     }
 
 
-def _reader(located: Located, kind: Format, *, may_guess: bool) -> str:
+def _reader(located: Located, kind: Format, *, may_infer: bool) -> str:
     """Who reads it: what parses features by a sample of them only where they are many."""
     if kind.reader != "features":
         return kind.reader
-    return "features" if may_guess and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE else "gdal"
+    return "features" if may_infer and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE else "gdal"

@@ -60,7 +60,7 @@ def process(*, as_json: AsJson = False) -> None:
         ended = finish(process_waiting(stack, progress=tell), as_json=as_json)
         if not ended and not as_json:
             output.line("Nothing is waiting in the landing zone.")
-        for key in stack.landing.astray():
+        for key in stack.landing.unrecognized():
             said = f"{stack.landing.store.uri(key)} is not processed: {output.NO_MANIFEST}"
             typer.echo(output.text(said).plain, err=True)
     raise typer.Exit(0 if all(ended) else 1)

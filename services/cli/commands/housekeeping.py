@@ -77,7 +77,7 @@ def reconcile(*, as_json: AsJson = False) -> None:
 
     Safe at any time: what is being worked on is not touched.
     """
-    from libs.pipeline.upkeep import reconcile as reconcile_stack
+    from libs.pipeline.maintenance import reconcile as reconcile_stack
     from libs.platform import open_stack
     from services.cli import output
 
@@ -106,8 +106,8 @@ def gc(
     Says first what it would remove, and at a terminal asks. What is younger than a day is left alone, and so is what no record
     speaks of.
     """
-    from libs.pipeline.upkeep import garbage
-    from libs.pipeline.upkeep import gc as collect
+    from libs.pipeline.maintenance import garbage
+    from libs.pipeline.maintenance import gc as collect
     from libs.platform import open_stack
     from services.cli import output
 

@@ -8,10 +8,10 @@ import dagster as dg
 
 from services.dagster.etl_pipelines.assets.known import known_datasets, specs
 from services.dagster.etl_pipelines.checks.known import checks
-from services.dagster.etl_pipelines.jobs import upkeep
+from services.dagster.etl_pipelines.jobs import maintenance
 from services.dagster.etl_pipelines.jobs.ingest import ingest
 from services.dagster.etl_pipelines.resources.stack import stack
-from services.dagster.etl_pipelines.schedules.upkeep import SCHEDULES
+from services.dagster.etl_pipelines.schedules.maintenance import SCHEDULES
 from services.dagster.etl_pipelines.sensors.landing_zone import landing_zone
 from services.dagster.etl_pipelines.sensors.start import start
 
@@ -26,7 +26,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Se
     return dg.Definitions(
         assets=specs(datasets),
         asset_checks=checks(datasets),
-        jobs=[ingest, upkeep.reconcile, upkeep.gc, upkeep.verify],
+        jobs=[ingest, maintenance.reconcile, maintenance.gc, maintenance.verify],
         sensors=[landing_zone, start],
         schedules=SCHEDULES,
         resources={"stack": stack, **(resource_overrides or {})},

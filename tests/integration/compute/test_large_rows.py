@@ -14,7 +14,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.compute.postgis.aside import Aside
+from libs.compute.postgis.side_store import SideStore
 from libs.compute.rows import Rows
 
 pytestmark = pytest.mark.integration
@@ -149,7 +149,7 @@ def test_what_is_not_read_to_its_end_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_values_in_any_order_and_again(tmp_path: Path) -> None:
-    aside = Aside(tmp_path / "rows.arrow")
+    aside = SideStore(tmp_path / "rows.arrow")
     places = [aside.put(pa.table({"n": range(start, start + 10)})).to_pylist() for start in (0, 10, 20)]
     assert places == [list(range(start, start + 10)) for start in (0, 10, 20)]
     for wanted in ([29, 0, 15, 15, 3], [7], list(range(30))[::-1]):
@@ -159,7 +159,7 @@ def test_values_in_any_order_and_again(tmp_path: Path) -> None:
 
 
 def test_values_put_from_many_threads_lie_where_they_are_said_to(tmp_path: Path) -> None:
-    aside = Aside(tmp_path / "rows.arrow")
+    aside = SideStore(tmp_path / "rows.arrow")
     tables = [pa.table({"n": [number] * 2_000}) for number in range(400)]
     with ThreadPoolExecutor(8) as threads:
         places = list(threads.map(aside.put, tables))
@@ -170,7 +170,7 @@ def test_values_put_from_many_threads_lie_where_they_are_said_to(tmp_path: Path)
 
 
 def test_a_file_that_cannot_be_written_is_still_removed(tmp_path: Any) -> None:
-    aside = Aside(tmp_path / "rows.arrow")
+    aside = SideStore(tmp_path / "rows.arrow")
     (tmp_path / "rows.arrow").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         aside.put(pa.table({"text": ["x" * 1_000_000]}))

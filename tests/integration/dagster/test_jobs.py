@@ -136,7 +136,7 @@ def test_verify_looks_at_the_whole_lake_in_a_month(orchestra: Any, monkeypatch: 
     nights = []
     for night in range(30):
         monkeypatch.setattr(
-            "services.dagster.etl_pipelines.jobs.upkeep.utc_now", lambda night=night: utc_now() + timedelta(night)
+            "services.dagster.etl_pipelines.jobs.maintenance.utc_now", lambda night=night: utc_now() + timedelta(night)
         )
         nights.append(job.execute_in_process(instance=orchestra.instance, raise_on_error=False).success)
     assert nights.count(False) == 1

@@ -22,8 +22,8 @@ from libs.ledger import Ledger
 from libs.models import Decision, LakeIdentity, LakeOfAnother, Outcome, Run, utc_now
 from libs.models.settings import Settings
 from libs.pipeline.identity import require_own_lake
+from libs.pipeline.maintenance import Collected, Garbage, garbage, gc
 from libs.pipeline.stack import Stack
-from libs.pipeline.upkeep import Collected, Garbage, garbage, gc
 from libs.platform import open_lake, open_ledger, open_stack
 from libs.storage import IDENTITY, DataLake
 
@@ -382,7 +382,7 @@ def test_gc_removes_nothing_that_came_since_it_said_what_it_would_remove(place: 
 
 
 WITHOUT_AGE = (
-    "from datetime import timedelta; from libs.pipeline import upkeep; upkeep.garbage.__defaults__ = (timedelta(0),); "
+    "from datetime import timedelta; from libs.pipeline import maintenance; maintenance.garbage.__defaults__ = (timedelta(0),); "
     "from services.cli.main import main; main()"
 )
 

@@ -13,7 +13,7 @@ import pytest
 import shapely
 
 from libs.models import Status
-from libs.spatial_utils.child.source import BATCH_ROWS
+from libs.spatial_utils.worker.protocol import BATCH_ROWS
 
 pytestmark = pytest.mark.integration
 

@@ -28,7 +28,7 @@ class Read:
     notes: dict[str, dict[str, ColumnNotes]] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
-    guessed: bool = False
+    inferred: bool = False
 
     @property
     def table(self) -> pa.Table:
@@ -56,14 +56,16 @@ def read() -> Reader:
         *,
         limits: ReadLimits | None = None,
         type: str = "vector",  # noqa: A002
-        certain: bool = True,
+        full_scan: bool = True,
         named: Collection[str] = (),
         **spec: Any,
     ) -> Read:
         result = Read()
         manifest = FileSpec(path=f"s3://landing-zone/{path.name}", type=type, format=format, **spec)
-        with open_source(path, manifest, "files[0]", limits or ReadLimits(seconds=60), certain=certain, named=named) as source:
-            result.guessed = source.guessed
+        with open_source(
+            path, manifest, "files[0]", limits or ReadLimits(seconds=60), full_scan=full_scan, named=named
+        ) as source:
+            result.inferred = source.inferred
             for stream in source.streams():
                 batches = list(stream)
                 name = stream.layer.name

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 ATTEMPT = """
 import os, socket, sys
 from pathlib import Path
-from libs.spatial_utils.child import sandbox
+from libs.spatial_utils.worker import sandbox
 sandbox.enter(sandbox.Limits(memory_mb=256, cpu_seconds=5), readable=[Path(sys.argv[1])])
 try:
     {attempt}

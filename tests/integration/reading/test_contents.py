@@ -130,15 +130,15 @@ def test_a_page_of_geojson(read: Reader, tmp_path: Path, members: dict[str, Any]
 @pytest.mark.parametrize("members", [{"numberReturned": 120_000}, {}])
 def test_a_large_page_of_geojson(read: Reader, tmp_path: Path, members: dict[str, int]) -> None:
     path = written(tmp_path, collection(*[feature()] * 120_000, numberMatched=900_000, **members))
-    (warning,) = read(path, "GeoJSON", certain=False).warnings
+    (warning,) = read(path, "GeoJSON", full_scan=False).warnings
     assert warning.code == "one_page_of_many"
     assert "120,000 of 900,000" in warning.message
 
 
 def test_a_whole_answer_that_is_large_is_read_the_fast_way(read: Reader, tmp_path: Path) -> None:
     path = written(tmp_path, collection(*[feature()] * 120_000, numberMatched=120_000, numberReturned=120_000))
-    got = read(path, "GeoJSON", certain=False)
-    assert (got.guessed, got.warnings) == (True, [])
+    got = read(path, "GeoJSON", full_scan=False)
+    assert (got.inferred, got.warnings) == (True, [])
 
 
 def test_a_page_of_gml(read: Reader, tmp_path: Path) -> None:

@@ -66,11 +66,11 @@ def test_what_a_format_assumes_is_no_declaration(kind: str, read: Reader, undecl
 def test_large_geojson_without_a_crs_is_no_declaration_either(read: Reader, tmp_path: Path) -> None:
     """It is parsed otherwise: as features that are all alike."""
     features = [{**POINT, "properties": {"text": "x" * 1000}}] * 9000
-    result = read(collection(tmp_path / "a.geojson", *features), "GeoJSON", certain=False, crs="EPSG:25832")
-    assert result.guessed
+    result = read(collection(tmp_path / "a.geojson", *features), "GeoJSON", full_scan=False, crs="EPSG:25832")
+    assert result.inferred
     assert result.layer.crs_source == "manifest"
-    result = read(tmp_path / "a.geojson", "GeoJSON", certain=False)
-    assert result.guessed
+    result = read(tmp_path / "a.geojson", "GeoJSON", full_scan=False)
+    assert result.inferred
     assert result.layer.crs_assumed
 
 

@@ -230,8 +230,8 @@ def test_whatever_stands_between_the_features_of_a_sequence(
     features = [{"type": "Feature", "properties": {"n": n, "text": "ü" * padding}, "geometry": None} for n in range(5)]
     path = tmp_path / "a.geojsonl"
     path.write_text(before + between.join(map(json.dumps, features)) + between, encoding="utf-8", newline="")
-    for certain in (True, False):
-        assert read(path, "GeoJSONSeq", certain=certain).table["n"].to_pylist() == [0, 1, 2, 3, 4]
+    for full_scan in (True, False):
+        assert read(path, "GeoJSONSeq", full_scan=full_scan).table["n"].to_pylist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("text", ["b\0c", "\\\0", "\\u0000 is written so, and \0 is it", "\0" * 2])

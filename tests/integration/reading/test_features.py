@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from libs.models import Rejected
-from libs.spatial_utils.reading import Misjudged
+from libs.spatial_utils.reading import SchemaInferenceFailed
 
 pytestmark = pytest.mark.integration
 
@@ -112,8 +112,8 @@ ORDINARY = {
 @pytest.mark.parametrize("features", ORDINARY.values(), ids=ORDINARY)
 def test_ordinary_features_are_parsed_and_are_what_gdal_reads(read: Reader, tmp_path: Path, features: list[Feature]) -> None:
     path = write(tmp_path / "large.geojson", features)
-    parsed = read(path, "GeoJSON", certain=False)
-    assert parsed.guessed
+    parsed = read(path, "GeoJSON", full_scan=False)
+    assert parsed.inferred
     assert same(parsed, read(path, "GeoJSON"))
 
 
@@ -135,16 +135,16 @@ def test_so_they_are_however_the_file_is_spelled(read: Reader, tmp_path: Path, s
     polygons = [feature(json.loads(shapely.to_geojson(shapely.box(n, n, n + 1, n + 1))), n=n, name="Öl") for n in range(3)]
     multi = feature({"type": "MultiPolygon", "coordinates": [polygons[0]["geometry"]["coordinates"]]}, n=9, name=None)
     path = write(tmp_path / "large.geojson", polygons, multi, **spelling)
-    parsed, certain = read(path, "GeoJSON", certain=False), read(path, "GeoJSON")
-    assert parsed.guessed
+    parsed, certain = read(path, "GeoJSON", full_scan=False), read(path, "GeoJSON")
+    assert parsed.inferred
     assert same(parsed, certain)
 
 
 def test_lines_of_features_are_parsed(read: Reader, tmp_path: Path) -> None:
     features = [feature(n=1, name="a"), feature(n=2, name=None)]
     path = write(tmp_path / "large.geojsonl", features, between="\n", before="", after="\n")
-    parsed = read(path, "GeoJSONSeq", certain=False)
-    assert parsed.guessed
+    parsed = read(path, "GeoJSONSeq", full_scan=False)
+    assert parsed.inferred
     assert same(parsed, read(path, "GeoJSONSeq"))
 
 
@@ -152,8 +152,8 @@ def test_lines_of_features_are_parsed(read: Reader, tmp_path: Path) -> None:
 def test_ids_of_features_become_a_column(read: Reader, tmp_path: Path, identity: type) -> None:
     features = [{**feature(n=number), "id": identity(number)} for number in range(SIZE // len(PAD))]
     path = write(tmp_path / "large.geojson", features)
-    parsed = read(path, "GeoJSON", certain=False)
-    assert parsed.guessed
+    parsed = read(path, "GeoJSON", full_scan=False)
+    assert parsed.inferred
     assert parsed.table.column("id").to_pylist() == [identity(number) for number in range(len(features))]
     assert same(parsed, read(path, "GeoJSON"))
 
@@ -161,7 +161,7 @@ def test_ids_of_features_become_a_column(read: Reader, tmp_path: Path, identity:
 @pytest.mark.parametrize("own", [None, 3, "x"])
 def test_ids_beside_a_property_of_that_name(read: Reader, tmp_path: Path, own: Any) -> None:
     path = write(tmp_path / "large.geojson", [{**feature(id=own), "id": own and 7}, {**feature(id=4), "id": own and 7}])
-    parsed = read(path, "GeoJSON", certain=False)
+    parsed = read(path, "GeoJSON", full_scan=False)
     assert same(parsed, read(path, "GeoJSON"))
 
 
@@ -170,10 +170,10 @@ def test_ids_that_are_a_property_but_for_one(read: Reader, tmp_path: Path, odd: 
     features = [{**feature(id=4), "id": 4}]
     path = write(tmp_path / "large.geojson", features, {**feature(id=4), "id": odd})
     if odd == 4:
-        assert read(path, "GeoJSON", certain=False).guessed
+        assert read(path, "GeoJSON", full_scan=False).inferred
         return
-    with pytest.raises(Misjudged):
-        read(path, "GeoJSON", certain=False)
+    with pytest.raises(SchemaInferenceFailed):
+        read(path, "GeoJSON", full_scan=False)
     assert set(read(path, "GeoJSON").table["feature_id"].to_pylist()) == {4, 5}
 
 
@@ -184,8 +184,8 @@ def test_what_other_programs_write_is_parsed(read: Reader, tmp_path: Path) -> No
     frame.to_file(tmp_path / "gdal.geojson", driver="GeoJSON", engine="pyogrio")
     (tmp_path / "geopandas.geojson").write_text(frame.to_json(), encoding="utf-8")
     for path in tmp_path.iterdir():
-        parsed = read(path, "GeoJSON", certain=False)
-        assert parsed.guessed
+        parsed = read(path, "GeoJSON", full_scan=False)
+        assert parsed.inferred
         assert same(parsed, read(path, "GeoJSON"))
         assert [shape.wkb for shape in parsed.geometries] == [shape.wkb for shape in shapes]
 
@@ -199,21 +199,21 @@ def test_several_files_of_an_archive(read: Reader, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
             for file in files:
                 archive.write(file, file.name)
-        parsed, certain = (read(tmp_path / "all.zip", "GeoJSON", certain=certain) for certain in (False, True))
-        assert (parsed.guessed, certain.guessed) == (True, False)
+        parsed, certain = (read(tmp_path / "all.zip", "GeoJSON", full_scan=full_scan) for full_scan in (False, True))
+        assert (parsed.inferred, certain.inferred) == (True, False)
         assert parsed.tables.keys() == certain.tables.keys() == {"one/one", "odd/odd"}
         assert all(parsed.tables[name].combine_chunks() == table.combine_chunks() for name, table in certain.tables.items())
     with zipfile.ZipFile(tmp_path / "all.zip", "a") as archive:
         archive.write(broken, broken.name)
     with pytest.raises(Rejected, match="broken"):
-        read(tmp_path / "all.zip", "GeoJSON", certain=False)
+        read(tmp_path / "all.zip", "GeoJSON", full_scan=False)
 
 
 def test_a_feature_larger_than_what_is_parsed_at_once(read: Reader, tmp_path: Path) -> None:
     coast = {"type": "LineString", "coordinates": [[n / 7, n / 11] for n in range(200_000)]}
     path = write(tmp_path / "large.geojson", [feature({"type": "LineString", "coordinates": [[0, 0], [1, 1]]})], feature(coast))
-    parsed = read(path, "GeoJSON", certain=False)
-    assert parsed.guessed
+    parsed = read(path, "GeoJSON", full_scan=False)
+    assert parsed.inferred
     assert same(parsed, read(path, "GeoJSON"))
 
 
@@ -287,8 +287,8 @@ ODD: dict[str, Feature | str] = {
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_one_odd_feature_leaves_the_file_to_gdal(read: Reader, tmp_path: Path, odd: Feature | str) -> None:
     path = write(tmp_path / "large.geojson", [BASE], odd)
-    with pytest.raises(Misjudged):
-        read(path, "GeoJSON", certain=False)
+    with pytest.raises(SchemaInferenceFailed):
+        read(path, "GeoJSON", full_scan=False)
 
 
 def test_without_an_odd_feature_it_is_not(read: Reader, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_without_an_odd_feature_it_is_not(read: Reader, tmp_path: Path) -> None:
     )
     for odd in (*harmless, {**BASE, "geometry": None}, {**BASE, "properties": None}, {**BASE, "bbox": [0, 0, 1, 1]}):
         path = write(tmp_path / "large.geojson", [BASE], odd)
-        assert same(read(path, "GeoJSON", certain=False), read(path, "GeoJSON"))
+        assert same(read(path, "GeoJSON", full_scan=False), read(path, "GeoJSON"))
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_without_an_odd_feature_it_is_not(read: Reader, tmp_path: Path) -> None:
 )
 def test_so_do_odd_files_from_the_start(read: Reader, tmp_path: Path, change: dict[str, Any]) -> None:
     path = write(tmp_path / "large.geojson", **{"features": [feature()], **change})
-    assert not read(path, "GeoJSON", certain=False).guessed
+    assert not read(path, "GeoJSON", full_scan=False).inferred
 
 
 # --- both
@@ -379,8 +379,8 @@ def test_what_is_parsed_is_what_gdal_reads(
 ) -> None:
     path = write(tmp_path / "any.geojson", features, odd, style=style, between=between)
     try:
-        parsed = read(path, "GeoJSON", certain=False)
-    except Misjudged:
+        parsed = read(path, "GeoJSON", full_scan=False)
+    except SchemaInferenceFailed:
         event("misjudged")
         return
     except Rejected:
@@ -388,5 +388,5 @@ def test_what_is_parsed_is_what_gdal_reads(
         with pytest.raises(Rejected):
             read(path, "GeoJSON")
         return
-    event("parsed" if parsed.guessed else "read by GDAL")
+    event("parsed" if parsed.inferred else "read by GDAL")
     assert same(parsed, read(path, "GeoJSON"))

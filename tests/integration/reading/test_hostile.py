@@ -113,7 +113,7 @@ def test_the_reading_process_sees_nothing_but_its_folder(package: Path, tmp_path
     request = {
         "sources": [(str(package), "")], "folder": str(apart), "reader": "gdal", "driver": "GPKG",
         "register": "RegisterOGRGeoPackage", "options": [], "layer": None, "encoding": None, "tabular": False, "csv": {},
-        "memory_mb": 512, "cpu_seconds": 10, "certain": True, "written_bytes": 0,
+        "memory_mb": 512, "cpu_seconds": 10, "full_scan": True, "written_bytes": 0,
     }  # fmt: skip
     child = LAUNCHER.child(request, 10)
     try:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from libs.spatial_utils.child.shapefile.parts import Odd
-from libs.spatial_utils.child.shapefile.records import batches
+from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported
+from libs.spatial_utils.worker.formats.shapefile.records import batches
 from tests.integration.reading.shapefiles import LINE, NULL_SHAPE, POINT, POLYGON, parts, point, write_shapes, write_table
 
 pytestmark = pytest.mark.integration
@@ -126,7 +126,7 @@ def test_other_spellings_are_left_to_gdal(tmp_path: Path, field: int, cell: byte
         (kind, max(width, len(cell)) if number == field else width, digits) for number, (kind, width, digits) in enumerate(FIELDS)
     ]
     write_table(path, fields, [*ROWS, [cell if number == field else value for number, value in enumerate(ROWS[0])]])
-    with pytest.raises(Odd):
+    with pytest.raises(FastPathUnsupported):
         parsed(path)
 
 
@@ -141,21 +141,21 @@ def test_other_layouts_are_left_to_gdal(tmp_path: Path) -> None:
         ([polygon] * 5, 8, 0),
     ):
         write_shapes(path, kind, contents, gap=gap)
-        with pytest.raises(Odd):
+        with pytest.raises(FastPathUnsupported):
             parsed(path)
     write_shapes(path, POINT, shapes)
     for part, begin, content in ((".shx", 104, b"\x7f\xff\xff\xff"), (".shx", 104, bytes(4)), (".shp", 107, b"\x09")):
         whole = path.with_suffix(part).read_bytes()
         path.with_suffix(part).write_bytes(whole[:begin] + content + whole[begin + len(content) :])
-        with pytest.raises(Odd):
+        with pytest.raises(FastPathUnsupported):
             parsed(path)
         path.with_suffix(part).write_bytes(whole)
     assert parsed(path).num_rows == len(shapes)
     write_table(path, FIELDS, ROWS, deleted=[3])
-    with pytest.raises(Odd):
+    with pytest.raises(FastPathUnsupported):
         parsed(path)
     write_table(path, [*FIELDS, ("M", 10, 0)], [[*row, b""] for row in ROWS])
-    with pytest.raises(Odd):
+    with pytest.raises(FastPathUnsupported):
         parsed(path, types=[*TYPES, pa.string()])
 
 
@@ -224,6 +224,6 @@ def test_whatever_is_written_is_what_gdal_reads(
     try:
         parsed(path, lambda _: None)
         event("parsed here")
-    except Odd as odd:
+    except FastPathUnsupported as odd:
         event(str(odd))
     assert values(read(path, "ESRI Shapefile", crs="EPSG:4326").table) == as_gdal(path)

@@ -13,7 +13,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
-from libs.spatial_utils.child.geojson import has_partly_read_times_in
+from libs.spatial_utils.worker.formats.geojson.checks import has_partly_read_times_in
 from tests.integration.reading.writing import collection
 
 pytestmark = pytest.mark.integration

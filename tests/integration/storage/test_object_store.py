@@ -50,12 +50,12 @@ def test_a_key_round_trips_whatever_its_characters(store: ObjectStore, name: str
 def test_what_is_lent_is_the_object_and_stays_it(store: ObjectStore, tmp_path: Path) -> None:
     """A store may refuse: then there is nothing."""
     store.put("x/a", b"first")
-    lent = store.lend("x/a", tmp_path / "lent")
+    lent = store.link_local("x/a", tmp_path / "lent")
     store.put("x/a", b"second")
     assert not lent or (tmp_path / "lent").read_bytes() == b"first"
     assert (tmp_path / "lent").exists() is lent
     with pytest.raises(ObjectMissing):
-        store.lend("x/b", tmp_path / "b")
+        store.link_local("x/b", tmp_path / "b")
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\0b", "a" * 1025, "half-\ud800"])
@@ -64,7 +64,7 @@ def test_a_key_not_in_normal_form_is_refused_by_every_method(store: ObjectStore,
         lambda: store.head(key),
         lambda: store.read(key),
         lambda: list(store.stream(key)),
-        lambda: store.lend(key, Path("target")),
+        lambda: store.link_local(key, Path("target")),
         lambda: store.put(key, b""),
         lambda: store.create(key, b""),
         lambda: store.delete(key),

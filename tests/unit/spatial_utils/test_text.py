@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.spatial_utils.child.source import Notes, Unreadable
-from libs.spatial_utils.child.text import Decoder, codec_named
+from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.values.text import Decoder, codec_named
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.spatial_utils.child.source import Unreadable
-from libs.spatial_utils.child.times import Survey, parse, zone_of_flag
+from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.values.times import Survey, parse, zone_of_flag
 
 
 def surveyed(*values: str | None) -> pa.DataType:

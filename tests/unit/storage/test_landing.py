@@ -30,7 +30,7 @@ def test_waiting_are_the_manifests_and_nothing_else_oldest_first(landing: Landin
     time.sleep(0.02)
     dropped(landing, "manifests/a.json")
     assert [info.key for info in landing.waiting()] == ["manifests/b #1.JSON", "manifests/a.json"]
-    assert landing.astray() == ["manifests/readme.txt", "manifests/sub/a.json"]
+    assert landing.unrecognized() == ["manifests/readme.txt", "manifests/sub/a.json"]
 
 
 def test_a_manifest_still_being_copied_is_waited_for(landing: LandingZone) -> None:

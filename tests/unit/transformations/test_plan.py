@@ -69,7 +69,7 @@ def test_repairing_in_duckdb() -> None:
         "FROM step_1_repair_3",
     ]
     assert plan.relation.crs == "EPSG:25832"
-    assert plan.kept is None
+    assert plan.row_filter is None
     assert (stage.source, stage.target) == ("raw_data", "processed")
 
 
@@ -162,12 +162,12 @@ def test_what_is_read_and_what_stays_untouched() -> None:
         {"op": "select", "without": ["flag"]},
     )
     assert made.read == {"Kind", "height"}
-    assert made.untouched == {"Kind": "id", "id": "Kind", "built": "built", "tags": "tags"}
+    assert made.passthrough == {"Kind": "id", "id": "Kind", "built": "built", "tags": "tags"}
     dissolved = plan(
         PARCELS, {"op": "repair"}, {"op": "dissolve", "by": ["Kind"], "aggregate": {"n": {"op": "sum", "column": "id"}}}
     )
     assert dissolved.read == {"Kind", "id"}
-    assert dissolved.untouched == {}
+    assert dissolved.passthrough == {}
     assert Registry().recipes["default"].plan(PARCELS, PostGis(), look_up).read == set()
 
 

@@ -1,1 +1,1 @@
-"""Schedules: when which job of upkeep runs. Not here: what it does."""
+"""Schedules: when which job of maintenance runs. Not here: what it does."""

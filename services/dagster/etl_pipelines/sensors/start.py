@@ -3,7 +3,7 @@
 import dagster as dg
 
 from libs.pipeline.stack import Stack
-from services.dagster.etl_pipelines.jobs.upkeep import reconcile
+from services.dagster.etl_pipelines.jobs.maintenance import reconcile
 
 
 @dg.sensor(

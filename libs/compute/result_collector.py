@@ -1,0 +1,76 @@
+"""A result whose rows an engine gives away as it makes them, in no order: put in order here, and told of."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from libs.compute.order import Order
+from libs.compute.rows import Rows
+from libs.models import BBox
+from libs.spatial_utils.arrays import Integers
+from libs.transformations import Stage
+
+
+class ResultCollector:
+    """Takes rows in from any thread; once all are there, gives them back in file order.
+
+    Args:
+        rows: Where to keep them.
+        stage: What makes them.
+    """
+
+    def __init__(self, rows: Rows, stage: Stage) -> None:
+        self._rows, self._order = rows, Order()
+        self._counted = [0] * len(stage.counters)
+        self._failed: list[tuple[int, int | None]] = [(0, None)] * len(stage.checks)
+        self._lock = threading.Lock()
+
+    @property
+    def features(self) -> int:
+        """Rows of the result."""
+        return self._order.rows
+
+    @property
+    def bbox(self) -> BBox | None:
+        """Their extent."""
+        return self._order.bbox
+
+    @property
+    def audit(self) -> list[int | None]:
+        """What the stage's ``audit`` would give."""
+        return [*self._counted, *(value for pair in self._failed for value in pair)]
+
+    def add(self, rows: pa.RecordBatch, boxes: pa.StructArray | None, marks: Sequence[pa.Array]) -> None:
+        """Take in rows of the result.
+
+        Args:
+            rows: All columns.
+            boxes: Their extents, see :meth:`Order.add`.
+            marks: Likewise.
+        """
+        with self._lock:
+            self._rows.put(rows)
+            self._order.add(boxes, marks)
+
+    def note(self, places: Integers, remarks: Integers) -> None:
+        """Count what is told of rows, be they of the result or left out of it.
+
+        Args:
+            places: Which rows of the source, or of what led up to the stage, they are.
+            remarks: The values of the stage's ``row_audit``: a row for each of these.
+        """
+        counted, failed = np.hsplit(remarks, [len(self._counted)])
+        with self._lock:
+            self._counted = [before + int(more) for before, more in zip(self._counted, counted.sum(axis=0), strict=True)]
+            for number, column in enumerate(failed.T):
+                where = places[column != 0]
+                if len(where):
+                    count, first = self._failed[number]
+                    here = int(where.min())
+                    self._failed[number] = count + len(where), here if first is None else min(first, here)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows. To be asked for once."""
+        return self._rows.in_order(self._order.places())

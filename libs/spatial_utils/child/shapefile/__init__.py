@@ -1,6 +1,0 @@
-"""Shapefiles: what GDAL does not tell of them, and their ordinary records by columns, several times as fast as by GDAL.
-
-``parts`` checks the files, ``layout`` the header of the table. ``records`` puts rows together: of ``table`` the attributes, of
-``shapes`` the geometries, and of GDAL those shapes that need judgement. From records that are ``Odd``, GDAL reads on, and
-``cells`` refuses what it would change: nothing is read here that GDAL does not read alike.
-"""

@@ -1,0 +1,1 @@
+"""What is so of one format only, a folder for each."""

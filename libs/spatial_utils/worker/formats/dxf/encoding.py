@@ -1,0 +1,71 @@
+"""What says how the text of a DXF is encoded: its release, or the code page in its header. GDAL looks at the code page alone."""
+
+import re
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from libs.spatial_utils.worker.protocol import Notes
+from libs.spatial_utils.worker.values.text import Decoder, codec_named
+
+DRIVER = "DXF"
+_HEADER_LINES = 20_000
+_VERSION = re.compile(r"AC(\d{4})")
+_ESCAPE = re.compile(r"\\U\+((?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+_ALWAYS_UTF8 = 1021
+"""AutoCAD 2007: from then on the code page is there for older programs only."""
+
+
+def decoder(path: Path, encoding: str | None, notes: Notes) -> Decoder:
+    """The decoder of what GDAL delivers when it opens the file with :func:`option`."""
+    declared, by = _declared(path, encoding)
+    return Decoder(declared, by, notes, decoded=_codec(declared) != "utf-8")
+
+
+def option(path: Path, encoding: str | None) -> str:
+    """The open option that makes GDAL decode the text, or leave it alone where it is UTF-8."""
+    codec = _codec(_declared(path, encoding)[0])
+    return f"ENCODING={'MACINTOSH' if codec == 'mac-roman' else codec}"
+
+
+def unescaped(column: pa.Array) -> pa.Array:
+    r"""Text with the characters that ``\U+9053`` stands for: GDAL knows them in texts of several lines alone."""
+    if not pc.any(pc.match_substring(column, "\\U+")).as_py():
+        return column
+    return pa.array(
+        [text and _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) for text in column.to_pylist()], pa.string()
+    )
+
+
+def _codec(declared: str | None) -> str:
+    return (codec_named(declared) if declared is not None else None) or "utf-8"
+
+
+def _declared(path: Path, encoding: str | None) -> tuple[str | None, str]:
+    """An encoding's name and who says it; see :class:`Decoder`."""
+    if encoding is not None:
+        return encoding, "the manifest"
+    header = _header(path)
+    version = _VERSION.fullmatch(header.get("$ACADVER", ""))
+    if version and int(version[1]) >= _ALWAYS_UTF8:
+        return "UTF-8", f"the release ({version[0]})"
+    page = header.get("$DWGCODEPAGE")
+    return (page, "the header ($DWGCODEPAGE)") if page and codec_named(page) else (None, "")
+
+
+def _header(path: Path) -> dict[str, str]:
+    """The variables of the header: the line before a value says of what kind it is."""
+    variables: dict[str, str] = {}
+    with path.open("rb") as file:
+        lines = (line.decode("ascii", "replace").strip() for line in islice(file, _HEADER_LINES))
+        name = ""
+        for code, value in zip(lines, lines, strict=False):
+            if code == "9":
+                name = value
+            elif name:
+                variables.setdefault(name, value)
+            if code == "0" and value == "ENDSEC":
+                break
+    return variables

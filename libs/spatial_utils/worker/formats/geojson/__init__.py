@@ -1,0 +1,1 @@
+"""GeoJSON, its text sequences, and what else is JSON."""

@@ -1,0 +1,476 @@
+"""What stands in a file of GeoJSON features, looked at before GDAL reads it, which passes over much of it without a word.
+
+RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
+"""
+
+import gc
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from libs.spatial_utils.worker.formats.geojson import other_json
+from libs.spatial_utils.worker.formats.geojson.named_crs import NamedCrs
+from libs.spatial_utils.worker.formats.pages import Page
+from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
+from libs.spatial_utils.worker.values.json_text import CHUNK, DECODER, Text
+
+_DEPTHS = {"point": 1, "linestring": 2, "multipoint": 2, "polygon": 3, "multilinestring": 3, "multipolygon": 4}
+"""By type, as GDAL compares them: how deep coordinates are nested."""
+_GEOMETRIES = frozenset({*_DEPTHS, "geometrycollection"})
+_READ_TYPES = _GEOMETRIES | other_json.CURVES
+_MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
+_LARGEST_COPY = 256 * 1024 * 1024
+_HEAD_BYTES = 1024 * 1024
+_INT64 = range(-(2**63), 2**63)
+_SEPARATOR = b"\x1e"
+_BOM = b"\xef\xbb\xbf"
+_BLANK, _BETWEEN = re.compile(r"[\s\x1e]*"), re.compile(r"[\s,]*")
+_NULL = type(None)
+
+
+class GeoJSONProfile:
+    """What the features of a file consist of, in its order.
+
+    Attributes:
+        features: Their number.
+        names: Of all their properties.
+        crs: What the file says of its CRS.
+        page: What the file says of further features elsewhere.
+        untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
+    """
+
+    def __init__(self, pieces: Callable[[], Iterator[list[Any]]] | None = None) -> None:
+        """Nothing yet.
+
+        Args:
+            pieces: The features, from the start, whenever it is called.
+        """
+        self.features, self.untidy = 0, False
+        self.crs = NamedCrs()
+        self.page = Page()
+        self._pieces = pieces
+        self._kinds = set[tuple[str, type]]()
+        self._wide = defaultdict[str, list[int]](list)
+        self._parts = defaultdict[str, set[type]](set)
+        self._foreign = set[str]()
+        self._ids, self._any_id, self._same_ids = list[pa.Array](), False, True
+        self._empty_points = self._uneven = 0
+
+    @classmethod
+    def of(cls, path: Path, driver: str) -> "GeoJSONProfile":
+        """What stands in a file.
+
+        Raises:
+            Unreadable: for what is no feature, for broken JSON, and for coordinates that are none.
+        """
+        contents = cls(lambda: _sequence(path, cls()) if driver == "GeoJSONSeq" else _document(path, cls()))
+        gc.disable()  # it would look at every list again and again; JSON has no cycles
+        try:
+            for piece in _sequence(path, contents) if driver == "GeoJSONSeq" else _document(path, contents):
+                contents.add(piece)
+        finally:
+            gc.enable()
+        return contents
+
+    @classmethod
+    def of_features(cls, features: list[Any]) -> "GeoJSONProfile":
+        """The same of features."""
+        contents = cls(lambda: iter([features]))
+        contents.add(features)
+        return contents
+
+    def look_at(self, members: dict[str, Any]) -> None:
+        """Look at the members of the file itself."""
+        self.crs.at_head(members.get("crs"))
+        self.page = Page.of_members(members)
+
+    def add(self, features: list[Any]) -> None:
+        """Look at more features.
+
+        Raises:
+            Unreadable: naming the first that is none.
+        """
+        if not features:
+            return
+        self._check(features)
+        rows = _rows(features)
+        self._kinds |= set(zip(chain.from_iterable(rows), map(type, chain.from_iterable(map(dict.values, rows))), strict=True))
+        for name, value in ((name, value) for row in rows for name, value in row.items() if type(value) in _WATCHED):
+            self._classify(name, value)
+        if foreign := set[str]().union(*features) - _MEMBERS:
+            if "crs" in foreign:
+                foreign.remove("crs")
+                for feature in features:
+                    self.crs.inside(feature.get("crs"))
+            named = [feature for feature in features if "properties" in feature]
+            self._foreign |= foreign & set[str]().union(*named)
+        self._add_ids([feature.get("id") for feature in features], [row.get("id") for row in rows])
+        self.features += len(features)
+
+    @property
+    def names(self) -> set[str]:
+        """Of all properties."""
+        return {name for name, _ in self._kinds}
+
+    @property
+    def ids(self) -> pa.ChunkedArray | None:
+        """The ids of the features, null where one has none; None if there are none, or no others than the property ``id``."""
+        if not self._any_id or self._same_ids:
+            return None
+        kind = pa.int64() if all(part.type == pa.int64() for part in self._ids) else pa.string()
+        return pa.chunked_array([part.cast(kind) for part in self._ids], kind)
+
+    def remade(self) -> dict[str, pa.DataType]:
+        """Properties of which GDAL would make something else, with the type that keeps every value.
+
+        Raises:
+            Unreadable: ``integer_lost``, for an integer that no column keeps.
+        """
+        kinds = defaultdict[str, set[type]](set)
+        for name, kind in self._kinds:
+            kinds[name].add(kind)
+        types = {name: self._type(name, found - {_NULL}) for name, found in kinds.items()}
+        return {name: kind for name, kind in types.items() if kind is not None}
+
+    def again(self) -> "Again":
+        """The values of the properties once more, from the first."""
+        return Again(map(_rows, self._pieces() if self._pieces else iter(())))
+
+    def tell(self, notes: Notes, place: str, columns: set[str]) -> None:
+        """Warn of what does not become a column, and of what is read as something else."""
+        if foreign := sorted((self._foreign | self.names) - columns):
+            shown = ", ".join(map(repr, foreign[:10])) + (", ..." if len(foreign) > 10 else "")  # noqa: PLR2004
+            notes.warn(
+                "members_not_read",
+                f"Features have members beside their properties, which are not read: {shown}.",
+                "Put them into 'properties' if they are wanted.",
+                place,
+            )
+        if self._empty_points:
+            notes.warn(
+                "empty_points",
+                f"{self._empty_points:,} points without coordinates are read as missing geometries, as RFC 7946 allows.",
+                "Write null where there is no geometry.",
+                place,
+            )
+        if self._uneven:
+            notes.warn(
+                "heights_missing",
+                f"{self._uneven:,} geometries have positions with a height and others without: these get the height 0.",
+                "Give every position of a geometry a height, or none.",
+                place,
+            )
+
+    def _check(self, features: list[Any]) -> None:
+        for number, feature in enumerate(features, self.features + 1):
+            if type(feature) is not dict or feature.get("type") != "Feature":
+                raise Unreadable(
+                    "damaged",
+                    f"Member {number:,} of the FeatureCollection is no feature: {_shown(feature)}.",
+                    'Correct it: a feature has "type": "Feature".',
+                    f"feature {number}",
+                )
+            properties = feature.get("properties")
+            if properties is not None and type(properties) is not dict:
+                raise Unreadable(
+                    "damaged",
+                    f"The properties of feature {number:,} are no object: {_shown(properties)}.",
+                    "Write an object, with a name for every value, or null.",
+                    f"feature {number}",
+                )
+            geometry = feature.get("geometry")
+            if geometry:  # an empty object says as much as null
+                self._check_geometry(geometry, number)
+            elif "place" in feature:
+                other_json.check_place(feature, number)
+
+    def _check_geometry(self, geometry: Any, number: int) -> None:
+        kind = geometry.get("type") if type(geometry) is dict else None
+        if not isinstance(kind, str) or kind.lower() not in _READ_TYPES:
+            raise other_json.unknown_geometry(geometry, number)
+        if "crs" in geometry:
+            self.crs.inside(geometry["crs"])
+        depth = _DEPTHS.get(kind.lower())
+        coordinates = geometry.get("coordinates")
+        if depth is not None and coordinates is not None:
+            if depth == 1 and coordinates == []:
+                self._empty_points += 1
+            else:
+                self._uneven += _lengths(coordinates, depth, number) == {2, 3}
+        for member in geometry.get("geometries") or ():
+            self._check_geometry(member, number)
+
+    def _classify(self, name: str, value: Any) -> None:
+        """Note what a value is made of that may be too much for a column."""
+        if type(value) is int:
+            if not -EXACT <= value <= EXACT:
+                self._wide[name].append(value)
+                self._wide[name] = _extremes(self._wide[name])
+            return
+        for leaf in _leaves(value):
+            self._parts[name].add(type(leaf))
+            if type(leaf) is int and not -EXACT <= leaf <= EXACT:
+                self._wide[name] = _extremes([*self._wide[name], leaf])
+
+    def _type(self, name: str, kinds: set[type]) -> pa.DataType | None:
+        """That of a property that is made here of its values; None where GDAL's is right."""
+        wide = self._wide.get(name, [])
+        beyond = [number for number in wide if number not in _INT64]
+        if kinds <= {int, float}:
+            for number in wide if float in kinds or beyond else ():
+                if is_rounded(number):
+                    raise Unreadable(
+                        "integer_lost",
+                        f"The integer {number} of the property {name!r} would be rounded to "
+                        f"{float(number)!r}: it has too many digits, or stands among fractions.",
+                        "Write the property as text (in quotation marks), or use GeoPackage.",
+                    )
+            return pa.int64() if wide and kinds == {int} and not beyond else None
+        if len(kinds) > 1:
+            return pa.string()
+        parts = self._parts.get(name, set[type]())
+        numbers = parts & {int, float}
+        return pa.string() if (bool in parts and numbers) or (wide and (float in parts or beyond)) else None
+
+    def _add_ids(self, ids: list[Any], properties: list[Any]) -> None:
+        kinds = set(map(type, ids))
+        self._any_id |= kinds != {_NULL}
+        self._same_ids = self._same_ids and ids == properties
+        if kinds <= {int, _NULL} and all(value is None or value in _INT64 for value in ids):
+            self._ids.append(pa.array(ids, pa.int64()))
+        else:
+            self._ids.append(texts(ids, "id"))
+
+
+class Again:
+    """The values of properties, batch by batch, beside what GDAL reads of them."""
+
+    def __init__(self, pieces: Iterator[list[dict[str, Any]]]) -> None:
+        self._pieces, self._rows, self._first = pieces, list[dict[str, Any]](), 0
+
+    def column(self, name: str, kind: pa.DataType, first: int, length: int) -> pa.Array:
+        """The values of a property from one feature on. No call may go back."""
+        del self._rows[: first - self._first]
+        self._first = first
+        while len(self._rows) < length and (rows := next(self._pieces, None)) is not None:
+            self._rows += rows
+        values = [row.get(name) for row in self._rows[:length]]
+        if len(values) < length:
+            raise Unreadable("count_mismatch", f"There is no feature {first + length:,} in the file.", "Write the file again.")
+        return texts(values, name) if pa.types.is_string(kind) else pa.array(values, kind)
+
+
+def texts(values: list[Any], name: str) -> pa.Array:
+    """Values of whatever types as text: what is none, as JSON spells it."""
+    spelled = [value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False) for value in values]
+    try:
+        return pa.array(spelled, pa.string())
+    except UnicodeEncodeError as error:
+        raise Unreadable(
+            "wrong_encoding", f"Text of {name!r} is not UTF-8, as the format demands: {error}.", "Write the file again in UTF-8."
+        ) from error
+
+
+def tidied(path: Path) -> bytes:
+    """A sequence as RFC 8142 wants it, which GDAL reads whatever stands between its features.
+
+    Raises:
+        Unreadable: where that would take too much memory.
+    """
+    if path.stat().st_size > _LARGEST_COPY:
+        raise Unreadable(
+            "damaged",
+            "The sequence has a byte order mark, blank lines, or several features in one line.",
+            "Write one feature a line, and nothing else.",
+        )
+    values = (text[start:end] for _, text, spans in _records(path, GeoJSONProfile()) for start, end, _ in spans)
+    return b"".join(b"\x1e%s\n" % value.encode("utf-8", "surrogateescape") for value in values)
+
+
+def _rows(features: list[Any]) -> list[dict[str, Any]]:
+    """The properties of features. Of those that have none, GDAL takes all other members."""
+    return [
+        feature["properties"] or {}
+        if "properties" in feature
+        else {name: value for name, value in feature.items() if name not in _MEMBERS}
+        for feature in features
+    ]
+
+
+def _lengths(coordinates: Any, depth: int, number: int) -> set[int]:
+    """How many numbers the positions of a geometry have.
+
+    Raises:
+        Unreadable: for what is no coordinates of this depth: then GDAL makes null of the whole geometry, or of a part.
+    """
+    try:
+        positions = [coordinates] if depth == 1 else coordinates
+        for _ in range(depth - 2):
+            positions = list(chain.from_iterable(_lists(positions)))
+        lengths = set(map(len, _lists(positions)))
+        if min(lengths, default=2) > 1 and set(map(type, chain.from_iterable(positions))) <= {int, float}:
+            return lengths
+    except TypeError:
+        pass
+    raise Unreadable(
+        "damaged_geometry",
+        f"The geometry of feature {number:,} has coordinates that are none: {_shown(coordinates)}.",
+        "A position is a list of two or three numbers; a geometry that is missing is null.",
+        f"feature {number}",
+    )
+
+
+def _lists(values: Any) -> list[Any]:
+    if type(values) is not list or not set(map(type, values)) <= {list}:
+        raise TypeError
+    return values
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What stands in a list or an object, however deep."""
+    if isinstance(value, list | dict):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(member)
+    else:
+        yield value
+
+
+def _extremes(numbers: list[int]) -> list[int]:
+    """Of some integers those that decide: the least, the largest, and one that no double is."""
+    rounded = next((number for number in numbers if is_rounded(number)), None)
+    return list(dict.fromkeys([*([] if rounded is None else [rounded]), min(numbers), max(numbers)]))
+
+
+def _document(path: Path, contents: GeoJSONProfile) -> Iterator[list[Any]]:
+    """The features of a FeatureCollection, or the one that the file is."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        text = Text(file)
+        members = dict[str, Any]()
+        text.skip(_BETWEEN)
+        if not text.taken("{"):
+            raise other_json.verdict(text.value())
+        text.skip(_BETWEEN)
+        while not text.taken("}"):
+            name = text.value()
+            text.skip(_BLANK)
+            if not isinstance(name, str) or not text.taken(":"):
+                raise text.broken("A name and a colon are expected")
+            text.skip(_BLANK)
+            if name == "features" and text.taken("["):
+                members[name] = []
+                yield from _listed(text)
+            else:
+                members[name] = text.value()
+            text.skip(_BETWEEN)
+        text.skip(_BLANK)
+        if not text.finished:
+            raise text.broken("Something follows its end")
+        contents.look_at(members)
+        kind = members.get("type")
+        if kind == "Feature":
+            yield [members]
+        elif isinstance(kind, str) and kind.lower() in _GEOMETRIES:
+            yield [{"type": "Feature", "properties": None, "geometry": members}]
+        elif kind != "FeatureCollection":
+            raise other_json.verdict(members)
+        elif type(members.get("features")) is not list:
+            raise other_json.without_features()
+
+
+def _listed(text: Text) -> Iterator[list[Any]]:
+    """The members of a list, some at a time."""
+    members, began = [], text.passed
+    text.skip(_BETWEEN)
+    while not text.taken("]"):
+        members.append(text.value())
+        text.skip(_BETWEEN)
+        if text.passed - began > CHUNK:
+            yield members
+            members, began = [], text.passed
+    yield members
+
+
+def _sequence(path: Path, contents: GeoJSONProfile) -> Iterator[list[Any]]:
+    """The features of a sequence, some at a time."""
+    features, length = list[Any](), 0
+    for number, text, spans in _records(path, contents):
+        for start, end, value in spans:
+            kind = value.get("type") if isinstance(value, dict) else None
+            if kind == "Feature":
+                features.append(value)
+            elif isinstance(kind, str) and kind.lower() in _GEOMETRIES:
+                features.append({"type": "Feature", "properties": None, "geometry": value})
+            else:
+                raise _bad_line(number, f"is no GeoJSON feature: {_shown(text[start:end], quoted=True)}")
+        length += len(text)
+        if length > CHUNK:
+            yield features
+            features, length = [], 0
+    yield features
+
+
+def _records(path: Path, contents: GeoJSONProfile) -> Iterator[tuple[int, str, list[tuple[int, int, Any]]]]:
+    """Records that are not blank: the number of the line that they begin in, their text, the values with their places in it.
+
+    Raises:
+        Unreadable: for one that is no JSON.
+    """
+    for number, record in _raw_records(path):
+        text, at, spans = record.decode("utf-8", "surrogateescape"), 0, list[tuple[int, int, Any]]()
+        if number == 1 and text.startswith("\ufeff"):
+            text, contents.untidy = text[1:], True
+        try:
+            while (at := _BLANK.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # matches nothing, too
+                value, end = DECODER.raw_decode(text, at)
+                spans.append((at, end, value))
+                at = end
+        except RecursionError as error:
+            raise _bad_line(number, "is nested too deeply") from error
+        except ValueError as error:
+            raise _bad_line(number, f"is not valid JSON: {error}") from error
+        contents.untidy |= len(spans) != 1
+        if spans:
+            yield number, text, spans
+
+
+def _raw_records(path: Path) -> Iterator[tuple[int, bytes]]:
+    """What stands between line breaks, or between RS characters, with the number of the line that it begins in."""
+    with path.open("rb") as file:
+        separated = file.read(_HEAD_BYTES).removeprefix(_BOM).lstrip().startswith(_SEPARATOR)
+        file.seek(0)
+        if not separated:
+            yield from enumerate(file, 1)
+            return
+        record, began = b"", 1
+        for number, line in enumerate(file, 1):
+            before, *records = line.split(_SEPARATOR)
+            record += before
+            for following in records:
+                if record.removeprefix(_BOM).strip():
+                    yield began, record
+                record, began = following, number
+        yield began, record
+
+
+def _bad_line(number: int, reason: str) -> Unreadable:
+    return Unreadable(
+        "damaged",
+        f"The record that begins in line {number} {reason}.",
+        "Correct it. A feature takes one line, or begins with the RS character (RFC 8142).",
+        f"line {number}",
+    )
+
+
+def _shown(value: Any, *, quoted: bool = False) -> str:
+    text = value if quoted else json.dumps(value)
+    return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth
+
+
+_WATCHED = frozenset({int, list, dict})

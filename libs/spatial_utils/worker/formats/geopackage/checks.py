@@ -1,0 +1,143 @@
+"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from libs.spatial_utils.worker.ogr.gdal import BOOLEAN, DATE, FLOAT32, INT16, INTEGER, INTEGER64, REAL, STRING, Gdal
+from libs.spatial_utils.worker.protocol import Unreadable
+
+DRIVER = "GPKG"
+
+# Conditions under which a value would not come out as it is. Text is greater than every number, and a blob greater than every
+# text (SQLite: datatypes, sort order); to compare takes half the time of typeof. Only late days of a month may be none, and to
+# ask for a date takes long.
+_WHOLE = "{0} <> CAST({0} AS INTEGER)"
+_NO_DAY = "substr({0}, 9, 2) > '28' AND date(substr({0}, 1, 10)) <> substr({0}, 1, 10)"
+_TIME_OF_DAY = "length({0}) > 10 AND substr({0}, 12) GLOB '*[1-9]*'"
+_MISFITS = {
+    INTEGER: f"({{0}} NOT BETWEEN -2147483648 AND 2147483647 OR {_WHOLE})",
+    INTEGER64: f"({{0}} >= '' OR {_WHOLE})",
+    REAL: "{0} >= ''",
+    STRING: "({0} >= x'' OR instr({0}, char(0)))",
+    DATE: f"({_NO_DAY} OR {_TIME_OF_DAY})",
+}
+_MISFITS_OF_SUBTYPES = {
+    (INTEGER, BOOLEAN): "{0} NOT IN (0, 1)",
+    (INTEGER, INT16): f"({{0}} NOT BETWEEN -32768 AND 32767 OR {_WHOLE})",
+    (REAL, FLOAT32): "({0} >= '' OR (abs({0}) > 3.4028234663852886e38 AND abs({0}) < 9e999))",
+}
+
+
+_OWN = (
+    "m.type = 'table' AND m.rootpage > 0 AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%' "
+    "AND m.name NOT LIKE 'rtree_%'"
+)
+"""Tables that are neither the format's nor virtual ones, for which a module would have to run."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of attributes, with GDAL's type and subtype."""
+
+    name: str
+    kind: int
+    subtype: int
+
+
+def columns(gdal: Gdal, dataset: int) -> list[tuple[str, str, str]]:
+    """Table, name and declared type of each column of a database's own tables: no view is computed for it."""
+    tables = f"sqlite_master m JOIN pragma_table_info(m.name) c WHERE {_OWN} ORDER BY m.name, c.cid"
+    return _rows(gdal, dataset, ("m.name", "c.name", "c.type"), tables)
+
+
+def registered(gdal: Gdal, dataset: int) -> set[str]:
+    """The names in lower case of the tables, those with tiles, too, that the GeoPackage says it has."""
+    return {name for (name,) in _rows(gdal, dataset, ("lower(table_name)",), "gpkg_contents")}
+
+
+def foreign_keys(gdal: Gdal, dataset: int) -> list[tuple[str, int, str, str, str | None]]:
+    """The columns of foreign keys: table, number, table referred to, column, column referred to (None: its primary key)."""
+    tables = f"sqlite_master m JOIN pragma_foreign_key_list(m.name) k WHERE {_OWN} ORDER BY m.name, k.id, k.seq"
+    return _rows(gdal, dataset, ("m.name", "k.id", 'k."table"', 'k."from"', 'k."to"'), tables)
+
+
+def primary_key(gdal: Gdal, dataset: int, table: str) -> str:
+    """The column of a table's primary key; empty when there is none, or no such table."""
+    literal = "'" + table.replace("'", "''") + "'"
+    return gdal.query(dataset, f"SELECT name FROM pragma_table_info({literal}) WHERE pk = 1") or ""
+
+
+def _rows(gdal: Gdal, dataset: int, wanted: Sequence[str], tables: str) -> list[Any]:
+    """All rows of a query, by way of JSON: ``Gdal.query`` gives a single value."""
+    named = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(wanted))
+    array = ", ".join(f"c{number}" for number in range(len(wanted)))
+    found = gdal.query(dataset, f"SELECT json_group_array(json_array({array})) FROM (SELECT {named} FROM {tables})")
+    return [tuple(row) for row in json.loads(found)] if found else []
+
+
+def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[Column]) -> None:
+    """Check that every value is of its column's type.
+
+    Args:
+        gdal: The library.
+        dataset: The opened GeoPackage.
+        layer: Name of the table.
+        columns: Those that are read.
+
+    Raises:
+        Unreadable: ``value_lost``, naming the column and a value.
+    """
+    rules = {
+        column.name: rule.format(_quoted(column.name))
+        for column in columns
+        if (rule := _MISFITS_OF_SUBTYPES.get((column.kind, column.subtype), _MISFITS.get(column.kind))) is not None
+    }
+    if not rules:
+        return
+    table = _quoted(layer)
+    if gdal.query(dataset, f"SELECT 1 FROM {table} WHERE {' OR '.join(rules.values())} LIMIT 1") is None:
+        return
+    for name, rule in rules.items():
+        value = gdal.query(dataset, f"SELECT quote({_quoted(name)}) FROM {table} WHERE {rule} LIMIT 1")
+        if value is not None:
+            raise Unreadable(
+                "value_lost",
+                f"The column {name!r} holds a value that is not of its type: {value[:60]}.",
+                "Correct the value, or change the column's type to one that holds it (TEXT, REAL, INTEGER, BLOB, DATETIME).",
+                f"layer {layer}",
+            )
+
+
+def check_geometries(gdal: Gdal, dataset: int, layer: str, column: str, missing: int) -> None:
+    """Check that no more geometries are missing than the table has nulls: GDAL makes one of what is no geometry.
+
+    Args:
+        gdal: The library.
+        dataset: The opened GeoPackage.
+        layer: Name of the table.
+        column: That of the geometry.
+        missing: How many rows were read without one.
+
+    Raises:
+        Unreadable: ``damaged_geometry``.
+    """
+    nulls = gdal.query(dataset, f"SELECT COUNT(*) - COUNT({_quoted(column)}) FROM {_quoted(layer)}")
+    if nulls is not None and missing > int(nulls):
+        raise Unreadable(
+            "damaged_geometry",
+            f"The geometry column {column!r} holds something else than a geometry in {missing - int(nulls):,} rows.",
+            "Repair or remove them.",
+            f"layer {layer}",
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def count(gdal: Gdal, dataset: int, layer: str) -> int | None:
+    """Rows of a table, counted; None when the database refuses."""
+    rows = gdal.query(dataset, f"SELECT COUNT(*) FROM {_quoted(layer)}")
+    return None if rows is None else int(rows)

@@ -1,0 +1,1 @@
+"""GML, and the answers of WFS."""

@@ -1,0 +1,1 @@
+"""MapInfo's MIF and TAB."""

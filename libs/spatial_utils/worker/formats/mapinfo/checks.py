@@ -1,0 +1,125 @@
+"""What GDAL does not tell of MapInfo files: whether a ``.mif`` has a shape for every record of its ``.mid``, and these values."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+from libs.spatial_utils.charset import charset_of
+from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.values.pieces import pieces_of_lines
+from libs.spatial_utils.worker.values.text import Decoder
+
+DRIVER = "MapInfo File"
+_HEAD_BYTES = 1024 * 1024
+_DELIMITER = re.compile(rb'(?im)^\s*delimiter\s+"(.)"')
+_COLUMNS = re.compile(rb"(?im)^\s*columns\s+\d+[ \t]*\r?\n((?:.*\n)*?)\s*data\b")
+_COLUMN = re.compile(rb"(?m)^\s*(\S+)\s+([A-Za-z]+)")
+_WESTERN = {"windowslatin1": "cp1252", "iso8859_1": "iso8859-1"}
+"""Character sets as which UTF-8 decodes without an error, into nonsense."""
+_NUMBERS = frozenset({b"integer", b"smallint", b"largeint", b"float", b"decimal", b"logical"})
+_DATES = frozenset({b"date", b"datetime"})
+
+
+def decoder(path: Path, encoding: str | None, notes: Notes) -> Decoder | None:
+    """The decoder of a file; None where GDAL's own decoding can be relied on."""
+    if encoding is not None:  # then the file was made to name no character set, and text comes as it is
+        return Decoder(encoding, "the manifest", notes)
+    charset = charset_of(path)
+    if charset is None:
+        return Decoder(None, "", notes)
+    codec = _WESTERN.get(charset.lower())
+    return Decoder(codec, f"the character set {charset}", notes, decoded=True) if codec else None
+
+
+def check_values(path: Path, notes: Notes) -> None:
+    """Look for what GDAL makes others of in a ``.mid``: dates that there are not, and empty numbers, which MapInfo lacks, too.
+
+    Raises:
+        Unreadable: ``value_lost``.
+    """
+    table = _table(path)
+    if table is None:
+        return
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    listed, named = _COLUMNS.search(head), _DELIMITER.search(head)
+    columns = [(name.decode("utf-8", "replace"), kind.lower()) for name, kind in _COLUMN.findall(listed[1])] if listed else []
+    delimiter = re.escape(named[1] if named else b"\t")
+    text = rb'(?:"(?:[^"]|"")*+"|[^' + delimiter + rb"\r\n]*+)"
+    dates = [
+        (name, re.compile(rb"(?m)^(?:" + text + delimiter + rb'){%d}"?([0-9]{8})' % index))
+        for index, (name, kind) in enumerate(columns)
+        if kind in _DATES
+    ]
+    number = rb" *+[^ " + delimiter + rb"\r\n]" + text
+    usual = delimiter.join(number if kind in _NUMBERS else text for _, kind in columns)
+    unusual = re.compile(rb"(?m)^(?!" + usual + rb"\r?$)[^\r\n]+")
+    values = re.compile(delimiter.join([rb"(" + text + rb")"] * len(columns)))
+    has_numbers = any(kind in _NUMBERS for _, kind in columns)
+    empty = set[str]()
+    for piece in pieces_of_lines(table) if dates or has_numbers else ():
+        for name, pattern in dates:
+            _check_dates(piece, pattern, name, table.name)
+        for record in (found[0] for found in unusual.finditer(piece)) if has_numbers else ():
+            if found := values.fullmatch(record):
+                empty |= {
+                    name
+                    for (name, kind), value in zip(columns, found.groups(), strict=True)
+                    if kind in _NUMBERS and not value.strip()
+                }
+    if empty:
+        notes.warn(
+            "empty_numbers",
+            f"Empty values are read as 0 or false, as MapInfo does, in the columns: {', '.join(sorted(empty))}.",
+            "Use a format that has empty numbers, such as GeoPackage, where the difference matters.",
+        )
+
+
+def _check_dates(piece: bytes, pattern: re.Pattern[bytes], name: str, place: str) -> None:
+    for text in sorted({found.decode() for found in pattern.findall(piece)}):
+        try:
+            date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        except ValueError:
+            raise Unreadable(
+                "value_lost",
+                f"There is no such day as {text} in the column {name!r}.",
+                "Correct it, or leave the value empty.",
+                place,
+            ) from None
+
+
+def _table(path: Path) -> Path | None:
+    """The ``.mid`` of a ``.mif``."""
+    if path.suffix.lower() != ".mif":
+        return None
+    return next((file for file in path.parent.iterdir() if file.stem == path.stem and file.suffix.lower() == ".mid"), None)
+
+
+def check_count(path: Path, shapes: int) -> None:
+    """Compare the number of shapes that were read with the number of records.
+
+    A record takes a line, or several where a text in quotes has line breaks. A blank line is a record without values or a stray
+    end of line, so either number is right.
+
+    Raises:
+        Unreadable: ``count_mismatch``.
+    """
+    table = _table(path)
+    if table is None:
+        return
+    filled, blank, quoted = 0, 0, False
+    with table.open("rb") as lines:
+        for line in lines:
+            began_quoted, quoted = quoted, quoted ^ (line.count(b'"') % 2 == 1)
+            if began_quoted:
+                continue
+            if line.strip(b"\r\n"):
+                filled += 1
+            else:
+                blank += 1
+    if not filled <= shapes <= filled + blank:
+        raise Unreadable(
+            "count_mismatch",
+            f"{path.name} has {shapes:,} shapes, but {table.name} has {filled + blank:,} records.",
+            "The files are truncated or do not belong together: upload both again.",
+        )

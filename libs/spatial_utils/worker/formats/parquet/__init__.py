@@ -1,0 +1,1 @@
+"""GeoParquet and plain Parquet."""

@@ -1,0 +1,205 @@
+"""Cells of a ``.dbf`` that GDAL reads, held against what it makes of them: it makes 1 of ``1.5``, and a date of anything.
+
+What ``table`` can read is kept whole; only the columns of a window that it cannot are looked at cell by cell.
+"""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from libs.spatial_utils.worker.formats.shapefile.layout import Field, layout_of
+from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at, part
+from libs.spatial_utils.worker.formats.shapefile.table import LOGICAL, column
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
+from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
+
+_DELETED = b"*"
+_NO_NUMBER = re.compile(rb"\**")
+_INTEGER = re.compile(rb"[+-]?[0-9]+(?:\.0*)?")
+_DIGITS = re.compile(rb"[+-]?[0-9]+")
+_DATE = re.compile(rb"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})")
+_WRITTEN_DATE = re.compile(rb"(?P<month>[0-9]{2})/(?P<day>[0-9]{2})/(?P<year>[0-9]{4})")
+_NO_DATE = re.compile(rb"0*")
+_LOGICALS = frozenset({b"", b"?", *(bytes([letter]) for letter in b"TtYyFfNn")})
+_BEHIND_NUL = r"\x00[\x00 ]*[^\x00 ]"
+_LONGEST_SHOWN = 60
+
+
+class Cells:
+    """The records of a ``.dbf``, beside GDAL's reading of them.
+
+    Args:
+        path: The file, or the ``.shp`` that it belongs to; checked.
+        types: Of GDAL's columns, text not decoded.
+        names: Of the columns, for problems.
+        place: The layer, for problems.
+        notes: Takes the warnings.
+    """
+
+    def __init__(self, path: Path, types: Sequence[pa.DataType], names: Sequence[str], place: str, notes: Notes) -> None:
+        self._file = part(path, ".dbf")
+        self._types, self._names, self._place, self._notes = types, names, place, notes
+        self._cut = set[str]()
+
+    def beside(self, batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
+        """GDAL's batches from a record on, logicals null where they are blank.
+
+        Raises:
+            Unreadable: ``value_lost``; ``count_mismatch`` when GDAL has other records than the file.
+        """
+        if self._file is None or not self._types:
+            yield from batches
+            return
+        self._layout, self._next = layout_of(self._file), first
+        if len(self._layout.fields) != len(self._types):
+            raise self._disagreement()
+        following = iter(batches)
+        while (batch := self._read(following)) is not None:
+            yield self._checked(batch)
+
+    def _read(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        try:
+            return next(batches, None)
+        except Unreadable as error:
+            if error.code == "value_lost":  # GDAL says it itself, but not where
+                while self._next < self._layout.rows:
+                    self._check_all(*self._undeleted(self._layout.rows))
+            raise
+
+    def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        blanks: dict[int, list[pa.Array]] = {index: [] for index, type_ in enumerate(self._types) if type_ == LOGICAL}
+        rows = batch.num_rows
+        while rows:
+            records, numbers = self._undeleted(rows)
+            rows -= len(records)
+            self._check_all(records, numbers)
+            for index, masks in blanks.items():
+                field = self._layout.fields[index]
+                masks.append(_blank(pc.binary_slice(records, field.begin, field.end)))
+        columns = batch.columns
+        for index, masks in blanks.items():
+            columns[index] = pc.if_else(pa.concat_arrays(masks), pa.scalar(None, LOGICAL), columns[index])
+        return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+    def _undeleted(self, rows: int) -> tuple[pa.Array, pa.Array]:
+        """The next records that are not deleted, no more than wanted, and their numbers in the file."""
+        first, size = self._next, self._layout.size
+        rows = min(rows, BATCH_ROWS, self._layout.rows_in_memory, self._layout.rows - first)
+        if rows <= 0:
+            raise self._disagreement()
+        self._next += rows
+        data = bytes_at(self._file, self._layout.begin + first * size, rows * size)  # type: ignore[arg-type]  # it is there
+        records = pa.Array.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(data)])
+        kept = pc.indices_nonzero(pc.not_equal(pc.binary_slice(records, 0, 1), _DELETED))
+        return (records if len(kept) == rows else records.take(kept)), pc.add(kept.cast(pa.int64()), first)
+
+    def _check_all(self, records: pa.Array, numbers: pa.Array) -> None:
+        for field, type_, name in zip(self._layout.fields, self._types, self._names, strict=True):
+            self._check(records, numbers, field, type_, name)
+
+    def _check(self, records: pa.Array, numbers: pa.Array, field: Field, type_: pa.DataType, name: str) -> None:
+        cells = pc.binary_slice(records, field.begin, field.end).cast(pa.binary())
+        if type_ == pa.string():
+            self._note_what_is_cut(cells, name)
+            return
+        try:
+            column(records, field, type_)
+        except FastPathUnsupported:
+            suspects = pc.unique(cells)
+        else:
+            return
+        for cell in suspects.to_pylist():
+            if said := _loss(cell, field, type_):
+                number = numbers[pc.index(cells, pa.scalar(cell, pa.binary())).as_py()].as_py() + 1
+                raise Unreadable(
+                    "value_lost",
+                    f"The cell {_shown(cell)} of the column {name!r} {said}.",
+                    "Correct the value, or write the column as text.",
+                    f"{self._place}, feature {number}",
+                )
+
+    def _note_what_is_cut(self, cells: pa.Array, name: str) -> None:
+        """Once a column: text ends at a NUL, and programs that write C leave behind it what has been there before."""
+        found = pc.index(pc.match_substring_regex(cells, _BEHIND_NUL), pa.scalar(value=True)).as_py()
+        if found >= 0 and name not in self._cut:
+            self._cut.add(name)
+            self._notes.warn(
+                "text_behind_nul",
+                f"Texts of the column {name!r} go on behind a NUL character, where they end: {_shown(cells[found].as_py())}.",
+                "Nothing is to be done if it is rubbish; else write the file without NUL characters.",
+                self._place,
+            )
+
+    def _disagreement(self) -> Unreadable:
+        return Unreadable(
+            "count_mismatch",
+            "The .dbf has other fields or fewer records than GDAL finds in it.",
+            "Write the file again with the program that made it.",
+            self._place,
+        )
+
+
+def _blank(cells: pa.FixedSizeBinaryArray) -> pa.BooleanArray:
+    text = cells.cast(pa.binary())
+    return pc.match_substring_regex(text, r"\A[\x00 ]*\z")
+
+
+def _loss(cell: bytes, field: Field, type_: pa.DataType) -> str | None:
+    """What is lost when GDAL reads a cell as a type, or None."""
+    text, _, behind = cell.partition(b"\0")
+    if behind.strip(b" \0"):
+        return "has something behind a NUL character, where values end"
+    return _LOSSES[type_](text.strip(), field) if type_ in _LOSSES else None
+
+
+def _loss_of_integer(text: bytes, _: Field) -> str | None:
+    return None if _INTEGER.fullmatch(text) or _NO_NUMBER.fullmatch(text) else "is no whole number"
+
+
+def _loss_of_number(text: bytes, field: Field) -> str | None:
+    if _NO_NUMBER.fullmatch(text):
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None if b"#" in text else "is no number"  # what Microsoft's library writes for infinite ones is left to GDAL
+    if math.isinf(number) and b"n" not in text.lower():
+        return "is larger than a 64-bit floating-point number can be"
+    rounded = field.whole and abs(number) >= EXACT and _DIGITS.fullmatch(text) and is_rounded(int(text))
+    return f"would be rounded to {number!r}: the column has integers of more than 64 bits, or fractions" if rounded else None
+
+
+def _loss_of_date(text: bytes, _: Field) -> str | None:
+    if _NO_DATE.fullmatch(text):
+        return None
+    found = _DATE.fullmatch(text) or _WRITTEN_DATE.fullmatch(text)
+    try:
+        # Python has no year 0, which is a leap year as 4 is.
+        if found and dt.date(int(found["year"]) or 4, int(found["month"]), int(found["day"])):
+            return None
+    except ValueError:
+        return "is a day that does not exist"
+    return "is no date: dates are written as YYYYMMDD"
+
+
+def _loss_of_logical(text: bytes, _: Field) -> str | None:
+    return None if text in _LOGICALS else "is neither T, Y, F, N nor ?"
+
+
+_LOSSES: dict[pa.DataType, Callable[[bytes, Field], str | None]] = {
+    pa.int32(): _loss_of_integer,
+    pa.int64(): _loss_of_integer,
+    pa.float64(): _loss_of_number,
+    pa.date32(): _loss_of_date,
+    LOGICAL: _loss_of_logical,
+}
+
+
+def _shown(cell: bytes) -> str:
+    text = cell.decode("latin-1").strip(" ")
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")
