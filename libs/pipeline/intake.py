@@ -3,7 +3,7 @@
 Whoever runs batches one after the other (``process``) and whoever hands them out to others (an orchestrator) begin here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -14,14 +14,6 @@ from libs.pipeline.checks import check_surroundings
 from libs.pipeline.fault import fault
 from libs.pipeline.stack import Stack
 from libs.storage import ObjectInfo, ObjectRefused
-
-LARGE = 16 * 1024 * 1024
-"""Bytes of a batch that gets a run of its own: it takes long, and nobody should wait behind it."""
-RUN_BYTES = 64 * 1024 * 1024
-RUN_BATCHES = 250
-"""What one run carries at most."""
-SHARE = 50
-"""What a run carries at least, where there is as much: to start one costs as much as some fifty small batches."""
 
 
 @dataclass(frozen=True)
@@ -99,34 +91,6 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
         elif found is not None:
             reports.append(found)
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
-
-
-def grouped(batches: Sequence[Work], at_a_time: int = 1) -> list[tuple[Work, ...]]:
-    """Batches in groups for one run each: small ones share, up to a number and a size; a large one is alone.
-
-    Args:
-        batches: What is to be run.
-        at_a_time: How many runs work at once: a flood is shared out, so that none of them is idle.
-
-    >>> [len(group) for group in grouped([Work("a", "a#1", 10), Work("b", "b#1", LARGE), Work("c", "c#1", 10)])]
-    [2, 1]
-    >>> [len(group) for group in grouped([Work("a", "a#1", 10)] * 300, at_a_time=2)]
-    [150, 150]
-    """
-    share = min(max(-(-len(batches) // at_a_time), SHARE), RUN_BATCHES)
-    groups: list[list[Work]] = []
-    shared: list[Work] = []
-    size = 0
-    for batch in batches:
-        if batch.bytes >= LARGE:
-            groups.append([batch])
-            continue
-        if not shared or len(shared) == share or size + batch.bytes > RUN_BYTES:
-            shared, size = [], 0
-            groups.append(shared)
-        shared.append(batch)
-        size += batch.bytes
-    return [tuple(group) for group in groups]
 
 
 def receive(stack: Stack, info: ObjectInfo) -> Report | Ready | None:

@@ -1,6 +1,5 @@
 """``ingest``: files on a disk to datasets in the lake, with a manifest made on the way."""
 
-import json
 import threading
 import time
 from concurrent.futures import Future
@@ -15,9 +14,9 @@ from services.cli.options import AsJson, Intent
 if TYPE_CHECKING:
     from libs.models import Report
     from libs.models.settings import Settings
+    from libs.pipeline.delivery import LocalFile
     from libs.pipeline.stack import Progress, Stack
     from libs.storage import LandingZone
-    from services.cli.intake import Upload
 
 LOOK_AGAIN = 0.3
 """Seconds between two looks at a batch that another worker has taken."""
@@ -68,28 +67,30 @@ def ingest(
     from libs.spatial_utils import reading
 
     reading.warm_up()  # first: it starts while the rest is imported
-    from libs.models import Status, parse_manifest
+    from libs.models import Status
     from libs.models.settings import Settings
+    from libs.pipeline.delivery import given, local_files, make_manifest, new_batch_id
     from libs.platform import open_landing_zone, open_stack
-    from services.cli import intake
+    from libs.spatial_utils.formats import find_format
+    from services.cli.delivery import parameters, usage_errors, user
 
-    uploads = intake.uploads(files, file_format)
-    batch_id = intake.new_batch_id(files[0]) if batch_id is None else batch_id
-    options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter)
-    idle = {} if any(file.format.name == "CSV" for file in uploads) else options  # the report will say that they were not used
-    same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None, options=idle)
+    with usage_errors():
+        uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
+    batch_id = new_batch_id(files[0]) if batch_id is None else batch_id
+    options = given(x=x, y=y, wkt=wkt, delimiter=delimiter)
     settings = Settings()
     landing = open_landing_zone(settings)
-    manifest = {
-        "batch_id": batch_id,
-        "uploader": intake.user() if uploader is None else uploader,
-        "intent": intent,
-        "files": [{"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **same} for file in uploads],
-        "metadata": intake.given(project=project),
-        "parameters": intake.parameters(param or ()),
-    }
-    content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
-    parse_manifest(content, landing_bucket=landing.bucket)  # a wrong option is said before a gigabyte is copied
+    content = make_manifest(
+        landing,
+        uploads,
+        batch_id=batch_id,
+        uploader=user() if uploader is None else uploader,
+        intent=intent,
+        parameters=parameters(param or ()),
+        metadata=given(project=project),
+        csv_options=options,
+        of_all=given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None),
+    )
     _require_free(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
     with open_stack(settings) as stack:
@@ -109,7 +110,7 @@ def ingest(
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 
-def _uploading(landing: "LandingZone", uploads: "list[Upload]", batch_id: str) -> "Future[None]":
+def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str) -> "Future[None]":
     """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
     from libs.pipeline.upload import upload
 
@@ -152,13 +153,12 @@ def _require_free(settings: "Settings", batch_id: str) -> None:
         raise typer.BadParameter(f"The batch {batch_id!r} exists, with the status {state.status}.", param_hint="--batch-id")
 
 
-def _hint(uploads: "list[Upload]", options: "dict[str, str]") -> None:
+def _hint(uploads: "list[LocalFile]", options: "dict[str, str]") -> None:
     """Say so when a table was made of a CSV that might have been points."""
-    from services.cli import intake, output
+    from services.cli import output
 
     for file in uploads:
-        is_table = file.format.name == "CSV" and file.entry(options)["type"] == "tabular"
-        columns = intake.coordinate_columns(file.path) if is_table else None
+        columns = file.likely_points(options)
         if columns:
             said = f"{file.path.name} is loaded as a table. For points: --x {columns[0]} --y {columns[1]} --crs …"
             output.line(output.text(f"→ {said}", "cyan"), indent=2)
