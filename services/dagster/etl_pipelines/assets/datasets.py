@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from libs.models import Asset, Lineage
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
 from services.dagster.etl_pipelines.checks.self_check import self_check
+
+DATA_VERSION_TAG = "dagster/data_version"
+"""The tag by which Dagster knows whether a dataset has changed; a part of its stored events."""
 
 
 def events(stack: Stack, asset: Asset) -> Iterator[Any]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from libs.models import LakeOfAnother, Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
@@ -51,7 +50,7 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
             context.log.warning("%s Trying again.", error)
             raise dg.RetryRequested(RETRIES, seconds_to_wait=PAUSE * 2**context.retry_number) from error
         raise dg.Failure(f"{error}", allow_retries=False) from error
-    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         _cancel_the_rest(context, stack, config.batches)
         raise
     failed = [report for report in done if report.status is not Status.SUCCESS]
