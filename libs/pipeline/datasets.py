@@ -24,7 +24,7 @@ from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
-from libs.spatial_utils.reading import LayerStream, SchemaInferenceFailed, open_source
+from libs.spatial_utils.reading import LayerStream, SourceFile, read_source
 from libs.transformations import Recipe
 
 
@@ -123,41 +123,40 @@ class DatasetMaker:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _read_staged(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace) -> None:
+        """Load the layers of a file, and finish the datasets to which no other file can belong."""
+        where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
         open_before, finished_before, warned_before = {*self._open}, {*self._finished}, len(self.warnings)
-        try:
-            # What is appended to rows of another file could not be taken back without them.
-            self._read_layers(index, spec, staged, workspace, full_scan=spec.dataset_id in open_before)
-        except SchemaInferenceFailed:
+
+        def load_layers(source: SourceFile) -> None:
+            self._load_layers(index, spec, staged, source, workspace)
+
+        def roll_back() -> None:
             self._take_back(open_before, finished_before)
             del self.warnings[warned_before:]
             self._doubted = {doubted for doubted in self._doubted if doubted[0] != index}
-            self._read_layers(index, spec, staged, workspace, full_scan=True)
 
-    def _read_layers(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace, *, full_scan: bool) -> None:
-        """Load the layers of a file, and finish the datasets to which no other file can belong.
+        read_source(
+            staged.path,
+            spec,
+            where,
+            self._stack.limits,
+            load_layers,
+            None if appended else roll_back,  # rows that were appended to those of another file cannot be taken back
+            named=self._recipe.named | (appended.columns if appended else frozenset()),
+            appended=appended is not None,
+        )
 
-        Raises:
-            SchemaInferenceFailed: what was made of the file is to be taken back, and the file to be read again to be certain.
-        """
-        where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
-        named = self._recipe.named | (appended.columns if appended else frozenset())
-        to_others, limits = appended is not None, self._stack.limits
-        with open_source(staged.path, spec, where, limits, full_scan=full_scan, named=named, appended=to_others) as source:
-            layers = [layer.name for layer in source.layers]
-            only_layer = len(layers) == 1 and spec.layer is None
-            ids = self._dataset_ids(spec, layers, only_layer=only_layer)
-            try:
-                for stream in source.streams():
-                    identifier = ids[stream.layer.name]
-                    self._load(identifier, index, spec, staged, stream, workspace)
-                    self._open[identifier].titles.append(title(spec, stream.layer.name, only_layer=only_layer))
-                    if spec.dataset_id is None:
-                        self._finish(identifier)
-            except Rejected:
-                if source.inferred:  # perhaps the recipe refuses what was guessed
-                    raise SchemaInferenceFailed from None
-                raise
-            self.warnings += source.warnings
+    def _load_layers(self, index: int, spec: FileSpec, staged: StagedFile, source: SourceFile, workspace: Workspace) -> None:
+        layers = [layer.name for layer in source.layers]
+        only_layer = len(layers) == 1 and spec.layer is None
+        ids = self._dataset_ids(spec, layers, only_layer=only_layer)
+        for stream in source.streams():
+            identifier = ids[stream.layer.name]
+            self._load(identifier, index, spec, staged, stream, workspace)
+            self._open[identifier].titles.append(title(spec, stream.layer.name, only_layer=only_layer))
+            if spec.dataset_id is None:
+                self._finish(identifier)
+        self.warnings += source.warnings
 
     def _take_back(self, open_before: set[str], finished_before: set[str]) -> None:
         """Forget all datasets but those that were there before."""
