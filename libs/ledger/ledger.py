@@ -11,21 +11,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from libs.ledger.receipt import batch_id_of, read_receipt
+from libs.ledger.receipt import batch_id_of, make_receipt
 from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
     Decision,
     LedgerIdentity,
-    Manifest,
     Outcome,
     OwnLake,
+    ParsedManifest,
     Problem,
     Receipt,
     Reservation,
     Run,
     in_reading_order,
+    shortened,
     utc_now,
 )
 
@@ -55,7 +56,6 @@ class Received:
         receipt: Its record.
         upload: Version of its object, to claim it with.
         attempt: For ``PROCESS`` only: which attempt at the batch it would be.
-        manifest: Parsed; for ``PROCESS`` only.
         outcome: For ``FINISH`` only.
     """
 
@@ -63,11 +63,10 @@ class Received:
     receipt: Receipt
     upload: str
     attempt: int = 0
-    manifest: Manifest | None = None
     outcome: Outcome | None = None
 
 
-def no_problems(_content: Any) -> list[Problem]:
+def no_problems() -> list[Problem]:
     """Finds nothing wrong with a manifest."""
     return []
 
@@ -109,41 +108,39 @@ class Ledger(Records):
     def receive(
         self,
         key: str,
-        content: bytes,
+        parsed: ParsedManifest,
         upload: str,
-        landing_bucket: str,
-        check: Callable[[Any], list[Problem]] = no_problems,
+        check: Callable[[], list[Problem]] = no_problems,
     ) -> Received:
         """Record a manifest, and say what is to be done with it.
 
         Args:
             key: Its object key. The file's name is the batch's id, and the manifest must agree.
-            content: The object as uploaded.
+            parsed: The manifest.
             upload: Version of the object, another one for each upload.
-            landing_bucket: Name of the bucket that its files must lie in.
-            check: Finds what is wrong with a manifest in its surroundings (files that are missing, parameters that the recipe
-                does not know), so that it is reported together with what is wrong in itself. Given the JSON value as
-                uploaded, whether or not it makes a manifest.
+            check: Finds what is wrong with the manifest in its surroundings (files that are missing, parameters that the recipe
+                does not know), so that it is reported together with what is wrong in itself. Called only for JSON, and only
+                when the batch is to be processed.
         """
         batch_id = batch_id_of(key)
-        parsed = read_receipt(key, content, landing_bucket, self.clock())
+        found = make_receipt(key, parsed, self.clock())
         runs = self.runs(batch_id)
         last = runs[-1] if runs else None
         outcome = self.outcome(last.id) if last else None
-        problems = list(parsed.receipt.problems)
-        if last and last.receipt_id.partition("~")[0] == parsed.receipt.id:
-            receipt = self.receipt(last.receipt_id) or parsed.receipt
+        problems = list(found.problems)
+        if last and last.receipt_id.partition("~")[0] == found.id:
+            receipt = self.receipt(last.receipt_id) or found
             if outcome is None and self.alive(last):
                 return Received(Action.LEAVE, receipt, upload)
             if outcome is not None and not self._may_follow(runs, outcome, upload):
                 return Received(Action.FINISH, receipt, upload, outcome=outcome)
         elif last:
             problems += self._in_the_way(last, outcome)
-        problems += check(parsed.receipt.content) if parsed.is_json else []
-        receipt = self._record(parsed.receipt.model_copy(update={"problems": tuple(in_reading_order(problems))}))
+        problems += check() if parsed.is_json else []
+        receipt = self._record(found.model_copy(update={"problems": tuple(shortened(in_reading_order(problems)))}))
         if receipt.problems:
             return Received(Action.REJECT, receipt, upload)
-        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1, manifest=parsed.manifest)
+        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1)
 
     def claim(self, received: Received, software: dict[str, str]) -> Run | None:
         """Begin an attempt at a batch. Of all workers that try, one gets it.

@@ -6,7 +6,8 @@ Only what can be known without opening a file is checked here; what the files re
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -34,8 +35,9 @@ MAX_FILES = 10_000
 MAX_NAME = 256
 """Characters of an uploader's name."""
 
-MAX_PROBLEMS = 1000
-"""A list is complete up to here; what has more mistakes was not meant as a manifest."""
+MAX_PROBLEMS = 200
+"""Problems that a list shows; a further one says how many more there are. All files are checked, but nobody corrects more than
+these at a time, and reports stay small."""
 
 
 class FileType(StrEnum):
@@ -144,22 +146,55 @@ def landing_key(path: str, bucket: str) -> str:
     return key
 
 
-def parse_manifest(content: bytes, *, landing_bucket: str) -> Manifest:
+@dataclass(frozen=True)
+class ParsedManifest:
+    """A manifest as far as it can be judged by itself. It is parsed once, and this is handed on.
+
+    Attributes:
+        content: The JSON document as uploaded.
+        value: Its JSON value; None when it is not JSON.
+        is_json: Whether it is.
+        manifest: None when there are problems.
+        problems: Everything that is wrong with it.
+    """
+
+    content: bytes
+    value: Any
+    is_json: bool
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+
+    def require(self) -> Manifest:
+        """The manifest.
+
+        Raises:
+            Rejected: with everything that is wrong.
+        """
+        if self.manifest is None:
+            raise Rejected(shortened(in_reading_order(self.problems)))
+        return self.manifest
+
+
+def parse_manifest(content: bytes, *, landing_bucket: str) -> ParsedManifest:
     """Parse a manifest and check all that can be checked without opening its files.
 
     Args:
         content: The JSON document as uploaded, UTF-8 with or without a byte order mark.
         landing_bucket: Name of the bucket that every path must lie in.
-
-    Raises:
-        Rejected: with everything that is wrong, found in one pass.
     """
-    raw = parse_json(content)
+    try:
+        value = parse_json(content)
+    except Rejected as rejection:
+        return ParsedManifest(content, None, is_json=False, manifest=None, problems=tuple(rejection.problems))
+    manifest, problems = _validated(value, landing_bucket)
+    return ParsedManifest(content, value, is_json=True, manifest=manifest, problems=tuple(problems))
+
+
+def _validated(raw: Any, landing_bucket: str) -> tuple[Manifest | None, list[Problem]]:
     files = raw.get("files") if isinstance(raw, dict) else None
     if isinstance(files, list) and len(files) > MAX_FILES:
-        raise Rejected.because(
-            "too_long", "files", f"The batch has {len(files):,} files; the limit is {MAX_FILES:,}.", "Split it into several.",
-        )  # fmt: skip
+        message = f"The batch has {len(files):,} files; the limit is {MAX_FILES:,}."
+        return None, [Problem(code="too_long", where="files", message=message, remedy="Split it into several.")]
     problems: list[Problem] = []
     manifest: Manifest | None = None
     try:
@@ -169,19 +204,26 @@ def parse_manifest(content: bytes, *, landing_bucket: str) -> Manifest:
         errors = [
             details for details in error.errors(include_url=False) if not (details["type"] == "too_short" and details["input"])
         ]
-        problems += [_explain(details) for details in errors[:MAX_PROBLEMS]]
-        if len(errors) > MAX_PROBLEMS:
-            more = f"There are {len(errors) - MAX_PROBLEMS:,} more problems."
-            problems.append(Problem(code="more_problems", where="manifest", message=more, remedy="Correct these first."))
+        problems += [_explain(details) for details in errors]
     problems += _cross_checks(raw, landing_bucket)
-    if problems or manifest is None:
-        raise Rejected(in_reading_order(problems))
-    return manifest
+    return None if problems else manifest, in_reading_order(problems)
 
 
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
     """Problems in the order in which a manifest is read, top to bottom; those of one place as they come."""
     return sorted(problems, key=lambda problem: _reading_order(problem.where))
+
+
+def shortened(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problems of a list, and how many more there are."""
+    more = len(problems) - MAX_PROBLEMS
+    if more <= 0:
+        return [*problems]
+    said = "There is 1 more problem." if more == 1 else f"There are {more:,} more problems."
+    return [
+        *problems[:MAX_PROBLEMS],
+        Problem(code="more_problems", where="manifest", message=said, remedy="Correct these first."),
+    ]
 
 
 def parse_json(content: bytes) -> Any:

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from libs.compute.batching import read_ahead
 from libs.compute.engine import Processed, Source, Table, Workspace
-from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
+from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected, shortened
+from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 from libs.pipeline.stack import Event, Progress, Stack
@@ -67,6 +68,7 @@ class DatasetMaker:
     Args:
         manifest: What to read.
         recipe: With its parameters bound.
+        files: The files of the manifest in the landing zone.
         run_id: Names the engine's workspace.
         scratch: A folder of the run's own.
         progress: Told of every step.
@@ -76,8 +78,17 @@ class DatasetMaker:
         warnings: What the uploader should know although nothing is wrong.
     """
 
-    def __init__(self, stack: Stack, manifest: Manifest, recipe: Recipe, run_id: str, scratch: Path, progress: Progress) -> None:
-        self._stack, self._manifest, self._recipe = stack, manifest, recipe
+    def __init__(
+        self,
+        stack: Stack,
+        manifest: Manifest,
+        recipe: Recipe,
+        files: BatchFiles,
+        run_id: str,
+        scratch: Path,
+        progress: Progress,
+    ) -> None:
+        self._stack, self._manifest, self._recipe, self._files = stack, manifest, recipe, files
         self._run_id, self._scratch, self._progress = run_id, scratch, progress
         self._open: dict[str, _OpenDataset] = {}
         self._finished: set[str] = set()
@@ -100,11 +111,11 @@ class DatasetMaker:
                     self._read_file(index, spec, workspace)
                     if spec.dataset_id in self._open and last_use[spec.dataset_id] == index:
                         self._finish(spec.dataset_id)
-                except Rejected as rejected:  # the next files are checked all the same: one pass tells everything
+                except Rejected as rejected:  # the other files are checked all the same, so that one pass finds all problems
                     self._problems += rejected.problems
                     self._abandon((self._open.keys() - open_before) | {spec.dataset_id})
         if self._problems:
-            raise Rejected(self._problems)
+            raise Rejected(shortened(self._problems))
         self.warnings += [warning for dataset in self.made for warning in dataset.warnings]
         named = self._manifest.metadata.get("dataset_id")
         if named is not None and named not in self._finished:
@@ -118,7 +129,7 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
-            self._read_staged(index, spec, stage(self._stack.landing, spec, where, folder), workspace)
+            self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

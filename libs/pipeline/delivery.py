@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from libs.models import FileType, landing_key, parse_manifest
+from libs.models import FileType, Manifest, ParsedManifest, landing_key, parse_manifest
 from libs.models.base import ID_PATTERN
 from libs.pipeline.format_choice import format_of, is_plain_table
 from libs.pipeline.naming import slug
@@ -78,20 +78,19 @@ def local_files(paths: Sequence[Path], chosen: Format | None = None) -> list[Loc
     return found
 
 
-def places(files: Iterable[Path], manifest: bytes, bucket: str) -> list[tuple[Path, Format, str]]:
+def places(files: Iterable[Path], manifest: Manifest, bucket: str) -> list[tuple[Path, Format, str]]:
     """Where the files of a manifest are to lie: each with its format, and its folder in the landing zone.
 
     Args:
         files: On the disk; each has the name of one that the manifest names.
-        manifest: As it will be uploaded.
+        manifest: The manifest.
         bucket: Name of the landing zone.
 
     Raises:
-        Rejected: when the manifest is wrong.
-        DeliveryError: when it names no such file, or several.
+        DeliveryError: when the manifest names no such file, or several.
     """
     named: dict[str, dict[str, str]] = {}
-    for spec in parse_manifest(manifest, landing_bucket=bucket).files:
+    for spec in manifest.files:
         folder, _, name = landing_key(spec.path, bucket).rpartition("/")
         named.setdefault(name, {})[folder] = spec.format
     found = []
@@ -116,8 +115,8 @@ def make_manifest(
     metadata: Mapping[str, Any],
     csv_options: Mapping[str, Any],
     of_all: Mapping[str, Any],
-) -> bytes:
-    """The manifest of a delivery, as JSON, checked for all that can be known before a file is uploaded.
+) -> ParsedManifest:
+    """The manifest of a delivery, checked for all that can be known before a file is uploaded.
 
     Args:
         landing: Where the files will lie, in a folder named after the batch.
@@ -146,8 +145,9 @@ def make_manifest(
         "parameters": dict(parameters),
     }
     content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
-    parse_manifest(content, landing_bucket=landing.bucket)
-    return content
+    parsed = parse_manifest(content, landing_bucket=landing.bucket)
+    parsed.require()
+    return parsed
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -161,13 +161,9 @@ def new_batch_id(path: Path) -> str:
     return f"{stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def batch_id_of(manifest: bytes) -> str | None:
+def batch_id_of(manifest: ParsedManifest) -> str | None:
     """The name that a manifest gives its batch; None when it gives no valid one. Processing reports all other problems."""
-    try:
-        content = json.loads(manifest)
-    except (ValueError, RecursionError):
-        return None
-    name = content.get("batch_id") if isinstance(content, dict) else None
+    name = manifest.value.get("batch_id") if isinstance(manifest.value, dict) else None
     return name if isinstance(name, str) and re.match(ID_PATTERN, name) else None
 
 

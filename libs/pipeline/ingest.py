@@ -28,11 +28,12 @@ from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
+from libs.pipeline.validation import ValidBatch
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe
 
 
-def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Outcome | None:
+def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Outcome | None:
     """Process a claimed batch and decide its run.
 
     Returns:
@@ -42,10 +43,9 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
         KeyboardInterrupt: after the run has been decided as canceled; so with all else that stops a worker from outside.
         ServiceUnavailable: after the run has been decided as a failure that is tried again.
     """
-    recipe, unknown = stack.registry.for_intent(manifest.intent)
-    attempt = _Attempt(stack, run, manifest, recipe, progress)
-    if unknown:
-        attempt.warnings.append(_unknown_intent(manifest.intent, recipe))
+    attempt = _Attempt(stack, run, batch, progress)
+    if not batch.intent_known:
+        attempt.warnings.append(_unknown_intent(batch.manifest.intent, batch.recipe))
     stop: BaseException | None = None
     with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
@@ -70,18 +70,18 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
     return outcome if decided else None
 
 
-def canceled(stack: Stack, run: Run, manifest: Manifest) -> Outcome | None:
+def canceled(stack: Stack, run: Run, batch: ValidBatch) -> Outcome | None:
     """Decide a claimed batch as canceled before anything is done; None when another worker had decided it."""
-    recipe, _ = stack.registry.for_intent(manifest.intent)
-    outcome = _Attempt(stack, run, manifest, recipe, no_progress).outcome(Decision.CANCELED, [_canceled()])
+    outcome = _Attempt(stack, run, batch, no_progress).outcome(Decision.CANCELED, [_canceled()])
     return outcome if stack.ledger.decide(outcome) else None
 
 
 class _Attempt:
     """What all outcomes of a run have in common, and the way to the good one."""
 
-    def __init__(self, stack: Stack, run: Run, manifest: Manifest, recipe: Recipe, progress: Progress) -> None:
-        self._stack, self._run, self._manifest, self._recipe, self._progress = stack, run, manifest, recipe, progress
+    def __init__(self, stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> None:
+        self._stack, self._run, self._files, self._progress = stack, run, batch.files, progress
+        self._manifest, self._recipe = batch.manifest, batch.recipe
         self.warnings: list[Problem] = []
 
     def outcome(
@@ -116,8 +116,7 @@ class _Attempt:
 
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""
-        self._recipe = self._recipe.bind(self._manifest.parameters)
-        maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._run.id, scratch, self._progress)
+        maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._files, self._run.id, scratch, self._progress)
         try:
             datasets = maker.make()
         finally:

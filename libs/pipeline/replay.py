@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from libs.models import Asset, Lineage, Manifest, Model, Problem, Rejected
+from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.datasets import DatasetMaker
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.software import software_versions
@@ -50,8 +51,9 @@ def replay(
     recipe = Recipe.model_validate(lineage.recipe)
     run_id = f"replay-{secrets.token_hex(6)}"
     with run_folder(stack.scratch, run_id) as scratch:
-        _require_same_inputs(stack, manifest, lineage, scratch / "inputs")
-        (dataset,) = DatasetMaker(stack, manifest, recipe, run_id, scratch, progress).make()
+        files = BatchFiles(stack.landing)
+        _require_same_inputs(files, manifest, lineage, scratch / "inputs")
+        (dataset,) = DatasetMaker(stack, manifest, recipe, files, run_id, scratch, progress).make()
         if output is not None:
             shutil.copyfile(dataset.file.path, output)
     recorded = asset.files[0]
@@ -77,11 +79,11 @@ def _manifest_of(lineage: Lineage) -> Manifest:
     return manifest.model_copy(update={"files": tuple(pinned)})
 
 
-def _require_same_inputs(stack: Stack, manifest: Manifest, lineage: Lineage, folder: Path) -> None:
+def _require_same_inputs(files: BatchFiles, manifest: Manifest, lineage: Lineage, folder: Path) -> None:
     """Look at the inputs before they are read: what has changed may not even be a file of its format any more."""
     found: dict[str, str] = {}
     for spec in dict.fromkeys(spec.model_copy(update={"layer": None}) for spec in manifest.files):
-        staged = stage(stack.landing, spec, spec.path, folder)
+        staged = stage(files, spec, spec.path, folder)
         found |= {item.key: item.sha256 for item in staged.objects()}
         shutil.rmtree(folder)
     recorded = {item.key: item.sha256 for layer in lineage.inputs for item in layer.objects}

@@ -12,7 +12,7 @@ import typer
 from services.cli.options import AsJson, Intent
 
 if TYPE_CHECKING:
-    from libs.models import Report
+    from libs.models import ParsedManifest, Report
     from libs.models.settings import Settings
     from libs.pipeline.delivery import LocalFile
     from libs.pipeline.stack import Progress, Stack
@@ -80,7 +80,7 @@ def ingest(
     options = given(x=x, y=y, wkt=wkt, delimiter=delimiter)
     settings = Settings()
     landing = open_landing_zone(settings)
-    content = make_manifest(
+    manifest = make_manifest(
         landing,
         uploads,
         batch_id=batch_id,
@@ -101,7 +101,7 @@ def ingest(
 
         started = time.monotonic()
         with progress.shown(quiet=as_json) as tell:
-            report = _processed(stack, uploading, content, batch_id, tell)
+            report = _processed(stack, uploading, manifest, batch_id, tell)
     if as_json:
         output.emit_json(report)
     else:
@@ -164,15 +164,17 @@ def _hint(uploads: "list[LocalFile]", options: "dict[str, str]") -> None:
             output.line(output.text(f"→ {said}", "cyan"), indent=2)
 
 
-def _processed(stack: "Stack", uploading: "Future[None]", content: bytes, batch_id: str, tell: "Progress") -> "Report":
+def _processed(
+    stack: "Stack", uploading: "Future[None]", manifest: "ParsedManifest", batch_id: str, tell: "Progress"
+) -> "Report":
     """Submit and process the batch, or wait for the worker that was faster: a `watch` on the same landing zone."""
     from libs.pipeline.process import process
     from services.cli.report import of_state
 
     uploading.result()
-    key = stack.landing.submit(content, batch_id)
+    key = stack.landing.submit(manifest.content, batch_id)
     while True:
-        for report in process(stack, keys=[key], progress=tell):
+        for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
             return report
         state = stack.ledger.batch(batch_id)
         decided = state and of_state(state)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from libs.ledger import Action, DocumentStore, Ledger, SqliteStore
-from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run, utc_now
+from libs.models import Asset, Changes, Decision, Lineage, Outcome, ParsedManifest, Reservation, Run, parse_manifest, utc_now
 
 
 def store_of(kind: str, place: str) -> DocumentStore:
@@ -41,9 +41,10 @@ def insert_many(kind: str, place: str, number: str) -> None:
     store.insert_missing(("assets", f"dataset@{i}", {"number": number, "i": i}) for i in range(100))
 
 
-def manifest(batch_id: str) -> bytes:
+def manifest(batch_id: str) -> ParsedManifest:
     file = {"path": "s3://landing-zone/a/b.geojson", "type": "vector", "format": "GeoJSON"}
-    return json.dumps({"batch_id": batch_id, "uploader": "racer", "intent": "ingest_vector", "files": [file]}).encode()
+    content = json.dumps({"batch_id": batch_id, "uploader": "racer", "intent": "ingest_vector", "files": [file]}).encode()
+    return parse_manifest(content, landing_bucket="landing-zone")
 
 
 def work(kind: str, place: str, _number: str) -> None:
@@ -51,7 +52,7 @@ def work(kind: str, place: str, _number: str) -> None:
     ledger = Ledger(store_of(kind, place))
     for i in range(200):
         batch_id = f"batch-{i}"
-        received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+        received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1")
         if received.action is not Action.PROCESS:
             continue
         run = ledger.claim(received, {})
@@ -73,7 +74,7 @@ def work_until_done(kind: str, place: str, _number: str) -> None:
     left = [f"batch-{i}" for i in range(120)]
     while left:
         for batch_id in list(left):
-            received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+            received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1")
             if received.action is Action.FINISH:
                 left.remove(batch_id)
             run = ledger.claim(received, {}) if received.action is Action.PROCESS else None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.ledger import Action, Ledger, Received, SqliteStore
-from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run
+from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run, parse_manifest
 
 LANDING = "landing-zone"
 LEASE = 60.0
@@ -42,7 +42,9 @@ class Worker:
 
     def receive(self, batch_id: str = "a", upload: str = "upload 1", content: bytes | None = None, **kwargs: Any) -> Received:
         content = manifest(batch_id) if content is None else content
-        return self.ledger.receive(f"manifests/{batch_id}.json", content, upload, LANDING, **kwargs)
+        return self.ledger.receive(
+            f"manifests/{batch_id}.json", parse_manifest(content, landing_bucket=LANDING), upload, **kwargs
+        )
 
     def claim(self, batch_id: str = "a", upload: str = "upload 1", content: bytes | None = None) -> Run | None:
         received = self.receive(batch_id, upload, content)
