@@ -16,7 +16,20 @@ import pyarrow as pa
 
 from libs.compute.batching import read_ahead
 from libs.compute.engine import Processed, Source, Table, Workspace
-from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected, shortened
+from libs.models import (
+    Changes,
+    ColumnNotes,
+    Field,
+    FileRole,
+    FileSpec,
+    InputLayer,
+    Manifest,
+    Problem,
+    Rejected,
+    TableSummary,
+    VectorSummary,
+    shortened,
+)
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
@@ -28,21 +41,44 @@ from libs.spatial_utils.datums import inexact_shift
 from libs.spatial_utils.reading import LayerStream, SourceFile, read_source
 from libs.transformations import Recipe
 
+DATA = "data.parquet"
+"""Name of the one data file of a version that is in one part."""
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A finished file in scratch, and what it is going to be in the lake.
+
+    Attributes:
+        role: A :class:`~libs.models.FileRole`.
+        name: In the folder of its version; no two of a dataset have the same.
+        features: Rows; None for a file without rows.
+    """
+
+    role: FileRole
+    name: str
+    path: Path
+    sha256: str
+    bytes: int
+    features: int | None
+
 
 @dataclass(frozen=True)
 class MadeDataset:
-    """A dataset of the batch, written and checked, not yet in the lake."""
+    """A dataset of the batch, written and checked, not yet in the lake.
+
+    Attributes:
+        files: In the order of the record: the data first, in parts or in one.
+    """
 
     dataset_id: str
     title: str | None
-    file: geoparquet.WrittenFile
-    crs: str | None
-    bbox: BBox | None
+    files: tuple[MadeFile, ...]
+    summary: TableSummary | VectorSummary
     changes: Changes
     warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
-    meanings: dict[str, str]
 
 
 @dataclass
@@ -173,7 +209,8 @@ class DatasetMaker:
         """Forget all datasets but those that were there before."""
         self._abandon(self._open.keys() - open_before)
         for dataset in [made for made in self.made if made.dataset_id not in finished_before]:
-            dataset.file.path.unlink()
+            for file in dataset.files:
+                file.path.unlink()
             self.made.remove(dataset)
         self._finished = finished_before
 
@@ -249,14 +286,12 @@ class DatasetMaker:
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
-                file=file,
-                crs=processed.crs,
-                bbox=processed.bbox,
+                files=(MadeFile(FileRole.DATA, DATA, file.path, file.sha256, file.bytes, file.features),),
+                summary=_summary(file, processed.crs, {name: each.summary for name, each in notes.items()}),
                 changes=_sum([*dataset.read_changes, processed.changes]),
                 warnings=processed.warnings,
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
-                meanings={name: each.summary for name, each in notes.items()},
             )
         )
 
@@ -276,6 +311,20 @@ class DatasetMaker:
         written = geoparquet.write(path, processed.schema.with_metadata(file_metadata(notes)), groups, crs)
         geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
         return written
+
+
+def _summary(file: geoparquet.WrittenFile, crs: str | None, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+    columns = tuple(Field(name=item.name, type=str(item.type)) for item in file.schema)
+    if geoparquet.GEOMETRY not in file.schema.names:
+        return TableSummary(features=file.features, table_schema=columns, meanings=meanings)
+    return VectorSummary(
+        features=file.features,
+        crs=crs,
+        bbox=file.bbox,
+        geometry_types=file.geometry_types,
+        table_schema=columns,
+        meanings=meanings,
+    )
 
 
 def _name_not_used(dataset_id: str) -> Problem:

@@ -6,15 +6,12 @@ Stage and make in scratch; reserve and place in the lake; then one insert, the o
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from time import perf_counter
 
 from libs.ledger import KEPT_PROBLEMS, DocumentTooLarge
 from libs.models import (
     Asset,
     Decision,
-    Field,
     InputLayer,
-    LakeFile,
     Lineage,
     Manifest,
     Outcome,
@@ -26,6 +23,7 @@ from libs.models import (
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
+from libs.pipeline.placing import lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
 from libs.pipeline.validation import ValidBatch
@@ -125,27 +123,20 @@ class _Attempt:
             raise Rejected.because(
                 "nothing_to_do", "files", "None of the files holds a layer.", "Check that these are the right files."
             )
+
+        def before(group: Sequence[MadeDataset]) -> None:
+            lease.check()
+            for dataset in group:
+                self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
+
+        placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
         assets, lineage = [], []
         for dataset in datasets:
-            lease.check()
-            self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.file.features))
-            started = perf_counter()
-            reservation = self._place(dataset)
+            reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
             self.warnings += self._other_title(dataset, reservation)
             assets.append(self._asset(dataset, reservation))
-            lineage.append(self._lineage(dataset, reservation, perf_counter() - started))
+            lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
-
-    def _place(self, dataset: MadeDataset) -> Reservation:
-        """Write a file where nothing lies yet. What lies where no record speaks of it is passed over, never replaced."""
-        lake = self._stack.lake
-        while True:
-            reservation = self._stack.ledger.reserve(
-                dataset.dataset_id, self._run, lambda version: lake.key(dataset.dataset_id, version)
-            )
-            if lake.place(reservation.key, dataset.file.path):
-                return reservation
-            self._stack.ledger.pass_over(reservation)
 
     def _other_title(self, dataset: MadeDataset, reservation: Reservation) -> list[Problem]:
         """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
@@ -165,7 +156,6 @@ class _Attempt:
         ]  # fmt: skip
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
-        file = dataset.file
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
@@ -173,16 +163,9 @@ class _Attempt:
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),
-            features=file.features,
-            crs=dataset.crs,
-            bbox=file.bbox,
-            geometry_types=file.geometry_types,
-            table_schema=tuple(Field(name=item.name, type=str(item.type)) for item in file.schema),
+            summary=dataset.summary,
             changes=dataset.changes,
-            meanings=dataset.meanings,
-            files=(
-                LakeFile(uri=self._stack.lake.uri(reservation.key), sha256=file.sha256, bytes=file.bytes, features=file.features),
-            ),
+            files=lake_files(self._stack.lake, dataset, reservation),
         )
 
     def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:

@@ -7,7 +7,19 @@ import time
 from pathlib import Path
 
 from libs.ledger import Action, DocumentStore, Ledger, SqliteStore
-from libs.models import Asset, Changes, Decision, Lineage, Outcome, ParsedManifest, Reservation, Run, parse_manifest, utc_now
+from libs.models import (
+    Asset,
+    Changes,
+    Decision,
+    Lineage,
+    Outcome,
+    ParsedManifest,
+    Reservation,
+    Run,
+    TableSummary,
+    parse_manifest,
+    utc_now,
+)  # fmt: skip
 
 
 def store_of(kind: str, place: str) -> DocumentStore:
@@ -58,7 +70,7 @@ def work(kind: str, place: str, _number: str) -> None:
         run = ledger.claim(received, {})
         if run is None:
             continue
-        reservation = ledger.reserve("dataset", run, lambda version: f"dataset/v{version}/data.parquet")
+        reservation = ledger.reserve({"dataset": ["data.parquet"]}, run, lambda name, version: f"{name}/v{version}/")["dataset"]
         won = ledger.decide(
             Outcome(
                 run_id=run.id, batch_id=batch_id, decision=Decision.SUCCESS, decided_at=ledger.clock(), decided_by=ledger.owner
@@ -79,7 +91,9 @@ def work_until_done(kind: str, place: str, _number: str) -> None:
                 left.remove(batch_id)
             run = ledger.claim(received, {}) if received.action is Action.PROCESS else None
             if run is not None:
-                reservation = ledger.reserve("dataset", run, lambda version: f"dataset/v{version}/data.parquet")
+                reservation = ledger.reserve({"dataset": ["data.parquet"]}, run, lambda name, version: f"{name}/v{version}/")[
+                    "dataset"
+                ]
                 time.sleep(0.02)
                 ledger.heartbeat(run)
                 outcome = success(run, reservation)
@@ -93,7 +107,7 @@ def success(run: Run, reservation: Reservation) -> Outcome:
         "dataset_id": reservation.dataset_id, "version": reservation.version, "run_id": run.id, "batch_id": run.batch_id,
         "created_at": utc_now(), "changes": Changes(),
     }  # fmt: skip
-    asset = Asset(**common, features=0, crs=None, bbox=None, geometry_types=(), table_schema=(), files=())
+    asset = Asset(**common, summary=TableSummary(features=0, table_schema=()), files=())
     lineage = Lineage(
         **common, uploader="racer", intent="ingest_vector", recipe={}, manifest={}, inputs=(), engine="none", software={}
     )

@@ -184,7 +184,7 @@ def test_a_manifest_whose_record_is_too_large_is_rejected(by_wire: MongoStore) -
     for _ in range(2):
         received = ledger.receive("manifests/a.json", parse_manifest(content, landing_bucket="landing-zone"), "1")
         assert (received.action, received.receipt.problems[0].code) == ("reject", "manifest_too_large")
-        assert received.receipt.verdict == 1
+        assert received.receipt.revision == 1
 
 
 def _indexes(client: MongoClient[dict[str, Any]], database: str) -> dict[str, set[str]]:

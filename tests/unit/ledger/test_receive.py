@@ -124,7 +124,7 @@ def test_a_verdict_changes_with_the_surroundings(worker) -> None:
     assert worker.receive(upload="upload 3").action is Action.LEAVE
     worker.decide(run, Decision.FAILURE)
     third = worker.receive(upload="upload 4", check=lambda: [MISSING])
-    assert (third.action, third.receipt.verdict) == (Action.REJECT, 3)
+    assert (third.action, third.receipt.revision) == (Action.REJECT, 3)
     assert worker.ledger.batch("a").status is Status.REJECTED
 
 
