@@ -34,6 +34,7 @@ class Format:
         tabular: Whether a file may hold a table without geometry.
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
+        takes: Names of the options in a manifest that say how a file is read.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Format:
     folder: bool = False
     has_keys: bool = False
     options: tuple[str, ...] = ()
+    takes: frozenset[str] = frozenset()
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
         """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
@@ -114,7 +116,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared"),
     Format(
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
-        reader="csv", encoding=None, named_after_file=True,
+        reader="csv", encoding=None, named_after_file=True, takes=frozenset({"x", "y", "wkt", "delimiter"}),
     ),
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
@@ -138,7 +140,9 @@ KNOWN_BUT_NOT_READ = {
     "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "xlsx": "Save the sheet as CSV.",
-    "xls": "Save the sheet as CSV.",
+    "xls": "Open it in a spreadsheet program and save it as XLSX.",
+    "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
+    "fods": "Open it in a spreadsheet program and save it as ODS.",
     "dwg": "Save it as DXF.",
     "sqlite": "Convert it to GeoPackage.",
     "spatialite": "Convert it to GeoPackage.",

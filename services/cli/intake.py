@@ -21,7 +21,7 @@ from libs.models import FileType, landing_key, parse_manifest
 from libs.models.base import ID_PATTERN
 from libs.pipeline.naming import slug
 from libs.spatial_utils.documents import is_document_by
-from libs.spatial_utils.formats import FORMATS, Format, find_format
+from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, Format, find_format
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
 COORDINATES = (
@@ -52,15 +52,15 @@ class Upload:
     key: str
     format: Format
 
-    def entry(self, csv_options: Mapping[str, Any]) -> dict[str, Any]:
+    def entry(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """What the manifest says of the file, but for its path and what is said of all files."""
         if self.format.name == "GeoParquet" and self.path.is_file() and _is_plain_table(self.path):
             return {"type": FileType.TABULAR, "format": self.format.name}
-        if self.format.name != "CSV":
+        if not self.format.takes:
             return {"type": FileType.VECTOR, "format": self.format.name}
-        located = csv_options.keys() & {"x", "y", "wkt"}
+        located = options.keys() & {"x", "y", "wkt"}
         kind = FileType.VECTOR if located else FileType.TABULAR
-        return {"type": kind, "format": self.format.name, **given(options=dict(csv_options))}
+        return {"type": kind, "format": self.format.name, **given(options=dict(options))}
 
 
 def uploads(paths: Sequence[Path], file_format: str | None) -> list[Upload]:
@@ -161,6 +161,8 @@ def format_of(path: Path) -> Format:
     if extension == ".kmz":
         return find_format("KMZ", "--format")
     candidates = [entry for entry in FORMATS if extension in entry.extensions and entry.folder == path.is_dir()]
+    if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
+        raise typer.BadParameter(f"{path.name}: files of this format are not read. {remedy}")
     if not candidates:
         known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip"})
         raise typer.BadParameter(
@@ -241,6 +243,11 @@ def coordinate_columns(path: Path) -> tuple[str, str] | None:
         return None
     names = {name.strip().strip('"').casefold(): name.strip().strip('"') for name in re.split(r"[,;\t|]", header)}
     return next(((names[x], names[y]) for x, y in COORDINATES if x in names and y in names), None)
+
+
+def header(said: str | None) -> int | str | None:
+    """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
+    return int(said) if said is not None and said.isascii() and said.isdigit() else said
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:

@@ -48,12 +48,18 @@ def ingest(
         str | None, typer.Option("--format", metavar="NAME", help="Format, where the extension does not say it.")
     ] = None,
     x: Annotated[
-        str | None, typer.Option("--x", metavar="COLUMN", help="CSV: column with the x coordinate or longitude.")
+        str | None, typer.Option("--x", metavar="COLUMN", help="CSV, spreadsheet: column with the x coordinate or longitude.")
     ] = None,
-    y: Annotated[str | None, typer.Option("--y", metavar="COLUMN", help="CSV: column with the y coordinate or latitude.")] = None,
-    wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV: column with Well-Known Text.")] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", metavar="COLUMN", help="CSV, spreadsheet: column with the y coordinate or latitude.")
+    ] = None,
+    wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV, spreadsheet: column with Well-Known Text.")] = None,
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter, where it is not to be found out.")
+    ] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(metavar="ROW", help="Spreadsheet: row with the column names, or none; found if not given."),
     ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
@@ -75,8 +81,8 @@ def ingest(
 
     uploads = intake.uploads(files, file_format)
     batch_id = intake.new_batch_id(files[0]) if batch_id is None else batch_id
-    options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter)
-    idle = {} if any(file.format.name == "CSV" for file in uploads) else options  # the report will say that they were not used
+    options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter, header=intake.header(header))
+    idle = {} if any(file.format.takes for file in uploads) else options  # the report will say that they were not used
     same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None, options=idle)
     settings = Settings()
     landing = open_landing_zone(settings)

@@ -135,7 +135,7 @@ def _is_coordinate(text: pa.StringScalar) -> bool:
         return False
 
 
-def _guess(header: list[str]) -> str:
+def _guess(header: Sequence[str]) -> str:
     """What to write, where the names of columns suggest it."""
     lower = [name.lower() for name in header]
     for x, y in (("lon", "lat"), ("longitude", "latitude"), ("lng", "lat"), ("long", "lat"), ("x", "y"), ("easting", "northing")):
