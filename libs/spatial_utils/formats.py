@@ -41,7 +41,7 @@ class Format:
     kinds: frozenset[Kind]
     extensions: tuple[str, ...]
     aliases: tuple[str, ...] = ()
-    reader: Literal["gdal", "features", "csv", "parquet"] = "gdal"
+    reader: Literal["gdal", "features", "csv", "spreadsheet", "parquet"] = "gdal"
     driver: str = ""
     register: str = ""
     required: tuple[str, ...] = ()
@@ -77,6 +77,8 @@ def _gdal(
     kinds = frozenset(kind if isinstance(kind, tuple) else (kind,))
     return Format(name, kinds, extensions, driver=driver, register=f"RegisterOGR{register}", **more)
 
+
+_OF_SHEETS = frozenset({"x", "y", "wkt", "header"})
 
 FORMATS: tuple[Format, ...] = (
     _gdal(
@@ -118,6 +120,14 @@ FORMATS: tuple[Format, ...] = (
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
         reader="csv", encoding=None, named_after_file=True, takes=frozenset({"x", "y", "wkt", "delimiter"}),
     ),
+    Format(
+        "XLSX", frozenset({Kind.XLSX}), (".xlsx", ".xlsm", ".xltx"), ("Excel", "XLSM", "Office Open XML Workbook"),
+        reader="spreadsheet", takes=_OF_SHEETS,
+    ),
+    Format(
+        "ODS", frozenset({Kind.ODS}), (".ods", ".ots"), ("OpenDocument", "OpenDocument Spreadsheet"),
+        reader="spreadsheet", takes=_OF_SHEETS,
+    ),
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
         required=(".dat|.dbf", ".map", ".id"), geometry_parts=frozenset({".map", ".id"}), optional=(".ind",),
@@ -139,7 +149,6 @@ KNOWN_BUT_NOT_READ = {
     "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "xlsx": "Save the sheet as CSV.",
     "xls": "Open it in a spreadsheet program and save it as XLSX.",
     "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
     "fods": "Open it in a spreadsheet program and save it as ODS.",
