@@ -1,6 +1,8 @@
 """Columns that hold positions or WKT, as a geometry column: for formats that are tables of text and numbers.
 
 GDAL only parses WKT here.
+
+Upstream: OSGeo/gdal#10496 asks for errors where a position has too few or too many numbers.
 """
 
 import struct

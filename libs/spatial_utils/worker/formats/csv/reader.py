@@ -2,6 +2,8 @@
 
 GDAL decides types on the first megabyte and turns what does not fit later into nulls; so it only parses WKT here. Empty and
 unquoted is missing; ``""`` is an empty text.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import codecs
