@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
@@ -49,19 +49,27 @@ class FileType(StrEnum):
 
 
 class CsvOptions(Model):
-    """How to read a delimited text file.
+    """How to read a file whose columns mean what the manifest says: delimited text or a spreadsheet.
 
     Attributes:
         x: Column with the x coordinate (longitude, easting). Needs ``y``.
         y: Column with the y coordinate (latitude, northing). Needs ``x``.
         wkt: Column with Well-Known Text. Not together with ``x`` and ``y``.
-        delimiter: One character; found out from the first line when not given.
+        delimiter: Of text: one character; found out from the first line when not given.
+        header: Of a spreadsheet: the number of the row with the column names, as programs show it, or ``none`` where there are no
+            names; found when not given.
     """
 
     x: str | None = Field(default=None, min_length=1)
     y: str | None = Field(default=None, min_length=1)
     wkt: str | None = Field(default=None, min_length=1)
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    header: Annotated[int, Field(strict=True, ge=1, le=1_048_576)] | Literal["none"] | None = None
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the options that have a value."""
+        return frozenset(self.model_dump(exclude_none=True))
 
 
 class FileSpec(Model):
@@ -77,7 +85,7 @@ class FileSpec(Model):
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
             it wins over what the file says.
         sha256: Checked against the file when given.
-        options: For CSV.
+        options: For CSV and spreadsheets.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
     """

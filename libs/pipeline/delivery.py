@@ -41,19 +41,19 @@ class LocalFile:
     key: str
     format: Format
 
-    def entry(self, csv_options: Mapping[str, Any]) -> dict[str, Any]:
-        """The file's own part of its entry in the manifest: type, format, and for a CSV the options."""
+    def entry(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The file's own part of its entry in the manifest: type, format, and the options if the format takes any."""
         if self.format.name == "GeoParquet" and self.path.is_file() and is_plain_table(self.path):
             return {"type": FileType.TABULAR, "format": self.format.name}
-        if self.format.name != "CSV":
+        if not self.format.takes:
             return {"type": FileType.VECTOR, "format": self.format.name}
-        located = csv_options.keys() & {"x", "y", "wkt"}
+        located = options.keys() & {"x", "y", "wkt"}
         kind = FileType.VECTOR if located else FileType.TABULAR
-        return {"type": kind, "format": self.format.name, **given(options=dict(csv_options))}
+        return {"type": kind, "format": self.format.name, **given(options=dict(options))}
 
-    def likely_points(self, csv_options: Mapping[str, Any]) -> tuple[str, str] | None:
+    def likely_points(self, options: Mapping[str, Any]) -> tuple[str, str] | None:
         """The columns that look like coordinates in a CSV that is loaded as a table; None for everything else."""
-        is_table = self.format.name == "CSV" and self.entry(csv_options)["type"] == FileType.TABULAR
+        is_table = self.format.name == "CSV" and self.entry(options)["type"] == FileType.TABULAR
         return coordinate_columns(self.path) if is_table else None
 
 
@@ -113,7 +113,7 @@ def make_manifest(
     intent: str,
     parameters: Mapping[str, Any],
     metadata: Mapping[str, Any],
-    csv_options: Mapping[str, Any],
+    options: Mapping[str, Any],
     of_all: Mapping[str, Any],
 ) -> ParsedManifest:
     """The manifest of a delivery, checked for all that can be known before a file is uploaded.
@@ -126,20 +126,20 @@ def make_manifest(
         intent: What to do with the files.
         parameters: Of the recipe.
         metadata: Of the batch.
-        csv_options: For the CSV files.
+        options: For the files whose format takes options.
         of_all: Keys that every file's entry gets: ``crs``, ``layer``, ``dataset_id``, ``encoding``, ``keep_key``.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.
     """
-    has_csv = any(file.format.name == "CSV" for file in files)
-    unused = given(options={} if has_csv else dict(csv_options))  # the report will say that they were not used
+    used = any(file.format.takes for file in files)
+    unused = given(options={} if used else dict(options))  # the report will say that they were not used
     manifest = {
         "batch_id": batch_id,
         "uploader": uploader,
         "intent": intent,
         "files": [
-            {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(csv_options), **of_all, **unused} for file in files
+            {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **of_all, **unused} for file in files
         ],
         "metadata": dict(metadata),
         "parameters": dict(parameters),

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from libs.pipeline.upload import DeliveryError
 from libs.spatial_utils.documents import is_document_by
-from libs.spatial_utils.formats import FORMATS, Format, find_format
+from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, Format, find_format
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
 _PARQUET_END = 8
@@ -38,6 +38,8 @@ def format_of(path: Path) -> Format:
     if extension == ".kmz":
         return find_format("KMZ", "format")
     candidates = [entry for entry in FORMATS if extension in entry.extensions and entry.folder == path.is_dir()]
+    if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
+        raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
     if not candidates:
         known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip"})
         raise DeliveryError(f"{path.name}: the extension does not say what it is. Known: {' '.join(known)}.", format_helps=True)

@@ -81,6 +81,29 @@ def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits) -> li
         ) from error
 
 
+def check_package(package: Path, where: str, limits: ArchiveLimits) -> None:
+    """Check what a file that is a ZIP archive itself, such as a spreadsheet, unpacks to. Nothing is unpacked.
+
+    What its directory says is enough: ``zipfile`` gives no more bytes of an entry than that.
+
+    Raises:
+        Rejected: when it is damaged or too large.
+    """
+    try:
+        with zipfile.ZipFile(package) as opened:
+            sizes = [info.file_size for info in opened.infolist()]
+    except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeError, ValueError) as error:
+        raise Rejected.because(
+            "archive_damaged", where, f"The file cannot be opened: {error}.",
+            "Open it in the program that made it, save it again, and upload it again.",
+        ) from error  # fmt: skip
+    if len(sizes) > limits.entries:
+        raise _too_large(where, f"it has {len(sizes):,} entries; the limit is {limits.entries:,}")
+    budget = _Budget(where, limits, package.stat().st_size)
+    for size in sizes:
+        budget.spend(size)
+
+
 def _checked(opened: zipfile.ZipFile, where: str, limits: ArchiveLimits) -> Iterator[tuple[zipfile.ZipInfo, PurePosixPath]]:
     """The entries that are files, under the names that they get."""
     infos = opened.infolist()

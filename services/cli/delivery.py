@@ -29,6 +29,11 @@ def user() -> str:
         return "unknown"
 
 
+def row_number(said: str | None) -> int | str | None:
+    """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
+    return int(said) if said is not None and said.isascii() and said.isdigit() else said
+
+
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:
     """``--param`` values: ``tolerance=5`` gives a number, ``name=Elm Street`` a text, ``bbox=[1,2,3,4]`` a list.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.models import Problem, Rejected
-from libs.spatial_utils.archive import ArchiveLimits, unpack
+from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, Format
 from libs.spatial_utils.sniffing import Kind, kind_of
@@ -15,6 +15,8 @@ MAX_MAIN_FILES = 500
 _SHOWN_NAMES = 10
 _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".mxs", ".atx", ".qix", ".idm", ".ind"})
 """Extensions of indexes, which programs make again: nobody misses them."""
+_PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
+"""What is a ZIP archive itself, and is read without being unpacked."""
 _SHARED = frozenset({".tab"})
 """Extensions that are the usual one of a format, and one of another, too."""
 
@@ -51,6 +53,8 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
     looks = kind_of(path)
     if looks is not Kind.ZIP:
         _check(path, looks, kind, where, tabular=tabular)
+        if looks in _PACKAGES:
+            check_package(path, where, limits)
         return Located(((path, ""),), path if path.is_dir() else path.parent)
     files = unpack(path, unpacked, where, limits)
     mains = _mains(files, kind)
@@ -69,7 +73,10 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
             "Split it.",
         )
     for main in mains:
-        _check(main, kind_of(main), kind, f"{where}: {main.relative_to(unpacked)}", tabular=tabular)
+        looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
+        _check(main, looks, kind, place, tabular=tabular)
+        if looks in _PACKAGES:
+            check_package(main, place, limits)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
     return Located(sources, unpacked, tuple(_not_read(files, mains, kind, unpacked, where)))
 

@@ -27,6 +27,7 @@ _READERS = {
     "gdal": "libs.spatial_utils.worker.ogr.dataset",
     "features": "libs.spatial_utils.worker.formats.geojson.features.opening",
     "csv": "libs.spatial_utils.worker.formats.csv.reader",
+    "spreadsheet": "libs.spatial_utils.worker.formats.spreadsheet.reader",
     "parquet": "libs.spatial_utils.worker.formats.parquet.reader",
 }
 

@@ -84,12 +84,12 @@ class Request:
     Attributes:
         sources: Main files with the prefix that their layers' names get.
         folder: All that the worker may see of the file system.
-        reader: ``gdal``, ``features``, ``csv`` or ``parquet``.
+        reader: ``gdal``, ``features``, ``csv``, ``spreadsheet`` or ``parquet``.
         driver: GDAL driver, with the C function that registers it and its open options.
         layer: The one layer that is wanted, or None.
         encoding: As the manifest says, or None.
         tabular: Whether a file is read as a table, even if it could hold geometry.
-        csv: The manifest's options for delimited text.
+        csv: The manifest's options for tables of text: CSV and spreadsheets.
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
         keep_key: Whether the keys of rows are wanted that a database keeps beside the columns.

@@ -47,12 +47,18 @@ def ingest(
         str | None, typer.Option("--format", metavar="NAME", help="Format, where the extension does not say it.")
     ] = None,
     x: Annotated[
-        str | None, typer.Option("--x", metavar="COLUMN", help="CSV: column with the x coordinate or longitude.")
+        str | None, typer.Option("--x", metavar="COLUMN", help="CSV, spreadsheet: column with the x coordinate or longitude.")
     ] = None,
-    y: Annotated[str | None, typer.Option("--y", metavar="COLUMN", help="CSV: column with the y coordinate or latitude.")] = None,
-    wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV: column with Well-Known Text.")] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", metavar="COLUMN", help="CSV, spreadsheet: column with the y coordinate or latitude.")
+    ] = None,
+    wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV, spreadsheet: column with Well-Known Text.")] = None,
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter, where it is not to be found out.")
+    ] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(metavar="ROW", help="Spreadsheet: row with the column names, or none; found if not given."),
     ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
@@ -72,12 +78,12 @@ def ingest(
     from libs.pipeline.delivery import given, local_files, make_manifest, new_batch_id
     from libs.platform import open_landing_zone, open_stack
     from libs.spatial_utils.formats import find_format
-    from services.cli.delivery import parameters, usage_errors, user
+    from services.cli.delivery import parameters, row_number, usage_errors, user
 
     with usage_errors():
         uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
     batch_id = new_batch_id(files[0]) if batch_id is None else batch_id
-    options = given(x=x, y=y, wkt=wkt, delimiter=delimiter)
+    options = given(x=x, y=y, wkt=wkt, delimiter=delimiter, header=row_number(header))
     settings = Settings()
     landing = open_landing_zone(settings)
     manifest = make_manifest(
@@ -88,7 +94,7 @@ def ingest(
         intent=intent,
         parameters=parameters(param or ()),
         metadata=given(project=project),
-        csv_options=options,
+        options=options,
         of_all=given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None),
     )
     _require_free(settings, batch_id)

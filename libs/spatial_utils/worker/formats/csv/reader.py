@@ -2,6 +2,8 @@
 
 GDAL decides types on the first megabyte and turns what does not fit later into nulls; so it only parses WKT here. Empty and
 unquoted is missing; ``""`` is an empty text.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import codecs
@@ -10,18 +12,17 @@ import ctypes
 import io
 import re
 import secrets
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, OpenFile, Request, Unreadable
-from libs.spatial_utils.worker.values import inference, wkb
+from libs.spatial_utils.worker.values import inference
+from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 
 _BLOCK_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
@@ -34,7 +35,6 @@ _MARKS = {
 }  # fmt: skip
 """Byte order marks and the family of codecs that they belong to; one of UTF-32 begins with one of UTF-16."""
 _LINE_END = re.compile(r"\r\n?|\n")
-_POINT = struct.Struct("<BIdd")
 _M_MMAP_THRESHOLD = -3
 _RESERVED_BYTES = 512 * 1024 * 1024
 
@@ -51,7 +51,7 @@ class DelimitedLayer:
         self._encoding = _encoding(path, request.encoding, self.notes)
         header, self._delimiter = self._header(request.csv["delimiter"])
         self._columns = len(header)
-        self._geometry_columns = self._find_geometry(header, request.csv) if self.geometry else []
+        self._coordinates = CoordinateColumns(header, request.csv, _place) if self.geometry else None
         fields = [pa.field(name, kind) for name, kind in zip(header, self._types(), strict=True)]
         self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
 
@@ -60,8 +60,9 @@ class DelimitedLayer:
         read = 0
         for texts in self._texts():
             columns = [inference.cast(texts.column(index), self.schema.field(index).type) for index in range(self._columns)]
-            if self.geometry:
-                columns.append(self._geometry([texts.column(index) for index in self._geometry_columns], read))
+            if self._coordinates is not None:
+                located = [texts.column(index) for index in self._coordinates.positions]
+                columns.append(self._coordinates.geometry(located, read, self._gdal, self.notes.counts))
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
             read += texts.num_rows
 
@@ -121,7 +122,7 @@ class DelimitedLayer:
         if row is not None:
             return Unreadable(
                 "csv_ragged",
-                f"A row has {row.actual_columns} values, the header {row.expected_columns} names: {_shown(row.text)}.",
+                f"A row has {row.actual_columns} values, the header {row.expected_columns} names: {shown(row.text)}.",
                 "Correct the row; put values that contain the delimiter or a line break in double quotes. "
                 f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another.",
                 f"row {row.number}" if row.number else "",
@@ -172,29 +173,10 @@ class DelimitedLayer:
         if all(_is_number(name) for name in names):
             raise Unreadable(
                 "csv_no_header",
-                f"The first line holds numbers where column names are expected: {_shown(unquoted)}.",
+                f"The first line holds numbers where column names are expected: {shown(unquoted)}.",
                 "Write the column names to the first line.",
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
-
-    def _find_geometry(self, header: list[str], options: dict[str, str | None]) -> list[int]:
-        """The positions of the x and y columns, or of the one with WKT."""
-        wanted = [name for name in (options["wkt"], options["x"], options["y"]) if name]
-        if not wanted:
-            raise Unreadable(
-                "csv_geometry_unknown",
-                f"The manifest does not say which columns hold the geometry. Columns: {', '.join(header)}.",
-                f"{_guess(header)}, or declare the file as 'tabular' if it has none.",
-            )
-        for name in wanted:
-            if header.count(name) != 1:
-                how = "no column" if name not in header else "more than one column"
-                raise Unreadable(
-                    "csv_no_such_column",
-                    f"There is {how} named {name!r}. Columns: {', '.join(header)}.",
-                    "Correct 'options'.",
-                )
-        return [header.index(name) for name in wanted]
 
     def _types(self) -> list[pa.DataType]:
         """For each column the first type that takes every value of the file; text when there is none, or no value."""
@@ -203,86 +185,6 @@ class DelimitedLayer:
             for survey, values in zip(surveys, texts.columns, strict=True):
                 survey.add(values)
         return [survey.type for survey in surveys]
-
-    def _geometry(self, texts: list[pa.Array], before: int) -> pa.Array:
-        if len(texts) == 1:
-            return wkb.normalise(self._from_wkt(texts[0], before), self._gdal, self.notes.counts, vouched=True)
-        x, y = (self._coordinates(column, before) for column in texts)
-        points: list[bytes | None] = []
-        for row, (x_value, y_value) in enumerate(zip(x, y, strict=True)):
-            if x_value is None and y_value is None:
-                points.append(None)
-            elif x_value is None or y_value is None:
-                raise _bad_value(
-                    before + row, "one coordinate without the other", "Give both, or neither where there is no position."
-                )
-            else:
-                points.append(_POINT.pack(1, 1, x_value, y_value))
-        return pa.array(points, pa.binary())
-
-    def _coordinates(self, texts: pa.Array, before: int) -> list[float | None]:
-        trimmed = pc.utf8_trim(texts, inference.SPACE)
-        trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
-        try:
-            values = trimmed.cast(pa.float64())
-            if pc.all(pc.is_finite(values).drop_null()).as_py() is not False:
-                found: list[float | None] = values.to_pylist()
-                return found
-        except pa.ArrowInvalid:
-            pass
-        row, text = next((row, text) for row, text in enumerate(trimmed) if not _is_coordinate(text))
-        raise _bad_value(
-            before + row,
-            f"{_shown(text.as_py())} where a coordinate is expected",
-            "Write numbers with a decimal point and nothing else, no unusual blanks: 8.5417; "
-            "leave both coordinates empty where there is no position.",
-        )
-
-    def _from_wkt(self, texts: pa.Array, before: int) -> pa.Array:
-        malformed = _first_malformed(texts)
-        rows: list[bytes | None] = []
-        for row, text in enumerate(texts.to_pylist()):
-            if text is None or not (text.strip() or row == malformed):
-                rows.append(None)
-                continue
-            value = None if row == malformed else self._gdal.wkb_from_wkt(text)
-            if value is None:
-                raise _bad_value(
-                    before + row,
-                    f"{_shown(text)} where a geometry in WKT is expected",
-                    "Write it like POINT (8.54 47.37), all positions of a geometry with as many numbers.",
-                )
-            rows.append(value)
-        return pa.array(rows, pa.binary())
-
-
-def _wkt_of(numbers: int, head: str) -> str:
-    """What WKT looks like whose positions all have as many numbers, each short enough for GDAL to take it for one; or blanks."""
-    blank = r"[ \t\r\n]"
-    number = r"(?:-?(?:[0-9]{1,25}(?:\.[0-9]{0,25})?|\.[0-9]{1,25})(?:e[-+]?[01]?[0-9]{1,2})?|nan)"
-    position = number + f"(?:{blank}+{number})" * (numbers - 1)
-    return f"(?i)^{blank}*(?:{head}{blank}*(?:[(),]{blank}*(?:(?:{position}|{head}){blank}*)?)*)?$"
-
-
-_NAME, _NO_PART = "[a-z]*[a-ln-y]", r"(?:[ \t\r\n]+empty)?"
-_WKT = (
-    _wkt_of(2, _NAME + _NO_PART),
-    _wkt_of(3, _NAME + r"(?:[ \t\r\n]*z)?" + _NO_PART),
-    _wkt_of(3, f"(?:{_NAME}[ \\t\\r\\n]*m{_NO_PART}|empty)"),
-    _wkt_of(4, _NAME + r"(?:[ \t\r\n]*zm)?" + _NO_PART),
-)
-"""GDAL holds the structure: it takes 1.2.3 for 1.2, 1x for 1, - for 0, and for a missing height 0."""
-
-
-def _first_malformed(texts: pa.Array) -> int | None:
-    """The first row whose text GDAL would make something else of."""
-    rows = None
-    for pattern in _WKT:
-        missed = pc.indices_nonzero(pc.invert(pc.match_substring_regex(texts, pattern)))
-        if not len(missed):
-            return None
-        texts, rows = texts.take(missed), missed if rows is None else rows.take(missed)
-    return int(rows[0].as_py()) if rows is not None else None
 
 
 class _EndedText(io.RawIOBase):
@@ -381,35 +283,8 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _is_coordinate(text: pa.StringScalar) -> bool:
-    """Whether Arrow makes a finite number, or nothing, of a text: Python takes more for one, such as no-break spaces round it."""
-    try:
-        return bool(pc.fill_null(pc.is_finite(text.cast(pa.float64())), fill_value=True).as_py())
-    except pa.ArrowInvalid:
-        return False
-
-
-def _guess(header: list[str]) -> str:
-    """What to write, where the names of columns suggest it."""
-    lower = [name.lower() for name in header]
-    for x, y in (("lon", "lat"), ("longitude", "latitude"), ("lng", "lat"), ("long", "lat"), ("x", "y"), ("easting", "northing")):
-        if x in lower and y in lower:
-            return f'Add "options": {{"x": "{header[lower.index(x)]}", "y": "{header[lower.index(y)]}"}}'
-    for name in ("wkt", "geometry", "geom", "the_geom", "shape"):
-        if name in lower:
-            return f'Add "options": {{"wkt": "{header[lower.index(name)]}"}}'
-    return 'Add "options" with "x" and "y", or with "wkt"'
-
-
-def _bad_value(row: int, what: str, remedy: str) -> Unreadable:
-    return Unreadable(
-        "csv_bad_geometry", f"There is {what}.", remedy, f"data row {row + 1} (line {row + 2} if no value spans lines)"
-    )
-
-
-def _shown(text: str) -> str:
-    text = text.strip(" \t\r\n")
-    return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth
+def _place(row: int) -> str:
+    return f"data row {row + 1} (line {row + 2} if no value spans lines)"
 
 
 def open_file(gdal: Gdal, request: Request) -> OpenFile:
