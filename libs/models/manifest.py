@@ -8,9 +8,9 @@ import math
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StringConstraints, ValidationError
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
@@ -46,20 +46,37 @@ class FileType(StrEnum):
     TABULAR = "tabular"
 
 
+_Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
+
+
 class CsvOptions(Model):
     """How to read a delimited text file.
 
     Attributes:
         x: Column with the x coordinate (longitude, easting). Needs ``y``.
         y: Column with the y coordinate (latitude, northing). Needs ``x``.
-        wkt: Column with Well-Known Text. Not together with ``x`` and ``y``.
+        wkt: Column with geometries as text, as ``geometry`` of the file; the name that it had first.
         delimiter: One character; found out from the first line when not given.
+        decimal: The decimal separator of numbers, ``.`` or ``,``; a comma is found out where it is certain.
+        thousands: What separates groups of three digits in numbers; nothing when not given.
+        null_values: Unquoted texts that are missing values, besides empty ones: ``NA``, ``-9999``.
+        quote: What quotes values that hold a delimiter, ``"`` when not given; empty: nothing does.
+        header: Number of the line with the column names, from 1; ``none``: there is no such line.
+        skip_rows: Lines before the column names, or before the first row where there are no names.
+        comment: A character: lines that begin with it are no rows.
     """
 
     x: str | None = Field(default=None, min_length=1)
     y: str | None = Field(default=None, min_length=1)
     wkt: str | None = Field(default=None, min_length=1)
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    delimiter: _Character | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[" ", ".", ",", "'", "\u2019", "_"] | None = None
+    null_values: Annotated[tuple[Annotated[str, StringConstraints(max_length=64)], ...], Field(max_length=32)] = ()
+    quote: Annotated[str, StringConstraints(max_length=1)] | None = None
+    header: Annotated[StrictInt, Field(ge=1, le=10_000)] | Literal["none"] | None = None
+    skip_rows: Annotated[StrictInt, Field(ge=0, le=10_000)] = 0
+    comment: _Character | None = None
 
 
 class FileSpec(Model):
@@ -72,6 +89,7 @@ class FileSpec(Model):
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
+        geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
             it wins over what the file says.
         sha256: Checked against the file when given.
@@ -86,6 +104,7 @@ class FileSpec(Model):
     crs: str | None = Field(default=None, min_length=1)
     layer: str | None = Field(default=None, min_length=1)
     dataset_id: Identifier | None = None
+    geometry: str | None = Field(default=None, min_length=1)
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
@@ -353,19 +372,34 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
                     Problem(code="duplicate_file", where=f"{where}.path", message=f"{_shown(path)} is already files[{first}].",
                             remedy="List each file once, or name a different 'layer' in each entry.")
                 )  # fmt: skip
-        problems += _csv_option_problems(spec.get("options"), f"{where}.options")
+        problems += _csv_option_problems(spec, f"{where}.options")
     return problems
 
 
-def _csv_option_problems(options: Any, where: str) -> list[Problem]:
+def _csv_option_problems(spec: dict[str, Any], where: str) -> list[Problem]:
+    options = spec.get("options")
     if not isinstance(options, dict):
         return []
-    has_x, has_y, has_wkt = (bool(options.get(key)) for key in ("x", "y", "wkt"))
-    if has_wkt and (has_x or has_y):
-        message, remedy = "Both a 'wkt' column and an 'x' or 'y' column are given.", "Keep one way of giving the geometry."
+    has_x, has_y, has_wkt, has_geometry = (bool(each) for each in (*map(options.get, ("x", "y", "wkt")), spec.get("geometry")))
+    found: list[tuple[str, str]] = []
+    if has_wkt and has_geometry:
+        found.append(("Both 'geometry' of the file and 'wkt' name a column.", "Keep 'geometry'."))
+    elif (has_wkt or has_geometry) and (has_x or has_y):
+        found.append(
+            ("Both a column with geometries and an 'x' or 'y' column are given.", "Keep one way of giving the geometry.")
+        )
     elif has_x != has_y:
         given, other = ("x", "y") if has_x else ("y", "x")
-        message, remedy = f"{given!r} is given without {other!r}.", f"Add {other!r}."
-    else:
-        return []
-    return [Problem(code="bad_options", where=where, message=message, remedy=remedy)]
+        found.append((f"{given!r} is given without {other!r}.", f"Add {other!r}."))
+    if isinstance(options.get("header"), int) and options.get("skip_rows"):
+        found.append(
+            ("Both the line of the 'header' and 'skip_rows' are given.", "Keep 'header': what lies before it is skipped.")
+        )
+    marks = [(name, options.get(name)) for name in ("decimal", "thousands", "delimiter", "quote", "comment")]
+    for index, (name, mark) in enumerate(marks):
+        for other, same in marks[:index]:
+            if (
+                mark and mark == same and not (name == "delimiter" and other in {"decimal", "thousands"})
+            ):  # then values are quoted
+                found.append((f"{other!r} and {name!r} are the same character, {mark!r}.", "Correct one of them."))
+    return [Problem(code="bad_options", where=where, message=message, remedy=remedy) for message, remedy in found]
