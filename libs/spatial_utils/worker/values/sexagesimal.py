@@ -1,5 +1,6 @@
 """Angles in degrees, minutes and seconds, with a letter for the hemisphere, as decimal degrees."""
 
+import math
 import re
 
 _NUMBER = r"[0-9]{1,3}(?:[.,][0-9]+)?"
@@ -25,7 +26,7 @@ def degrees(text: str, hemispheres: str) -> float | None:
         return None
     exact = [match[name] for name in ("degrees", "minutes", "seconds") if match[name]]
     parts = [float(part.replace(",", ".")) for part in exact]
-    angle = sum(part / 60**position for position, part in enumerate(parts))
+    angle = math.fsum(part / 60**position for position, part in enumerate(parts))
     if max(parts[1:], default=0) >= 60 or any(not part.isdecimal() for part in exact[:-1]) or angle > _MOST[hemispheres]:  # noqa: PLR2004
         return None
     return -angle if match["sign"] in {"-", "\u2212"} or (match["before"] or match["after"]) in {"S", "W"} else angle
