@@ -15,7 +15,10 @@ class Kind(StrEnum):
     FOLDER = "a folder"
     ZIP = "a ZIP archive"
     GZIP = "a gzip file"
-    ARCHIVE = "an archive (7z, RAR, tar, xz or bzip2)"
+    BZIP2 = "a bzip2 file"
+    XZ = "an xz file"
+    TAR = "a tar archive"
+    ARCHIVE = "an archive (7z or RAR)"
     SQLITE = "an SQLite database"
     SHAPEFILE = "a shapefile"
     DBASE = "a dBASE table (DBF)"
@@ -46,9 +49,12 @@ class Kind(StrEnum):
     BINARY = "binary data of an unknown kind"
 
 
+ARCHIVES = frozenset({Kind.ZIP, Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.TAR})
+"""What can be unpacked."""
+
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"PK\x03\x04", Kind.ZIP), (b"PK\x05\x06", Kind.ZIP), (b"\x1f\x8b", Kind.GZIP),
-    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.ARCHIVE), (b"BZh", Kind.ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.XZ), (b"BZh", Kind.BZIP2),
     (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
     (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
     (b"AutoCAD Binary DXF", Kind.DXF_BINARY), (b"AC10", Kind.DWG), (b"version https://git-lfs", Kind.LFS_POINTER),
@@ -86,11 +92,18 @@ def kind_of_bytes(head: bytes) -> Kind:
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is not None:
         return found
+    if is_tar(head):
+        return Kind.TAR
     if b"OSMHeader" in head[:32]:
         return Kind.PBF
     if _is_dbase(head):
         return Kind.DBASE
     return _text_kind(head)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins as a tar archive does (POSIX ustar, GNU)."""
+    return head[257:262] == b"ustar"
 
 
 def _text_kind(head: bytes) -> Kind:
