@@ -14,14 +14,9 @@ from libs.models.base import ID_PATTERN
 from libs.pipeline.format_choice import format_of, is_plain_table
 from libs.pipeline.naming import slug
 from libs.pipeline.upload import DeliveryError
+from libs.spatial_utils import coordinate_names
 from libs.spatial_utils.formats import Format, find_format
 from libs.storage import LandingZone
-
-COORDINATES = (
-    ("lon", "lat"), ("long", "lat"), ("lng", "lat"), ("longitude", "latitude"), ("x", "y"), ("easting", "northing"),
-    ("coord_x", "coord_y"), ("x_coord", "y_coord"),
-)  # fmt: skip
-"""Usual names of columns with coordinates, compared without case."""
 
 MAX_HEADER = 100_000
 """Characters: a longer first line is no header."""
@@ -41,19 +36,26 @@ class LocalFile:
     key: str
     format: Format
 
-    def entry(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The file's own part of its entry in the manifest: type, format, and the options if the format takes any."""
+    def entry(self, options: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
+        """The file's own part of its entry in the manifest: type, format, and the options if the format takes any.
+
+        Args:
+            options: Of formats that are tables of text.
+            of_all: What every file's entry gets. A CSV with a CRS, and with columns named as coordinates are, is no mere table.
+        """
         if self.format.name == "GeoParquet" and self.path.is_file() and is_plain_table(self.path):
             return {"type": FileType.TABULAR, "format": self.format.name}
         if not self.format.takes:
             return {"type": FileType.VECTOR, "format": self.format.name}
-        located = options.keys() & {"x", "y", "wkt"}
+        located = (
+            options.keys() & {"x", "y", "wkt"} or "geometry" in of_all or ("crs" in of_all and coordinate_columns(self.path))
+        )
         kind = FileType.VECTOR if located else FileType.TABULAR
         return {"type": kind, "format": self.format.name, **given(options=dict(options))}
 
-    def likely_points(self, options: Mapping[str, Any]) -> tuple[str, str] | None:
+    def likely_points(self, options: Mapping[str, Any], of_all: Mapping[str, Any]) -> tuple[str, str] | None:
         """The columns that look like coordinates in a CSV that is loaded as a table; None for everything else."""
-        is_table = self.format.name == "CSV" and self.entry(options)["type"] == FileType.TABULAR
+        is_table = self.format.name == "CSV" and self.entry(options, of_all)["type"] == FileType.TABULAR
         return coordinate_columns(self.path) if is_table else None
 
 
@@ -127,7 +129,8 @@ def make_manifest(
         parameters: Of the recipe.
         metadata: Of the batch.
         options: For the files whose format takes options.
-        of_all: Keys that every file's entry gets: ``crs``, ``layer``, ``dataset_id``, ``encoding``, ``keep_key``.
+        of_all: Keys that every file's entry gets: ``crs``, ``layer``, ``geometry``, ``dataset_id``, ``encoding``,
+            ``keep_key``.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.
@@ -139,7 +142,8 @@ def make_manifest(
         "uploader": uploader,
         "intent": intent,
         "files": [
-            {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **of_all, **unused} for file in files
+            {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options, of_all), **of_all, **unused}
+            for file in files
         ],
         "metadata": dict(metadata),
         "parameters": dict(parameters),
@@ -174,5 +178,4 @@ def coordinate_columns(path: Path) -> tuple[str, str] | None:
             header = file.readline(MAX_HEADER)
     except OSError:
         return None
-    names = {name.strip().strip('"').casefold(): name.strip().strip('"') for name in re.split(r"[,;\t|]", header)}
-    return next(((names[x], names[y]) for x, y in COORDINATES if x in names and y in names), None)
+    return coordinate_names.coordinate_columns([name.strip().strip('"') for name in re.split(r"[,;\t|]", header.strip())])

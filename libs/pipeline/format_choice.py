@@ -3,16 +3,14 @@
 A proposal, like one that a person writes into a manifest: reading checks it.
 """
 
-import lzma
 import os
 import re
 import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from libs.pipeline.upload import DeliveryError
+from libs.spatial_utils.archive_members import COMPRESSED, ERRORS, Member, is_archive, members
 from libs.spatial_utils.documents import is_document_by
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, Format, find_format
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
@@ -33,7 +31,7 @@ def format_of(path: Path) -> Format:
     extension = path.suffix.lower()
     if path.is_dir() and extension != ".gdb":
         raise DeliveryError(f"{path.name} is a folder. Name the files in it; the only format that is a folder is FileGDB (.gdb).")
-    if extension == ".zip" and path.is_file():
+    if extension in {".zip", *COMPRESSED} and is_archive(path):
         return _format_in_archive(path)
     if extension == ".kmz":
         return find_format("KMZ", "format")
@@ -41,7 +39,7 @@ def format_of(path: Path) -> Format:
     if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
     if not candidates:
-        known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip"})
+        known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
         raise DeliveryError(f"{path.name}: the extension does not say what it is. Known: {' '.join(known)}.", format_helps=True)
     if len(candidates) > 1:
         kind = kind_of(path)
@@ -51,29 +49,31 @@ def format_of(path: Path) -> Format:
 
 def _format_in_archive(path: Path) -> Format:
     """The format of what an archive holds: by extension and first bytes. The format that is easiest to tell apart comes first."""
+    names: list[str] = []
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            found = [*_formats_held(archive)]
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise DeliveryError(f"{path.name} cannot be opened as a ZIP archive: {error}.") from error
+        with members(path) as archive:
+            found = [*_formats_held(archive, names)]
+    except ERRORS as error:
+        raise DeliveryError(f"{path.name} cannot be opened as an archive: {error}.") from error
     if not found:
         raise DeliveryError(f"{path.name} holds no data of a known format. It holds: {', '.join(names[:5])}.", format_helps=True)
     # The order of the formats decides, not that of the archive.
     return min(found, key=lambda held: (not held[1], _likeness(held[0]), FORMATS.index(held[0])))[0]
 
 
-def _formats_held(archive: zipfile.ZipFile) -> Iterator[tuple[Format, bool]]:
-    """The formats that the extensions in an archive stand for, each with whether the first bytes agree."""
-    for info in archive.infolist():
-        name = PurePosixPath(info.filename)
-        if any(PurePosixPath(part).suffix.lower() == ".gdb" for part in name.parts[:-1]) or info.filename.endswith(".gdb/"):
+def _formats_held(archive: Iterator[Member], names: list[str]) -> Iterator[tuple[Format, bool]]:
+    """The formats that the extensions in an archive stand for, each with whether the first bytes agree; ``names`` grows."""
+    for member in archive:
+        names.append(member.name)
+        name = PurePosixPath(member.name)
+        folders = name.parts if member.is_folder else name.parts[:-1]
+        if name.suffix.lower() == ".gdbtable" or any(PurePosixPath(part).suffix.lower() == ".gdb" for part in folders):
             yield find_format("FileGDB", "format"), True  # a folder
             continue
         candidates = [entry for entry in FORMATS if name.suffix.lower() in entry.extensions and not entry.folder]
-        if info.is_dir() or not candidates or any(part.startswith((".", "__MACOSX")) for part in name.parts):
+        if member.is_folder or not candidates or any(part.startswith((".", "__MACOSX")) for part in name.parts):
             continue
-        with archive.open(info) as file:
+        with member.open() as file:
             head = file.read(HEAD_BYTES)
         if name.suffix.lower() == ".csv" or not head or not is_document_by(name.name, head):
             kind = kind_of_bytes(head)

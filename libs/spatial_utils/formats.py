@@ -79,6 +79,7 @@ def _gdal(
 
 
 _OF_SHEETS = frozenset({"x", "y", "wkt", "header"})
+_OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote", "skip_rows", "comment"})
 
 FORMATS: tuple[Format, ...] = (
     _gdal(
@@ -118,7 +119,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared"),
     Format(
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
-        reader="csv", encoding=None, named_after_file=True, takes=frozenset({"x", "y", "wkt", "delimiter"}),
+        reader="csv", encoding=None, named_after_file=True, takes=_OF_SHEETS | _OF_TEXT,
     ),
     Format(
         "XLSX", frozenset({Kind.XLSX}), (".xlsx", ".xlsm", ".xltx"), ("Excel", "XLSM", "Office Open XML Workbook"),

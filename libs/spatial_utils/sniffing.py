@@ -4,6 +4,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,7 +22,10 @@ class Kind(StrEnum):
     ODS = "an OpenDocument spreadsheet (ODS)"
     OLE = "an Excel workbook of the years before 2007 (XLS), or one with a password"
     GZIP = "a gzip file"
-    ARCHIVE = "an archive (7z, RAR, tar, xz or bzip2)"
+    BZIP2 = "a bzip2 file"
+    XZ = "an xz file"
+    TAR = "a tar archive"
+    ARCHIVE = "an archive (7z or RAR)"
     SQLITE = "an SQLite database"
     SHAPEFILE = "a shapefile"
     DBASE = "a dBASE table (DBF)"
@@ -52,10 +56,13 @@ class Kind(StrEnum):
     BINARY = "binary data of an unknown kind"
 
 
+ARCHIVES = frozenset({Kind.ZIP, Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.TAR})
+"""What can be unpacked."""
+
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"PK\x03\x04", Kind.ZIP), (b"PK\x05\x06", Kind.ZIP), (b"\x1f\x8b", Kind.GZIP),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OLE),
-    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.ARCHIVE), (b"BZh", Kind.ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.XZ), (b"BZh", Kind.BZIP2),
     (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
     (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
     (b"AutoCAD Binary DXF", Kind.DXF_BINARY), (b"AC10", Kind.DWG), (b"version https://git-lfs", Kind.LFS_POINTER),
@@ -105,11 +112,7 @@ def kind_of_bytes(head: bytes) -> Kind:
         return next((kind for pattern, kind in _ZIP_PATTERNS if pattern.search(head)), found)
     if found is not None:
         return found
-    if b"OSMHeader" in head[:32]:
-        return Kind.PBF
-    if _is_dbase(head):
-        return Kind.DBASE
-    return _text_kind(head)
+    return next((kind for fits, kind in _LAYOUTS if fits(head)), None) or _text_kind(head)
 
 
 def _packaged_kind(path: Path) -> Kind | None:
@@ -123,6 +126,11 @@ def _packaged_kind(path: Path) -> Kind | None:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         return None
     return next((kind for name, kind in _PACKAGES if name in names), Kind.ZIP)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins as a tar archive does (POSIX ustar, GNU)."""
+    return head[257:262] == b"ustar"
 
 
 def _text_kind(head: bytes) -> Kind:
@@ -202,3 +210,9 @@ def json_members(text: bytes) -> dict[bytes, bytes]:
             key = token[1:-1]
             members.setdefault(key, b"")
     return members
+
+
+_LAYOUTS: tuple[tuple[Callable[[bytes], bool], Kind], ...] = (
+    (is_tar, Kind.TAR), (lambda head: b"OSMHeader" in head[:32], Kind.PBF), (_is_dbase, Kind.DBASE),
+)  # fmt: skip
+"""Formats that are known by more than their first bytes."""

@@ -231,6 +231,8 @@ def open_source(
             warnings.append(_encoding_ignored(kind, where))
         if idle := spec.options.given - kind.takes:
             warnings.append(_options_ignored(sorted(idle), kind, where))
+        if spec.geometry is not None and "wkt" not in kind.takes:
+            warnings.append(_geometry_ignored(kind, where))
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
         request = _request(located, kind, spec, limits, full_scan=full_scan)
@@ -296,6 +298,15 @@ def _options_ignored(idle: list[str], kind: Format, where: str) -> Problem:
     )
 
 
+def _geometry_ignored(kind: Format, where: str) -> Problem:
+    return Problem(
+        code="geometry_ignored",
+        where=f"{where}.geometry",
+        message=f"'geometry' was not used: in files of the format {kind.name} no column of text holds the geometry.",
+        remedy="Leave it out.",
+    )
+
+
 def _column_notes_ignored(where: str) -> Problem:
     return Problem(
         code="column_notes_ignored",
@@ -335,7 +346,7 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         "layer": spec.layer,
         "encoding": spec.encoding,
         "tabular": tabular,
-        "csv": {name: None if value is None else str(value) for name, value in spec.options.model_dump().items()},
+        "csv": spec.options.model_dump() | {"wkt": spec.geometry or spec.options.wkt},
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,
         "keep_key": spec.keep_key,

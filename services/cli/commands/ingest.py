@@ -5,7 +5,7 @@ import time
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,14 +52,30 @@ def ingest(
     y: Annotated[
         str | None, typer.Option("--y", metavar="COLUMN", help="CSV, spreadsheet: column with the y coordinate or latitude.")
     ] = None,
-    wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV, spreadsheet: column with Well-Known Text.")] = None,
+    geometry: Annotated[
+        str | None,
+        typer.Option(
+            "--geometry",
+            "--wkt",
+            metavar="COLUMN",
+            help="CSV, spreadsheet: column with geometries (WKT, EWKT, WKB in hex, GeoJSON).",
+        ),
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter, where it is not to be found out.")
     ] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: decimal separator, . or ,")] = None,
+    thousands: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: separator of thousands.")] = None,
+    null_value: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="CSV: a text that means a missing value. Repeatable.")
+    ] = None,
+    quote: Annotated[str | None, typer.Option(metavar="CHARACTER", help='CSV: what quotes values; "" for nothing.')] = None,
     header: Annotated[
         str | None,
-        typer.Option(metavar="ROW", help="Spreadsheet: row with the column names, or none; found if not given."),
+        typer.Option(metavar="ROW", help="CSV, spreadsheet: row with the column names, or none if there are no names."),
     ] = None,
+    skip_rows: Annotated[int | None, typer.Option(metavar="N", help="CSV: lines to skip before the column names.")] = None,
+    comment: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: lines that begin with it are no rows.")] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -83,7 +99,11 @@ def ingest(
     with usage_errors():
         uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
     batch_id = new_batch_id(files[0]) if batch_id is None else batch_id
-    options = given(x=x, y=y, wkt=wkt, delimiter=delimiter, header=row_number(header))
+    options = given(
+        x=x, y=y, delimiter=delimiter, decimal=decimal, thousands=thousands, null_values=null_value, quote=quote,
+        header=row_number(header), skip_rows=skip_rows, comment=comment,
+    )  # fmt: skip
+    of_all = given(crs=crs, layer=layer, geometry=geometry, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None)
     settings = Settings()
     landing = open_landing_zone(settings)
     manifest = make_manifest(
@@ -95,7 +115,7 @@ def ingest(
         parameters=parameters(param or ()),
         metadata=given(project=project),
         options=options,
-        of_all=given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None),
+        of_all=of_all,
     )
     _require_free(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
@@ -112,7 +132,7 @@ def ingest(
         output.emit_json(report)
     else:
         show(report, located, took=time.monotonic() - started)
-        _hint(uploads, options)
+        _hint(uploads, options, of_all)
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 
@@ -159,12 +179,12 @@ def _require_free(settings: "Settings", batch_id: str) -> None:
         raise typer.BadParameter(f"The batch {batch_id!r} exists, with the status {state.status}.", param_hint="--batch-id")
 
 
-def _hint(uploads: "list[LocalFile]", options: "dict[str, str]") -> None:
+def _hint(uploads: "list[LocalFile]", options: dict[str, Any], of_all: dict[str, Any]) -> None:
     """Say so when a table was made of a CSV that might have been points."""
     from services.cli import output
 
     for file in uploads:
-        columns = file.likely_points(options)
+        columns = file.likely_points(options, of_all)
         if columns:
             said = f"{file.path.name} is loaded as a table. For points: --x {columns[0]} --y {columns[1]} --crs …"
             output.line(output.text(f"→ {said}", "cyan"), indent=2)

@@ -165,10 +165,11 @@ def test_a_coordinate_that_is_text_is_named_by_its_row(refused: Refuser, tmp_pat
     assert problem.where == "files[0]: sheet S, row 3"
 
 
-def test_columns_of_coordinates_must_be_told(refused: Refuser, tmp_path: Path, form: str) -> None:
-    problem = refused(WRITERS[form](tmp_path, {"S": [["lon", "lat"], [8, 47]]}), form, crs="EPSG:4326")
+def test_columns_of_coordinates_are_told_or_found_by_name(read: Reader, refused: Refuser, tmp_path: Path, form: str) -> None:
+    problem = refused(WRITERS[form](tmp_path, {"S": [["a", "b"], [8, 47]]}), form, crs="EPSG:4326")
     assert problem.code == "csv_geometry_unknown"
-    assert '"x": "lon", "y": "lat"' in problem.remedy
+    got = read(WRITERS[form](tmp_path, {"S": [["lon", "lat"], [8, 47]]}), form, crs="EPSG:4326")
+    assert ([shape.wkt for shape in got.geometries], got.warnings[0].code) == (["POINT (8 47)"], "csv_columns_found")
 
 
 def test_titles_above_the_table_are_said(read: Reader, tmp_path: Path, form: str) -> None:

@@ -129,7 +129,7 @@ def test_a_parquet_file_without_geometry_is_a_table(tmp_path):
         connection.execute(f"COPY (SELECT 'POINT (1 2)'::GEOMETRY AS g) TO '{tmp_path}/type.parquet' (GEOPARQUET_VERSION 'NONE')")
     assert b"geo" not in (tmp_path / "type.parquet").read_bytes()
     (tmp_path / "short.parquet").write_bytes(b"PAR1")
-    types = {name: delivery.local_files([tmp_path / f"{name}.parquet"])[0].entry({})["type"]
+    types = {name: delivery.local_files([tmp_path / f"{name}.parquet"])[0].entry({}, {})["type"]
              for name in ("plain", "large", "geo", "type", "short")}  # fmt: skip
     assert types == {"plain": "tabular", "large": "tabular", "geo": "vector", "type": "vector", "short": "vector"}
 
@@ -137,10 +137,10 @@ def test_a_parquet_file_without_geometry_is_a_table(tmp_path):
 def test_only_a_csv_with_coordinates_is_vector(tmp_path):
     touch(tmp_path, "t.csv", "a.geojson")
     table, geojson = delivery.local_files([tmp_path / "t.csv", tmp_path / "a.geojson"])
-    assert table.entry({"delimiter": ";"}) == {"type": "tabular", "format": "CSV", "options": {"delimiter": ";"}}
-    assert table.entry({"x": "lon", "y": "lat"}) == {"type": "vector", "format": "CSV", "options": {"x": "lon", "y": "lat"}}
-    assert table.entry({}) == {"type": "tabular", "format": "CSV"}
-    assert geojson.entry({"x": "lon", "y": "lat"}) == {"type": "vector", "format": "GeoJSON"}
+    assert table.entry({"delimiter": ";"}, {}) == {"type": "tabular", "format": "CSV", "options": {"delimiter": ";"}}
+    assert table.entry({"x": "lon", "y": "lat"}, {}) == {"type": "vector", "format": "CSV", "options": {"x": "lon", "y": "lat"}}
+    assert table.entry({}, {}) == {"type": "tabular", "format": "CSV"}
+    assert geojson.entry({"x": "lon", "y": "lat"}, {}) == {"type": "vector", "format": "GeoJSON"}
 
 
 @pytest.mark.parametrize(

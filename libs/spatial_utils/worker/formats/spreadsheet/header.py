@@ -29,7 +29,7 @@ class Header:
     skipped: tuple[tuple[int, str], ...] = ()
 
 
-def find_header(sheet: Sheet, told: str | None) -> Header:
+def find_header(sheet: Sheet, told: int | str | None) -> Header:
     """The header of a sheet that is not empty.
 
     It is the first row in which all cells that are not empty are text and which names every column that is filled below it. Only

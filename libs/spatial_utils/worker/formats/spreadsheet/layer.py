@@ -44,7 +44,9 @@ class SheetLayer:
         self._columns = sorted({*header.names}.union(*(block.columns for block in self._blocks)))
         first = self._columns[0]
         names = [header.names.get(column) or f"field_{column - first + 1}" for column in self._columns]
-        self._coordinates = CoordinateColumns(names, request.csv, self._place, f"sheet {sheet.name}") if self.geometry else None
+        self._coordinates = (
+            CoordinateColumns(names, request.csv, self._place, self.notes, f"sheet {sheet.name}") if self.geometry else None
+        )
         fields = [pa.field(name, self._type(column, name)) for column, name in zip(self._columns, names, strict=True)]
         self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
         self._tell(header)
@@ -57,7 +59,7 @@ class SheetLayer:
             columns = [_cast(*_cells(block, column), self.schema.field(index).type) for index, column in enumerate(self._columns)]
             if self._coordinates is not None:
                 located = [_cells(block, self._columns[index])[0] for index in self._coordinates.positions]
-                columns.append(self._coordinates.geometry(located, read, self._gdal, self.notes.counts))
+                columns.append(self._coordinates.geometry(located, read, self._gdal))
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
             read += len(block.rows)
 
