@@ -28,7 +28,6 @@ class _Content:
     """The sheets of the content part."""
 
     def __init__(self, wants: Callable[[str], bool]) -> None:
-        self.names: list[str] = []
         self.sheets: list[Sheet] = []
         self._wants = wants
         self._hidden_styles: set[str] = set()
@@ -82,7 +81,6 @@ class _Content:
     def _start_table(self, attributes: dict[str, str]) -> None:
         name = attributes.get("table:name", "")
         self._row = 1
-        self.names.append(name)
         if self._wants(name):
             self._sheet = Sheet(name, attributes.get("table:style-name", "") in self._hidden_styles)
             self.sheets.append(self._sheet)
@@ -171,13 +169,12 @@ class _Content:
         return cell_name(self._row, self._column)
 
 
-def read_sheets(package: Package, wants: Callable[[str], bool], names: list[str]) -> list[Sheet]:
+def read_sheets(package: Package, wants: Callable[[str], bool]) -> list[Sheet]:
     """The sheets that are wanted, in the order of the file.
 
     Args:
         package: The file.
-        wants: Whether a sheet of a name is wanted.
-        names: Takes the names of all sheets.
+        wants: Takes the names of all sheets, and says which are wanted.
 
     Raises:
         Unreadable: when the file is damaged or has a password.
@@ -191,7 +188,6 @@ def read_sheets(package: Package, wants: Callable[[str], bool], names: list[str]
         package.parse(CONTENT, content.start, content.end, content.text)
     except ValueError as error:
         raise damaged(f"a number in it is wrong ({error})") from error
-    names += content.names
     return content.sheets
 
 

@@ -26,14 +26,12 @@ def open_file(gdal: Gdal, request: Request) -> OpenFile:
 
 
 def _sheets(path: Path, prefix: str, request: Request, file: OpenFile) -> Iterator[Sheet]:
-    names: list[str] = []
-
     def wants(name: str) -> bool:
+        file.names.append(prefix + name)
         return request.wants(prefix + name)
 
     with opened(path) as package:
         if ods.CONTENT in package.names:
-            yield from ods.read_sheets(package, wants, names)
+            yield from ods.read_sheets(package, wants)
         else:
-            yield from xlsx.read_sheets(package, wants, names, file.notes)
-    file.names += [prefix + name for name in names]
+            yield from xlsx.read_sheets(package, wants, file.notes)

@@ -176,25 +176,24 @@ class _Cells:
         return cell_name(self._row, self._column)
 
 
-def read_sheets(package: Package, wants: Callable[[str], bool], names: list[str], notes: Notes) -> Iterator[Sheet]:
+def read_sheets(package: Package, wants: Callable[[str], bool], notes: Notes) -> Iterator[Sheet]:
     """The sheets that are wanted, in the order of the workbook.
 
     Args:
         package: The file.
-        wants: Whether a sheet of a name is wanted.
-        names: Takes the names of all sheets.
+        wants: Takes the names of all sheets, and says which are wanted.
         notes: Takes a warning for sheets without cells, such as charts.
 
     Raises:
         Unreadable: when a part is damaged or a date is none.
     """
     try:
-        yield from _read(package, wants, names, notes)
+        yield from _read(package, wants, notes)
     except (ValueError, IndexError, KeyError) as error:  # a number, or the index of a text or of a style
         raise damaged(f"a number or a reference in it is wrong ({error})") from error
 
 
-def _read(package: Package, wants: Callable[[str], bool], names: list[str], notes: Notes) -> Iterator[Sheet]:
+def _read(package: Package, wants: Callable[[str], bool], notes: Notes) -> Iterator[Sheet]:
     workbook, texts, styles = _Workbook(), _Texts(), _Styles()
     package.parse(WORKBOOK, workbook.start)
     parts = _relations(package, WORKBOOK)
@@ -211,7 +210,6 @@ def _read(package: Package, wants: Callable[[str], bool], names: list[str], note
                 "sheet_without_cells", f"The sheet {name!r} is a chart or a dialog and was skipped.", "Nothing has to be done."
             )
             continue
-        names.append(name)
         if not wants(name):
             continue
         sheet = Sheet(name, hidden)
