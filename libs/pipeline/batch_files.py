@@ -1,7 +1,11 @@
 """The files of one batch in the landing zone: each is looked up once, each folder is listed once."""
 
 from libs.models import Problem
+from libs.models.manifest import MAX_PROBLEMS
 from libs.storage import LandingZone, ObjectInfo
+
+SIMILAR = 20
+"""Missing files of a batch for which similar names are looked for: among thousands of names, each search takes 0.2 s."""
 
 
 class BatchFiles:
@@ -15,6 +19,7 @@ class BatchFiles:
         self.landing = landing
         self._found: dict[str, list[ObjectInfo]] = {}
         self._folders: dict[str, list[ObjectInfo]] = {}
+        self._missing = 0
 
     def resolve(self, key: str) -> list[ObjectInfo]:
         """The object under a key, or all objects of the folder ``key/`` (a FileGDB); empty when there is nothing.
@@ -34,8 +39,10 @@ class BatchFiles:
         return self._folders[folder]
 
     def missing(self, key: str, where: str) -> Problem:
-        """What to tell an uploader whose file is not there."""
-        return self.landing.missing(key, where, self.siblings(key))
+        """What to tell an uploader whose file is not there. Names what is probably meant where that will be shown."""
+        self._missing += 1
+        siblings = self.siblings(key) if self._missing <= MAX_PROBLEMS else ()
+        return self.landing.missing(key, where, siblings, similar=self._missing <= SIMILAR)
 
     @property
     def bytes(self) -> int:

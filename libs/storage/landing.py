@@ -85,18 +85,22 @@ class LandingZone:
         prefix = f"{folder}/" if folder else ""
         return [info for info in self.store.list(prefix) if "/" not in info.key.removeprefix(prefix)]
 
-    def missing(self, key: str, where: str, siblings: Sequence[ObjectInfo] | None = None) -> Problem:
+    def missing(self, key: str, where: str, siblings: Sequence[ObjectInfo] | None = None, *, similar: bool = True) -> Problem:
         """What to tell an uploader whose file is not there; names the object that was probably meant.
 
         Args:
             key: Under which there is nothing.
             where: The place in the manifest.
             siblings: The objects in its folder, if they have been listed.
+            similar: Whether to look for a similar name, too, and not only for one of other case or composition of accents.
         """
         import difflib
 
         keys = [info.key for info in (self.siblings(key) if siblings is None else siblings)]
-        same = [each for each in keys if _alike(each) == _alike(key)] or difflib.get_close_matches(key, keys, n=1)
+        wanted = _alike(key)
+        same = [each for each in keys if _alike(each) == wanted]
+        if similar and not same:
+            same = difflib.get_close_matches(key, keys, n=1)
         hint = f" There is {self.store.uri(same[0])!r}; is it meant?" if same else ""
         return Problem(
             code="missing_file",

@@ -64,13 +64,16 @@ def test_ingest_does_each_step_once(
 def test_missing_files_cost_one_listing_and_give_a_short_list(
     platform: Any, geojson: Callable[..., str], calls: Counter[str]
 ) -> None:
-    platform.put("in/there.geojson", geojson())
+    platform.put("in/7.GEOJSON", geojson())
+    platform.put("in/150.GEOJSON", geojson())
     missing = MAX_PROBLEMS + 300
     entries = [platform.entry(f"s3://landing-zone/in/{number}.geojson") for number in range(missing)]
     report = platform.ingest("b1", *entries)
     assert [problem.code for problem in report.problems] == ["missing_file"] * MAX_PROBLEMS + ["more_problems"]
     assert [problem.where for problem in report.problems[:2]] == ["files[0].path", "files[1].path"]
     assert "300 more" in report.problems[-1].message
+    assert "in/7.GEOJSON" in report.problems[7].message
+    assert "in/150.GEOJSON" in report.problems[150].message
     assert calls["listed in"] == 1
     assert platform.stack.ledger.receipts("b1")[0].problems == report.problems
 
