@@ -13,9 +13,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from libs.column_names import GEOMETRY
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
-from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
+from libs.compute.engine import Processed, Source, Table, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout
 from libs.compute.rows import Rows
 from libs.compute.type_mapping import engine_schema, restored

@@ -18,10 +18,6 @@ import pyarrow as pa
 from libs.models import BBox, Changes, Problem
 from libs.transformations import Recipe
 
-GEOMETRY = "geom"
-"""Name of the one geometry column, in batches as in the lake: WKB, little-endian."""
-
-
 THREAD_MB = 96
 """Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from libs.column_names import BBOX, GEOMETRY
 from libs.compute.crs import look_up_crs
-from libs.compute.engine import GEOMETRY, Source
+from libs.compute.engine import Source
 from libs.models import Changes, Problem, Rejected
 from libs.spatial_utils.arrays import Integers, indices
-from libs.spatial_utils.geoparquet import BBOX, BBOX_TYPE
+from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
 
 _NAMED_TYPES = {

@@ -1,5 +1,6 @@
 """A dataset version: what the lake holds, as the ledger says."""
 
+from libs.column_names import GEOMETRY
 from libs.models.base import BBox, Document, Identifier, Model, Moment, Sha256
 
 
@@ -79,4 +80,4 @@ class Asset(Document):
     @property
     def has_geometry(self) -> bool:
         """Whether it is a layer, and no table."""
-        return any(field.name == "geom" for field in self.table_schema)
+        return any(field.name == GEOMETRY for field in self.table_schema)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from libs.column_names import GEOMETRY
 from libs.compute.batching import read_ahead
 from libs.compute.engine import Processed, Source, Table, Workspace
 from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
@@ -196,7 +197,7 @@ class DatasetMaker:
         if dataset is None:
             dataset = self._open[identifier] = _OpenDataset(workspace.table(self._recipe))
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
-        fields = zip(stream.schema, [*names, geoparquet.GEOMETRY], strict=False)
+        fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
         schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])
         dataset.columns |= {*names}
         disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)

@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from libs.column_names import BBOX, GEOMETRY
 from libs.models import BBox, SpatialEtlError
 from libs.spatial_utils.arrays import scalar
 
-GEOMETRY, BBOX = "geom", "bbox"
 ROW_GROUP_ROWS = 65_536
 """Small enough that a reader fetches little for a window, large enough that a column chunk compresses well."""
 

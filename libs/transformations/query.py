@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from libs.column_names import GEOMETRY, RESERVED_PREFIX
 from libs.models import Problem, Rejected
 from libs.transformations import coordinates
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
 from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
-from libs.transformations.relation import GEOMETRY, RESERVED, Column, Relation
+from libs.transformations.relation import Column, Relation
 
 
 @dataclass
@@ -358,7 +359,7 @@ class Query:
         examination = coordinates.Examination(
             crs, assumed=self.relation.crs_assumed, wraps=wraps, dialect=self.dialect, geometry=self.geometry()
         )
-        mark = f"{RESERVED}position"
+        mark = f"{RESERVED_PREFIX}position"
         self._open.marks[mark] = examination.mark
         self.settle()
         told = f"{mark} <> {coordinates.FINE}"

@@ -1,9 +1,9 @@
 """Reprojection, with what the edge of a map of the world tears apart put right."""
 
+from libs.column_names import GEOMETRY
 from libs.transformations.crs import DEFAULT_CRS, CrsFacts, short_name
 from libs.transformations.dialect import Dialect
 from libs.transformations.query import Query
-from libs.transformations.relation import GEOMETRY
 
 _MOST = 100
 """So many times round the earth, or nearly, is no place on it."""

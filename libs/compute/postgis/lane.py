@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from libs.compute.engine import GEOMETRY
+from libs.column_names import GEOMETRY
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Carrier, Columns
 from libs.compute.postgis.schema import OwnSchema

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.compute.engine import GEOMETRY
+from libs.column_names import GEOMETRY
 from libs.compute.layout import Layout
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.lane import Chunk

@@ -4,11 +4,12 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from libs.column_names import GEOMETRY
 from libs.models import Model, Rejected
 from libs.transformations import conditions
 from libs.transformations.conditions import Condition
 from libs.transformations.query import Query
-from libs.transformations.relation import GEOMETRY, Column
+from libs.transformations.relation import Column
 from libs.transformations.steps.base import Step, require_geometry
 from libs.transformations.steps.columns import find_columns, require_free
 from libs.transformations.steps.shape import require_sound

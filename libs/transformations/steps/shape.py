@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from libs.column_names import GEOMETRY
 from libs.transformations import surfaces
 from libs.transformations.crs import DEFAULT_CRS, same_crs, short_name
 from libs.transformations.query import Query
-from libs.transformations.relation import GEOMETRY
 from libs.transformations.reprojection import reproject
 from libs.transformations.steps.base import Step
 from libs.transformations.units import Length, Unit

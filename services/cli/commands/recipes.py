@@ -117,12 +117,11 @@ def _relation(dataset: str | None) -> "Relation":
         return Relation(
             columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832"
         )
+    from libs.column_names import RESERVED_NAMES
     from services.cli.commands.catalog import find_asset
     from services.cli.place import opened_ledger
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
-    columns = tuple(
-        Column(name=field.name, type=field.type) for field in asset.table_schema if field.name not in {"geom", "bbox"}
-    )
+    columns = tuple(Column(name=field.name, type=field.type) for field in asset.table_schema if field.name not in RESERVED_NAMES)
     return Relation(columns=columns, geometry=asset.has_geometry, crs=asset.crs)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.dxf import encoding as dxf
 from libs.spatial_utils.worker.formats.flatgeobuf import arrow as flatgeobuf
 from libs.spatial_utils.worker.formats.geojson import checks as geojson
@@ -24,7 +25,7 @@ from libs.spatial_utils.worker.ogr.catalog import Catalog
 from libs.spatial_utils.worker.ogr.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.worker.ogr.messages import classify
 from libs.spatial_utils.worker.ogr.reference import WITHOUT_WORD, by_default, crs_of
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unreadable
 from libs.spatial_utils.worker.values import times, wkb
 from libs.spatial_utils.worker.values.text import Decoder
 

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, OpenFile, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, OpenFile, Request, Unreadable
 from libs.spatial_utils.worker.values import inference, wkb
 
 _BLOCK_BYTES = 16 * 1024 * 1024
