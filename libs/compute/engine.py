@@ -88,8 +88,8 @@ class Processed(Protocol):
         ...
 
 
-class Table(Protocol):
-    """A dataset in the making: one or more sources that agree in schema, and one recipe."""
+class DatasetBuilder(Protocol):
+    """Makes one dataset from one recipe and one or more sources, which agree in schema."""
 
     def load(self, source: Source) -> int:
         """Take in every row of a source and return how many there were.
@@ -115,7 +115,7 @@ class Table(Protocol):
 class Workspace(Protocol):
     """The transient place of one run in an engine."""
 
-    def table(self, recipe: Recipe) -> Table:
+    def dataset(self, recipe: Recipe) -> DatasetBuilder:
         """A new dataset to be made by a recipe with bound parameters."""
         ...
 

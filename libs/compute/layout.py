@@ -26,6 +26,14 @@ _NAMED_TYPES = {
 """What a recipe may turn a column into. Every other type of a result stood in its source."""
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a recipe changed, counted, and what is doubtful about its result."""
+
+    changes: Changes
+    warnings: tuple[Problem, ...]
+
+
 @dataclass
 class Layout:
     """A dataset in an engine.
@@ -68,7 +76,7 @@ class Layout:
             crs_assumed=source.crs_assumed,
         )
         read = recipe.plan(relation, dialect, look_up_crs).read
-        plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - read)
+        plan = recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read)
         types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
         schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
         if plan.relation.geometry:
@@ -91,8 +99,8 @@ class Layout:
         """The result's attribute columns that come from the engine; the others are those of the source."""
         return tuple(name for name in self.attributes if name not in self.plan.passthrough)
 
-    def at_hand(self, chunk: pa.RecordBatch, places: Integers) -> dict[str, pa.Array]:
-        """The result's untouched columns, by name.
+    def passthrough_columns(self, chunk: pa.RecordBatch, places: Integers) -> dict[str, pa.Array]:
+        """The columns of the result that hand on a column of the source unchanged, by name.
 
         Args:
             chunk: Rows of the source.
@@ -123,13 +131,13 @@ class Layout:
         self._starts.append(first_row)
         self._places.append(source.where)
 
-    def told(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> tuple[Changes, tuple[Problem, ...]]:
+    def report(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> Report:
         """What the recipe changed and what is doubtful, from the stages' audits, when ``rows`` were loaded.
 
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows)
+        return Report(self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows))
 
     def locate(self, row: int) -> str:
         """The place of a row, for people."""

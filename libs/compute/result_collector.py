@@ -54,14 +54,14 @@ class ResultCollector:
             self._rows.put(rows)
             self._order.add(boxes, marks)
 
-    def note(self, places: Integers, remarks: Integers) -> None:
+    def add_row_audits(self, places: Integers, row_audits: Integers) -> None:
         """Count what is told of rows, be they of the result or left out of it.
 
         Args:
             places: Which rows of the source, or of what led up to the stage, they are.
-            remarks: The values of the stage's ``row_audit``: a row for each of these.
+            row_audits: The values of the stage's ``row_audit``: a row for each of these.
         """
-        counted, failed = np.hsplit(remarks, [len(self._counted)])
+        counted, failed = np.hsplit(row_audits, [len(self._counted)])
         with self._lock:
             self._counted = [before + int(more) for before, more in zip(self._counted, counted.sum(axis=0), strict=True)]
             for number, column in enumerate(failed.T):

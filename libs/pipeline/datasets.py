@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from libs.column_names import GEOMETRY
 from libs.compute.batching import read_ahead
-from libs.compute.engine import Processed, Source, Table, Workspace
+from libs.compute.engine import DatasetBuilder, Processed, Source, Workspace
 from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
@@ -47,7 +47,7 @@ class MadeDataset:
 
 @dataclass
 class _OpenDataset:
-    table: Table
+    table: DatasetBuilder
     titles: list[str] = field(default_factory=list)
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
@@ -195,7 +195,7 @@ class DatasetMaker:
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:
-            dataset = self._open[identifier] = _OpenDataset(workspace.table(self._recipe))
+            dataset = self._open[identifier] = _OpenDataset(workspace.dataset(self._recipe))
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
         fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
         schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])

@@ -12,7 +12,7 @@ from libs.transformations.crs import CrsFacts, CrsUnit, short_name
 from libs.transformations.dialect import Dialect
 
 FINE, ABSENT = 0, -1
-"""Marks of a row of which nothing is to be told: its geometry is where it should be, or it has none."""
+"""Marks of a row without a finding: its geometry is where it should be, or it has none."""
 
 _FARTHEST = 1e9
 """Metres (or degrees): no CRS of the earth has coordinates as large. What Esri's tools write for "no data" is far beyond it."""
@@ -35,7 +35,7 @@ class Finding:
         mark: Its number.
         code: Of the problem or warning; likewise its message, following the words "the feature", and its remedy.
         fatal: Whether it rejects the batch: for any feature that has it, only if all have such, or never.
-        for_all: Whether it is told only if all features have it.
+        only_if_all_fail: Whether it is reported only if all features have it.
     """
 
     mark: int
@@ -43,10 +43,10 @@ class Finding:
     message: str
     remedy: str
     fatal: Severity
-    for_all: bool = False
+    only_if_all_fail: bool = False
 
 
-class Examination:
+class CoordinateCheck:
     """The examination of the coordinates of one geometry column.
 
     Args:
@@ -78,7 +78,7 @@ class Examination:
                     f"lies within 180 of 0, 0 in {self._name}, as longitudes and latitudes do",
                     f"If they are degrees, correct the CRS. {self._correct_crs}.",
                     "never",
-                    for_all=True,
+                    only_if_all_fail=True,
                 ),
             )
         boxes = near or [self._limits if self._unit.kind == "angle" else self._earth]
@@ -182,8 +182,8 @@ class Examination:
             ),
         )
 
-    def _finding(self, code: str, message: str, remedy: str, fatal: Severity, *, for_all: bool = False) -> int:
-        finding = Finding(len(self.findings) + 1, code, message, remedy, fatal, for_all)
+    def _finding(self, code: str, message: str, remedy: str, fatal: Severity, *, only_if_all_fail: bool = False) -> int:
+        finding = Finding(len(self.findings) + 1, code, message, remedy, fatal, only_if_all_fail)
         self.findings.append(finding)
         return finding.mark
 

@@ -19,22 +19,22 @@ class Dialect(ABC):
             an expensive expression once for every mention of it. Empty where the planner does not.
         nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
         infinity: As a double.
-        nowhere: A point there, which stands for what cannot be projected.
+        infinite_point: A point there, which stands for what cannot be projected.
     """
 
     name: str
     fence: str
     nests: bool = False
     infinity = "CAST('Infinity' AS double precision)"
-    nowhere = f"ST_Point({infinity}, {infinity})"
+    infinite_point = f"ST_Point({infinity}, {infinity})"
 
-    def known_as(self, name: str) -> str:
+    def engine_name(self, name: str) -> str:
         """What a column is called in the engine: by its name, unless that is none there."""
         return name
 
     def identifier(self, name: str) -> str:
         """A quoted identifier."""
-        return '"' + self.known_as(name).replace('"', '""') + '"'
+        return '"' + self.engine_name(name).replace('"', '""') + '"'
 
     def text(self, value: str) -> str:
         """A string literal.

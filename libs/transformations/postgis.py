@@ -50,7 +50,7 @@ class PostGis(Dialect):
         self.functions: dict[str, list[str]] = {}
 
     @override
-    def known_as(self, name: str) -> str:
+    def engine_name(self, name: str) -> str:
         # It cuts off long names, and has columns of its own in every table.
         if len(name.encode()) <= LONGEST_NAME and name not in _SYSTEM_COLUMNS:
             return name

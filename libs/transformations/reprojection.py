@@ -31,7 +31,7 @@ def _is_map(crs: CrsFacts) -> bool:
 
 def _reproject(query: Query, source: CrsFacts, target: CrsFacts, mark: str) -> None:
     dialect, to_degrees = query.dialect, not _is_map(target)
-    query.examine(wraps=to_degrees)
+    query.check_coordinates(wraps=to_degrees)
     before, after = query.change_geometry(dialect.transform(query.geometry(), source.name, target.name), valid=False)
     box = query.scratch("box", dialect.box(after))
     if target.unit is not None and to_degrees:
@@ -73,7 +73,7 @@ def _split(query: Query, before: str, box: str, source: CrsFacts, target: CrsFac
     split = dialect.split(torn, before, (source.name, target.name), half, wide or 1e300)
     # NaN does not come from a projection: the feature is left to the steps that follow.
     numbers = dialect.is_finite(f"ST_Force2D({torn})")
-    tried = f"CASE WHEN {lost} THEN {dialect.nowhere} WHEN {numbers} THEN {split} END"
+    tried = f"CASE WHEN {lost} THEN {dialect.infinite_point} WHEN {numbers} THEN {split} END"
     far = "" if wide else f"WHEN {dialect.in_one_half(box, half)} THEN NULL "
     cut = query.scratch("cut", f"CASE {far}WHEN {' OR '.join(suspicious)} THEN {tried} END")
     query.settle()

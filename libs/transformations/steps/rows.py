@@ -188,7 +188,7 @@ class Dissolve(Step):
                 "surface_not_dissolved",
                 "is a surface in space, such as a wall or a building, which cannot be united with others without being flattened",
                 "Put a step 'force_2d' before this one, or use the intent 'default' or 'keep_crs' to keep the features apart.",
-                distrust=True,
+                hide_geometry=True,
             )
         keys = find_columns(self.by, query)
         find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)

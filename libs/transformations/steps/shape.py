@@ -166,7 +166,7 @@ def _repair(query: Query, suspects: str | None = None) -> None:
         "irreparable",
         "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
         "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
-        distrust=True,
+        hide_geometry=True,
     )
 
 
@@ -197,7 +197,7 @@ def require_sound(query: Query) -> None:
         "height_not_finite",
         "has a height that is not a finite number, which the step cannot compute with",
         "Correct the height in its source, put a step 'force_2d' before this one, or use an intent that only repairs.",
-        distrust=True,
+        hide_geometry=True,
     )
 
 

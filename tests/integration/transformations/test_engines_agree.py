@@ -135,7 +135,8 @@ def result_of(plan: Plan, query: Callable[[str], list[Any]], as_wkb: str) -> tup
         if column.type != "bool" else f'CASE WHEN "{column.name}" THEN 1 WHEN NOT "{column.name}" THEN 0 END'
         for column in plan.relation.columns
     ]  # fmt: skip
-    select = f"SELECT {', '.join([*columns, as_wkb])} FROM processed WHERE {plan.kept or 'TRUE'} ORDER BY {', '.join(plan.order)}"
+    where = plan.row_filter or "TRUE"
+    select = f"SELECT {', '.join([*columns, as_wkb])} FROM processed WHERE {where} ORDER BY {', '.join(plan.order)}"
     ((rows,),) = query("SELECT count(*) FROM raw_data")
     return plan.changes(audits, str, int(rows)), query(select)
 

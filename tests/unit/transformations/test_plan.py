@@ -179,7 +179,7 @@ def test_a_plan_can_do_without_what_no_step_reads(dialect: Dialect) -> None:
         {"op": "explode"},
     )
     whole = steps.plan(PARCELS, dialect, look_up)
-    narrow = steps.plan(PARCELS, dialect, look_up, aside=set(PARCELS.names) - whole.read)
+    narrow = steps.plan(PARCELS, dialect, look_up, not_loaded=set(PARCELS.names) - whole.read)
     assert '"number"' in whole.stages[0].select
     for name in {"number", *PARCELS.names} - {"height"}:
         assert f'"{name}"' not in narrow.stages[0].select
@@ -320,7 +320,7 @@ def test_a_table_has_nothing_to_cut_or_unite(step: dict[str, object]) -> None:
 def test_quoting_ends_where_the_quoted_ends(dialect: Dialect, text: str) -> None:
     for quoted, quote in ((dialect.text(text), "'"), (dialect.identifier(text), '"')):
         assert re.fullmatch(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}", quoted)
-        assert quoted[1:-1].replace(quote * 2, quote) == (dialect.known_as(text) if quote == '"' else text)
+        assert quoted[1:-1].replace(quote * 2, quote) == (dialect.engine_name(text) if quote == '"' else text)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
