@@ -70,7 +70,7 @@ class CoordinateCheck:
 
     def _likely(self) -> Iterator[tuple[str, int]]:
         near = self._areas(_NEAR)
-        if self._unit.kind == "length" and self._unit.size <= 1 and any(_overlap(area, _DEGREES) for area in near):
+        if self._unit.quantity == "length" and self._unit.size <= 1 and any(_overlap(area, _DEGREES) for area in near):
             yield (
                 self._dialect.within(self._geometry, _DEGREES),
                 self._finding(
@@ -81,7 +81,7 @@ class CoordinateCheck:
                     only_if_all_fail=True,
                 ),
             )
-        boxes = near or [self._limits if self._unit.kind == "angle" else self._earth]
+        boxes = near or [self._limits if self._unit.quantity == "angle" else self._earth]
         yield " OR ".join(self._dialect.within(self._geometry, box) for box in boxes), FINE
 
     def _unlikely(self) -> Iterator[tuple[str, int]]:
@@ -96,7 +96,7 @@ class CoordinateCheck:
                 "any",
             ),
         )
-        if self._unit.kind == "angle":
+        if self._unit.quantity == "angle":
             yield from self._beyond_degrees()
         yield from self._outside()
 
@@ -158,7 +158,7 @@ class CoordinateCheck:
             f"{disjoint} AND ({' OR '.join(map(self._swapped, near))})",
             self._finding("coordinates_outside_crs", f"lies {said}; x and y may be swapped", f"{_SWAP} {_RAW}.", "all"),
         )
-        if self._unit.kind == "length":
+        if self._unit.quantity == "length":
             yield (
                 self._inside(_DEGREES),
                 self._finding(
@@ -215,8 +215,8 @@ class CoordinateCheck:
         if self._crs.area is None:
             return []
         xmin, ymin, xmax, ymax = self._crs.area
-        margin = margins[self._unit.kind == "angle"] / self._unit.size
-        if self._unit.kind == "length":
+        margin = margins[self._unit.quantity == "angle"] / self._unit.size
+        if self._unit.quantity == "length":
             return [(xmin - margin, ymin - margin, xmax + margin, ymax + margin)]
         west, south, east, north = self._limits
         low, high = max(south, ymin - margin), min(north, ymax + margin)
@@ -226,7 +226,7 @@ class CoordinateCheck:
 
     @property
     def _area_for_people(self) -> str:
-        digits = ",.0f" if self._unit.kind == "length" else ",.4g"
+        digits = ",.0f" if self._unit.quantity == "length" else ",.4g"
         xmin, ymin, xmax, ymax = (format(side, digits) for side in self._crs.area or ())
         return f"x {xmin} to {xmax}, y {ymin} to {ymax}"
 

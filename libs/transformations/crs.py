@@ -15,11 +15,11 @@ class CrsUnit:
     """The unit of a CRS's horizontal axes.
 
     Attributes:
-        kind: Length for a projected CRS, angle for a geographic one.
+        quantity: Length for a projected CRS, angle for a geographic one.
         size: In metres or in degrees.
     """
 
-    kind: Literal["length", "angle"]
+    quantity: Literal["length", "angle"]
     size: float
 
 

@@ -134,15 +134,15 @@ class Dialect(ABC):
 
     @abstractmethod
     def judge_parts(
-        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+        self, geometry: str, measures: Mapping[str, str], part_class: str, verdict: Callable[[Callable[[int], str]], str]
     ) -> str:
         """A verdict on a geometry from its parts, down to single geometries.
 
         Args:
             geometry: A column.
             measures: Expressions of ``part.geom``, by name.
-            kind: A number for each part, an expression of measures, as ``part.<name>``.
-            verdict: Makes the result, given what counts the parts of a kind.
+            part_class: The class of each part as a number, an expression of measures, as ``part.<name>``.
+            verdict: Makes the result, given what counts the parts of a class.
         """
 
     @abstractmethod

@@ -26,7 +26,7 @@ def reproject(query: Query, source: CrsFacts, target: CrsFacts) -> None:
 
 
 def _is_map(crs: CrsFacts) -> bool:
-    return crs.unit is not None and crs.unit.kind == "length"
+    return crs.unit is not None and crs.unit.quantity == "length"
 
 
 def _reproject(query: Query, source: CrsFacts, target: CrsFacts, mark: str) -> None:

@@ -36,7 +36,7 @@ def judge(geometry: str, dialect: Dialect, unit: CrsUnit | None) -> str:
         dialect: Spelling.
         unit: Of its coordinates; heights are in metres, or not much else. None: unknown, and taken for metres.
     """
-    scale = 1.0 if unit is None else unit.size * (_METRES_A_DEGREE if unit.kind == "angle" else 1.0)
+    scale = 1.0 if unit is None else unit.size * (_METRES_A_DEGREE if unit.quantity == "angle" else 1.0)
     width, depth, rise = (f"(ST_{axis}Max(part.geom) - ST_{axis}Min(part.geom))" for axis in "XYZ")
     # Seen from the side: its longer side as x, its height as y.
     along_x, along_y = (f"CASE WHEN {width} {longer} {depth} THEN 1 ELSE 0 END" for longer in (">=", "<"))
@@ -53,7 +53,7 @@ def judge(geometry: str, dialect: Dialect, unit: CrsUnit | None) -> str:
     box = f"{_SOME_AREA!r} * part.run * part.rise"
     vertical = f"part.area <= {_NO_AREA!r} * part.run * part.run AND ST_Area(ST_ConvexHull(part.side)) >= {box}"
     steep = f"part.area <= {_NARROW!r} * part.run * part.run AND ST_Area(part.side) >= {_STEEP * scale!r} * part.area"
-    kind = (
+    part_class = (
         f"CASE WHEN part.rise > 0 AND part.run = 0 THEN {_UPRIGHT} "
         f"WHEN part.dimension < 2 THEN {_OTHER} "
         f"WHEN part.rise > 0 AND ({vertical} OR {steep} AND ST_Area(part.side) >= {box}) THEN {_UPRIGHT} "
@@ -70,6 +70,6 @@ def judge(geometry: str, dialect: Dialect, unit: CrsUnit | None) -> str:
             f"WHEN {count(_FACE)} = 0 AND {apart} THEN {SURFACE} ELSE {FLAWED} END"
         )
 
-    in_space = dialect.judge_parts(geometry, measures, kind, verdict)
+    in_space = dialect.judge_parts(geometry, measures, part_class, verdict)
     plain = f"WHEN NOT ({dialect.has_z(geometry)}) THEN {FLAWED} WHEN NOT ({dialect.is_finite(geometry)}) THEN {FLAWED}"
     return f"CASE {dialect.is_valid(geometry)} WHEN false THEN CASE {plain} ELSE {in_space} END ELSE {SOUND} END"

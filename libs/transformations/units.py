@@ -50,9 +50,9 @@ class Length(Model):
         mine = _SIZES[self.unit]
         if unit is None:
             raise ValueError(f"{self} cannot be told in the unit of a CRS that is not known")
-        if mine.kind != unit.kind:
-            raise ValueError(f"{self} is {_KINDS[mine.kind]}, but the CRS has {_KINDS[unit.kind]} for its unit")
+        if mine.quantity != unit.quantity:
+            raise ValueError(f"{self} is {_QUANTITIES[mine.quantity]}, but the CRS has {_QUANTITIES[unit.quantity]} for its unit")
         return self.value * mine.size / unit.size
 
 
-_KINDS = {"length": "a length", "angle": "an angle"}
+_QUANTITIES = {"length": "a length", "angle": "an angle"}

@@ -92,13 +92,13 @@ class Aggregate(Model):
 
     def result(self, name: str, source: Column | None) -> Column | None:
         """The column that it makes of ``source``; None when values of its type cannot be aggregated so."""
-        kind = None if source is None else family(source)
+        type_family = None if source is None else family(source)
         match self.op:
             case "count":
                 return Column(name=name, type="int64")
-            case "sum" if kind in {Family.INTEGER, Family.FLOAT}:
-                return Column(name=name, type="int64" if kind is Family.INTEGER else "double")
-            case "min" | "max" if source and kind not in {Family.BOOLEAN, Family.OPAQUE}:
+            case "sum" if type_family in {Family.INTEGER, Family.FLOAT}:
+                return Column(name=name, type="int64" if type_family is Family.INTEGER else "double")
+            case "min" | "max" if source and type_family not in {Family.BOOLEAN, Family.OPAQUE}:
                 return Column(name=name, type=source.type)
             case "first" if source:
                 return Column(name=name, type=source.type)

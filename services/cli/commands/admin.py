@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from libs.models.settings import Settings
-    from services.administration import Accounts, Step
+    from services.administration import Accounts, SetupStep
 
 app = typer.Typer(help="Prepare the servers that the settings name.", no_args_is_help=True)
 
@@ -56,7 +56,7 @@ def init(
         output.line("The settings name no server: folders, SQLite and DuckDB need no preparation.")
 
 
-def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Step]":
+def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":
     """One part after the other; a server that the settings do not name is left out."""
     on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
     if on_servers:
@@ -96,13 +96,13 @@ def _require_own_lake(settings: "Settings") -> None:
         return  # what is missing is made now, and what is wrong is met again
 
 
-def _pair(settings: "Settings") -> "Step":
+def _pair(settings: "Settings") -> "SetupStep":
     """Lake and ledger belong together from now on, before somebody brings one of them together with another."""
-    from services.administration import Step
+    from services.administration import SetupStep
 
     done = "belong together" if _paired(settings, bind=False) else "belong together from now on"
     _paired(settings, bind=True)
-    return Step("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
+    return SetupStep("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
 
 
 def _paired(settings: "Settings", *, bind: bool) -> bool:

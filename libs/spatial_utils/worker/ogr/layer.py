@@ -69,7 +69,7 @@ class OgrLayer:
     ) -> None:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
-        self._full_scan, self._unconfirmed = request.full_scan, dict[int, times.Survey]()
+        self._full_scan, self._unconfirmed = request.full_scan, dict[int, times.TimeProfile]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self._decoder = self._decoder_for(request.encoding)
         definition = gdal.OGR_L_GetLayerDefn(handle)
@@ -350,7 +350,7 @@ class OgrLayer:
 
         Where that need not be certain, only the first of them are.
         """
-        surveys = {index: times.Survey(empty) for index in indices}
+        surveys = {index: times.TimeProfile(empty) for index in indices}
         others = {*self.names} - {self.names[index] for index in surveys}  # a name may stand twice: then both are kept
         kept = [index for index, name in enumerate(self.names) if name not in others]
         self._gdal.OGR_L_SetIgnoredFields(self._handle, strings([*sorted(others), "OGR_GEOMETRY"]))

@@ -32,7 +32,7 @@ _WHOLE = 2.0**53
 
 
 @dataclass
-class Survey:
+class TextProfile:
     """Which types take every value of a column that was seen so far."""
 
     _open: list[int] = field(default_factory=lambda: list(range(len(_TYPES))))

@@ -199,7 +199,7 @@ class DelimitedLayer:
 
     def _types(self) -> list[pa.DataType]:
         """For each column the first type that takes every value of the file; text when there is none, or no value."""
-        surveys = [inference.Survey() for _ in range(self._columns)]
+        surveys = [inference.TextProfile() for _ in range(self._columns)]
         for texts in self._texts():
             for survey, values in zip(surveys, texts.columns, strict=True):
                 survey.add(values)
