@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -16,11 +16,12 @@ import pyarrow as pa
 from libs.column_names import GEOMETRY
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
-from libs.compute.engine import DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
+from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout, Report
 from libs.compute.rows import Rows
 from libs.compute.type_mapping import engine_schema, restored
 from libs.models import BBox, Rejected, ServiceUnavailable
+from libs.models.settings import Settings
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.duckdb import SPLIT
@@ -60,7 +61,7 @@ class DuckDBEngine:
         threads: 0 for one per core, as far as memory goes.
     """
 
-    name = "duckdb"
+    capabilities = Capabilities(name="duckdb", max_read_columns=MOST_COLUMNS)
 
     def __init__(self, scratch: Path, *, memory_mb: int, threads: int = 0) -> None:
         self._scratch, self.memory_mb = scratch, memory_mb
@@ -69,6 +70,15 @@ class DuckDBEngine:
         self.limit = _MemoryLimit(round(memory_mb * OWN_SHARE))
         self._opening = threading.Lock()
         self._closed = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """See :meth:`libs.compute.engine.ComputeEngine.from_settings`."""
+        return cls(settings.scratch, memory_mb=settings.spatial_etl_memory_mb, threads=settings.spatial_etl_threads)
+
+    def describe(self) -> str:
+        """Its version."""
+        return f"duckdb {duckdb.__version__} with its spatial extension"
 
     def versions(self) -> dict[str, str]:
         """DuckDB's version; the spatial extension's is pinned to it."""
@@ -362,11 +372,12 @@ def _require_few(layout: Layout, where: str) -> None:
     Raises:
         Rejected: when the steps read too many columns.
     """
-    if len(layout.loaded) > MOST_COLUMNS:
+    limit = DuckDBEngine.capabilities.max_read_columns
+    if limit is not None and len(layout.loaded) > limit:
         raise Rejected.because(
             "too_many_columns",
             where,
-            f"The recipe reads {len(layout.loaded):,} columns of it; {MOST_COLUMNS:,} are possible.",
+            f"The recipe reads {len(layout.loaded):,} columns of it; {limit:,} are possible.",
             "Name fewer columns in the recipe's steps: those that no step reads do not count.",
         )
 

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import pyarrow as pa
 
-from libs.models import BBox, Changes, Problem
+from libs.models import BBox, Changes, Model, Problem
+from libs.models.settings import Settings
 from libs.transformations import Recipe
 
 THREAD_MB = 96
@@ -37,6 +38,18 @@ def schema_name(run_id: str, table: int) -> str:
     """
     readable = re.sub("[^a-z0-9]", "_", run_id.lower())[:40]
     return f"proc_{readable}_{hashlib.sha256(run_id.encode()).hexdigest()[:8]}_{table}"
+
+
+class Capabilities(Model):
+    """What an engine is called, and what it can do that not every engine can.
+
+    Attributes:
+        name: In the lineage, and in ``SPATIAL_ETL_ENGINE``.
+        max_read_columns: Columns that the steps of one recipe may read; None where the engine has no limit of its own.
+    """
+
+    name: str
+    max_read_columns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,9 +134,30 @@ class Workspace(Protocol):
 
 
 class ComputeEngine(Protocol):
-    """An engine: DuckDB in this process, or PostGIS."""
+    """An engine: DuckDB in this process, or PostGIS.
 
-    name: str
+    Attributes:
+        capabilities: What it is called and can do. Nothing outside asks which engine it is.
+    """
+
+    capabilities: Capabilities
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The engine that the settings describe. Nothing is opened yet.
+
+        Raises:
+            ServiceUnavailable: when a setting is missing.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Versions and place, for people. Of an engine that is warmed up.
+
+        Raises:
+            ServiceUnavailable: when the engine cannot be used.
+        """
+        ...
 
     def versions(self) -> dict[str, str]:
         """Versions of the software that computes, by name."""

@@ -203,7 +203,7 @@ class _PlannedDataset:
             "not_storable",
             where if error.row is None else self.layout.locate(first + error.row),
             f"PostGIS cannot keep it as it is: {f'{known} ({error})' if known else error}.",
-            "Correct it, or have the batch processed on DuckDB, which keeps it (POSTGRES_HOST not set).",
+            "Correct it, or have the batch processed on DuckDB, which keeps it (SPATIAL_ETL_ENGINE=duckdb).",
         )
 
 

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Self
 
-from libs.compute.engine import DatasetBuilder, Workspace, default_threads, schema_name
+from libs.compute.engine import Capabilities, DatasetBuilder, Workspace, default_threads, schema_name
 from libs.compute.postgis import schema
 from libs.compute.postgis.connection import Connection, Server
 from libs.compute.postgis.dataset import PostGISDatasetBuilder
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.rows import Rows
 from libs.models import ServiceUnavailable
+from libs.models.settings import Settings
 from libs.transformations import Recipe
 
 OLDEST_POSTGRESQL, OLDEST_POSTGIS = 150_000, (3, 3)
@@ -42,7 +44,7 @@ class PostGISEngine:
         statement_seconds: How long a statement may take.
     """
 
-    name = "postgis"
+    capabilities = Capabilities(name="postgis")
 
     def __init__(self, server: Server, *, memory_mb: int, threads: int = 0, statement_seconds: float = 3600) -> None:
         self._server, self.memory_mb = server, memory_mb
@@ -58,6 +60,20 @@ class PostGISEngine:
         self._ready: list[Connection] = []
         self._opening = threading.Lock()
         self._closed = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """See :meth:`libs.compute.engine.ComputeEngine.from_settings`."""
+        return cls(
+            Server.of(settings),
+            memory_mb=settings.spatial_etl_memory_mb,
+            threads=settings.spatial_etl_threads,
+            statement_seconds=settings.postgres_statement_seconds,
+        )
+
+    def describe(self) -> str:
+        """The versions of the server and its libraries, and where the server is."""
+        return f"{', '.join(f'{name} {version}' for name, version in self.versions().items())} on {self._server.host}"
 
     def versions(self) -> dict[str, str]:
         """Of the server, and of the libraries behind its functions."""

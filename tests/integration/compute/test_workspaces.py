@@ -118,7 +118,7 @@ def test_closing_twice_and_without_use(new_engine: Callable) -> None:
 
 def test_versions_are_named(engine: ComputeEngine) -> None:
     versions = engine.versions()
-    assert engine.name in versions
+    assert engine.capabilities.name in versions
     assert all(version[0].isdigit() for version in versions.values())
 
 
