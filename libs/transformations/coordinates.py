@@ -63,7 +63,7 @@ class CoordinateCheck:
         self._wraps = wraps
         self._crs, self._assumed, self._dialect, self._geometry = crs, assumed, dialect, geometry
         self._unit = crs.unit or CrsUnit("length", 1)
-        self._x, self._y = ((f"ST_{axis}Min({geometry})", f"ST_{axis}Max({geometry})") for axis in "XY")
+        self._x, self._y = ((dialect.bound(geometry, f"{axis}min"), dialect.bound(geometry, f"{axis}max")) for axis in "xy")
         self.findings: list[Finding] = []
         cases = "".join(f" WHEN {condition} THEN {mark}" for condition, mark in (*self._likely(), *self._unlikely()))
         self.mark = f"CAST(CASE{cases} ELSE {FINE} END AS smallint)"
@@ -85,7 +85,7 @@ class CoordinateCheck:
         yield " OR ".join(self._dialect.within(self._geometry, box) for box in boxes), FINE
 
     def _unlikely(self) -> Iterator[tuple[str, int]]:
-        yield f"{self._geometry} IS NULL OR ST_IsEmpty({self._geometry})", ABSENT
+        yield f"{self._geometry} IS NULL OR {self._dialect.is_empty(self._geometry)}", ABSENT
         yield (
             f"NOT ({self._inside(self._earth)})",
             self._finding(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from libs.models import Changes, Problem, Rejected
+from libs.transformations.dialect import Dialect
 from libs.transformations.relation import Relation
 
 SOURCE = "raw_data"
@@ -111,8 +112,7 @@ class Stage:
         parts = (", ".join(values[first : first + AT_ONCE]) for first in range(0, len(values), AT_ONCE))
         return f"SELECT * FROM {', '.join(f'(SELECT {part} FROM {self.target}) AS part_{n}' for n, part in enumerate(parts))}"
 
-    @property
-    def row_audit(self) -> str | None:
+    def row_audit(self, dialect: Dialect) -> str | None:
         """The same row by row, for an engine that gives rows away as it makes them: an expression on the target.
 
         It is NULL for a row without findings, and else an array of 64-bit integers: what each counter adds, then
@@ -124,7 +124,7 @@ class Stage:
         prefilters += [check.prefilter or check.failing for check in self.checks]
         any_of_them = " OR ".join(f"({predicate})" for predicate in dict.fromkeys(prefilters))
         numbers = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in values)
-        return f"CASE WHEN {any_of_them} THEN CAST(ARRAY[{numbers}] AS bigint[]) END" if values else None
+        return f"CASE WHEN {any_of_them} THEN {dialect.integers(numbers)} END" if values else None
 
 
 @dataclass(frozen=True)

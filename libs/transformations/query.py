@@ -240,8 +240,8 @@ class Query:
         """Make a row of each part of a geometry, and count the rows added."""
         parts = self.scratch("parts", self.dialect.parts(self.geometry()))
         self.settle()
-        part = self.mark("part", f"generate_subscripts({parts}, 1) - 1")
-        self._open.geometry = f"unnest({parts})"
+        part = self.mark("part", self.dialect.part_numbers(parts))
+        self._open.geometry = self.dialect.each_part(parts)
         self.settle()
         self._open.order += (part,)
         self.count("counts.exploded", f"{part} > 0")

@@ -48,8 +48,9 @@ class Output:
             wanted += [f"{_WKB} AS {GEOMETRY}", f"box({GEOMETRY}) AS {_BOX}"]
         last = plan.stages[-1]
         self._row_audit_sent = np.dtype([("", _ARRAY_HEAD), ("numbers", _NUMBER_SENT, len(last.counters) + len(last.checks))])
-        if last.row_audit is not None:
-            wanted.append(f"array_send({last.row_audit}) AS {_ROW_AUDIT}")
+        row_audit = last.row_audit(PostGis())
+        if row_audit is not None:
+            wanted.append(f"array_send({row_audit}) AS {_ROW_AUDIT}")
         if plan.row_filter is not None:
             wanted.append(f"{plan.row_filter} AS {_IN_RESULT}")
         self.query = f"SELECT {', '.join([*wanted, *plan.order])} FROM {TARGET}"

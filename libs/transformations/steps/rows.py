@@ -141,7 +141,7 @@ class Aggregate(Model):
         if result.type == "int64":
             return f"coalesce(sum({value}) NOT BETWEEN -{2**63} AND {2**63 - 1}, false)"
         # In a scale in which nothing is too large. What is less than 1 does not matter, and might be too small in it.
-        size = f"abs({query.dialect.cast(value, 'double')})"
+        size = query.dialect.absolute(query.dialect.cast(value, "double"))
         sizes = f"sum({size} * {_SCALE!r}) FILTER (WHERE {size} BETWEEN 1 AND {_LARGEST!r})"
         return f"coalesce({sizes} > {_LARGEST * _SCALE!r}, false)"
 
@@ -210,7 +210,8 @@ class Dissolve(Step):
         require_free([*keys, *columns], query)
         dialect, order = query.dialect, query.order
         values = [item.sql(result, query) for item, result in zip(self.aggregate.values(), columns, strict=True)]
-        solid, empty = f"NOT ST_IsEmpty({GEOMETRY})", f"ST_IsEmpty({GEOMETRY})"
+        empty = dialect.is_empty(GEOMETRY)
+        solid = f"NOT {empty}"
         query.group(
             self.by,
             list(zip(columns, values, strict=True)),
@@ -218,7 +219,7 @@ class Dissolve(Step):
             f"ELSE {dialect.first(GEOMETRY, order, empty)} END",
         )
         has_z = dialect.has_z(GEOMETRY)
-        mixed = f"bool_or({has_z}) FILTER (WHERE {solid}) AND NOT bool_and({has_z}) FILTER (WHERE {solid})"
+        mixed = f"{dialect.any_row(has_z)} FILTER (WHERE {solid}) AND NOT {dialect.every_row(has_z)} FILTER (WHERE {solid})"
         query.refuse(
             query.mark("mixed", f"coalesce({mixed}, false)"),
             "mixed_heights",

@@ -108,10 +108,12 @@ class SetPrecision(Step):
             dialect = query.dialect
             geometry = query.geometry()
             # What is empty has no vertex to move; some GEOS would make it flat, others not.
-            reduced = f"CASE WHEN ST_IsEmpty({geometry}) THEN {geometry} ELSE {dialect.reduce_precision(geometry, grid)} END"
+            reduced = (
+                f"CASE WHEN {dialect.is_empty(geometry)} THEN {geometry} ELSE {dialect.reduce_precision(geometry, grid)} END"
+            )
             before, after = query.change_geometry(query.unless_surface(reduced), valid=True)
             query.count("counts.rounded", query.mark("rounded", dialect.differs(before, after)))
-            collapsed = query.mark("collapsed", f"ST_IsEmpty({after}) AND NOT ST_IsEmpty({before})")
+            collapsed = query.mark("collapsed", f"{dialect.is_empty(after)} AND NOT {dialect.is_empty(before)}")
             query.count("counts.collapsed", collapsed)
             _count_surfaces(query, "not_rounded")
 
@@ -126,7 +128,7 @@ class Force2d(Step):
         if query.relation.geometry:
             geometry = query.geometry()
             query.count("counts.forced_2d", query.mark("had_z", query.dialect.has_z(geometry)))
-            query.set_geometry(f"ST_Force2D({geometry})", valid=query.valid)
+            query.set_geometry(query.dialect.without_heights(geometry), valid=query.valid)
             if query.valid and query.surfaces:
                 _repair(query, query.surfaces)
 
@@ -139,11 +141,11 @@ def _repair(query: Query, suspects: str | None = None) -> None:
     state = query.mark("state", f"CASE WHEN {suspects} THEN {judged} ELSE {surfaces.SOUND} END" if suspects else judged)
     query.settle()
     flawed = f"{state} = {surfaces.FLAWED}"
-    dimension = query.scratch("dimension", f"CASE WHEN {flawed} THEN ST_Dimension({geometry}) END")
+    dimension = query.scratch("dimension", f"CASE WHEN {flawed} THEN {dialect.dimension(geometry)} END")
     query.set_geometry(f"CASE WHEN {flawed} THEN {dialect.make_valid(geometry)} ELSE {geometry} END", valid=True)
     repaired = query.geometry()
     failed = query.mark("failed", f"CASE WHEN {flawed} THEN NOT coalesce({dialect.is_valid(repaired)}, false) ELSE false END")
-    collapsed = query.mark("collapsed", f"CASE WHEN {flawed} THEN ST_Dimension({repaired}) < {dimension} ELSE false END")
+    collapsed = query.mark("collapsed", f"CASE WHEN {flawed} THEN {dialect.dimension(repaired)} < {dimension} ELSE false END")
     query.surfaces = f"{state} >= {surfaces.SURFACE}"
     query.count("repaired", f"{flawed} AND NOT {collapsed}")
     query.count("counts.collapsed", collapsed)

@@ -149,10 +149,11 @@ def audited(stage: Stage, audit: list[int | None] | None) -> list[int]:
 
 def remarked(stage: Stage, query: Callable[[str], list[Any]]) -> list[int]:
     """The same, added up from what is remarked on each row."""
-    if stage.row_audit is None:
+    row_audit = stage.row_audit(PostGis())
+    if row_audit is None:
         return []
     values = range(1, len(stage.counters) + len(stage.checks) + 1)
-    (sums,) = query(f"SELECT {', '.join(f'sum(coalesce(({stage.row_audit})[{n}], 0))' for n in values)} FROM {stage.target}")
+    (sums,) = query(f"SELECT {', '.join(f'sum(coalesce(({row_audit})[{n}], 0))' for n in values)} FROM {stage.target}")
     return [int(number or 0) for number in sums]
 
 
