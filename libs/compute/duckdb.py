@@ -318,7 +318,7 @@ class _DuckDBDatasetBuilder:
             return self._connection.execute(sql)
 
 
-class _DuckDBProcessed:
+class _DuckDBProcessed(Processed):
     def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, report: Report, result: Rows) -> None:
         self._connection, self._layout, self._result = connection, layout, result
         self.schema, self.crs = layout.schema, layout.plan.relation.crs

@@ -7,17 +7,23 @@ of files live here.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
+from libs.compute.batching import read_ahead
 from libs.models import BBox, Changes, Model, Problem
 from libs.models.settings import Settings
+from libs.spatial_utils import geoparquet
+from libs.spatial_utils.geoparquet import ResultFile
 from libs.transformations import Recipe
+
+DATA_FILE = "data.parquet"
+"""Name of a result that is one file."""
 
 THREAD_MB = 96
 """Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
@@ -71,8 +77,23 @@ class Source:
     crs_assumed: bool = False
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where the files of a result go, and what their metadata say.
+
+    Attributes:
+        folder: It exists, and holds nothing else.
+        crs: PROJJSON; None for an undefined CRS, and for a table.
+        metadata: Further key-value pairs of each file.
+    """
+
+    folder: Path
+    crs: Mapping[str, Any] | None
+    metadata: Mapping[str, str] | None = None
+
+
 class Processed(Protocol):
-    """What a recipe made of its sources; lives as long as its workspace.
+    """What a recipe made of its sources; lives as long as its workspace. Engines inherit from it.
 
     Attributes:
         schema: Arrow schema of the result: attribute columns, then for a layer ``geom`` (WKB) and the struct ``bbox``: null where
@@ -99,6 +120,16 @@ class Processed(Protocol):
         A recipe that defines another order, and a table, come in theirs.
         """
         ...
+
+    def write(self, target: Target) -> Sequence[ResultFile]:
+        """Write the result as GeoParquet: here as ``data.parquet``, through the one writer in this process.
+
+        An engine that can write by itself overrides it: one file, or parts in file order (``part-00000.parquet``). Such files
+        are read back and checked like all others: schema, row count, CRS, extent, geometry types.
+        """
+        schema = self.schema.with_metadata(target.metadata)
+        groups = read_ahead(geoparquet.row_groups(self.schema, self.batches()))
+        return [geoparquet.write(target.folder / DATA_FILE, schema, groups, target.crs)]
 
 
 class DatasetBuilder(Protocol):

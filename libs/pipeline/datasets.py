@@ -15,27 +15,31 @@ from typing import Any
 import pyarrow as pa
 
 from libs.column_names import GEOMETRY
-from libs.compute.batching import read_ahead
-from libs.compute.engine import DatasetBuilder, Processed, Source, Workspace
+from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace
+from libs.compute.writing import write_result
 from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
-from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
+from libs.spatial_utils.geoparquet import WrittenFile
 from libs.spatial_utils.reading import LayerStream, SchemaInferenceFailed, open_source
 from libs.transformations import Recipe
 
 
 @dataclass(frozen=True)
 class MadeDataset:
-    """A dataset of the batch, written and checked, not yet in the lake."""
+    """A dataset of the batch, written and checked, not yet in the lake.
+
+    Attributes:
+        files: As the engine wrote them; the data in file order.
+    """
 
     dataset_id: str
     title: str | None
-    file: geoparquet.WrittenFile
+    files: tuple[WrittenFile, ...]
     crs: str | None
     bbox: BBox | None
     changes: Changes
@@ -43,6 +47,16 @@ class MadeDataset:
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
     meanings: dict[str, str]
+
+    @property
+    def file(self) -> WrittenFile:
+        """The only file.
+
+        Raises:
+            ValueError: when there are several.
+        """
+        (file,) = self.files
+        return file
 
 
 @dataclass
@@ -164,7 +178,8 @@ class DatasetMaker:
         """Forget all datasets but those that were there before."""
         self._abandon(self._open.keys() - open_before)
         for dataset in [made for made in self.made if made.dataset_id not in finished_before]:
-            dataset.file.path.unlink()
+            for file in dataset.files:
+                file.path.unlink()
             self.made.remove(dataset)
         self._finished = finished_before
 
@@ -234,13 +249,13 @@ class DatasetMaker:
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):
-            file = self._write(identifier, processed, notes)
+            files = self._write(identifier, processed, notes)
         dataset.table.close()
         self.made.append(
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
-                file=file,
+                files=files,
                 crs=processed.crs,
                 bbox=processed.bbox,
                 changes=_sum([*dataset.read_changes, processed.changes]),
@@ -260,13 +275,11 @@ class DatasetMaker:
             self._doubted.add((layer.file, layer.crs))
             self.warnings.append(warning)
 
-    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> geoparquet.WrittenFile:
+    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> tuple[WrittenFile, ...]:
         crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None
-        path = self._scratch / f"{identifier}.parquet"
-        groups = read_ahead(geoparquet.row_groups(processed.schema, processed.batches()))
-        written = geoparquet.write(path, processed.schema.with_metadata(file_metadata(notes)), groups, crs)
-        geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
-        return written
+        folder = self._scratch / "results" / identifier
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_result(processed, Target(folder, crs, file_metadata(notes)))
 
 
 def _name_not_used(dataset_id: str) -> Problem:

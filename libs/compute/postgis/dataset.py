@@ -207,7 +207,7 @@ class _PlannedDataset:
         )
 
 
-class _PostGISProcessed:
+class _PostGISProcessed(Processed):
     def __init__(self, layout: Layout, collector: ResultCollector, report: Report) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
