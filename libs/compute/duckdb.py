@@ -36,7 +36,7 @@ SCAN_BYTES = 6 * 1024 * 1024
 """The same where rows are large: it is held several times over on its way through a statement, by every thread."""
 RESULT_ROWS = 65_536
 RESULT_BUFFER = "32MiB"
-"""How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
+"""How far the threads may run ahead of the reader of their result. With less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
 COLUMN_MB = 0.35
@@ -357,7 +357,7 @@ def _translated_errors() -> Iterator[None]:
             raise error.__cause__ from None
         raise
     except (duckdb.Error, OSError) as error:  # a stream that is being fetched raises the latter
-        reason = str(error).partition("\n")[0]  # what follows is advice for whoever writes SQL
+        reason = str(error).partition("\n")[0]  # the rest is advice for authors of SQL
         of_memory = "Out of Memory" in reason or "could not allocate" in reason
         if not of_memory and not isinstance(error, duckdb.IOException):
             raise

@@ -1,7 +1,7 @@
 """The compute seam: what every engine offers to the pipeline.
 
-An engine works in a *workspace* of one run, whose every trace is gone when it closes. No rules of the pipeline and no writing
-of files live here.
+An engine works in a *workspace* of one run. When the workspace closes, nothing of it is left. Rules of the pipeline do not belong
+here.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ DATA_FILE = "data.parquet"
 """Name of a result that is one file."""
 
 THREAD_MB = 96
-"""Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
+"""Memory that a thread needs. On machines with many cores, memory limits the number of threads."""
 
 
 def default_threads(memory_mb: int) -> int:
-    """How many threads of an engine, or sessions of one that is a server, work side by side where nothing is said of them."""
+    """Default number of threads of an engine, or of sessions on a server."""
     return max(1, min(len(os.sched_getaffinity(0)), memory_mb // THREAD_MB))
 
 
@@ -102,7 +102,7 @@ class Processed(Protocol):
         features: Rows.
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.
-        origins: Columns that hand on one of the sources', renamed and cast ones, too, and which.
+        origins: Columns that come from a column of the sources, renamed and cast ones, too; and from which.
         warnings: What the uploader should know although nothing is wrong.
     """
 
@@ -144,7 +144,7 @@ class DatasetBuilder(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop everything of it. Closing twice is no error; closing its workspace does it, too."""
+        """Drop everything that belongs to it. Closing twice is no error. Closing the workspace closes it, too."""
         ...
 
     def finish(self) -> Processed:
@@ -157,7 +157,7 @@ class DatasetBuilder(Protocol):
 
 
 class Workspace(Protocol):
-    """The transient place of one run in an engine."""
+    """What one run has in an engine, for as long as the run lasts."""
 
     def dataset(self, recipe: Recipe) -> DatasetBuilder:
         """A new dataset to be made by a recipe with bound parameters."""
@@ -195,7 +195,7 @@ class ComputeEngine(Protocol):
         ...
 
     def warm_up(self) -> None:
-        """Get ready for the first workspace, which otherwise waits for it. Safe to call from another thread.
+        """Prepare for the first workspace, so that it need not wait. Safe to call from another thread.
 
         Raises:
             ServiceUnavailable: when the engine cannot be used; the first workspace would raise it, too.
@@ -207,7 +207,7 @@ class ComputeEngine(Protocol):
         ...
 
     def leftovers(self) -> list[str]:
-        """Names of what is left of workspaces whose owner was killed. A workspace of a process that lives is none."""
+        """Names of what is left of workspaces whose process was killed. The workspace of a living process is not among them."""
         ...
 
     def close(self) -> None:

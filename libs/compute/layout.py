@@ -1,4 +1,4 @@
-"""How a dataset lies in an engine: its plan, its Arrow schema, and which rows came from where. The same for every engine."""
+"""A dataset in an engine: its plan, its Arrow schema, and which rows came from which source. The same for every engine."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -40,11 +40,11 @@ class Layout:
 
     Attributes:
         source_schema: What every source must agree with.
-        crs: Likewise.
+        crs: CRS that every source must have.
         plan: Of the recipe on these sources.
         schema: Of the result.
         attributes: Names of the result's attribute columns.
-        loaded: Those of the source that are in the engine.
+        loaded: Attribute columns of the source that are loaded into the engine.
     """
 
     source_schema: pa.Schema
@@ -140,7 +140,7 @@ class Layout:
         return Report(self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows))
 
     def locate(self, row: int) -> str:
-        """The place of a row, for people."""
+        """The place of a row as problems name it."""
         index = bisect_right(self._starts, row) - 1
         return f"{self._places[index]}, feature {row - self._starts[index] + 1:,}"
 

@@ -1,4 +1,4 @@
-"""The order of a result's rows and their extent, found from little of each: for an engine that would sort whole rows."""
+"""The order of a result's rows and their extent, computed from extents and marks only, not from whole rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from libs.spatial_utils.geoparquet import extent_of, union
 T = TypeVar("T")
 _NAN = scalar(np.nan)
 _BEYOND_CURVE = 2 ** (2 * 16)
-"""Beyond the end of the curve: where rows without an extent go."""
+"""Beyond the end of the curve: the distance of rows without an extent."""
 _RANK_BITS = 31
 """What distances leave of 64 bits; :class:`~libs.compute.rows.Rows` cannot hold more rows than these can tell apart."""
 
@@ -36,7 +36,7 @@ class Order:
         self._marks: list[list[Integers]] | None = None
 
     def add(self, boxes: pa.StructArray | None, marks: Sequence[pa.Array]) -> None:
-        """Note rows, which lie behind those before.
+        """Add rows, which follow those added before.
 
         Args:
             boxes: Their extents, as ``BBOX_TYPE``; sides are null for rows without one. None for a table.
@@ -52,7 +52,7 @@ class Order:
             self._centres.append((xmin / 2 + xmax / 2, ymin / 2 + ymax / 2))
 
     def places(self) -> Iterator[pa.Array]:
-        """Where the rows lie, in order. Forgets them."""
+        """The positions of the rows, in file order. Can be called once: it releases its memory."""
         if self._marks is None:
             return
         distances = None if self.bbox is None else self._concatenated(self._distances(self.bbox), np.uint64)
@@ -82,7 +82,7 @@ class Order:
             yield along_curve
 
     def _concatenated(self, pieces: Iterable[Integers], dtype: type[np.integer[Any]]) -> Integers:
-        """One array instead of many, made as they come: they need not all be there beside it."""
+        """One array of many pieces, filled as they arrive, so that not all of them are in memory beside it."""
         whole, filled = np.empty(self.rows, dtype), 0
         for piece in pieces:
             whole[filled : filled + len(piece)] = piece
@@ -91,7 +91,7 @@ class Order:
 
 
 def _consumed(pieces: list[T]) -> Iterator[T]:
-    """Each of them, the list let go of it."""
+    """Each piece, removed from the list when it is taken."""
     pieces.reverse()
     while pieces:
         yield pieces.pop()

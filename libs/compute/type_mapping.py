@@ -1,11 +1,11 @@
-"""Types that DuckDB does not have, and those that carry their values through it without loss."""
+"""Types that DuckDB does not have, and the types that hold their values in it without loss."""
 
 import pyarrow as pa
 
 from libs.models import Problem, Rejected
 
 _DIGITS = 38
-"""What DuckDB's decimals have at most."""
+"""Digits of DuckDB's largest decimals."""
 
 
 def engine_schema(schema: pa.Schema, where: str) -> pa.Schema:
@@ -16,7 +16,7 @@ def engine_schema(schema: pa.Schema, where: str) -> pa.Schema:
         where: The source, for problems.
 
     Raises:
-        Rejected: with every column that has a type that nothing can carry.
+        Rejected: naming every column whose type no engine type can hold.
     """
     types = [_engine_type(item.type) for item in schema]
     problems = [

@@ -1,4 +1,4 @@
-"""Recipes: what is done to the rows of a source, as data, and the SQL that they come to. Pure: no I/O, no engine.
+"""Recipes: the processing of a source's rows as data, and the SQL that it becomes. Pure: no I/O, no engine.
 
 >>> recipe, is_default = Registry().for_intent("ingest_vector")
 >>> plan = recipe.bind({}).plan(relation, DuckDb())

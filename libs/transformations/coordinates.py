@@ -1,4 +1,4 @@
-"""Whether coordinates can lie in the CRS that they are said to be in: what is told of those that cannot, and of unlikely ones.
+"""Whether coordinates can lie in their declared CRS: problems for those that cannot, warnings for unlikely ones.
 
 An extent that lies in the area of use is looked at once. The rest is rare, so that its SQL may be slow.
 """
@@ -29,11 +29,11 @@ Severity = Literal["any", "all", "never"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What may be found of a geometry's coordinates.
+    """What may be wrong with a geometry's coordinates.
 
     Attributes:
         mark: Its number.
-        code: Of the problem or warning; likewise its message, following the words "the feature", and its remedy.
+        code: Code of the problem or warning. Its message follows the words "the feature".
         fatal: Whether it rejects the batch: for any feature that has it, only if all have such, or never.
         only_if_all_fail: Whether it is reported only if all features have it.
     """
@@ -47,15 +47,15 @@ class Finding:
 
 
 class CoordinateCheck:
-    """The examination of the coordinates of one geometry column.
+    """The check of the coordinates of one geometry column.
 
     Args:
-        crs: What they are said to be in; its unit is known.
+        crs: Their declared CRS; its unit is known.
         assumed: Whether the file does not say so, and it was taken for its format's default.
         wraps: Whether longitudes beyond ±180 degrees will be taken for what they mean.
 
     Attributes:
-        findings: All that may come of it.
+        findings: All possible findings.
         mark: Expression on the column ``geometry``: ``FINE``, ``ABSENT``, or the mark of a finding.
     """
 

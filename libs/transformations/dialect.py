@@ -19,7 +19,7 @@ class Dialect(ABC):
 
     Attributes:
         name: Name of the engine.
-        fence: A column that keeps the planner from merging a SELECT into one around it, be it in a view, which would evaluate
+        fence: A column that keeps the planner from merging a SELECT into one around it, also of a view. That would evaluate
             an expensive expression once for every mention of it. Empty where the planner does not.
         nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
         infinity: As a double.
@@ -33,7 +33,7 @@ class Dialect(ABC):
     infinite_point = f"ST_Point({infinity}, {infinity})"
 
     def engine_name(self, name: str) -> str:
-        """What a column is called in the engine: by its name, unless that is none there."""
+        """The name of a column in the engine: its own, unless the engine does not allow it."""
         return name
 
     def identifier(self, name: str) -> str:

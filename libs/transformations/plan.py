@@ -1,4 +1,4 @@
-"""What a recipe comes to on one relation and one engine: statements, and how to read off what they changed."""
+"""A recipe as SQL for one relation and one engine: its statements, and how to count what they changed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class Check:
     Attributes:
         failing: Predicate on the stage's target table, true for an offending row.
         code: Stable code of the problem.
-        where: The step, for people; empty for what no step is to blame for.
+        where: The step as problems name it; empty for what no step causes.
         message: What is wrong, following the words "the feature".
         remedy: What to do about it.
         fatal: Whether the batch is rejected: if it happens to any row, only if each row with a geometry has a check of this

@@ -247,7 +247,7 @@ class Query:
         self.count("counts.exploded", f"{part} > 0")
 
     def group(self, by: Sequence[str], columns: Sequence[tuple[Column, str]], geometry: str) -> None:
-        """End the stage; in the next one, make a row of each group. Whoever asks for this settles it at last.
+        """End the stage; in the next one, make a row of each group. The caller settles it in the end.
 
         Args:
             by: Columns to group by; none: everything is one group. They stay.
@@ -298,7 +298,7 @@ class Query:
 
         Args:
             failing: The mark.
-            code: Of the problem; likewise its message and remedy.
+            code: Code of the problem.
             message: Following the words "the feature".
             remedy: What to do about it.
             hide_geometry: Whether the steps that follow would fail on the row's geometry, or make nonsense of it. They get NULL.

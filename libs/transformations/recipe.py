@@ -189,7 +189,7 @@ class Recipe(Model):
     def _step_problems(
         self, number: int, written: dict[str, Any], resolved: dict[str, Any], arguments: dict[str, Any]
     ) -> Iterator[Problem]:
-        """What is wrong with a step, its places told as in the step as written."""
+        """What is wrong with a step, with the places in the step as written."""
         try:
             STEPS[str(written["op"])].model_validate(resolved)
         except ValidationError as error:

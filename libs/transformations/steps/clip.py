@@ -69,7 +69,7 @@ class Clip(Step):
         shadow = (
             f"CASE WHEN {query.surfaces} THEN {dialect.make_valid(geometry)} ELSE {geometry} END" if query.surfaces else geometry
         )
-        # The area comes first: that is how the engines come to prepare it once for all features.
+        # The area comes first: engines then prepare it once for all features.
         inside = query.mark("inside", f"coalesce({dialect.covers(literal, shadow)}, false)")
         query.settle()
         parts, whole = dialect.cut_parts(geometry, literal), dialect.cut(geometry, literal)

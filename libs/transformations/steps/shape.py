@@ -74,7 +74,7 @@ class Simplify(Step):
         """Counts the features that lose a vertex.
 
         Raises:
-            Rejected: when the tolerance cannot be told in the unit of the CRS.
+            Rejected: when the tolerance cannot be converted to the unit of the CRS.
         """
         if query.relation.geometry:
             tolerance = _in_crs(self.tolerance, "tolerance", query)
@@ -100,7 +100,7 @@ class SetPrecision(Step):
         """Counts the features that change, and those that become empty.
 
         Raises:
-            Rejected: when the grid cannot be told in the unit of the CRS.
+            Rejected: when the grid cannot be converted to the unit of the CRS.
         """
         if query.relation.geometry:
             grid = _in_crs(self.grid, "grid", query)
@@ -178,10 +178,10 @@ def _count_surfaces(query: Query, name: str) -> None:
 
 
 def require_sound(query: Query) -> None:
-    """Reject what a step cannot compute with: a recipe that lets invalid geometry come to it, and heights that are no numbers.
+    """Reject what a step cannot compute with: geometry that may be invalid, and heights that are not numbers.
 
     On the former, its functions fail or give nonsense; of the latter, they make others up, or leave out all heights of a feature.
-    Surfaces in space still come to it: ``query.unless_surface`` passes them over.
+    Surfaces in space still reach it: ``query.unless_surface`` passes them over.
 
     Raises:
         Rejected: when the geometry is not known to be valid.
