@@ -159,7 +159,7 @@ class Recipe(Model):
         Args:
             relation: What is in ``raw_data``, and what could be.
             dialect: Of the engine.
-            look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be told in its unit.
+            look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be converted to its unit.
             not_loaded: Columns that the statements leave out, because no step reads them (see ``Plan.read``).
 
         Raises:

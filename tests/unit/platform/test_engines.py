@@ -65,6 +65,11 @@ def test_an_engine_without_its_server_says_what_to_set() -> None:
     assert caught.value.setting == "POSTGRES_HOST and SPATIAL_ETL_ENGINE"
 
 
+def test_a_server_without_a_password_is_said() -> None:
+    with pytest.raises(ServiceUnavailable, match=r"POSTGRES_PASSWORD is not set. Check POSTGRES_PASSWORD\."):
+        open_engine(settings(postgres_host="db.example.org"))
+
+
 def test_each_engine_has_a_dialect_and_is_called_the_same_everywhere() -> None:
     from pkgutil import resolve_name
 
