@@ -106,7 +106,7 @@ class Stage:
         """
         values = [f"sum({counter.amount}) FILTER (WHERE {counter.predicate})" for counter in self.counters]
         for check in self.checks:
-            values += [f"count(*) FILTER (WHERE {check.failing})", f'min("{ROW}") FILTER (WHERE {check.failing})']
+            values += [f"count(*) FILTER (WHERE {check.failing})", f"min({ROW}) FILTER (WHERE {check.failing})"]
         if len(values) <= AT_ONCE:
             return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
         parts = (", ".join(values[first : first + AT_ONCE]) for first in range(0, len(values), AT_ONCE))

@@ -8,7 +8,7 @@ from libs.transformations import Dialect
 
 PREFIX = "stub_"
 _STRUCTURE = {"engine_name", "identifier", "text", "judge_parts"}
-"""How names and texts are quoted is the same everywhere; ``judge_parts`` is below."""
+"""Of these, names are quoted and parts are judged below; texts are as in SQL:2003."""
 
 
 _TEXTS = {"pattern", "wkt", "crs"}
@@ -26,7 +26,10 @@ def _made_up(name: str) -> Callable[..., str]:
     return spell
 
 
-class _Parts:
+class _Structure:
+    def identifier(self, name: str) -> str:
+        return "`" + name.replace("`", "``") + "`"
+
     def judge_parts(
         self, geometry: str, measures: Mapping[str, str], part_class: str, verdict: Callable[[Callable[[int], str]], str]
     ) -> str:
@@ -38,7 +41,7 @@ _SPELLED = [name for name, _ in inspect.getmembers(Dialect, inspect.isfunction) 
 
 StubDialect: type[Dialect] = type(
     "StubDialect",
-    (_Parts, Dialect),
+    (_Structure, Dialect),
     {name: _made_up(name) for name in _SPELLED}
     | {"name": "stub", "fence": f"{PREFIX}fence() AS _etl_fence", "infinity": f"{PREFIX}infinity()"}
     | {"infinite_point": f"{PREFIX}infinite_point()"},
