@@ -124,7 +124,7 @@ def new_batch_id(path: Path) -> str:
     return f"{stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def batch_id_in(manifest: bytes) -> str | None:
+def batch_id_of(manifest: bytes) -> str | None:
     """The name that a manifest gives its batch; None when it gives none that can be one. What else is wrong, processing says."""
     try:
         content = json.loads(manifest)

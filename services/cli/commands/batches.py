@@ -33,7 +33,7 @@ def submit(
     from services.cli import intake, output
 
     content = manifest.read_bytes()
-    batch_id = intake.batch_id_in(content) or manifest.stem
+    batch_id = intake.batch_id_of(content) or manifest.stem
     landing = open_landing_zone(Settings())  # all that an uploader has access to
     if files:
         from libs.pipeline.upload import upload
