@@ -1,4 +1,4 @@
-"""Geometry that is sound in space though its shadow on the map is not: walls, buildings, TINs, vertical lines.
+"""Geometry that is valid in space but not in its projection on the map: walls, buildings, TINs, vertical lines.
 
 OGC validity, as GEOS judges it, looks at x and y only: a wall has no area there, the faces of a building overlap, the triangles
 of a TIN share edges. A repair would flatten all of them. So invalid geometries with heights are looked at again, part by part:

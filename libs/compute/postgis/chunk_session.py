@@ -22,7 +22,7 @@ class Chunk:
     Attributes:
         first: Number of the first of them in the dataset, from 0.
         rows: All columns of the source.
-        where: The source, for people.
+        where: The source as problems name it.
     """
 
     first: int
@@ -31,11 +31,11 @@ class Chunk:
 
 
 class ChunkSession:
-    """``raw_data`` holds a chunk; ``processed`` shows what becomes of it, and holds nothing.
+    """Its table ``raw_data`` holds a chunk. Its view ``processed`` is the transformed chunk.
 
     Args:
-        own: Where: the session and its schema, in which nothing is yet.
-        layout: What a source looks like.
+        own: The session and its schema, which is empty.
+        layout: Schema of the source, and the plan.
         columns: Its attributes that ``raw_data`` has.
         functions: Statements that create what the plan calls.
     """
@@ -58,7 +58,7 @@ class ChunkSession:
             self.connection.execute(f"ALTER TABLE {SOURCE} ALTER {GEOMETRY} SET STORAGE EXTERNAL")
 
     def fill(self, chunk: Chunk) -> None:
-        """Copy a chunk to the server, in the place of the one before."""
+        """Copy a chunk to the server. It replaces the chunk before."""
         if self._filled:
             self.connection.execute(f"TRUNCATE {SOURCE}")
         self._filled = True
@@ -69,7 +69,7 @@ class ChunkSession:
         self.connection.append(self._schema, SOURCE, pa.RecordBatch.from_arrays(arrays, schema=self._raw))
 
     def set_view(self, select: str) -> None:
-        """Let ``processed`` be what a SELECT makes of the chunk."""
+        """Make ``processed`` a view of a SELECT."""
         if self._view_select != select:
             self.connection.execute(f"CREATE OR REPLACE VIEW {TARGET} AS {select}")
             self._view_select = select

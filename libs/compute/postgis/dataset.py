@@ -1,9 +1,9 @@
 """The making of a dataset in PostGIS.
 
-Chunks of the source are transformed side by side, each in a session of its own, and leave the server at once: their rows are
-written there once, into ``raw_data``, and ``processed`` is a view. What must see all rows follows in the first of the sessions;
-there, ``processed`` is a table. Columns that the recipe hands on as they are do not come back from the server, and those that it
-does not read do not even go there.
+Chunks of the source are transformed side by side, each in a session of its own. A chunk is written to the server once, into
+``raw_data``; ``processed`` is a view of it, and its rows leave the server at once. Stages that must see all rows follow in the
+first session; there, ``processed`` is a table. Columns that no step reads are not sent to the server. Columns that the recipe
+hands on unchanged are not fetched from it.
 """
 
 import threading

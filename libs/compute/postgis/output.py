@@ -1,4 +1,4 @@
-"""What leaves PostGIS: the one query, and its batches as rows of the result."""
+"""The result of PostGIS: the query that fetches it, and its batches as rows of the result."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Plans as text: what a recipe comes to, and what it refuses."""
+"""Plans as text: the SQL of a recipe in every dialect, and what a recipe refuses."""
 
 import re
 from dataclasses import replace
@@ -130,7 +130,7 @@ def test_repairing_twice_tests_once_unless_something_came_between() -> None:
     assert slots == ["absent", *repair, "counts.closed_over_pole", "counts.split_at_antimeridian", *repair]
 
 
-def test_columns_are_renamed_and_told() -> None:
+def test_columns_are_renamed_and_reported() -> None:
     made = plan(PARCELS, {"op": "rename", "columns": {"id": "Kind", "Kind": "id"}}, {"op": "rename", "columns": {"id": "what"}})
     assert made.relation.names == ("Kind", "what", "height", "built", "flag", "tags")
     assert made.relation.column("what") == Column(name="what", type="string")
@@ -155,7 +155,7 @@ def test_only_a_step_that_must_see_all_rows_begins_a_stage() -> None:
     assert len(plan(PARCELS, {"op": "repair"}, {"op": "explode"}, {"op": "clip", "bbox": [0, 0, 1, 1]}).stages) == 1
 
 
-def test_what_is_read_and_what_stays_untouched() -> None:
+def test_what_is_read_and_what_is_passed_through() -> None:
     made = plan(
         PARCELS,
         {"op": "rename", "columns": {"id": "Kind", "Kind": "id"}},
@@ -210,7 +210,7 @@ def test_audits_become_changes() -> None:
     assert "(and 1 more)" in problem.message
 
 
-def test_what_is_only_to_be_told_rejects_nothing() -> None:
+def test_a_warning_rejects_nothing() -> None:
     made = recipe({"op": "repair"}).plan(PARCELS, DuckDb())
     audit = [3, 2, 0, 2, 6, 0, None, 0, None]
     assert made.changes([audit], str, 9).counts == {"collapsed": 2}
