@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+MAX_ID_LENGTH = 128
+ID_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_ID_LENGTH - 1}}}$"
 """What a ``batch_id`` and a ``dataset_id`` look like: safe as an object key, a file name and an ``_id``."""
 
 Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]

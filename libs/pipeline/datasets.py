@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.compute.batching import read_ahead
-from libs.compute.engine import Processed, Source, Table, Workspace
+from libs.column_names import GEOMETRY
+from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace
+from libs.compute.writing import write_result
 from libs.models import (
     Changes,
     ColumnNotes,
@@ -35,14 +36,11 @@ from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
-from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
+from libs.spatial_utils.geoparquet import WrittenFile
 from libs.spatial_utils.reading import LayerStream, SourceFile, read_source
 from libs.transformations import Recipe
-
-DATA = "data.parquet"
-"""Name of the one data file of a version that is in one part."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class MadeDataset:
 
 @dataclass
 class _OpenDataset:
-    table: Table
+    table: DatasetBuilder
     titles: list[str] = field(default_factory=list)
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
@@ -241,9 +239,9 @@ class DatasetMaker:
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:
-            dataset = self._open[identifier] = _OpenDataset(workspace.table(self._recipe))
+            dataset = self._open[identifier] = _OpenDataset(workspace.dataset(self._recipe))
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
-        fields = zip(stream.schema, [*names, geoparquet.GEOMETRY], strict=False)
+        fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
         schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])
         dataset.columns |= {*names}
         disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)
@@ -280,14 +278,14 @@ class DatasetMaker:
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):
-            file = self._write(identifier, processed, notes)
+            files = self._write(identifier, processed, notes)
         dataset.table.close()
         self.made.append(
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
-                files=(MadeFile(FileRole.DATA, DATA, file.path, file.sha256, file.bytes, file.features),),
-                summary=_summary(file, processed.crs, {name: each.summary for name, each in notes.items()}),
+                files=tuple(MadeFile(file.role, file.name, file.path, file.sha256, file.bytes, file.features) for file in files),
+                summary=_summary(files, processed, {name: each.summary for name, each in notes.items()}),
                 changes=_sum([*dataset.read_changes, processed.changes]),
                 warnings=processed.warnings,
                 inputs=tuple(dataset.inputs),
@@ -304,24 +302,22 @@ class DatasetMaker:
             self._doubted.add((layer.file, layer.crs))
             self.warnings.append(warning)
 
-    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> geoparquet.WrittenFile:
+    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> tuple[WrittenFile, ...]:
         crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None
-        path = self._scratch / f"{identifier}.parquet"
-        groups = read_ahead(geoparquet.row_groups(processed.schema, processed.batches()))
-        written = geoparquet.write(path, processed.schema.with_metadata(file_metadata(notes)), groups, crs)
-        geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
-        return written
+        folder = self._scratch / "results" / identifier
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_result(processed, Target(folder, crs, file_metadata(notes)))
 
 
-def _summary(file: geoparquet.WrittenFile, crs: str | None, meanings: dict[str, str]) -> TableSummary | VectorSummary:
-    columns = tuple(Field(name=item.name, type=str(item.type)) for item in file.schema)
-    if geoparquet.GEOMETRY not in file.schema.names:
-        return TableSummary(features=file.features, table_schema=columns, meanings=meanings)
+def _summary(files: Sequence[WrittenFile], processed: Processed, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+    columns = tuple(Field(name=item.name, type=str(item.type)) for item in files[0].schema)
+    if GEOMETRY not in files[0].schema.names:
+        return TableSummary(features=processed.features, table_schema=columns, meanings=meanings)
     return VectorSummary(
-        features=file.features,
-        crs=crs,
-        bbox=file.bbox,
-        geometry_types=file.geometry_types,
+        features=processed.features,
+        crs=processed.crs,
+        bbox=processed.bbox,
+        geometry_types=tuple(sorted({kind for file in files for kind in file.geometry_types})),
         table_schema=columns,
         meanings=meanings,
     )

@@ -182,7 +182,7 @@ class _Attempt:
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             inputs=inputs,
             changes=dataset.changes,
-            engine=self._stack.engine.name,
+            engine=self._stack.engine.capabilities.name,
             software=self._run.software | {"gdal": sandbox_features()["gdal"]},
             seconds={**dataset.seconds, "place": round(placing, 3)},
         )

@@ -148,14 +148,17 @@ def _stores(settings: Settings) -> Iterator[Check]:
 
 
 def _engine(settings: Settings) -> Iterator[Check]:
+    from libs.platform import choose_engine
+
+    reason = choose_engine(settings).reason
     engine = open_engine(settings)
     try:
         engine.warm_up()
-        versions = ", ".join(f"{name} {number}" for name, number in engine.versions().items())
+        found = engine.describe()
     finally:
         engine.close()
-    where = "with its spatial extension" if settings.postgres_host is None else f"on {settings.postgres_host}"
-    yield Check("Engine", Verdict.GOOD, f"{versions} {where}, {settings.spatial_etl_memory_mb:,} MiB before it spills")
+    memory = f"{settings.spatial_etl_memory_mb:,} MiB before it spills"
+    yield Check("Engine", Verdict.GOOD, f"{found}, {memory}; chosen because {reason}")
 
 
 def _reading(_: Settings) -> Iterator[Check]:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-GEOMETRY = "geom"
 COLUMN_NOTES = b"spatial_etl:notes"
 """Key of a field's metadata under which the worker says what it knows of a column besides its type."""
 BATCH_ROWS = 32_768

@@ -72,7 +72,7 @@ class Relationship:
 
 
 @dataclass(frozen=True)
-class Table:
+class SqlTable:
     """A table of a database, with its columns, and whether they hold integers. Names are compared without case."""
 
     name: str
@@ -93,7 +93,7 @@ class Catalog:
         heard: By name, what GDAL said when a table was looked at: to be weighed by whoever reads it.
     """
 
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, SqlTable] = field(default_factory=dict)
     relationships: Sequence[Relationship] = ()
     heard: Mapping[str, list[tuple[int, str]]] = field(default_factory=dict)
 
@@ -268,17 +268,17 @@ def _foreign_keys(gdal: Gdal, dataset: int, known: Sequence[Relationship]) -> It
             yield Relationship(f"{to}_{table}", _CARDINALITIES[1], ((to, keys), (table, names)))
 
 
-def _sql_tables(gdal: Gdal, dataset: int) -> list[Table]:
+def _sql_tables(gdal: Gdal, dataset: int) -> list[SqlTable]:
     return [
-        Table(name, {column: re.search("(?<!PO)INT", kind.upper()) is not None for _, column, kind in rows})
+        SqlTable(name, {column: re.search("(?<!PO)INT", kind.upper()) is not None for _, column, kind in rows})
         for name, rows in groupby(geopackage.columns(gdal, dataset), key=lambda row: row[0])
     ]
 
 
-def _layer_as_table(gdal: Gdal, handle: int) -> Table:
+def _layer_as_table(gdal: Gdal, handle: int) -> SqlTable:
     definition = gdal.OGR_L_GetLayerDefn(handle)
     fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
-    return Table(
+    return SqlTable(
         gdal.OGR_L_GetName(handle).decode("utf-8", "replace"),
         {
             gdal.OGR_Fld_GetNameRef(each).decode("utf-8", "replace"): gdal.OGR_Fld_GetType(each) in {INTEGER, INTEGER64}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.dxf import encoding as dxf
 from libs.spatial_utils.worker.formats.flatgeobuf import arrow as flatgeobuf
 from libs.spatial_utils.worker.formats.geojson import checks as geojson
@@ -24,7 +25,7 @@ from libs.spatial_utils.worker.ogr.catalog import Catalog
 from libs.spatial_utils.worker.ogr.gdal import DATE_TIME, STRING, Gdal, strings
 from libs.spatial_utils.worker.ogr.messages import classify
 from libs.spatial_utils.worker.ogr.reference import WITHOUT_WORD, by_default, crs_of
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unreadable
 from libs.spatial_utils.worker.values import times, wkb
 from libs.spatial_utils.worker.values.text import Decoder
 
@@ -68,7 +69,7 @@ class OgrLayer:
     ) -> None:
         self._gdal, self._dataset, self._handle, self._path, self._driver = gdal, dataset, handle, path, request.driver
         self.notes = Notes()
-        self._full_scan, self._unconfirmed = request.full_scan, dict[int, times.Survey]()
+        self._full_scan, self._unconfirmed = request.full_scan, dict[int, times.TimeProfile]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self._decoder = self._decoder_for(request.encoding)
         definition = gdal.OGR_L_GetLayerDefn(handle)
@@ -349,7 +350,7 @@ class OgrLayer:
 
         Where that need not be certain, only the first of them are.
         """
-        surveys = {index: times.Survey(empty) for index in indices}
+        surveys = {index: times.TimeProfile(empty) for index in indices}
         others = {*self.names} - {self.names[index] for index in surveys}  # a name may stand twice: then both are kept
         kept = [index for index, name in enumerate(self.names) if name not in others]
         self._gdal.OGR_L_SetIgnoredFields(self._handle, strings([*sorted(others), "OGR_GEOMETRY"]))

@@ -53,7 +53,7 @@ class CoordinateColumns:
         self._place, self._notes, self._within, self._told = place, notes, within, spelling
         self._names = _named(header, options, notes, within)
         self.positions = _positions(header, self._names, within)
-        self._surveys = [inference.Survey(spelling) for _ in self.positions]
+        self._surveys = [inference.TextProfile(spelling) for _ in self.positions]
         self._srids = set[int]()
 
     def survey(self, texts: Sequence[pa.Array]) -> None:
@@ -176,7 +176,7 @@ class CoordinateColumns:
         return Unreadable("csv_bad_geometry", f"There is {what}.", remedy, self._place(row))
 
 
-def _has_comma(survey: inference.Survey) -> bool:
+def _has_comma(survey: inference.TextProfile) -> bool:
     return survey.may_have_comma and survey.comma_is_certain
 
 

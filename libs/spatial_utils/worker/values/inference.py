@@ -38,7 +38,7 @@ _NUMBERS = 2
 
 
 @dataclass
-class Survey:
+class TextProfile:
     """Which types take every value of a column that was seen so far.
 
     Attributes:

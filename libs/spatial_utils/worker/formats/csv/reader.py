@@ -18,9 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, OpenFile, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, OpenFile, Request, Unreadable
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling
@@ -170,7 +171,7 @@ class DelimitedLayer:
             told = NumberSpelling(options["decimal"] or ".", options["thousands"])
         place = self._place
         self._coordinates = CoordinateColumns(self._header, options, place, self.notes, spelling=told) if self.geometry else None
-        surveys = [inference.Survey(told) for _ in range(self._columns)]
+        surveys = [inference.TextProfile(told) for _ in range(self._columns)]
         for texts in self._texts():
             for survey, values in zip(surveys, texts.columns, strict=True):
                 survey.add(values)
@@ -178,7 +179,7 @@ class DelimitedLayer:
                 self._coordinates.survey(self._located(texts))
         self._decide(surveys, told)
 
-    def _decide(self, surveys: list[inference.Survey], told: NumberSpelling | None) -> None:
+    def _decide(self, surveys: list[inference.TextProfile], told: NumberSpelling | None) -> None:
         """The first type for each column that takes every value of the file; text when there is none, or no value."""
         self._types = [survey.type for survey in surveys]
         self._spellings = [told or PLAIN] * self._columns

@@ -31,7 +31,7 @@ _TRUE, _FALSE = pa.array([*"TtYy"]), pa.array([*"FfNn"])
 _FIRST_DATE = pa.scalar(dt.date(1, 1, 1))
 
 
-class Table:
+class DbfTable:
     """The records of a ``.dbf`` that has been checked.
 
     Args:

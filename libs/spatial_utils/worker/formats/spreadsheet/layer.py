@@ -7,10 +7,11 @@ from itertools import chain, pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.spreadsheet.header import Header, find_header
 from libs.spatial_utils.worker.formats.spreadsheet.sheet import Block, CellKind, Sheet, cell_name, column_name
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 
@@ -129,7 +130,7 @@ class SheetLayer:
         return wanted
 
     def _number_type(self, column: int) -> pa.DataType:
-        survey, whole = inference.Survey(), True
+        survey, whole = inference.TextProfile(), True
         for block in self._blocks:
             survey.add(_cells(block, column)[0].drop_null())
         if survey.type != pa.float64():
