@@ -43,8 +43,3 @@ class BatchFiles:
         self._missing += 1
         siblings = self.siblings(key) if self._missing <= MAX_PROBLEMS else ()
         return self.landing.missing(key, where, siblings, similar=self._missing <= SIMILAR)
-
-    @property
-    def bytes(self) -> int:
-        """Size of the files that have been looked up; sidecars aside."""
-        return sum(info.size for found in self._found.values() for info in found)

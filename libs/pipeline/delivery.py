@@ -9,14 +9,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from libs.models import FileType, Manifest, ParsedManifest, landing_key, parse_manifest
+from libs.ledger import Ledger
+from libs.models import (
+    FileType,
+    LakeOfAnother,
+    Manifest,
+    ParsedManifest,
+    ServiceUnavailable,
+    Status,
+    landing_key,
+    parse_manifest,
+)
 from libs.models.base import ID_PATTERN
+from libs.models.settings import Settings
 from libs.pipeline.format_choice import format_of, is_plain_table
+from libs.pipeline.identity import require_own_lake
 from libs.pipeline.naming import slug
 from libs.pipeline.upload import DeliveryError
 from libs.spatial_utils import coordinate_names
 from libs.spatial_utils.formats import Format, find_format
-from libs.storage import LandingZone
+from libs.storage import DataLake, LandingZone
 
 MAX_HEADER = 100_000
 """Characters: a longer first line is no header."""
@@ -152,6 +164,30 @@ def make_manifest(
     parsed = parse_manifest(content, landing_bucket=landing.bucket)
     parsed.require()
     return parsed
+
+
+def require_new_batch(settings: Settings, lake: DataLake, ledger: Ledger, batch_id: str) -> None:
+    """Refuse the name of a batch that has succeeded or is at work: an upload would replace the files that it is made from.
+
+    Args:
+        settings: Name the lake and the ledger in an error.
+        lake: The lake.
+        ledger: Knows the batches.
+        batch_id: The name.
+
+    Raises:
+        DeliveryError: when the batch exists.
+        LakeOfAnother: when this ledger cannot know, because the lake belongs to another one.
+    """
+    try:
+        require_own_lake(settings, lake, ledger, bind=False)
+    except LakeOfAnother:
+        raise
+    except ServiceUnavailable:
+        pass  # the batch waits in the landing zone until that is put right
+    state = ledger.batch(batch_id)
+    if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
+        raise DeliveryError(f"The batch {batch_id!r} exists, with the status {state.status}.")
 
 
 def given(**values: Any) -> dict[str, Any]:

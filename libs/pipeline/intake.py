@@ -86,7 +86,7 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
         seen += 1
         found = receive(stack, info)
         if isinstance(found, Ready):
-            ready.append(Work(info.key, found.attempt, found.batch.files.bytes))
+            ready.append(Work(info.key, found.attempt, found.batch.bytes))
         elif found is not None:
             reports.append(found)
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)

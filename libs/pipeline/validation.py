@@ -34,6 +34,12 @@ class ValidBatch:
     intent_known: bool
     files: BatchFiles
 
+    @property
+    def bytes(self) -> int:
+        """Bytes to read: each entry counts its file, sidecars aside."""
+        keys = [landing_key(spec.path, self.files.landing.bucket) for spec in self.manifest.files]
+        return sum(info.size for key in keys for info in self.files.resolve(key))
+
 
 class Validation:
     """The validation of one manifest.

@@ -117,7 +117,7 @@ def ingest(
         options=options,
         of_all=of_all,
     )
-    _require_free(settings, batch_id)
+    _require_new_batch(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
     with open_stack(settings) as stack:
         stack.warm_up()  # while the rest is imported
@@ -155,28 +155,14 @@ def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str
     return done
 
 
-def _require_free(settings: "Settings", batch_id: str) -> None:
-    """Refuse the name of a batch that is done or at work: uploading would replace the files that it was, or is, made from.
-
-    Raises:
-        typer.BadParameter: naming the batch.
-        LakeOfAnother: when this ledger cannot know, because the lake is another's.
-    """
-    from libs.models import LakeOfAnother, ServiceUnavailable, Status
-    from libs.pipeline.identity import require_own_lake
+def _require_new_batch(settings: "Settings", batch_id: str) -> None:
+    from libs.pipeline.delivery import require_new_batch
     from libs.platform import open_lake, open_ledger
+    from services.cli.delivery import usage_errors
 
     ledger = open_ledger(settings)
-    with closing(ledger.store):
-        try:
-            require_own_lake(settings, open_lake(settings), ledger, bind=False)
-        except LakeOfAnother:
-            raise
-        except ServiceUnavailable:
-            pass  # the batch waits in the landing zone until that is put right
-        state = ledger.batch(batch_id)
-    if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
-        raise typer.BadParameter(f"The batch {batch_id!r} exists, with the status {state.status}.", param_hint="--batch-id")
+    with closing(ledger.store), usage_errors("--batch-id"):
+        require_new_batch(settings, open_lake(settings), ledger, batch_id)
 
 
 def _hint(uploads: "list[LocalFile]", options: dict[str, Any], of_all: dict[str, Any]) -> None:
