@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, OpenFile, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, GEOMETRY, Notes, Request, Unreadable
+from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import inference, wkb
 
 _BLOCK_BYTES = 16 * 1024 * 1024
@@ -412,11 +413,10 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth
 
 
-def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The files of a request, a layer each."""
-    opened = OpenFile()
-    for path, prefix in request.paths:
-        opened.names.append(prefix + path.stem)
-        if request.wants(opened.names[-1]):
-            opened.layers.append(DelimitedLayer(gdal, path, prefix, request))
-    return opened
+class Reader(FileReader):
+    """See ``FileReader``: one layer, with the file's name."""
+
+    def open(self) -> None:
+        """See ``FileReader``."""
+        if self.add_name(self.prefix + self.path.stem):
+            self.opened.layers.append(DelimitedLayer(self.gdal, self.path, self.prefix, self.request))

@@ -20,10 +20,9 @@ from libs.spatial_utils.worker.protocol import (
     COLUMN_NOTES,
     GEOMETRY,
     Notes,
-    OpenFile,
-    Request,
     Unreadable,
 )
+from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import wkb
 
 _DEFAULT_CRS = "OGC:CRS84"
@@ -275,11 +274,10 @@ def _damaged(error: Exception) -> Unreadable:
     )
 
 
-def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The files of a request, a layer each."""
-    opened = OpenFile()
-    for path, prefix in request.paths:
-        opened.names.append(prefix + path.stem)
-        if request.wants(opened.names[-1]):
-            opened.layers.append(ParquetLayer(gdal, path, prefix, tabular=request.tabular))
-    return opened
+class Reader(FileReader):
+    """See ``FileReader``: one layer, with the file's name."""
+
+    def open(self) -> None:
+        """See ``FileReader``."""
+        if self.add_name(self.prefix + self.path.stem):
+            self.opened.layers.append(ParquetLayer(self.gdal, self.path, self.prefix, tabular=self.request.tabular))
