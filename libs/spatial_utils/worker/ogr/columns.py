@@ -91,11 +91,11 @@ class _ColumnPlan:
         """A column whose type was inferred from the first rows: the others must agree."""
         if index not in self._layer.unconfirmed:
             return column
-        survey = self._layer.unconfirmed[index]
-        announced = survey.type
+        inference = self._layer.unconfirmed[index]
+        announced = inference.type
 
         def convert(values: pa.Array, first: int) -> pa.Array:
-            survey.confirm(values, announced)
+            inference.confirm(values, announced)
             return column.convert(values, first)
 
         return replace(column, convert=convert)
@@ -137,18 +137,18 @@ class _ColumnPlan:
         Where that need not be certain, only the first of them are.
         """
         layer = self._layer
-        surveys = {index: times.Survey(empty) for index in indices}
-        others = {*layer.names} - {layer.names[index] for index in surveys}  # a name may stand twice: then both are kept
+        inferences = {index: times.TimeInference(empty) for index in indices}
+        others = {*layer.names} - {layer.names[index] for index in inferences}  # a name may stand twice: then both are kept
         kept = [index for index, name in enumerate(layer.names) if name not in others]
         self._gdal.OGR_L_SetIgnoredFields(layer.handle, strings([*sorted(others), "OGR_GEOMETRY"]))
         try:
             with closing(layer.streamed()) as batches:
                 for batch in batches:
-                    for index, survey in surveys.items():
-                        survey.add(batch.column(kept.index(index)))
+                    for index, inference in inferences.items():
+                        inference.add(batch.column(kept.index(index)))
                     if not layer.full_scan:
-                        layer.unconfirmed = {index: survey for index, survey in surveys.items() if not survey.settled}
+                        layer.unconfirmed = {index: inference for index, inference in inferences.items() if not inference.settled}
                         break
         finally:
             self._gdal.OGR_L_SetIgnoredFields(layer.handle, None)
-        return {index: survey.type for index, survey in surveys.items()}
+        return {index: inference.type for index, inference in inferences.items()}

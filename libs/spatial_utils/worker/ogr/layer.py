@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from libs.spatial_utils.worker.ogr.reader import OgrReader
-    from libs.spatial_utils.worker.values.times import Survey
+    from libs.spatial_utils.worker.values.times import TimeInference
 
 _ARROW_STREAM_BYTES = 5 * ctypes.sizeof(ctypes.c_void_p)
 
@@ -52,7 +52,7 @@ class OgrLayer:
         self._reader, self.gdal, self.dataset, self.path = reader, reader.gdal, reader.dataset, reader.path
         gdal, request = reader.gdal, reader.request
         self.handle, self.notes = handle, Notes()
-        self.full_scan, self.unconfirmed = request.full_scan, dict[int, "Survey"]()
+        self.full_scan, self.unconfirmed = request.full_scan, dict[int, "TimeInference"]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self.place = f"layer {name}"
         self.decoder = reader.decoder(self)

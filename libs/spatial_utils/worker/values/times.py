@@ -48,7 +48,7 @@ def zone_of_flag(flag: int) -> str | None:
 
 
 @dataclass
-class Survey:
+class TimeInference:
     """What the values of a column of times look like.
 
     Attributes:

@@ -27,7 +27,7 @@ _MISFITS_OF_SUBTYPES = {
 
 
 @dataclass(frozen=True)
-class Column:
+class TypedColumn:
     """A column of attributes, with GDAL's type and subtype."""
 
     name: str
@@ -35,7 +35,7 @@ class Column:
     subtype: int
 
 
-def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[Column]) -> None:
+def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[TypedColumn]) -> None:
     """Check that every value is of its column's type.
 
     Args:

@@ -54,7 +54,7 @@ class Reader(DatabaseReader):
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:  # noqa: ARG002 - see OgrReader
         """See ``OgrReader``."""
         columns = [
-            checks.Column(name, self.gdal.OGR_Fld_GetType(field), self.gdal.OGR_Fld_GetSubType(field))
+            checks.TypedColumn(name, self.gdal.OGR_Fld_GetType(field), self.gdal.OGR_Fld_GetSubType(field))
             for name, field in zip(layer.names, layer.fields, strict=True)
         ]
         checks.check(self.gdal, self.dataset, layer.own_name, columns)
