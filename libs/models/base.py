@@ -1,8 +1,7 @@
 """What every model of the platform shares. No model lives here."""
 
 from datetime import UTC, datetime
-from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
@@ -30,26 +29,10 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Document(Model):
-    """A model that the ledger stores: its dump is the stored document, under ``_id``."""
+class Record(Model):
+    """A contract that other releases write, too: fields that this one does not know are kept, and written again."""
 
-    def to_document(self) -> dict[str, Any]:
-        """The stored form, without ``_id``: Python values (datetimes stay datetimes), no tuples or enums."""
-        document: dict[str, Any] = _plain(self.model_dump(mode="python"))
-        return document
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any]) -> Self:
-        """The model again. A key ``_id`` is ignored: the model can derive it."""
-        return cls.model_validate({key: value for key, value in document.items() if key != "_id"})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.value if isinstance(value, Enum) else value
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 def utc_now() -> datetime:

@@ -36,6 +36,7 @@ class Format:
         tabular: Whether a file may hold a table without geometry.
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
+        takes: Names of the options in a manifest that say how a file is read.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Format:
     folder: bool = False
     has_keys: bool = False
     options: tuple[str, ...] = ()
+    takes: frozenset[str] = frozenset()
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
         """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
@@ -78,6 +80,9 @@ def _gdal(
     kinds = frozenset(kind if isinstance(kind, tuple) else (kind,))
     return Format(name, kinds, extensions, driver=driver, register=f"RegisterOGR{register}", **more)
 
+
+_OF_SHEETS = frozenset({"x", "y", "wkt", "header"})
+_OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote", "skip_rows", "comment"})
 
 FORMATS: tuple[Format, ...] = (
     _gdal(
@@ -119,7 +124,15 @@ FORMATS: tuple[Format, ...] = (
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
-        reader="csv", encoding=None, named_after_file=True,
+        reader="csv", encoding=None, named_after_file=True, takes=_OF_SHEETS | _OF_TEXT,
+    ),
+    Format(
+        "XLSX", frozenset({Kind.XLSX}), (".xlsx", ".xlsm", ".xltx"), ("Excel", "XLSM", "Office Open XML Workbook"),
+        reader="spreadsheet", takes=_OF_SHEETS,
+    ),
+    Format(
+        "ODS", frozenset({Kind.ODS}), (".ods", ".ots"), ("OpenDocument", "OpenDocument Spreadsheet"),
+        reader="spreadsheet", takes=_OF_SHEETS,
     ),
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
@@ -142,8 +155,9 @@ KNOWN_BUT_NOT_READ = {
     "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "xlsx": "Save the sheet as CSV.",
-    "xls": "Save the sheet as CSV.",
+    "xls": "Open it in a spreadsheet program and save it as XLSX.",
+    "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
+    "fods": "Open it in a spreadsheet program and save it as ODS.",
     "dwg": "Save it as DXF.",
     "sqlite": "Convert it to GeoPackage.",
     "spatialite": "Convert it to GeoPackage.",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -90,7 +90,7 @@ class Request:
         layer: The one layer that is wanted, or None.
         encoding: As the manifest says, or None.
         tabular: Whether a file is read as a table, even if it could hold geometry.
-        csv: The manifest's options for delimited text.
+        csv: The manifest's options for tables of text, with ``geometry`` of the file as ``wkt``: CSV and spreadsheets.
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
         keep_key: Whether the keys of rows are wanted that a database keeps beside the columns.
@@ -110,7 +110,7 @@ class Request:
     layer: str | None
     encoding: str | None
     tabular: bool
-    csv: dict[str, str | None]
+    csv: dict[str, Any]
     memory_mb: int
     cpu_seconds: int
     full_scan: bool

@@ -101,7 +101,7 @@ def _show(recipe: "Recipe") -> None:
 def _show_sql(recipe: "Recipe", engine: Engine, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
     from libs.compute.crs import look_up_crs
     from libs.transformations import DuckDb, PostGis
-    from services.cli.intake import parameters
+    from services.cli.delivery import parameters
 
     dialect = DuckDb() if engine is Engine.DUCKDB else PostGis()
     plan = recipe.bind(parameters(pairs)).plan(_relation(dataset), dialect, look_up_crs)

@@ -1,4 +1,7 @@
-"""What says how the text of a DXF is encoded: its release, or the code page in its header. GDAL looks at the code page alone."""
+"""What says how the text of a DXF is encoded: its release, or the code page in its header. GDAL looks at the code page alone.
+
+Upstream: OSGeo/gdal#3716 (closed) is about UTF-8 that is read as Latin-1.
+"""
 
 import re
 from itertools import islice

@@ -1,6 +1,8 @@
 """What GDAL does not tell of GeoJSON, and its bytes show: times that it cuts, NUL characters, and where a file is no such file.
 
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import json

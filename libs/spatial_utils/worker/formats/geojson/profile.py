@@ -1,6 +1,9 @@
 """What stands in a file of GeoJSON features, looked at before GDAL reads it, which passes over much of it without a word.
 
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
+
+Upstream: OSGeo/gdal#11990 (coordinates that are not numbers), OSGeo/gdal#11515 (members beside properties, by an option).
+No upstream issue is known of the rest (GDAL 3.12.4).
 """
 
 import gc

@@ -1,4 +1,7 @@
-"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type."""
+"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type.
+
+Upstream: opengeospatial/geopackage#591, as the format does not forbid it. No issue of GDAL is known (3.12.4).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

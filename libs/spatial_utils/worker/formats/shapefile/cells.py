@@ -1,6 +1,8 @@
 """Cells of a ``.dbf`` that GDAL reads, held against what it makes of them: it makes 1 of ``1.5``, and a date of anything.
 
 What ``table`` can read is kept whole; only the columns of a window that it cannot are looked at cell by cell.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import datetime as dt

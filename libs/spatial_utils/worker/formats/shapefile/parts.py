@@ -2,6 +2,8 @@
 
 The layout is that of Esri's Shapefile Technical Description (July 1998) and of dBASE III. A truncated ``.shp`` would be read as
 features without geometry.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import array
