@@ -339,7 +339,8 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),
-        "reader": _reader(located, kind, may_infer=not (full_scan or tabular)),
+        "reader": kind.reader,
+        "may_infer": kind.infers and not (full_scan or tabular) and _is_large(located),
         "driver": kind.driver,
         "register": kind.register,
         "options": list(kind.options),
@@ -356,8 +357,6 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
     }
 
 
-def _reader(located: Located, kind: Format, *, may_infer: bool) -> str:
-    """Who reads it: what parses features by a sample of them only where they are many."""
-    if kind.reader != "features":
-        return kind.reader
-    return "features" if may_infer and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE else "gdal"
+def _is_large(located: Located) -> bool:
+    """Whether features are many enough to be parsed by a sample of them."""
+    return sum(path.stat().st_size for path, _ in located.sources) >= _LARGE

@@ -83,7 +83,8 @@ class Request:
     Attributes:
         sources: Main files with the prefix that their layers' names get.
         folder: All that the worker may see of the file system.
-        reader: ``gdal``, ``features``, ``csv``, ``spreadsheet`` or ``parquet``.
+        reader: Folder in ``formats/`` of the format's reader; empty: GDAL by itself reads it.
+        may_infer: Whether a large file may be parsed by a sample of it, where the format can do that.
         driver: GDAL driver, with the C function that registers it and its open options.
         layer: The one layer that is wanted, or None.
         encoding: As the manifest says, or None.
@@ -101,6 +102,7 @@ class Request:
     sources: tuple[tuple[str, str], ...]
     folder: str
     reader: str
+    may_infer: bool
     driver: str
     register: str
     options: tuple[str, ...]

@@ -50,7 +50,7 @@ def zone_of_flag(flag: int) -> str | None:
 
 
 @dataclass
-class TimeProfile:
+class TimeInference:
     """What the values of a column of times look like.
 
     Attributes:

@@ -21,7 +21,8 @@ import pyarrow.csv as pa_csv
 from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, OpenFile, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unreadable
+from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling
@@ -284,11 +285,10 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The files of a request, a layer each."""
-    opened = OpenFile()
-    for path, prefix in request.paths:
-        opened.names.append(prefix + path.stem)
-        if request.wants(opened.names[-1]):
-            opened.layers.append(DelimitedLayer(gdal, path, prefix, request))
-    return opened
+class Reader(FileReader):
+    """See ``FileReader``: one layer, with the file's name."""
+
+    def open(self) -> None:
+        """See ``FileReader``."""
+        if self.add_name(self.prefix + self.path.stem):
+            self.opened.layers.append(DelimitedLayer(self.gdal, self.path, self.prefix, self.request))

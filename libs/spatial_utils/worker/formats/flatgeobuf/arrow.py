@@ -13,7 +13,6 @@ from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import BATCH_BYTES, BATCH_ROWS, Notes
 from libs.spatial_utils.worker.values.pieces import pieces
 
-DRIVER = "FlatGeobuf"
 _NO_LIMIT = 2**31 - 1
 _SKEW = 2
 """How much larger than usual the features of a batch may be before it has more bytes than it should."""

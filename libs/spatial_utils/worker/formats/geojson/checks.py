@@ -19,7 +19,6 @@ from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.pieces import pieces
 from libs.spatial_utils.worker.values.times import date_that_exists
 
-DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
 _SLASH = rb"(?:-|\\?/)"
 _DAY = rb"[0-9]{2}" + _SLASH + rb"(?:0[1-9]|1[0-2])" + _SLASH + rb"(?:0[1-9]|[12][0-9]|3[01])"
 _DATE = date_that_exists(_SLASH)

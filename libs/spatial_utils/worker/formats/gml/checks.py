@@ -19,7 +19,6 @@ from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reference import crs_of_code
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
-DRIVER = "GML"
 _GEOMETRIES = frozenset(
     f"{prefix}{kind}"
     for prefix in ("Multi", "Composite", "Orientable", "Polyhedral", "Triangulated", "Topo", "")

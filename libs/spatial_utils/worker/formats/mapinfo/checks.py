@@ -12,7 +12,6 @@ from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.pieces import pieces_of_lines
 from libs.spatial_utils.worker.values.text import Decoder
 
-DRIVER = "MapInfo File"
 _HEAD_BYTES = 1024 * 1024
 _DELIMITER = re.compile(rb'(?im)^\s*delimiter\s+"(.)"')
 _COLUMNS = re.compile(rb"(?im)^\s*columns\s+\d+[ \t]*\r?\n((?:.*\n)*?)\s*data\b")

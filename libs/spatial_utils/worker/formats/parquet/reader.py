@@ -20,10 +20,9 @@ from libs.spatial_utils.worker.protocol import (
     BATCH_ROWS,
     COLUMN_NOTES,
     Notes,
-    OpenFile,
-    Request,
     Unreadable,
 )
+from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import wkb
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
 
@@ -276,11 +275,10 @@ def _damaged(error: Exception) -> Unreadable:
     )
 
 
-def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The files of a request, a layer each."""
-    opened = OpenFile()
-    for path, prefix in request.paths:
-        opened.names.append(prefix + path.stem)
-        if request.wants(opened.names[-1]):
-            opened.layers.append(ParquetLayer(gdal, path, prefix, tabular=request.tabular))
-    return opened
+class Reader(FileReader):
+    """See ``FileReader``: one layer, with the file's name."""
+
+    def open(self) -> None:
+        """See ``FileReader``."""
+        if self.add_name(self.prefix + self.path.stem):
+            self.opened.layers.append(ParquetLayer(self.gdal, self.path, self.prefix, tabular=self.request.tabular))

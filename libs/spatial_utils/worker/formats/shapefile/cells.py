@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.layout import Field, layout_of
-from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at, part
+from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.formats.shapefile.table import LOGICAL, column
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded

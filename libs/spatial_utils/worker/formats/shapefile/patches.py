@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.layout import layout_of
-from libs.spatial_utils.worker.formats.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, FastPathUnsupported, bytes_at, part
+from libs.spatial_utils.worker.formats.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, FastPathUnsupported, bytes_at
 
 MULTIPATCH = 31
 _POLYHEDRAL_Z, _POLYGON_Z = 1015, 1003
