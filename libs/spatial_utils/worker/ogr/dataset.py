@@ -7,7 +7,8 @@ from pathlib import Path
 from libs.spatial_utils.worker.formats import markup
 from libs.spatial_utils.worker.formats.dxf import encoding as dxf
 from libs.spatial_utils.worker.formats.geojson import checks as geojson
-from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile, tidied
+from libs.spatial_utils.worker.formats.geojson.parsing import tidied
+from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile
 from libs.spatial_utils.worker.formats.geopackage import checks as geopackage
 from libs.spatial_utils.worker.formats.gml import checks as gml
 from libs.spatial_utils.worker.formats.kml import links as kml
@@ -35,11 +36,9 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
     """Add the layers of a dataset, their names prefixed, to what is open."""
     contents, exact_times = None, False
     if request.driver in geojson.DRIVERS:
-        geojson.check(path, request.driver)
         contents = _contents(path, prefix, request.driver)
         contents.page.tell(contents.features, opened.notes, path.name if prefix else "")
-        # Then GDAL leaves what looks like a time as text.
-        exact_times = geojson.has_partly_read_times_in(path)
+        exact_times = contents.exact_times
     dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times, untidy=contents is not None and contents.untidy)
     handles = [gdal.GDALDatasetGetLayer(dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(dataset))]
     catalog = Catalog.of(gdal, dataset, request.driver, handles, opened.notes) if request.driver in DATABASES else None

@@ -246,7 +246,7 @@ class OgrLayer:
 
     def _plan(self, contents: GeoJSONProfile | None, *, exact_times: bool) -> list[_Column]:
         """The attributes to send, and how each is made from what GDAL delivers."""
-        kinds = self._kinds_of_times() if not exact_times else self._kinds_of_texts()
+        kinds = self._kinds_of_texts(contents) if contents and exact_times else self._kinds_of_times()
         self._types = self._schema().types[1 if self._key else 0 :][: len(self._fields)]
         columns = [
             self._watched(index, self._noted(field, self._column(index, field, index, type_, kinds.get(index))))
@@ -338,11 +338,14 @@ class OgrLayer:
             )
         return kinds
 
-    def _kinds_of_texts(self) -> dict[int, pa.DataType]:
+    def _kinds_of_texts(self, contents: GeoJSONProfile) -> dict[int, pa.DataType]:
         """Types of the columns of text, by field, of which every value is a time or a date."""
-        texts = [index for index, field in enumerate(self._fields) if self._gdal.OGR_Fld_GetType(field) == STRING]
-        kinds = self._surveyed(texts, empty=pa.string())
-        return {index: kind for index, kind in kinds.items() if not pa.types.is_string(kind)}
+        kinds = contents.types_of_times()
+        return {
+            index: kinds[name]
+            for index, (field, name) in enumerate(zip(self._fields, self.names, strict=True))
+            if name in kinds and self._gdal.OGR_Fld_GetType(field) == STRING
+        }
 
     def _surveyed(self, indices: Sequence[int], *, empty: pa.DataType) -> dict[int, pa.DataType]:
         """Types of some columns by what their values look like, ``empty`` without any: they are read once more, by themselves.
