@@ -4,15 +4,16 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from libs.spatial_utils.worker.formats import markup
 from libs.spatial_utils.worker.formats.dxf import encoding as dxf
 from libs.spatial_utils.worker.formats.geojson import checks as geojson
 from libs.spatial_utils.worker.formats.geojson.parsing import tidied
 from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile
 from libs.spatial_utils.worker.formats.geopackage import checks as geopackage
 from libs.spatial_utils.worker.formats.gml import checks as gml
-from libs.spatial_utils.worker.formats.kml import links as kml
+from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
+from libs.spatial_utils.worker.formats.guards import guarded
 from libs.spatial_utils.worker.formats.mapinfo import checks as mapinfo
+from libs.spatial_utils.worker.formats.markup import XmlGuard
 from libs.spatial_utils.worker.formats.shapefile import parts
 from libs.spatial_utils.worker.ogr.catalog import DATABASES, Catalog
 from libs.spatial_utils.worker.ogr.gdal import Gdal
@@ -39,13 +40,15 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         contents = _contents(path, prefix, request.driver)
         contents.page.tell(contents.features, opened.notes, path.name if prefix else "")
         exact_times = contents.exact_times
-    dataset = _open(gdal, path, request, opened.notes, exact_times=exact_times, untidy=contents is not None and contents.untidy)
+    dataset, guard = _open(
+        gdal, path, request, opened.notes, exact_times=exact_times, untidy=contents is not None and contents.untidy
+    )
     handles = [gdal.GDALDatasetGetLayer(dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(dataset))]
     catalog = Catalog.of(gdal, dataset, request.driver, handles, opened.notes) if request.driver in DATABASES else None
     layers: list[OgrLayer] = []
     for handle in handles:
         name = prefix + gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
-        if request.driver in _IMPLICIT_LAYERS and gdal.OGR_L_GetFeatureCount(handle, 1) <= 0:
+        if request.driver in _IMPLICIT_LAYERS and not _has_features(gdal, handle, guard, name.removeprefix(prefix)):
             continue
         opened.names.append(name)
         if not request.wants(name):
@@ -66,16 +69,22 @@ def open_layers(gdal: Gdal, path: Path, prefix: str, request: Request, opened: O
         if request.driver == geopackage.DRIVER and request.layer is None:
             _tell_of_unregistered(gdal, dataset, catalog, {name.removeprefix(prefix) for name in opened.names}, opened.notes)
         catalog.tell({layer.own_name: layer.claimed for layer in layers}, opened.notes, prefix)
-    if request.driver == gml.DRIVER:
+    if isinstance(guard, GmlGuard):
         gml.check(
             gdal,
             path,
+            guard,
             {gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in handles},
             layers,
             opened.notes,
         )
     classify(gdal.complaints.take(), opened.notes, path.name)
-    markup.check_columns(path, request.driver, [layer.schema for layer in layers], _columns(gdal, handles), opened.notes)
+    guard.check_columns([layer.schema for layer in layers], _columns(gdal, handles))
+
+
+def _has_features(gdal: Gdal, handle: int, guard: XmlGuard, name: str) -> bool:
+    known = guard.has_features(name)
+    return bool(gdal.OGR_L_GetFeatureCount(handle, 1) > 0) if known is None else known
 
 
 def _is_internal(catalog: Catalog, table: str, name: str, notes: Notes) -> bool:
@@ -121,7 +130,7 @@ def _contents(path: Path, prefix: str, driver: str) -> GeoJSONProfile:
         raise
 
 
-def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool, untidy: bool) -> int:
+def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times: bool, untidy: bool) -> tuple[int, XmlGuard]:
     options = [*request.options]
     if request.driver == parts.DRIVER:
         parts.check(path)
@@ -135,9 +144,7 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
         options.append(dxf.option(path, request.encoding))
     elif exact_times:
         options.append("DATE_AS_STRING=YES")
-    if request.driver == kml.DRIVER:
-        kml.check_links(path, notes)
-    markup.check(path, request.driver, notes)
+    guard = guarded(path, request.driver, notes)
     source = gdal.held(tidied(path), path.name) if untidy else str(path)
     dataset = gdal.open(source, request.driver, options)
     classify(gdal.complaints.take(), notes, path.name, opening=dataset is None)
@@ -147,4 +154,5 @@ def _open(gdal: Gdal, path: Path, request: Request, notes: Notes, *, exact_times
             f"GDAL's {request.driver} reader finds nothing in {path.name!r} that it can read as features or tables.",
             "Check that it holds vector data (not only tiles or images), that it is whole, and that 'format' is right.",
         )
-    return dataset
+    guard.check_whole()
+    return dataset, guard
