@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.worker.formats.shapefile.layout import check_table, layout_of, truncated
+from libs.spatial_utils.worker.formats.shapefile.layout import check_table, layout_of, truncated, undeleted, windows
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.text import Decoder
@@ -25,7 +25,6 @@ HEADER_BYTES = 100
 INDEX_ENTRY_BYTES = 8
 _INTEGER_DIGITS = 18
 _LONGEST_PROJECTION = 64 * 1024
-_CHUNK_RECORDS = 65_536
 _RECORD_HEADER_WORDS, _RECORD_BYTES = 4, 12
 """A record of a shape: its header; with the shape's type, the least that it has."""
 _REPAIR = "Open and save the Shapefile with the program that made it, or upload its files again."
@@ -104,14 +103,7 @@ def deleted_records(path: Path) -> int:
     table = part(path, ".dat" if path.suffix.lower() == ".tab" else ".dbf")
     if table is None:
         return 0
-    with table.open("rb") as file:
-        count, header, size = struct.unpack("<4xIHH", file.read(12))
-        file.seek(header)
-        deleted = 0
-        while count > 0 and (chunk := file.read(size * min(count, _CHUNK_RECORDS))):
-            deleted += chunk[::size].count(b"*")
-            count -= _CHUNK_RECORDS
-    return deleted
+    return sum(pc.sum(pc.invert(undeleted(records))).as_py() or 0 for records in windows(table, layout_of(table)))
 
 
 def part(path: Path, extension: str) -> Path | None:
