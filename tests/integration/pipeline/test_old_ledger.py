@@ -66,7 +66,9 @@ def later(old: Any) -> Any:
 def test_what_it_holds_is_listed_and_shown(old: Any) -> None:
     assets = {asset.dataset_id: asset for asset in old.stack.ledger.datasets()}
     assert {name: asset.kind for name, asset in assets.items()} == KINDS
-    assert [(file.role, file.name) for asset in assets.values() for file in asset.files] == [("data", "data.parquet")] * len(KINDS)
+    assert [(file.role, file.name) for asset in assets.values() for file in asset.files] == [("data", "data.parquet")] * len(
+        KINDS
+    )
     assert [asset.features for asset in old.stack.ledger.assets()] == [3, 4, 2, 2, 2, 4, 2]
     prices, points = assets["prices"], assets["alpha.points"]
     assert (prices.has_geometry, prices.crs, prices.bbox, prices.geometry_types) == (False, None, None, ())
