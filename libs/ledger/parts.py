@@ -4,10 +4,11 @@ The outcome's insert stays the one decision. Parts that no outcome names are lef
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from libs.ledger.encoding import encode
 from libs.ledger.store import Document, DocumentStore
 from libs.models import Outcome, OutcomePart, PartReference, ServiceUnavailable
 
@@ -27,7 +28,7 @@ def split(outcome: Outcome, size: int = PART_BYTES) -> tuple[Document, list[tupl
         size: Bytes, as JSON, of what fits.
     """
     document = outcome.to_document()
-    items = [(name, item, len(encode(item))) for name in _LISTS for item in document[name]]
+    items = [(name, item, len(json.dumps(item, default=_text))) for name in _LISTS for item in document[name]]
     if sum(item_size for _, _, item_size in items) <= size:
         return document, []
     parts: list[tuple[str, Document]] = []
@@ -67,7 +68,7 @@ def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
 
 def digest(document: Document) -> str:
     """SHA-256 of a document, the same whatever store it went through."""
-    return hashlib.sha256(encode(_sorted(document)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=_text).encode()).hexdigest()
 
 
 def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[tuple[str, Any]]]:
@@ -83,7 +84,6 @@ def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[
         yield group
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+def _text(value: Any) -> str:
+    """What JSON has no word for, the same whatever store it went through."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else repr(value)

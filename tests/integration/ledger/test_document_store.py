@@ -166,6 +166,15 @@ def test_of_eight_processes_that_open_a_new_store_and_insert_one_wins(race, open
     assert stored == {f"batch#{i}": {"owner": str(n)} for n, words in enumerate(printed) for i in words}
 
 
+def test_of_eight_processes_that_insert_the_same_many_each_document_has_one_winner(
+    race: Callable[..., list[list[str]]], store: DocumentStore
+) -> None:
+    printed = race(8, "insert_new")
+    won = {identity: str(number) for number, words in enumerate(printed) for identity in words}
+    assert (sum(map(len, printed)), len(won)) == (1_000, 1_000)
+    assert dict(store.find("versions")) == {identity: {"owner": owner} for identity, owner in won.items()}
+
+
 def test_eight_processes_copy_the_same_documents(race, store: DocumentStore) -> None:
     race(8, "insert_many")
     assert {document["i"] for _, document in store.find("assets")} == set(range(100))
