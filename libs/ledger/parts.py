@@ -54,21 +54,37 @@ def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
     if not outcome.parts:
         return outcome
     lists: dict[str, list[Any]] = {name: [] for name in _LISTS}
-    for reference in outcome.parts:
-        document = store.get(COLLECTION, reference.id)
-        if document is None or digest(document) != reference.sha256:
-            state = "is gone" if document is None else "was changed"
-            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
-            raise ServiceUnavailable("the ledger", message, store.place)
+    for document in _documents(store, outcome):
         part = OutcomePart.from_document(document)
         for name in _LISTS:
             lists[name] += getattr(part, name)
     return outcome.model_copy(update={name: tuple(items) for name, items in lists.items()} | {"parts": ()})
 
 
+def asset_ids(store: DocumentStore, outcome: Outcome) -> frozenset[str]:
+    """``_id``s of the assets of an outcome as it is stored, without reading each into its model.
+
+    Raises:
+        ServiceUnavailable: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
+    """
+    documents = _documents(store, outcome)
+    in_parts = (f"{asset['dataset_id']}@{asset['version']}" for document in documents for asset in document.get("assets", ()))
+    return frozenset([*(asset.id for asset in outcome.assets), *in_parts])
+
+
 def digest(document: Document) -> str:
     """SHA-256 of a document, the same whatever store it went through."""
     return hashlib.sha256(json.dumps(document, sort_keys=True, default=_text).encode()).hexdigest()
+
+
+def _documents(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
+    for reference in outcome.parts:
+        document = store.get(COLLECTION, reference.id)
+        if document is None or digest(document) != reference.sha256:
+            state = "is gone" if document is None else "was changed"
+            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
+            raise ServiceUnavailable("the ledger", message, store.place)
+        yield document
 
 
 def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[tuple[str, Any]]]:

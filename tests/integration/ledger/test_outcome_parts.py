@@ -105,8 +105,9 @@ def test_a_batch_of_ten_thousand_datasets_is_committed(open_store: Callable[[], 
     assert (head["assets"], head["lineage"], head["warnings"]) == ([], [], [])
     started = perf_counter()
     assert other.outcome(run.id) == outcome
-    assert other.unpublished() == [outcome]
-    other.publish(other.unpublished()[0])
+    (unpublished,) = other.unpublished()
+    assert unpublished == outcome
+    other.publish(unpublished)
     print(f"copied in {perf_counter() - started:.1f} s")
     assert len(list(ledger.store.ids("assets"))) == len(list(ledger.store.ids("lineage"))) == 10_000
     assert ledger.asset("d09999", 1) == outcome.assets[-1]
@@ -193,3 +194,5 @@ def test_parts_of_a_committed_outcome_are_never_removed_and_their_loss_is_said(
     store.remove(parts.COLLECTION, [first])
     with pytest.raises(ServiceUnavailable, match=r"part .* is gone: restore the ledger"):
         ledger.outcome(run.id)
+    with pytest.raises(ServiceUnavailable, match=r"part .* is gone: restore the ledger"):
+        ledger.abandoned()
