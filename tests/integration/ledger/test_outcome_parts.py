@@ -90,6 +90,7 @@ def test_a_small_outcome_is_one_document(store: DocumentStore) -> None:
     assert ledger.outcome(outcome.id) == outcome
 
 
+@pytest.mark.slow
 def test_a_batch_of_ten_thousand_datasets_is_committed(open_store: Callable[[], DocumentStore]) -> None:
     ledger, other = Ledger(open_store()), Ledger(open_store())
     run = run_of(ledger)
