@@ -51,10 +51,10 @@ services-env: | $(BIN)/python ## Print the settings that reach them, for eval in
 	@$(BIN)/python -m services.local env
 
 lock: $(VENV)/.dev ## Resolve the requirements files again (LOCK_ARGS=--upgrade takes newer releases)
-	$(LOCK) pyproject.toml --group build -o requirements.txt
-	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra s3 --extra mongodb --extra postgis --group build -o requirements.txt
+	$(LOCK) pyproject.toml --all-extras --group dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group dagster-services -c requirements-dev.txt -o services/dagster/requirements.txt
-	$(LOCK) pyproject.toml --group build --group dagster -c requirements-dev.txt -o services/dagster/requirements-user-code.txt
+	$(LOCK) pyproject.toml --all-extras --group build -c requirements-dev.txt -o services/dagster/requirements-user-code.txt
 
 clean: ## Remove the environment, caches and the demo's folder; your data in var/ stays
 	rm -rf $(VENV) demo/var build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
+from libs.platform.extras import needing
 
 if TYPE_CHECKING:
     from libs.compute.engine import ComputeEngine
@@ -43,7 +44,8 @@ def open_ledger(settings: Settings) -> "Ledger":
 
     store: DocumentStore
     if settings.mongo_connection_string is not None:
-        from libs.ledger.mongo import MongoStore
+        with needing("mongodb", "the ledger on MongoDB", "MONGO_CONNECTION_STRING"):
+            from libs.ledger.mongo import MongoStore
 
         store = MongoStore(settings.mongo_connection_string.get_secret_value(), settings.mongo_database)
     else:
@@ -76,8 +78,9 @@ def open_engine(settings: Settings) -> "ComputeEngine":
         from libs.compute.duckdb import DuckDBEngine
 
         return DuckDBEngine(settings.scratch, memory_mb=memory_mb, threads=threads)
-    from libs.compute.postgis import PostGISEngine
-    from libs.compute.postgis.connection import Server
+    with needing("postgis", "the engine PostGIS", "POSTGRES_HOST"):
+        from libs.compute.postgis import PostGISEngine
+        from libs.compute.postgis.connection import Server
 
     seconds = settings.postgres_statement_seconds
     return PostGISEngine(Server.of(settings), memory_mb=memory_mb, threads=threads, statement_seconds=seconds)
@@ -133,15 +136,17 @@ def _open_bucket(settings: Settings, bucket: str, setting: str) -> "ObjectStore"
         from libs.storage import FolderStore
 
         return FolderStore(settings.spatial_etl_home, bucket)
+    server = s3_server(settings)
     from libs.storage.s3 import S3Store
 
-    return S3Store(s3_server(settings), bucket, setting)
+    return S3Store(server, bucket, setting)
 
 
 @cache
 def s3_server(settings: Settings) -> "S3Server":
     """The server of both buckets: what is found out about it is found out once."""
-    from libs.storage.s3_server import S3Server
+    with needing("s3", "the object store", "MINIO_ENDPOINT"):
+        from libs.storage.s3_server import S3Server
 
     if settings.minio_endpoint is None or not settings.minio_root_user or not settings.minio_root_password:
         missing = "MINIO_ROOT_PASSWORD" if settings.minio_root_user else "MINIO_ROOT_USER"

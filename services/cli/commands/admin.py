@@ -58,19 +58,24 @@ def init(
 
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Step]":
     """One part after the other; a server that the settings do not name is left out."""
+    from libs.platform.extras import needing
+
     on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
     if on_servers:
         _require_own_lake(settings)
     if settings.minio_endpoint is not None:
-        from services.minio.init import prepare
+        with needing("s3", "the object store", "MINIO_ENDPOINT"):
+            from services.minio.init import prepare
 
         yield from prepare(settings, accounts)
     if settings.mongo_connection_string is not None:
-        from services.mongodb.init import prepare as prepare_mongodb
+        with needing("mongodb", "the ledger on MongoDB", "MONGO_CONNECTION_STRING"):
+            from services.mongodb.init import prepare as prepare_mongodb
 
         yield from prepare_mongodb(settings, accounts)
     if settings.postgres_host is not None:
-        from services.postgis.init import prepare as prepare_postgis
+        with needing("postgis", "the engine PostGIS", "POSTGRES_HOST"):
+            from services.postgis.init import prepare as prepare_postgis
 
         yield from prepare_postgis(settings, accounts)
     if on_servers:
