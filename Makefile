@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url $(LOCK_ARGS)
 
-.PHONY: help demo dev up test lint format bench services services-down services-env lock clean
+.PHONY: help demo dev up test docs lint format bench services services-down services-env lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -36,6 +36,9 @@ lint: $(VENV)/.dev ## Format, style, types, direction of imports
 format: $(VENV)/.dev ## Apply the format and the safe fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(VENV)/.dev ## The documentation site, read from the disk: build/docs/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict && echo "Open build/docs/index.html"
 
 bench: $(VENV)/.dev ## Speed and memory beside GeoPandas, DuckDB and ogr2ogr (BENCH_ARGS="--help")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
