@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from libs.models import Rejected
 from libs.spatial_utils.reading import SchemaInferenceFailed
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -366,7 +367,9 @@ def ordinary_features(draw: st.DrawFn) -> list[Feature]:
     return [feature(shape, **properties) for properties, shape in rows]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     features=ordinary_features(),
     odd=st.none()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from libs.pipeline.build import release
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.geoparquet import BBOX_TYPE, SelfCheckFailed, WrittenFile, check, row_groups
+from tests.sampling import examples
 
 CRS = {"type": "GeographicCRS", "name": "x", "id": {"authority": "EPSG", "code": 4326}}
 SCHEMA = pa.schema([("n", pa.int64()), ("tags", pa.list_(pa.string())), ("geom", pa.binary()), ("bbox", BBOX_TYPE)])
@@ -168,7 +169,7 @@ def test_no_rows(batches: list[pa.RecordBatch], tmp_path: Path) -> None:
 COUNT = 400
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, COUNT), max_size=10))
 def test_the_same_bytes_however_rows_were_batched(cuts: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as small:
