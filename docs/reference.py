@@ -214,7 +214,8 @@ def _prose(text: str) -> str:
     """A docstring's text as Markdown."""
     text = text.replace(":mod:`libs.transformations.conditions`", "[conditions](#conditions)")
     text = re.sub(r"\s*\(see :\w+:`[^`]+`\)", "", text).replace("``", "`")
-    text = re.sub(r"(?<!`)<\w+>[^\s`]*", r"`\g<0>`", text)
+    parts = re.split(r"(`[^`]*`)", text)
+    text = "".join(part if number % 2 else re.sub(r"<\w+>\S*", r"`\g<0>`", part) for number, part in enumerate(parts))
     return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
 
 

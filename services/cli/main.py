@@ -60,7 +60,7 @@ def _print_version(wanted: bool) -> None:
 def options(
     home: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where the embedded stores are; like SPATIAL_ETL_HOME.", file_okay=False),
+        typer.Option(metavar="FOLDER", help="Folder of the embedded stores; like SPATIAL_ETL_HOME.", file_okay=False),
     ] = None,
     version: Annotated[  # noqa: ARG001 - acts by its callback
         bool,

@@ -103,6 +103,6 @@ def test_what_was_committed_is_not_done_again(points: list[dict[str, Any]]) -> N
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not-committed"])
 def test_a_crash_of_the_recovery(points: list[dict[str, Any]], committed: bool, platforms: list[Mapping[str, str]]) -> None:
     before = [point["point"] for point in points if bool(point["committed"]) == committed]
-    first, step = (1, 1) if committed else every(3)
+    first, step = every(3)
     crashed = crash_at(platforms, first=first, step=step, before=min(before) if committed else max(before))
     assert all_wrong(crashed) == []

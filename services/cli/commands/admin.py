@@ -34,10 +34,10 @@ def init(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create what the servers lack.
+    """Create what is missing on the servers.
 
-    Buckets, policies, indexes, database, extension, roles. To be run with the credentials of administrators in the settings.
-    Safe to repeat: what is there stays.
+    Buckets, policies, indexes, database, extension, roles. Run it with administrators' credentials in the settings. Safe to
+    repeat: what exists stays.
     """
     from libs.models.settings import Settings
     from services.administration import Accounts

@@ -53,7 +53,7 @@ def ingest(
     y: Annotated[str | None, typer.Option("--y", metavar="COLUMN", help="CSV: column with the y coordinate or latitude.")] = None,
     wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV: column with Well-Known Text.")] = None,
     delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter, where it is not to be found out.")
+        str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter; found out from the file when left out.")
     ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")

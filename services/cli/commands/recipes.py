@@ -22,7 +22,7 @@ def recipes(
     name: RecipeName = None,
     *,
     sql: Annotated[
-        Engine | None, typer.Option(metavar="duckdb|postgis", help="Show the statements that the recipe comes to on this engine.")
+        Engine | None, typer.Option(metavar="duckdb|postgis", help="Show the SQL of the recipe for this engine.")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the recipe. Repeatable.")] = None,
     dataset: Annotated[
