@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, settings
 
 from services.local import Service
 from tests.buckets import Buckets
+from tests.sampling import FULL, SEED
 from tests.services import VERSIONS, GivenService, service
 
 # How long an example takes says something about the machine and its other tenants, nothing about the code.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("full", settings.get_profile("ci"), max_examples=1000)
+settings.load_profile("full" if FULL else "ci")
 
 CORPUS_NOT_SET = "SPATIAL_ETL_CORPUS is not set"
 """How a test that needs the corpus of real files must begin the reason of its skip."""
@@ -50,8 +52,11 @@ def postgis() -> Iterator[Service | GivenService]:
         yield running
 
 
-def pytest_configure() -> None:
-    """Make the surroundings the same for all tests: no terminal's width, and Ctrl-C reaches the processes that tests start."""
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for its seed
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the surroundings the same for all tests: the seed, no width of a terminal, and Ctrl-C reaches what they start."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(SEED)
     os.environ.pop("COLUMNS", None)  # a runner of tests side by side sets it: output would be wrapped at its terminal's width
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,8 +77,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_report_header() -> str:
+    """The seed, at the beginning, too: a run that is stopped has no end."""
+    how = "whole" if FULL else "sampled (`make test-full` runs them whole)"
+    return f"Sweeps: {how}. SPATIAL_ETL_SEED={SEED} repeats this run."
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which real services the tests ran on, how many tests were left out, and why."""
+    """Say with which seed and on which real services the tests ran, how many were left out, and why."""
+    terminalreporter.line(pytest_report_header())
     if VERSIONS:
         terminalreporter.section("services")
         for name, version in sorted(VERSIONS.items()):

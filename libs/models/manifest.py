@@ -127,7 +127,16 @@ def says_no_crs(crs: str | None) -> bool:
 
 
 class Manifest(Model):
-    """A batch: what was uploaded, by whom, and what should be done with it."""
+    """A batch: what was uploaded, by whom, and what should be done with it.
+
+    Attributes:
+        batch_id: Name of the batch, and of the manifest's file: ``manifests/<batch_id>.json``.
+        uploader: The person or system that delivers.
+        intent: The recipe to apply, such as ``ingest_vector``. An unknown one takes the default, with a warning.
+        files: The files, each with what is known of it.
+        metadata: Any keys. Two have a meaning: ``project`` begins the names of the datasets, ``dataset_id`` names the only one.
+        parameters: Values for the parameters of the recipe, by name.
+    """
 
     batch_id: Identifier
     uploader: str = Field(min_length=1, max_length=MAX_NAME)

@@ -34,17 +34,27 @@ class Settings(BaseSettings):
     Attributes:
         spatial_etl_home: Folder of the embedded stores, scratch included.
         minio_endpoint: ``host:port`` of MinIO or another S3; unset: folders below the home.
+        minio_root_user: Access key of the object store.
+        minio_root_password: Secret key of the object store.
+        minio_use_ssl: ``false`` for a server without TLS.
         minio_ca_file: PEM file with the certificate authority of MinIO, where the system does not know it.
         minio_region: Where the buckets are; only AWS and few others ask.
+        minio_landing_bucket: Name of the bucket, or of the folder below the home, of the landing zone.
+        minio_lake_bucket: The same of the data lake.
         mongo_connection_string: Of the ledger's MongoDB; unset: SQLite below the home.
+        mongo_database: Name of the ledger's database.
         spatial_etl_engine: Compute engine, ``duckdb`` or ``postgis``; unset: PostGIS where ``postgres_host`` is set, else DuckDB.
         postgres_host: Of the PostGIS used for compute.
+        postgres_port: Its port.
+        postgres_user: The account that computes there.
+        postgres_password: Its password.
+        postgres_db: The database, with the extension PostGIS.
         postgres_statement_seconds: How long PostGIS may take for one statement; the copying in of a file is one, too.
         spatial_etl_scratch: Folder for transient files; unset: ``scratch`` below the home.
         spatial_etl_recipes: Folder with recipes of the user's own (``*.yaml``); unset: ``recipes`` below the home.
         spatial_etl_memory_mb: What the compute engine may use, in MiB.
         spatial_etl_threads: Threads of the compute engine; 0: one per core, as far as memory goes.
-        spatial_etl_read_memory_mb: Limit of the child process that reads a file, in MiB of address space growth.
+        spatial_etl_read_memory_mb: Memory that the reading of one file may take, in MiB.
         spatial_etl_read_seconds: Wall time that the reading of one file may take, in seconds.
         spatial_etl_max_unpacked_mb: What an archive may unpack to, in MiB.
         spatial_etl_lease_seconds: How long a silent run counts as alive.

@@ -5,14 +5,15 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from libs.compute.engine import ComputeEngine
+from libs.pipeline.build import build
 
 
 def software_versions(engine: ComputeEngine) -> dict[str, str]:
-    """Versions by name: this program, Python, the reader (its wheel carries GDAL), the writer and the engine."""
+    """Versions by name: this program with its commit, Python, the reader (its wheel carries GDAL), the writer and the engine."""
     return _installed() | engine.versions()
 
 
 @lru_cache(maxsize=1)
 def _installed() -> dict[str, str]:
-    packages = {name: version(name) for name in ("spatial-etl", "pyogrio", "pyarrow")}
-    return {"python": platform.python_version(), **packages}
+    packages = {name: version(name) for name in ("pyogrio", "pyarrow")}
+    return {"python": platform.python_version(), "spatial-etl": build(), **packages}

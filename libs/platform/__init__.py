@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform.engines import choose_engine
+from libs.platform.extras import needing
 
 if TYPE_CHECKING:
     from libs.compute.engine import ComputeEngine
@@ -47,7 +48,8 @@ def open_ledger(settings: Settings) -> "Ledger":
 
     store: DocumentStore
     if settings.mongo_connection_string is not None:
-        from libs.ledger.mongo import MongoStore
+        with needing("mongodb", "the ledger on MongoDB", "MONGO_CONNECTION_STRING"):
+            from libs.ledger.mongo import MongoStore
 
         store = MongoStore(settings.mongo_connection_string.get_secret_value(), settings.mongo_database)
     else:
@@ -75,8 +77,16 @@ def open_engine(settings: Settings) -> "ComputeEngine":
         ServiceUnavailable: when the settings name no engine that can be opened.
     """
     _choose_allocator()
-    engine: ComputeEngine = resolve_name(choose_engine(settings).entry.path).from_settings(settings)
-    return engine
+    entry = choose_engine(settings).entry
+    if entry.extra is None:
+        engine: ComputeEngine = resolve_name(entry.path).from_settings(settings)
+        return engine
+    with needing(
+        entry.extra, f"the engine {entry.name}", "SPATIAL_ETL_ENGINE" if settings.spatial_etl_engine else str(entry.server)
+    ):
+        kind = resolve_name(entry.path)
+    opened: ComputeEngine = kind.from_settings(settings)
+    return opened
 
 
 def _choose_allocator() -> None:
@@ -129,15 +139,17 @@ def _open_bucket(settings: Settings, bucket: str, setting: str) -> "ObjectStore"
         from libs.storage import FolderStore
 
         return FolderStore(settings.spatial_etl_home, bucket)
+    server = s3_server(settings)
     from libs.storage.s3 import S3Store
 
-    return S3Store(s3_server(settings), bucket, setting)
+    return S3Store(server, bucket, setting)
 
 
 @cache
 def s3_server(settings: Settings) -> "S3Server":
     """The server of both buckets: what is found out about it is found out once."""
-    from libs.storage.s3_server import S3Server
+    with needing("s3", "the object store", "MINIO_ENDPOINT"):
+        from libs.storage.s3_server import S3Server
 
     if settings.minio_endpoint is None or not settings.minio_root_user or not settings.minio_root_password:
         missing = "MINIO_ROOT_PASSWORD" if settings.minio_root_user else "MINIO_ROOT_USER"

@@ -50,9 +50,9 @@ app.add_typer(admin.app, name="admin")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from services.cli.versions import version_text
 
-        typer.echo(f"spatial-etl {version('spatial-etl')}")
+        typer.echo(version_text())
         raise typer.Exit
 
 
@@ -60,10 +60,16 @@ def _print_version(wanted: bool) -> None:
 def options(
     home: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where the embedded stores are; like SPATIAL_ETL_HOME.", file_okay=False),
+        typer.Option(metavar="FOLDER", help="Folder of the embedded stores; like SPATIAL_ETL_HOME.", file_okay=False),
     ] = None,
     version: Annotated[  # noqa: ARG001 - acts by its callback
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the release, the commit, and the versions of GDAL, PROJ, GEOS and DuckDB.",
+            callback=_print_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Spatial files and a manifest in, GeoParquet with lineage out."""

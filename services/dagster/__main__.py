@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from services.dagster.processes import DidNotStart, Processes
@@ -17,6 +18,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m services.dagster", description=__doc__)
     parser.add_argument("--port", type=int, default=3000, help="of the user interface (%(default)s)")
     port: int = parser.parse_args().port
+    if missing := [name for name in ("dagster", "dagster_webserver", "dagster_postgres") if find_spec(name) is None]:
+        parser.error(f"{missing[0]} is not installed. Install it: pip install 'spatial-etl[dagster]' dagster-webserver")
     if os.environ.get("DAGSTER_POSTGRES_HOST"):
         _make_database()
     processes = Processes(Path(os.environ.get("SPATIAL_ETL_HOME", "var")) / "dagster", port=port)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.crash_platforms import drive, embedded, on_servers, wrong
+from tests.sampling import every
 
 pytestmark = pytest.mark.integration
 
@@ -44,15 +45,17 @@ def platforms(
         yield [made.enter_context(on_servers(reached, home)) for home in homes]
 
 
-def crash_at(platforms: list[Mapping[str, str]], *, every: int = 1, before: int | None = None) -> list[dict[str, Any]]:
-    """Try every so-manieth effect, some side by side; what was found at each, in order."""
+def crash_at(
+    platforms: list[Mapping[str, str]], *, first: int = 1, step: int = 1, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Try the effects number ``first``, ``first + step``, ..., some side by side; what was found at each, in order."""
     more = [] if before is None else [before]
 
-    def sweep(first: int) -> list[dict[str, Any]]:
-        return drive(platforms[first - 1], "worker", first * every, SIDE_BY_SIDE * every, *more)
+    def sweep(number: int) -> list[dict[str, Any]]:
+        return drive(platforms[number], "worker", first + number * step, SIDE_BY_SIDE * step, *more)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as drivers:
-        found = [point for points in drivers.map(sweep, range(1, SIDE_BY_SIDE + 1)) for point in points]
+        found = [point for points in drivers.map(sweep, range(SIDE_BY_SIDE)) for point in points]
     return sorted(found, key=lambda point: point["point"])
 
 
@@ -100,5 +103,6 @@ def test_what_was_committed_is_not_done_again(points: list[dict[str, Any]]) -> N
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not-committed"])
 def test_a_crash_of_the_recovery(points: list[dict[str, Any]], committed: bool, platforms: list[Mapping[str, str]]) -> None:
     before = [point["point"] for point in points if bool(point["committed"]) == committed]
-    crashed = crash_at(platforms, every=1 if committed else 3, before=min(before) if committed else max(before))
+    first, step = every(3)
+    crashed = crash_at(platforms, first=first, step=step, before=min(before) if committed else max(before))
     assert all_wrong(crashed) == []

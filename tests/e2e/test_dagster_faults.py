@@ -4,7 +4,6 @@ How fast the machine is does not matter: batches are delivered until every kind 
 should be, and a moment is a number of reports.
 """
 
-import os
 import random
 from contextlib import suppress
 from datetime import timedelta
@@ -17,6 +16,7 @@ from libs.models import Decision
 from libs.pipeline.maintenance import gc
 from services.dagster.processes import CODE_SERVER, DAEMON
 from tests.orchestrated import WORKER, Orchestrated, ends, points, until
+from tests.sampling import SEED
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -36,7 +36,7 @@ UNFINISHED = """{ runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING,
 
 def test_killed_at_random_moments(orchestrated: Orchestrated, cli: Any) -> None:
     orchestrated.environment["SPATIAL_ETL_LEASE_SECONDS"] = LEASE
-    chance = random.Random(int(os.environ.get("SPATIAL_ETL_SEED", "5")))
+    chance = random.Random(SEED)
     due = [kind for kind in (CODE_SERVER, DAEMON, WORKER) for _ in range(KILLS)]
     chance.shuffle(due)
     batches: list[str] = []

@@ -35,10 +35,10 @@ def init(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create what the servers lack.
+    """Create what is missing on the servers.
 
-    Buckets, policies, indexes, database, extension, roles. To be run with the credentials of administrators in the settings.
-    Safe to repeat: what is there stays.
+    Buckets, policies, indexes, database, extension, roles. Run it with administrators' credentials in the settings. Safe to
+    repeat: what exists stays.
     """
     from libs.models.settings import Settings
     from services.administration import Accounts
@@ -60,21 +60,26 @@ def init(
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":
     """One part after the other; a server that the settings do not name is left out."""
     from libs.platform import choose_engine
+    from libs.platform.extras import needing
 
     on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
     if on_servers:
         _require_own_lake(settings)
     if settings.minio_endpoint is not None:
-        from services.minio.init import prepare
+        with needing("s3", "the object store", "MINIO_ENDPOINT"):
+            from services.minio.init import prepare
 
         yield from prepare(settings, accounts)
     if settings.mongo_connection_string is not None:
-        from services.mongodb.init import prepare as prepare_mongodb
+        with needing("mongodb", "the ledger on MongoDB", "MONGO_CONNECTION_STRING"):
+            from services.mongodb.init import prepare as prepare_mongodb
 
         yield from prepare_mongodb(settings, accounts)
     engine = choose_engine(settings).entry
-    if engine.server is not None:
-        yield from resolve_name(f"services.{engine.name}.init:prepare")(settings, accounts)
+    if engine.server is not None and engine.extra is not None:
+        with needing(engine.extra, f"the engine {engine.name}", engine.server):
+            prepare_engine = resolve_name(f"services.{engine.name}.init:prepare")
+        yield from prepare_engine(settings, accounts)
     if on_servers:
         yield _pair(settings)
     if accounts is not None and (settings.minio_endpoint or settings.mongo_connection_string or engine.server):

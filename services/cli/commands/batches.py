@@ -24,9 +24,9 @@ def submit(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Put a manifest into the landing zone, and before it the FILEs to where it says that they are.
+    """Upload a manifest, and before it the FILEs that it names.
 
-    Files that it names and you do not must lie there already; `spatial-etl process` or a `watch` that runs does the rest.
+    Files that you leave out must be in the landing zone already. `spatial-etl process` or `watch` then processes the batch.
     """
     from libs.models import parse_manifest
     from libs.models.settings import Settings
@@ -53,7 +53,7 @@ def submit(
 
 
 def process(*, as_json: AsJson = False) -> None:
-    """Work on every batch that waits in the landing zone, once."""
+    """Process every batch that waits in the landing zone, once."""
     from libs.spatial_utils import reading
 
     reading.warm_up()  # first: it starts while the rest is imported
@@ -78,9 +78,9 @@ def watch(
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Work on batches as they arrive, until interrupted.
+    """Process batches as they arrive, until interrupted.
 
-    With --json: one report a line.
+    With --json: one report per line.
     """
     from libs.pipeline.process import watch as watch_waiting
     from libs.platform import open_stack

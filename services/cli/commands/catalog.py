@@ -14,7 +14,7 @@ RECENT_BATCHES = 50
 
 
 def status(batch: Batch = None, *, as_json: AsJson = False) -> None:
-    """Show where the batches stand; or the report on one."""
+    """Show the status of all batches, or the report on one."""
     from services.cli import output
     from services.cli.place import opened_ledger, without_server
 
@@ -119,9 +119,9 @@ def flat(asset: "Asset") -> dict[str, Any]:
 
 
 def lineage(dataset: Version, *, as_json: AsJson = False) -> None:
-    """Show what a dataset version was made of.
+    """Show how a dataset version was made.
 
-    Inputs with their hashes, the recipe, the software, and everything that was changed on the way.
+    Inputs with their hashes, the recipe, the software, and every change to the data.
     """
     from services.cli import output
     from services.cli.place import opened_ledger

@@ -8,9 +8,9 @@ MARKS = {"good": ("✓", "green"), "weak": ("!", "yellow"), "bad": ("✗", "red"
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Say what works on this machine, what is missing, what to do.
+    """Say what works on this machine, what is missing, and what to do.
 
-    Tries the real thing: the stores, the engine, the process that reads files and what confines it.
+    Tries the stores, the engine, the process that reads files, and its sandbox.
     """
     from libs.models.settings import Settings
     from libs.platform.health import Verdict, all_checks

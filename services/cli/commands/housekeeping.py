@@ -48,7 +48,7 @@ def replay(
 ) -> None:
     """Make a version again and compare the bytes.
 
-    From its recorded inputs, which must still lie in the landing zone, and its recorded recipe. The lake is left as it is.
+    Uses the recorded inputs, which must still be in the landing zone, and the recorded recipe. The lake is not changed.
     """
     from libs.pipeline.replay import replay as replay_version
     from libs.platform import open_stack
@@ -77,9 +77,9 @@ def replay(
 
 
 def reconcile(*, as_json: AsJson = False) -> None:
-    """Finish or give up what a crash left behind.
+    """Finish or undo what a crash left behind.
 
-    Safe at any time: what is being worked on is not touched.
+    Safe at any time: batches that are being processed are not touched.
     """
     from libs.pipeline.maintenance import reconcile as reconcile_stack
     from libs.platform import open_stack
@@ -107,8 +107,7 @@ def gc(
 ) -> None:
     """Remove lake files of runs that did not succeed.
 
-    Says first what it would remove, and at a terminal asks. What is younger than a day is left alone, and so is what no record
-    speaks of.
+    Lists the files first, and asks at a terminal. Files younger than a day stay, and so do files that no record names.
     """
     from libs.pipeline.maintenance import garbage
     from libs.pipeline.maintenance import gc as collect

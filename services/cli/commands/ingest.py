@@ -62,7 +62,7 @@ def ingest(
         ),
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter, where it is not to be found out.")
+        str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter; found out from the file when left out.")
     ] = None,
     decimal: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: decimal separator, . or ,")] = None,
     thousands: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: separator of thousands.")] = None,

@@ -18,6 +18,7 @@ from libs.compute.engine import Source
 from libs.models import Changes, FileSpec, Rejected
 from libs.spatial_utils.reading import ReadLimits, open_source
 from libs.transformations import Recipe
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -351,7 +352,9 @@ def at_home(crs: str) -> shapely.Geometry:
     return shapely.Point(pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(*middle))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(batch=batches())
 def test_what_comes_out_is_valid_within_the_world_and_right(through: Callable, source: Callable, batch: Any) -> None:
     crs, shapes = batch

@@ -29,6 +29,7 @@ from libs.models import FileSpec, Rejected
 from libs.spatial_utils.reading import ReadLimits, open_source
 from libs.transformations import Recipe, Registry
 from tests.integration.compute.worker import ENGINES
+from tests.sampling import examples
 
 CORPUS = os.environ.get("SPATIAL_ETL_CORPUS", "")
 RUN = f"both-{os.getpid()}#1"
@@ -391,7 +392,7 @@ def test_every_built_in_recipe_is_tried() -> None:
 @settings(
     deadline=None,
     phases=[Phase.reuse, Phase.generate],
-    max_examples=5,
+    max_examples=examples(5),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(table=tables())

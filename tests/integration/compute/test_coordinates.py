@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from libs.compute.engine import ComputeEngine
 from libs.models import Problem, Rejected
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -148,7 +149,7 @@ def test_features_are_counted_not_their_parts(warned: Callable, wkb: Callable, b
     ),
     places=st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.01, 0.99)), min_size=1, max_size=5),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_good_coordinates_never_warn(warned: Callable, crs: str, places: list[tuple[float, float]]) -> None:
     """Places in the area of use, projected by PROJ."""
     west, south, east, north = pyproj.CRS(crs).area_of_use.bounds

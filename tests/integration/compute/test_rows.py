@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.models import Changes, Rejected
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -237,7 +238,7 @@ def test_huge_geometries(through: Callable, source: Callable) -> None:
 ROWS = 400
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, ROWS), max_size=12), parts=st.integers(1, 3))
 def test_the_same_whatever_the_batches(cuts: list[int], parts: int, through: Callable, source: Callable, wkb: Callable) -> None:
     table, expected = _sample(through, source)

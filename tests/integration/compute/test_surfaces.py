@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from libs.models import Changes, Rejected
 from libs.transformations import Recipe
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
-PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PROJECT = pyproj.Transformer.from_crs(25832, 4326, always_xy=True).transform
 UTM = "EPSG:25832"
 METRES = "EPSG:3857"

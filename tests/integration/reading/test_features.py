@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from libs.models import FileSpec, Rejected
 from libs.spatial_utils.reading import ReadLimits, SchemaInferenceFailed, SourceFile, read_source
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -367,7 +368,9 @@ def ordinary_features(draw: st.DrawFn) -> list[Feature]:
     return [feature(shape, **properties) for properties, shape in rows]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     features=ordinary_features(),
     odd=st.none()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported
 from libs.spatial_utils.worker.formats.shapefile.records import batches
 from tests.integration.reading.shapefiles import LINE, NULL_SHAPE, POINT, POLYGON, parts, point, write_shapes, write_table
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -209,7 +210,7 @@ CELLS = [
 
 
 @pytest.mark.filterwarnings("ignore:.*(winding order|simple geometry|organizePolygons).*:RuntimeWarning")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), kind=st.sampled_from([POINT, LINE, POLYGON]), rows=st.integers(1, 30))
 def test_whatever_is_written_is_what_gdal_reads(
     read: Reader, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: int, rows: int

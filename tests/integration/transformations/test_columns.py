@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from libs.models import Changes, Rejected
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +144,9 @@ def holds(condition: dict[str, Any], row: dict[str, Any]) -> bool:  # noqa: PLR0
     }[op]()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(condition=conditions, rows=st.lists(rows, min_size=1, max_size=5))
 def test_a_filter_keeps_what_meets_its_condition(
     transform: Transform, condition: dict[str, Any], rows: list[dict[str, Any]]
@@ -243,7 +246,7 @@ written = (
 
 
 @pytest.mark.parametrize("target", READERS)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=written)
 @example(text="2024-02-29T23:59:59.5+0530")
 @example(text="9999-12-31T23:59:59-14:00")
@@ -265,7 +268,7 @@ def test_text_is_cast_exactly_or_not_at_all(transform: Transform, target: str, t
     assert result.changes == Changes(counts={"cast_to_null": 1} if expected is None else {})
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.floats() | st.integers(-(2**63), 2**63).map(float))
 @example(number=2.0**63)
 @example(number=-(2.0**63))
@@ -282,7 +285,7 @@ def test_numbers_are_cast_exactly_or_not_at_all(transform: Transform, number: fl
     assert not text.endswith(".0")
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     number=st.sampled_from([2**53 - 1, 2**53, 2**53 + 1, -(2**53), 2**31, -(2**31), 0, 1, 2]) | st.integers(-(2**63), 2**63 - 1)
 )

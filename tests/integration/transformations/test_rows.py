@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.models import Changes, Rejected
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -202,7 +203,7 @@ some_steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows_of_any_kind, steps=some_steps)
 def test_steps_in_one_plan_do_what_they_do_one_after_another(
     transform: Transform, rows: list[dict[str, Any]], steps: list[dict[str, Any]]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from libs.models import Changes, Rejected
 from libs.transformations import DuckDb, Registry
+from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +56,7 @@ def geometries(draw: st.DrawFn) -> shapely.Geometry | None:
     return shapely.force_3d(shape, draw(st.integers(-10, 9000))) if draw(st.booleans()) else shape
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shapes=st.lists(geometries(), min_size=1, max_size=12))
 def test_the_default_recipe_repairs_what_is_invalid_and_nothing_else(
     transform: Transform, shapes: list[shapely.Geometry | None]

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from libs.ledger import Action, Received
 from libs.models import Decision, Outcome, Reservation, Run
+from tests.sampling import examples
 
 BATCHES, UPLOADERS = ["a", "b"], ["one", "two"]
 LOST = "lease_expired"
@@ -168,4 +169,4 @@ def test_the_protocol_holds_under_any_interleaving(new_ledger, new_clock) -> Non
         clock = new_clock()
         return Protocol(new_ledger(clock), clock)
 
-    run_state_machine_as_test(machine, settings=settings(max_examples=50, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples(50), stateful_step_count=40))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from libs.models import Rejected
 from libs.spatial_utils.archive import ArchiveLimits, unpack
+from tests.sampling import examples
 
 LIMITS = ArchiveLimits(unpacked_bytes=1_000_000, entries=10, depth=4)
 
@@ -111,7 +112,7 @@ def test_damage(tmp_path: Path) -> None:
         (tmp_path / "a.unpacked").rmdir()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None)
 @given(noise=st.binary(min_size=1, max_size=40), at=st.integers(0, 400))
 def test_noise_never_gets_out(tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int) -> None:
     folder = tmp_path_factory.mktemp("noise")

@@ -3,7 +3,6 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.pipeline.build import release
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.geoparquet import BBOX_TYPE, ResultFile, SelfCheckFailed, WrittenFile, check, inspect, row_groups
+from tests.sampling import examples
 
 CRS = {"type": "GeographicCRS", "name": "x", "id": {"authority": "EPSG", "code": 4326}}
 SCHEMA = pa.schema([("n", pa.int64()), ("tags", pa.list_(pa.string())), ("geom", pa.binary()), ("bbox", BBOX_TYPE)])
@@ -134,8 +135,8 @@ def test_a_file_whose_arrow_schema_lacks_the_metadata(written: WrittenFile) -> N
 
 
 def test_other_bytes_come_with_another_release(written: WrittenFile) -> None:
-    """A replay explains other bytes by the versions that made them: who changes the bytes raises the one in pyproject.toml."""
-    made_by = (metadata.version("spatial-etl"), pa.__version__)
+    """A replay explains other bytes by the versions that made them: raise the release in pyproject.toml with the bytes."""
+    made_by = (release(), pa.__version__)
     assert (made_by, written.sha256) == (("0.2.0", "26.0.1"), "22c3ce909d5b3443d8bf7ac007723f24d5cd6c40381d994fd4bb6ffcd768ccf6")
 
 
@@ -177,7 +178,7 @@ def test_no_rows(batches: list[pa.RecordBatch], tmp_path: Path) -> None:
 COUNT = 400
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, COUNT), max_size=10))
 def test_the_same_bytes_however_rows_were_batched(cuts: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as small:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.text import Decoder, codec_named
+from tests.sampling import examples
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def _as_text(values: list[bytes | None]) -> pa.Array:
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252", "cp1251", "gbk", "koi8-r"])
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_what_was_encoded_comes_back(codec: str, data: st.DataObject) -> None:
     alphabet = st.characters(codec=codec, exclude_characters="\0")

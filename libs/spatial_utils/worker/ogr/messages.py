@@ -28,8 +28,21 @@ _LOSS = re.compile(
 )
 
 
-_Rule = tuple[re.Pattern[str], str, str, str]
-"""What GDAL says, whatever severity it gives it; code, message and remedy."""
+@dataclass(frozen=True)
+class MessageRule:
+    """What a message of GDAL means, whatever severity GDAL gives it.
+
+    Attributes:
+        pattern: Finds the message.
+        code: Of the problem or warning.
+        message: ``{}`` stands for GDAL's message in a loss, for the pattern's first group in a note.
+        remedy: What to do.
+    """
+
+    pattern: re.Pattern[str]
+    code: str
+    message: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -38,37 +51,39 @@ class MessageRules:
 
     Attributes:
         harmless: Messages that say nothing an uploader needs to know.
-        losses: Messages that say that something is lost. ``{}`` in the text stands for the message.
-        notes: Messages that become a warning. ``{}`` in the text stands for the pattern's first group.
+        losses: Messages that say that something is lost.
+        notes: Messages that become a warning.
     """
 
     harmless: tuple[re.Pattern[str], ...] = ()
-    losses: tuple[_Rule, ...] = ()
-    notes: tuple[_Rule, ...] = ()
+    losses: tuple[MessageRule, ...] = ()
+    notes: tuple[MessageRule, ...] = ()
 
 
-_LOSSES: tuple[_Rule, ...] = (
-    (
+_LOSSES: tuple[MessageRule, ...] = (
+    MessageRule(
         _CRS,
         "unknown_crs",
         "The file names a CRS that is not known here: {}.",
         "Correct it in the file; or remove it there and give 'crs' in the manifest.",
     ),
-    (
+    MessageRule(
         _REMOTE,
         "remote_reference",
         "The file refers to something on the network, which is never fetched: {}.",
         "Put what it refers to into the file itself.",
     ),
-    (
+    MessageRule(
         _ENCODING,
         "wrong_encoding",
         "Text cannot be decoded: {}.",
         "Set 'encoding' of this file in the manifest, such as 'cp1252' or 'UTF-8'.",
     ),
 )
-_NOTES: tuple[_Rule, ...] = (
-    (re.compile("(.*)", re.DOTALL), "gdal_warning", "GDAL reports: {}.", "Check whether the data is as you expect it."),
+_NOTES: tuple[MessageRule, ...] = (
+    MessageRule(
+        re.compile("(.*)", re.DOTALL), "gdal_warning", "GDAL reports: {}.", "Check whether the data is as you expect it."
+    ),
 )
 
 
@@ -96,9 +111,9 @@ def classify(
             text = f"{epsg!r} is not a code of EPSG but of ESRI; it was read as {esri}."
             notes.warn("crs_code_not_epsg", text, f"Write {esri}, if that is what it is.", place)
             continue
-        for pattern, code, text, remedy in (*rules.losses, *_LOSSES):
-            if pattern.search(message):
-                raise Unreadable(code, text.format(said), remedy, place)
+        for rule in (*rules.losses, *_LOSSES):
+            if rule.pattern.search(message):
+                raise Unreadable(rule.code, rule.message.format(said), rule.remedy, place)
         if severity >= FAILURE or opening:
             raise Unreadable(
                 "damaged",
@@ -113,7 +128,7 @@ def classify(
                 "Correct the value, or write the column as text.",
                 place,
             )
-        for pattern, code, text, remedy in (*rules.notes, *_NOTES):
-            if match := pattern.search(said):
-                notes.warn(code, text.format(match[1]), remedy, place)
+        for rule in (*rules.notes, *_NOTES):
+            if match := rule.pattern.search(said):
+                notes.warn(rule.code, rule.message.format(match[1]), rule.remedy, place)
                 break

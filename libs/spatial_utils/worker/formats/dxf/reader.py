@@ -4,7 +4,7 @@ import re
 
 from libs.spatial_utils.worker.formats.dxf import encoding
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
-from libs.spatial_utils.worker.ogr.messages import MessageRules
+from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.values.text import Decoder
 
@@ -14,7 +14,7 @@ class Reader(OgrReader):
 
     messages = MessageRules(
         notes=(
-            (
+            MessageRule(
                 re.compile(r"(?:Ignoring one or more of entity|ignoring all) '(.*)'"),
                 "entities_not_read",
                 "Entities of the type {} were not read: they have no counterpart here.",

@@ -7,7 +7,7 @@ from libs.spatial_utils.worker.formats.catalog import CatalogTable, Relationship
 from libs.spatial_utils.worker.formats.database import DatabaseReader
 from libs.spatial_utils.worker.formats.geopackage import checks, tables
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
-from libs.spatial_utils.worker.ogr.messages import MessageRules
+from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 
 
 class Reader(DatabaseReader):
@@ -16,7 +16,7 @@ class Reader(DatabaseReader):
     messages = MessageRules(
         harmless=(re.compile("Retrying with IMMUTABLE=YES"),),  # in WAL mode with an empty log: nothing is missing
         losses=(
-            (
+            MessageRule(
                 re.compile("geometry column '.*' of type '.*' ignored|has multiple geometry fields"),
                 "column_not_read",
                 "A GeoPackage has one geometry column a table, and no types but its own, so that a column would be lost: {}.",

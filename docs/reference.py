@@ -1,0 +1,251 @@
+"""Makes the reference pages of the site from the program itself, each time the site is built: nothing is typed twice.
+
+MkDocs loads this file as a hook (``mkdocs.yml``). The pages are never written to the disk, so that they cannot be out of date.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from pydantic import BaseModel, SecretStr
+
+from libs.compute.crs import look_up_crs
+from libs.models.codes import GROUPS
+from libs.models.manifest import CsvOptions, FileSpec, Manifest
+from libs.models.settings import Settings
+from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
+from libs.transformations import Column, DuckDb, PostGis, Recipe, Registry, Relation, conditions
+from libs.transformations.builtin import ALIASES
+from libs.transformations.steps import STEPS
+from services.cli.main import app
+
+EXAMPLE = Relation(columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832")
+"""What the SQL of the recipes is shown for."""
+
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "reproject": {"crs": "EPSG:3035"},
+    "simplify": {"tolerance": {"value": 5, "unit": "m"}},
+    "set_precision": {"grid": {"value": 0.01, "unit": "m"}},
+    "clip": {"bbox": [9.0, 48.0, 10.0, 49.0]},
+    "filter": {"condition": {"column": "name", "op": "eq", "value": "school"}},
+    "select": {"columns": ["name"]},
+    "rename": {"columns": {"name": "title"}},
+    "cast": {"columns": {"id": "string"}},
+}
+"""Values for the recipes whose SQL needs some."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages; called by MkDocs before it looks for what the navigation names."""
+    for name, make in PAGES.items():
+        files.append(File.generated(config, f"reference/{name}.md", content="\n".join(make())))
+    return files
+
+
+def cli() -> Iterator[str]:
+    """Each command with its arguments and options, as ``--help`` has them."""
+    yield "# Command line\n"
+    yield "Every command takes `--help`. `--home FOLDER` stands before the command, and says where the embedded stores are.\n"
+    yield "Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong or a service is not there.\n"
+    for name, command in _commands(typer.main.get_command(app), ""):
+        arguments = [item for item in command.params if item.param_type_name == "argument"]
+        options = [item for item in command.params if item.param_type_name == "option" and not item.hidden]
+        shown = (item.metavar if item.required or "[" in item.metavar else f"[{item.metavar}]" for item in arguments)
+        usage = " ".join([name, *shown])
+        yield f"## {name}\n\n```sh\nspatial-etl {usage}\n```\n\n{_prose(command.help or '')}\n"
+        rows = [(f"`{item.metavar}`", item.help) for item in arguments]
+        rows += [(f"`{' '.join(filter(None, (item.opts[0], item.metavar)))}`", _option(item)) for item in options]
+        yield from _table(("", "meaning"), rows)
+
+
+def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _option(option: Any) -> str:
+    default = option.default if isinstance(option.default, str | int) and not isinstance(option.default, bool) else None
+    shown = option.show_default if isinstance(option.show_default, str) else default
+    return f"{option.help}{f' Default: `{shown}`.' if shown is not None else ''}"
+
+
+def manifest() -> Iterator[str]:
+    """The manifest's keys, from the model that reads it."""
+    yield "# Manifest\n"
+    yield "A JSON file `manifests/<batch_id>.json` in the landing zone. Keys that are not listed here are refused, except in"
+    yield "`metadata`. `spatial-etl config --schema` prints the JSON Schema, for editors that complete and check.\n"
+    for title, model in (("Top level", Manifest), ("`files[]`", FileSpec), ("`files[].options`", CsvOptions)):
+        schema = model.model_json_schema()
+        needed = schema.get("required", ())
+        documented = attributes(model)
+        yield f"## {title}\n"
+        rows = [
+            (f"`{name}`", _type(about, schema), "yes" if name in needed else "", documented[name])
+            for name, about in schema["properties"].items()
+        ]
+        yield from _table(("key", "type", "required", "meaning"), rows)
+
+
+def recipes() -> Iterator[str]:
+    """Each built-in recipe: parameters, steps, and its SQL on both engines."""
+    yield "# Recipes\n"
+    yield "The intent of a manifest selects a recipe."
+    yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md).\n"
+    yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`."
+    yield "`spatial-etl recipes NAME --sql duckdb --dataset DATASET` shows it for yours.\n"
+    names = {recipe: alias for alias, recipe in ALIASES.items()}
+    for recipe in Registry().recipes.values():
+        yield f"## {recipe.name}\n\n{recipe.description}\n"
+        if recipe.name in names:
+            yield f"Also called `{names[recipe.name]}`.\n"
+        if recipe.parameters:
+            rows = [
+                (f"`{item.name}`", item.type, "required" if item.required else _default(item.default), item.description)
+                for item in recipe.parameters
+            ]
+            yield from _table(("parameter", "type", "default", "meaning"), rows)
+        yield from _sql(recipe)
+
+
+def _sql(recipe: Recipe) -> Iterator[str]:
+    arguments = dict(ARGUMENTS.get(recipe.name, {}))
+    yield f"### SQL of {recipe.name} {{ data-search-exclude }}\n"
+    if arguments:
+        yield f"With the parameters `{arguments}`:\n"
+    for title, dialect in (("DuckDB", DuckDb()), ("PostGIS", PostGis())):
+        plan = recipe.bind(arguments).plan(EXAMPLE, dialect, look_up_crs)
+        statements = "\n".join(f"CREATE TABLE {stage.target} AS\n{stage.select};" for stage in plan.stages)
+        yield f'??? note "{title}"\n'
+        yield "\n".join(f"    {line}" for line in ("```sql", *statements.splitlines(), "```")) + "\n"
+
+
+def steps() -> Iterator[str]:
+    """Each step with its parameters."""
+    yield "# Steps\n\nA recipe is an ordered list of these. A step that changes data counts what it changes.\n"
+    for name, step in STEPS.items():
+        schema = step.model_json_schema()
+        documented = attributes(step)
+        needed = schema.get("required", ())
+        rows = [
+            (f"`{key}`", _type(about, schema), "required" if key in needed else _default(about.get("default")), documented[key])
+            for key, about in schema["properties"].items()
+            if key != "op"
+        ]
+        yield f"## {name}\n\n{summary(step)}\n"
+        yield from _table(("parameter", "type", "default", "meaning"), rows) if rows else ()
+    yield f"## Conditions\n\n{_prose(conditions.__doc__ or '')}\n"
+    yield from _table(("key", "meaning"), [(f"`{name}`", text) for name, text in attributes(conditions.Comparison).items()])
+
+
+def codes() -> Iterator[str]:
+    """Each code of a problem or a warning."""
+    yield "# Problems and warnings\n"
+    yield "Each entry of a report has a code. The message beside it names the file, the place and the value. A *problem* rejects"
+    yield "the batch: nothing of it is loaded. With a *warning*, the batch is loaded.\n"
+    for title, entries in GROUPS.items():
+        yield f"## {title}\n"
+        rows = [(f'`{code}`<a id="{code}"></a>', entry.severity, entry.meaning, entry.remedy) for code, entry in entries.items()]
+        yield from _table(("code", "is a", "meaning", "what to do"), rows)
+
+
+def settings() -> Iterator[str]:
+    """Each setting with its default."""
+    yield "# Settings\n"
+    yield "From the environment, or from a file `.env` in the working folder; the environment wins. None has to be set."
+    yield "`spatial-etl config` shows the settings in force and where each comes from.\n"
+    documented = attributes(Settings)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        secret = " Secret." if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ())) else ""
+        rows.append((f"`{name.upper()}`", "" if field.default is None else f"`{field.default}`", documented[name] + secret))
+    yield from _table(("setting", "default", "meaning"), rows)
+
+
+def formats() -> Iterator[str]:
+    """Each format with its files."""
+    yield "# Formats\n"
+    yield "Each may also come in a `.zip`: name the format of what is in it."
+    yield "`format` in a manifest is compared without regard to case,"
+    yield "spaces, `-` and `_`. A KMZ is an archive of a KML, with the extension `.kmz`.\n"
+    rows = []
+    for entry in FORMATS:
+        main = ("folder " if entry.folder else "") + " ".join(f"`{extension}`" for extension in entry.extensions)
+        needed = " ".join(f"`{' or '.join(part.split('|'))}`" for part in entry.required)
+        more = " ".join(f"`{part}`" for part in (*entry.optional, *entry.suffixes))
+        encoding = {None: "`encoding`, else as the file says", "declared": "as the file declares"}.get(
+            entry.encoding, entry.encoding
+        )
+        rows.append((f"`{entry.name}`", ", ".join(entry.aliases), main, needed, more, encoding))
+    yield from _table(("format", "also called", "main file", "with", "also read", "text"), rows)
+    yield "\n## Not read\n"
+    yield from _table(("format", "what to do"), [(f"`{name}`", advice) for name, advice in KNOWN_BUT_NOT_READ.items()])
+
+
+PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
+    make.__name__: make for make in (cli, manifest, recipes, steps, codes, settings, formats)
+}
+"""By the name of the page."""
+
+
+def attributes(model: type[BaseModel]) -> dict[str, str]:
+    """What the docstrings of a model and of those that it is made from say of their attributes."""
+    found: dict[str, str] = {}
+    for part in reversed(model.__mro__):
+        text = inspect.cleandoc(part.__doc__ or "") if part.__module__.startswith(("libs.", "services.")) else ""
+        section = re.search(r"^Attributes:\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
+        for entry in re.finditer(r"^    (\w+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE):
+            found[entry[1]] = _prose(entry[2])
+    return found
+
+
+def summary(model: type[BaseModel]) -> str:
+    """A docstring without its sections."""
+    return _prose(re.split(r"^(?:Attributes|Args|Raises|Returns):", inspect.cleandoc(model.__doc__ or ""), flags=re.MULTILINE)[0])
+
+
+def _prose(text: str) -> str:
+    """A docstring's text as Markdown."""
+    text = text.replace(":mod:`libs.transformations.conditions`", "[conditions](#conditions)")
+    text = re.sub(r"\s*\(see :\w+:`[^`]+`\)", "", text).replace("``", "`")
+    parts = re.split(r"(`[^`]*`)", text)
+    text = "".join(part if number % 2 else re.sub(r"<\w+>\S*", r"`\g<0>`", part) for number, part in enumerate(parts))
+    return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
+
+
+def _type(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """A JSON Schema in a word or two."""
+    if "$ref" in about:
+        return _type(schema["$defs"][about["$ref"].rpartition("/")[2]], schema)
+    if parts := about.get("anyOf") or about.get("oneOf"):
+        return " or ".join(dict.fromkeys(_type(part, schema) for part in parts if part.get("type") != "null"))
+    if "enum" in about:
+        return ", ".join(f"`{value}`" for value in about["enum"])
+    if "const" in about:
+        return f"`{about['const']}`"
+    if about.get("type") == "array":
+        return f"list of {_type(about['items'], schema)}" if about.get("items") else "list"
+    return str(about.get("type", "any value"))
+
+
+def _default(value: Any) -> str:
+    return "" if value is None else f"`{value}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |\n| {' | '.join('---' for _ in head)} |"
+    for row in rows:
+        yield f"| {' | '.join(map(_cell, row))} |"
+    yield ""
+
+
+def _cell(value: object) -> str:
+    """A cell's text on one line. What looks like a tag is none, but for an anchor."""
+    parts = re.split(r"(`[^`]*`|<a id=.*?></a>)", " ".join(str(value).split()).replace("|", r"\|"))
+    return "".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))

@@ -1,0 +1,413 @@
+"""The registry of all codes of problems and warnings: what each means, and what to do as a rule.
+
+The reference page of the codes is made from it. The message of a problem says more: it names the file, the place and the value.
+This is data only: no code of the program decides by it. ``tests/unit/test_codes.py`` fails for a code that the source uses and
+that is not here, and for one that is here and that nothing uses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Severity(StrEnum):
+    """What a code does to its batch."""
+
+    PROBLEM = "problem"
+    """The batch is rejected, or failed. Nothing of it is loaded."""
+    WARNING = "warning"
+    """The batch is loaded, and the report has the warning."""
+    EITHER = "problem or warning"
+    """It depends: often, on whether all features are concerned or only some."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a code means.
+
+    Attributes:
+        severity: What it does to the batch.
+        meaning: One sentence.
+        remedy: What to do as a rule.
+    """
+
+    severity: Severity
+    meaning: str
+    remedy: str
+
+
+def _problem(meaning: str, remedy: str) -> Code:
+    return Code(Severity.PROBLEM, meaning, remedy)
+
+
+def _warning(meaning: str, remedy: str) -> Code:
+    return Code(Severity.WARNING, meaning, remedy)
+
+
+def _either(meaning: str, remedy: str) -> Code:
+    return Code(Severity.EITHER, meaning, remedy)
+
+
+GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
+    {
+        "Manifest": {
+            "bad_identifier": _problem(
+                "An identifier has characters that are not allowed.", "Use 1 to 128 letters, digits, '.', '_' or '-'."
+            ),
+            "bad_options": _problem(
+                "The options of a CSV contradict each other.", "Give 'x' and 'y', or 'wkt', or none of them."
+            ),
+            "bad_path": _problem(
+                "A path does not lie in the landing zone.", "Upload the file there, and give its path as s3://<landing bucket>/…"
+            ),
+            "bad_sha256": _problem("A checksum is not a SHA-256.", "Give 64 lower-case hexadecimal digits, or leave it out."),
+            "batch_done": _problem("The batch was processed before, with another manifest.", "Choose another 'batch_id'."),
+            "batch_id_mismatch": _problem(
+                "The manifest's name is not its 'batch_id'.", "Upload it as manifests/<batch_id>.json."
+            ),
+            "batch_running": _problem("The batch is being processed, with another manifest.", "Choose another 'batch_id'."),
+            "dataset_id_not_used": _warning(
+                "'metadata.dataset_id' names no dataset, since there are several.", "Give each file a 'dataset_id'."
+            ),
+            "dataset_id_taken": _problem(
+                "Two layers of the batch would become the same dataset.", "Give each a 'dataset_id' of its own."
+            ),
+            "duplicate_file": _problem("A file is listed twice.", "List it once, or name a different 'layer' in each entry."),
+            "empty": _problem("A value of the manifest is empty.", "Write a value, or leave the key out."),
+            "encoding_ignored": _warning(
+                "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
+            ),
+            "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
+            "manifest_not_json": _problem("The manifest is not valid JSON.", "Correct the JSON."),
+            "manifest_too_large": _problem(
+                "The manifest, or its record, is too large.", "Split the batch into several manifests."
+            ),
+            "missing_key": _problem("A key of the manifest is missing.", "Add it."),
+            "more_problems": _problem("There are more problems than the list shows.", "Correct those that are shown first."),
+            "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
+            "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
+            "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
+            "other_title": _warning(
+                "Two names make the same dataset identifier.", "If they are two datasets, give one a 'dataset_id'."
+            ),
+            "project_not_used": _warning(
+                "The project's name has no letter or digit.", "Write it with letters or digits, or leave it out."
+            ),
+            "raster_not_read": _problem("Rasters are not processed by this version.", "Take the file out of the manifest."),
+            "too_long": _problem("A value or a list of the manifest is too long.", "Shorten or split it."),
+            "unknown_intent": _warning(
+                "No recipe has the name of the intent; the default was used.", "See 'spatial-etl recipes'."
+            ),
+            "unknown_key": _problem("A key of the manifest is not known.", "Correct its spelling, or move it under 'metadata'."),
+            "unreadable_manifest": _problem(
+                "The manifest cannot be read from the landing zone.", "Make it readable for the platform."
+            ),
+            "wrong_type": _problem("A value of the manifest has the wrong JSON type.", "Write the type that the message names."),
+        },
+        "Upload": {
+            "changed_while_read": _problem("A file changed while it was read.", "Upload it whole, then the manifest."),
+            "empty_file": _problem("A file has no bytes.", "Upload it again."),
+            "format_mismatch": _problem("A file is not of its declared format.", "Correct 'format', or upload the right file."),
+            "missing_file": _problem("A file is not in the landing zone.", "Upload it or correct the path."),
+            "missing_sidecar": _problem(
+                "A file lacks another that belongs to it, such as the .dbf of a .shp.", "Upload all of them to one folder."
+            ),
+            "sha256_mismatch": _problem(
+                "A file has another SHA-256 than the manifest says.", "Upload it again, or correct the checksum."
+            ),
+            "unfinished_transaction": _problem(
+                "A database file was copied while a program wrote to it.", "Close it there, then upload it."
+            ),
+            "unknown_format": _problem("The format is not known or not read.", "Use a format of the list of formats."),
+            "unreadable_file": _problem("A file cannot be read from the landing zone.", "Make it readable for the platform."),
+        },
+        "Archives": {
+            "archive_damaged": _problem("The ZIP archive cannot be unpacked.", "Make it again without a password."),
+            "archive_nested": _problem("The archive holds another archive.", "Submit the inner archive."),
+            "archive_partly_read": _warning("The archive also holds data that was not read.", "Submit it as a file of its own."),
+            "archive_too_large": _problem("The archive, or what it holds, is too large.", "Split it."),
+            "archive_unsafe": _problem(
+                "The archive has entries with unsafe or repeated names.", "Make it again from plain files."
+            ),
+            "archive_without_data": _problem(
+                "The archive holds no file of the declared format.", "Correct 'format', or check the archive."
+            ),
+            "documents_not_read": _warning(
+                "The archive also holds documents, which were not read.", "Nothing, unless one of them is data."
+            ),
+        },
+        "Coordinates and their reference system": {
+            "ballpark_transformation": _warning(
+                "No transformation between the two datums is known.", "Name a CRS with a known datum."
+            ),
+            "coordinates_doubtful": _warning("All coordinates look like degrees, but the CRS is in metres.", "Check the CRS."),
+            "coordinates_impossible": _either(
+                "Coordinates cannot lie in the CRS.", "Correct the CRS, the order of axes or the coordinates."
+            ),
+            "coordinates_outside_crs": _either(
+                "Coordinates lie outside of the CRS's area of use.", "Check the CRS and the order of axes."
+            ),
+            "crs_code_not_epsg": _warning(
+                "A code was written as EPSG's, but is Esri's or Google's.", "Write the right authority."
+            ),
+            "crs_mismatch": _problem("The file and the manifest name different CRSs.", "Correct the one that is wrong."),
+            "crs_missing": _problem("Neither the file nor the manifest names a CRS.", "Give 'crs' in the manifest, or \"none\"."),
+            "crs_mixed": _problem("One layer has coordinates in several CRSs.", "Write them in one, or as a file for each."),
+            "epoch": _warning("The epoch of the coordinates is not kept.", "Note it under 'metadata', if it matters."),
+            "inexact_datum_shift": _warning(
+                "The exact transformation needs a grid that is not installed.", "Use the intent 'keep_crs', where it matters."
+            ),
+            "missing_crs": _problem(
+                "A step needs a CRS, but the coordinates are local.", "Give the CRS, or use the intent 'keep_crs'."
+            ),
+            "unknown_crs": _problem(
+                "A CRS is not known or not understood.", "Write an authority code such as EPSG:4326, or WKT."
+            ),
+            "unprojectable": _problem(
+                "Coordinates cannot be transformed to the target CRS.", "Check the CRS and the coordinates."
+            ),
+            "wrong_unit": _problem(
+                "A length has a unit that does not fit the CRS.", "Give it in a unit of the CRS, or reproject before."
+            ),
+        },
+        "Geometry": {
+            "bad_coordinate": _problem("A coordinate is missing or is not a number.", "Correct it."),
+            "broken_surface": _warning(
+                "A surface in space has a face that crosses itself, and is kept as it is.", "Correct the face at its source."
+            ),
+            "collapsed": _warning(
+                "A geometry without area or length became a line or a point.", "Correct it, or use the intent 'raw'."
+            ),
+            "damaged_geometry": _problem("A geometry cannot be decoded.", "Repair or remove it."),
+            "edges": _warning("Edges are not planar in the file; they are read as planar.", "Densify long edges first."),
+            "empty_points": _warning(
+                "Points without coordinates are read as missing geometries.", "Write null where there is no geometry."
+            ),
+            "geometry_lost": _problem("A geometry stands where it would not be read.", "Write one geometry for each feature."),
+            "height_not_finite": _problem(
+                "A height is not a finite number, and a step has to compute with it.", "Correct it, or use 'force_2d' before."
+            ),
+            "heights_missing": _warning(
+                "Some positions of a geometry have no height; they get 0.", "Give all positions a height, or none."
+            ),
+            "irreparable": _problem("A geometry cannot be made valid.", "Correct it, or use the intent 'raw'."),
+            "mixed_heights": _problem("Features with and without heights would be united.", "Put a step 'force_2d' before."),
+            "no_geometry": _problem(
+                "A geometry is needed, and the table has none.", "Declare the file as 'tabular', or use another intent."
+            ),
+            "second_geometry": _warning(
+                "A second geometry column is kept as an attribute (WKB).", "Submit it as a dataset of its own."
+            ),
+            "surface_not_dissolved": _problem(
+                "A surface in space cannot be united with others.", "Put a step 'force_2d' before."
+            ),
+            "unknown_geometry_type": _problem("A geometry has a type that the format does not have.", "Correct the type."),
+        },
+        "Columns and values": {
+            "attachments": _warning(
+                "A table holds attachments of another.", "Join the two datasets on the columns that are named."
+            ),
+            "bad_value": _problem("A value is not of its column's type.", "Correct the value."),
+            "coded_values": _warning(
+                "Columns hold codes of a domain, which are kept as codes.", "Read the labels from the lake file's metadata."
+            ),
+            "column_not_read": _problem("A column would be lost, because of its type.", "Give it another type, or take it out."),
+            "column_notes_differ": _warning(
+                "Files of one dataset give a column different titles or domains; they are dropped.", "Make them alike."
+            ),
+            "column_notes_ignored": _warning(
+                "The titles and domains in a file's metadata are not understood.", "Write them as lake files have them."
+            ),
+            "domain_not_read": _warning("The domain of a column cannot be read.", "Correct it at its source."),
+            "empty_numbers": _warning(
+                "Empty numbers are read as 0, as the format demands.", "Use a format that has empty numbers."
+            ),
+            "integer_lost": _problem("An integer would be rounded.", "Write the column as text, or use GeoPackage."),
+            "key_kept": _warning(
+                "A key is kept, because another table refers to it.", "Nothing, or use the intent 'select' without it."
+            ),
+            "key_left_out": _warning(
+                "A key to which another table refers is left out.", 'Write "keep_key": true in the entries of all files.'
+            ),
+            "mixed_time_zones": _either("Times of a column have different time zones, or some have none.", "Write all in UTC."),
+            "not_storable": _problem("PostGIS cannot keep a value as it is.", "Correct it, or process the batch on DuckDB."),
+            "nul_character": _problem("A text holds the character NUL.", "Remove it from the text."),
+            "relationship": _warning(
+                "A relationship between tables is not kept as such.", "Join the datasets on the columns that are named."
+            ),
+            "relationships_not_read": _warning("Relationships in the file cannot be read.", "Check them at their source."),
+            "repeated_key": _problem("A map has a key twice.", "Leave one value for each key."),
+            "schema_mismatch": _problem(
+                "Files of one dataset have different columns or types.", "Make them alike, or give each a 'dataset_id'."
+            ),
+            "text_behind_nul": _warning(
+                "Texts go on behind a NUL character, where they are cut.", "Write the file without NUL characters."
+            ),
+            "times_cut": _warning("Times are cut to milliseconds.", "Use GeoPackage, where that matters."),
+            "too_many_columns": _problem(
+                "The steps read more columns than the engine can hold.", "Name fewer columns in the steps."
+            ),
+            "type_mismatch": _problem("A file is declared as a table, but has geometry.", 'Write "type": "vector".'),
+            "unknown_type": _problem("A column has a type that cannot be kept.", "Write it with another type, or leave it out."),
+            "unsupported_field": _problem(
+                "A dBASE column has a type that is not read.", "Write the file again, without that column."
+            ),
+            "unsupported_type": _problem(
+                "A column has a type whose values cannot be kept as they are.", "Write it in another type, or leave it out."
+            ),
+            "value_lost": _problem(
+                "A value would be lost or changed when it is read.", "Correct it, or write the column as text."
+            ),
+            "values_not_read": _warning(
+                "Values that the schema does not declare are not read.", "Declare them, or leave the schema out."
+            ),
+            "values_replaced": _warning("A value takes the place of another of the same name.", "Give one another name."),
+        },
+        "Text": {
+            "encoding_contradicted": _warning(
+                "The file's byte order mark differs from 'encoding'.", "Leave 'encoding' out, if text came out wrong."
+            ),
+            "encoding_found": _warning(
+                "The encoding was found by the letters of the text.", "Set 'encoding' if names with accents are wrong."
+            ),
+            "unknown_encoding": _problem(
+                "A character encoding is not known.", "Write a common name, such as UTF-8 or windows-1252."
+            ),
+            "wrong_encoding": _problem("Text is not in the encoding that is named.", "Set 'encoding' of the file."),
+        },
+        "Delimited text": {
+            "coordinates_missing": _warning(
+                "Words such as NA stand where coordinates are expected: these features have no geometry.",
+                "Nothing, if there is no position.",
+            ),
+            "csv_bad_delimiter": _problem(
+                "The delimiter is not possible.", "Use one ASCII character other than the double quote."
+            ),
+            "csv_bad_geometry": _problem("A row has no coordinate or geometry where one is expected.", "Correct the row."),
+            "csv_columns_found": _warning(
+                "The columns of the geometry were found by their names.",
+                "Set 'options' x and y, or 'geometry', if they are others.",
+            ),
+            "csv_geometry_unknown": _problem(
+                "The columns of the geometry are not named.", "Set 'options' x and y, or 'geometry'; or declare it as 'tabular'."
+            ),
+            "csv_no_header": _problem("The file has no line with column names.", "Write the names to the first line."),
+            "csv_no_such_column": _problem("A column of 'options' is not in the file.", "Correct 'options'."),
+            "csv_open_quote": _problem("A double quote is never closed.", "Close it, or double it."),
+            "csv_ragged": _problem(
+                "A row has more or fewer values than the header.", "Correct the row, or set 'options.delimiter'."
+            ),
+            "csv_row_too_long": _problem("A row is too long.", "Close open quotes, or use another format."),
+            "csv_several_crs": _problem("The geometries of a column are in several CRSs.", "Write them in one CRS."),
+            "decimal_comma": _warning(
+                "Numbers with a decimal comma were found and read so.", "Set 'options.decimal' to '.' if it is not one."
+            ),
+        },
+        "Spreadsheets": {
+            "password_protected": _problem("The file has a password.", "Save it without one."),
+            "sheet_bad_date": _problem("A cell of dates holds no date.", "Correct the cell."),
+            "sheet_empty": _warning("A sheet is empty and was skipped.", "Nothing."),
+            "sheet_empty_rows": _warning("Rows without a value were skipped.", "Nothing."),
+            "sheet_error_cell": _problem(
+                "A cell holds an error, or a formula without a result.", "Correct or clear it, and save the file."
+            ),
+            "sheet_hidden": _warning("A hidden sheet was read.", "Choose another one by 'layer' if it is not wanted."),
+            "sheet_merged_cells": _warning("Cells are merged: the first one has the value.", "Undo it where each row needs it."),
+            "sheet_mixed_types": _warning("A column holds numbers and text; it is text.", "Correct the cells that are wrong."),
+            "sheet_no_header": _problem("The row with the column names is not found.", "Set 'options.header'."),
+            "sheet_rows_above_header": _warning("Rows above the column names were skipped.", "Set 'options.header' if need be."),
+            "sheet_times_as_text": _warning("Times of day and durations are kept as text.", "Nothing."),
+            "sheet_without_cells": _warning("A sheet is a chart or a dialog and was skipped.", "Nothing."),
+        },
+        "Reading": {
+            "count_mismatch": _problem("There are not as many features as the file says.", "Upload the whole file again."),
+            "damaged": _problem("The file is damaged.", "Write it again with the program that made it."),
+            "elements_not_read": _warning(
+                "Elements that are not features were not read.", "Nothing, unless there should be more features."
+            ),
+            "entities_not_read": _warning("Entities of a drawing were not read.", "Convert them to points, lines or polygons."),
+            "features_lost": _problem(
+                "The schema beside the file does not list all features.", "Upload the right schema, or none."
+            ),
+            "gdal_warning": _warning("GDAL reports something else.", "Check that the data is as you expect it."),
+            "geoparquet_encoding": _problem("The geometry is not WKB, nor a known native encoding.", "Write it as WKB."),
+            "geoparquet_metadata": _problem("The GeoParquet metadata is wrong.", "Write the file again."),
+            "internal_table_skipped": _warning(
+                "A table of a program, such as QGIS's styles, is not read.", "Name it as 'layer', if it is wanted."
+            ),
+            "link_not_followed": _warning("The file links to others, which are not loaded.", "Submit those files, too."),
+            "members_not_read": _warning(
+                "Members of GeoJSON features other than properties are not read.", "Put them into 'properties'."
+            ),
+            "no_features": _either(
+                "The file has no features, or nothing that is read as a feature.", "Check that it is the right file."
+            ),
+            "no_layers": _problem("The file has no layers.", "Check that it is the right file."),
+            "nothing_to_do": _problem("No file of the batch has a layer.", "Check that these are the right files."),
+            "one_page_of_many": _warning("The file is one page of a larger answer of a server.", "Download all pages."),
+            "read_crashed": _problem("The reading process ended too early.", "Check the file in another program."),
+            "read_out_of_memory": _problem(
+                "The file needs more memory than is allowed.", "Split it, or raise SPATIAL_ETL_READ_MEMORY_MB."
+            ),
+            "read_timeout": _problem(
+                "Reading takes longer than is allowed.", "Split the file, or raise SPATIAL_ETL_READ_SECONDS."
+            ),
+            "remote_reference": _problem(
+                "The file refers to something on the network, which is never fetched.", "Put it into the file itself."
+            ),
+            "table_not_registered": _warning(
+                "A table of a GeoPackage is not registered, and not read.", "Register it in gpkg_contents."
+            ),
+            "truncated": _problem("The end of the file is missing.", "Upload it again."),
+            "unknown_layer": _problem("The file has no layer of that name.", "Use a name that the message lists."),
+            "unreadable": _problem(
+                "The file has nothing that can be read as features or a table.", "Check the file and 'format'."
+            ),
+        },
+        "Recipes": {
+            "bad_condition": _problem(
+                "A condition does not fit the columns.", "Use the columns and types that the message lists."
+            ),
+            "bad_parameter": _problem("A parameter has a value that the recipe cannot use.", "See 'spatial-etl recipes NAME'."),
+            "bad_recipe": _problem("A recipe has a mistake.", "Compare it with 'spatial-etl recipes NAME'."),
+            "cannot_aggregate": _problem(
+                "A column cannot be aggregated in that way.", "Use 'first' or 'count', or leave it out."
+            ),
+            "cannot_cast": _problem("A column cannot be cast to that type.", "Cast it to string."),
+            "cannot_cast_value": _problem(
+                "A value cannot be cast exactly.", "Correct it, or set 'on_error' of the step to \"null\"."
+            ),
+            "cannot_group": _problem("Features cannot be grouped by that column.", "Leave it out of 'by'."),
+            "column_name_taken": _problem("A column cannot have that name.", "Choose another name."),
+            "missing_parameter": _problem("The recipe needs a parameter that is not given.", "Give it under 'parameters'."),
+            "recipe_name_taken": _problem("Two recipes have the same name.", "Rename one."),
+            "recipe_not_readable": _problem("A recipe's file cannot be read.", "Make it readable, or rename it."),
+            "recipe_not_yaml": _problem("A recipe's file is not YAML in UTF-8.", "Correct the YAML."),
+            "repair_needed": _problem("A step needs valid geometry.", "Put a step 'repair' right before it."),
+            "sum_too_large": _problem("A sum does not fit into its type.", "Cast the column to double before."),
+            "unknown_column": _problem("A step names a column that does not exist.", "Use a column that the message lists."),
+            "unknown_parameter": _problem("The recipe has no parameter of that name.", "Remove it, or correct its spelling."),
+        },
+        "Running": {
+            "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
+            "canceled": _problem("The run was canceled.", "Upload the manifest again."),
+            "input_changed": _problem(
+                "An input of a replay is not what it was.", "Put the original files back into the landing zone."
+            ),
+            "internal_error": _problem("The platform failed; the files are not to blame.", "Report it to the operator."),
+            "lake_of_another_ledger": _problem("The lake and the ledger do not belong together.", "Correct the settings."),
+            "lease_expired": _problem(
+                "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
+            ),
+            "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "service_unavailable": _problem(
+                "A service cannot be reached, or refuses.", "Check the setting that the message names."
+            ),
+        },
+    }
+)
+"""By topic, in the order of the reference page; by code within a topic."""
+
+CODES: Mapping[str, Code] = MappingProxyType({code: entry for codes in GROUPS.values() for code, entry in codes.items()})
+"""All of them."""
