@@ -9,5 +9,8 @@ BBOX = "bbox"
 RESERVED_NAMES = frozenset({GEOMETRY, BBOX})
 """No attribute may have one of these names, whatever its case."""
 
+PROBLEM, RAW = "_etl_problem", "_etl_raw"
+"""Columns that the worker adds for features that a policy sets aside: what is wrong, and the values as they stand in the file."""
+
 RESERVED_PREFIX = "_etl_"
 """Columns that a plan adds for its own use begin with it. No attribute may."""

@@ -264,6 +264,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "values_replaced": _warning("A value takes the place of another of the same name.", "Give one another name."),
         },
+        "Policies": {
+            "made_null": _warning("Values that cannot be kept became null, as a policy says.", "Correct them in their source."),
+            "set_aside": _warning(
+                "Features were set aside, as a policy says: they are in rejects.parquet beside the data.",
+                "Correct them in their source, and deliver it again.",
+            ),
+            "too_many_set_aside": _problem(
+                "More features would be set aside than are allowed.", "Correct the source, or set 'max_set_aside'."
+            ),
+        },
         "Text": {
             "encoding_contradicted": _warning(
                 "The file's byte order mark differs from 'encoding'.", "Leave 'encoding' out, if text came out wrong."

@@ -15,6 +15,7 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
+from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -89,7 +90,7 @@ class CsvOptions(Model):
         return frozenset(self.model_dump(exclude_none=True))
 
 
-class FileSpec(Model):
+class FileSpec(Policies):
     """One file of a batch.
 
     Attributes:
@@ -126,7 +127,7 @@ def says_no_crs(crs: str | None) -> bool:
     return crs is not None and crs.strip().lower() == NO_CRS
 
 
-class Manifest(Model):
+class Manifest(Policies):
     """A batch: what was uploaded, by whom, and what should be done with it.
 
     Attributes:
@@ -351,7 +352,8 @@ def _where(location: tuple[int | str, ...]) -> str:
 def _reading_order(where: str) -> list[tuple[int, int, str]]:
     """Sorts ``files[2]`` before ``files[10]``, and the manifest's own keys in the order of the model."""
     top = re.split(r"[.\[]", where, maxsplit=1)[0]
-    rank = list(Manifest.model_fields).index(top) if top in Manifest.model_fields else -1
+    own = [*Manifest.__annotations__, *Policies.model_fields]  # not of model_fields: inherited ones come first there
+    rank = own.index(top) if top in own else -1
     return [(rank, 0, "")] + [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"[.\[\]]+", where)]
 
 

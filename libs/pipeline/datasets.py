@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,15 +26,19 @@ from libs.models import (
     FileSpec,
     InputLayer,
     Manifest,
+    Policies,
     Problem,
     Rejected,
     TableSummary,
     VectorSummary,
     shortened,
 )
+from libs.models.policies import effective
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
+from libs.pipeline.rejects import Rejects
+from libs.pipeline.rejects import warning as set_aside_warning
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.spatial_utils.crs import require_crs
@@ -82,6 +87,8 @@ class MadeDataset:
 @dataclass
 class _OpenDataset:
     table: DatasetBuilder
+    rejects: Rejects
+    policies: Policies
     titles: list[str] = field(default_factory=list)
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
@@ -163,6 +170,7 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
+            spec = spec.model_copy(update=effective(spec, self._manifest).model_dump())
             self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -216,7 +224,9 @@ class DatasetMaker:
         """Forget open datasets; of those that are not open there is nothing to forget."""
         for identifier in identifiers:
             if identifier in self._open:
-                self._open.pop(identifier).table.close()
+                dataset = self._open.pop(identifier)
+                dataset.table.close()
+                dataset.rejects.close()
 
     def _dataset_ids(self, spec: FileSpec, layers: list[str], *, only_layer: bool) -> dict[str, str]:
         if spec.dataset_id:
@@ -239,7 +249,9 @@ class DatasetMaker:
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:
-            dataset = self._open[identifier] = _OpenDataset(workspace.dataset(self._recipe))
+            dataset = self._open[identifier] = _OpenDataset(
+                workspace.dataset(self._recipe), Rejects(self._scratch / "rejects" / identifier), effective(spec, self._manifest)
+            )
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
         fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
         schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])
@@ -247,13 +259,14 @@ class DatasetMaker:
         disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)
         self.warnings += [warning for warning in disputed if warning not in self.warnings]  # a file may be read twice
         crs = stream.layer.crs.name if stream.layer.crs else None
+        stream.set_aside = partial(_set_aside, dataset.rejects, names, path=spec.path, layer=stream.layer.name, crs=crs)
         with dataset.timed("read and transform"):
             batches = _renamed(self._counted(stream, spec.path), schema)
-            features = dataset.table.load(Source(schema, crs, batches, where, stream.layer.crs_assumed))
+            dataset.table.load(Source(schema, crs, batches, where, stream.layer.crs_assumed))
         dataset.read_changes.append(_read_changes(stream.counts, renamed))
         dataset.inputs.append(
             InputLayer(
-                file=index, path=spec.path, format=spec.format, layer=stream.layer.name, crs=crs, features=features,
+                file=index, path=spec.path, format=spec.format, layer=stream.layer.name, crs=crs, features=stream.features,
                 objects=staged.objects(), crs_source=stream.layer.crs_source,
             )
         )  # fmt: skip
@@ -267,27 +280,39 @@ class DatasetMaker:
 
     def _finish(self, identifier: str) -> None:
         """Apply what is left of the recipe, write the file, and let go of the engine's table."""
-        dataset = self._open.pop(identifier)
+        dataset = self._open[identifier]
+        dataset.rejects.require_few(sum(layer.features for layer in dataset.inputs), dataset.policies, f"dataset {identifier}")
+        del self._open[identifier]
         self._finished.add(identifier)
         with dataset.timed("read and transform"):
             processed = dataset.table.finish()
         if self._problems:  # the batch is rejected: nobody wants the file
             dataset.table.close()
+            dataset.rejects.close()
             return
         self._doubt(dataset.inputs[0], processed)
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):
             files = self._write(identifier, processed, notes)
+            aside = dataset.rejects.write()
         dataset.table.close()
+        set_aside, warned = Changes(), [*processed.warnings]
+        if aside is not None:
+            files, set_aside = (*files, aside), Changes(counts={"set_aside": aside.features})
+            warned.append(set_aside_warning(aside.features, aside.name, f"dataset {identifier}"))
         self.made.append(
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
                 files=tuple(MadeFile(file.role, file.name, file.path, file.sha256, file.bytes, file.features) for file in files),
-                summary=_summary(files, processed, {name: each.summary for name, each in notes.items()}),
-                changes=_sum([*dataset.read_changes, processed.changes]),
-                warnings=processed.warnings,
+                summary=_summary(
+                    [file for file in files if file.role == FileRole.DATA],
+                    processed,
+                    {name: each.summary for name, each in notes.items()},
+                ),
+                changes=_sum([*dataset.read_changes, set_aside, processed.changes]),
+                warnings=tuple(warned),
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
             )
@@ -339,6 +364,13 @@ def _project_not_used(project: Any) -> Problem:
         message=f"The project {project!r} begins no dataset's name: it has no letter or digit.",
         remedy="Write it with letters or digits, or leave it out.",
     )
+
+
+def _set_aside(
+    rejects: Rejects, names: Sequence[str], batch: pa.RecordBatch, rows: pa.Array, *, path: str, layer: str, crs: str | None
+) -> None:
+    own = [*names, *batch.schema.names[len(names) :]]
+    rejects.add(batch.rename_columns(own), rows, path=path, layer=layer, crs=crs)
 
 
 def _renamed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -129,6 +129,7 @@ def make_manifest(
     metadata: Mapping[str, Any],
     options: Mapping[str, Any],
     of_all: Mapping[str, Any],
+    policies: Mapping[str, Any] | None = None,
 ) -> ParsedManifest:
     """The manifest of a delivery, checked for all that can be known before a file is uploaded.
 
@@ -143,6 +144,7 @@ def make_manifest(
         options: For the files whose format takes options.
         of_all: Keys that every file's entry gets: ``crs``, ``layer``, ``geometry``, ``dataset_id``, ``encoding``,
             ``keep_key``.
+        policies: For bad rows: ``on_bad_value`` and so on.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.
@@ -157,6 +159,7 @@ def make_manifest(
             {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options, of_all), **of_all, **unused}
             for file in files
         ],
+        **(policies or {}),
         "metadata": dict(metadata),
         "parameters": dict(parameters),
     }

@@ -29,6 +29,24 @@ def user() -> str:
         return "unknown"
 
 
+def number_or_share(said: str | None) -> int | float | None:
+    """``--max-set-aside``: a number of features, or a share of them.
+
+    Raises:
+        typer.BadParameter: for anything else.
+    """
+    if said is None:
+        return None
+    try:
+        if said.endswith("%"):
+            return float(said[:-1]) / 100
+        return int(said) if said.isdecimal() else float(said)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{said!r} is not a number or a share, such as 100, 0.02 or 2%.", param_hint="--max-set-aside"
+        ) from None
+
+
 def row_number(said: str | None) -> int | str | None:
     """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
     return int(said) if said is not None and said.isascii() and said.isdigit() else said

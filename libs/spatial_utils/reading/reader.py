@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from libs.column_names import PROBLEM, RAW
 from libs.models import ColumnNotes, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
@@ -48,7 +49,9 @@ class LayerStream:
         layer: Which one.
         schema: Of the batches: attribute columns, then ``geom`` (WKB, little-endian, ISO).
         counts: What reading changed, by stable name (``linearized``, ``m_dropped``); complete when the stream has ended.
-        features: Rows delivered so far.
+        features: Rows read so far, with those that were set aside.
+        set_aside: Takes the rows that a policy sets aside, with their numbers in the layer, from 0. Their columns are those of
+            the schema, what is wrong (JSON), and the values as they stand in the file (JSON).
     """
 
     layer: Layer
@@ -56,10 +59,28 @@ class LayerStream:
     _reader: "pa.RecordBatchReader"
     counts: Counter[str] = field(default_factory=Counter)
     features: int = 0
+    set_aside: "Callable[[pa.RecordBatch, pa.Array], None] | None" = None
 
     @property
     def schema(self) -> "pa.Schema":  # noqa: D102 - see the class
-        return self._reader.schema
+        schema = self._reader.schema
+        return schema.remove(len(schema) - 1).remove(len(schema) - 2) if self._may_set_aside else schema
+
+    @property
+    def _may_set_aside(self) -> bool:
+        return bool(self._reader.schema.names[-2:] == [PROBLEM, RAW])
+
+    def _good(self, batch: "pa.RecordBatch") -> "pa.RecordBatch":
+        """The rows of a batch that are not set aside; the others are handed over."""
+        if not self._may_set_aside:
+            return batch
+        import pyarrow.compute as pc
+
+        bad = pc.indices_nonzero(pc.is_valid(batch.column(batch.num_columns - 2)))
+        if len(bad) and self.set_aside is not None:
+            self.set_aside(batch.take(bad), pc.add(bad.cast("int64"), self.features))
+        rest = batch.filter(pc.is_null(batch.column(batch.num_columns - 2))) if len(bad) else batch
+        return rest.select([*range(batch.num_columns - 2)])  # by position: a name may stand twice
 
     @property
     def notes(self) -> list[ColumnNotes | None]:
@@ -148,9 +169,11 @@ class SourceFile:
         with self._speaking():
             for batch in stream._reader:  # noqa: SLF001 - two halves of one thing
                 batch.validate(full=True)
+                good = stream._good(batch)  # noqa: SLF001 - two halves of one thing
                 stream.features += batch.num_rows
                 self._features += batch.num_rows
-                yield batch
+                if good.num_rows:
+                    yield good
             trailer = receive(self._child)
         self._read += 1
         stream.counts.update(trailer["counts"])
@@ -351,6 +374,7 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,
         "keep_key": spec.keep_key,
+        "policies": {name: getattr(spec, name) for name in ("on_bad_value", "on_bad_geometry", "on_bad_text")},
         "full_scan": full_scan,
         # A database with a log beside it is completed from the log, in the copy that is ours.
         "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from libs.column_names import PROBLEM, RAW
 from libs.spatial_utils.worker import sandbox
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.ogr.reference import warm_up
@@ -86,7 +87,8 @@ def _open(request: Request) -> OpenFile:
 
 
 def _described(layer: LayerReader) -> dict[str, Any]:
-    attributes = list(layer.schema)[:-1] if layer.geometry else list(layer.schema)
+    sent = [field for field in layer.schema if field.name not in {PROBLEM, RAW}]
+    attributes = sent[:-1] if layer.geometry else sent
     return {
         "name": layer.name,
         "columns": [[field.name, str(field.type)] for field in attributes],

@@ -96,6 +96,7 @@ class Request:
         named: Columns that are wanted, in lower case, keys too: the recipe names them, or what the rows are appended to has them.
         appended: Whether the rows are appended to others: no key is wanted that is not named.
         full_scan: Whether types are announced after a look at every row, so that ``SchemaInferenceFailed`` is never raised.
+        policies: What to do with bad rows: ``on_bad_value``, ``on_bad_geometry``, ``on_bad_text``; see ``worker.quarantine``.
         written_bytes: Size of the files that may be written beside the source; 0: nothing may be written.
     """
 
@@ -114,6 +115,7 @@ class Request:
     cpu_seconds: int
     full_scan: bool
     written_bytes: int
+    policies: dict[str, str | None] = field(default_factory=dict)
     keep_key: bool = False
     named: tuple[str, ...] = ()
     appended: bool = False

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from libs.pipeline.stack import Progress, Stack
     from libs.storage import LandingZone
 
+POLICIES = "When some rows are bad"
 LOOK_AGAIN = 0.3
 """Seconds between two looks at a batch that another worker has taken."""
 
@@ -76,6 +77,33 @@ def ingest(
     ] = None,
     skip_rows: Annotated[int | None, typer.Option(metavar="N", help="CSV: lines to skip before the column names.")] = None,
     comment: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: lines that begin with it are no rows.")] = None,
+    on_bad_value: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY", help="A value that its column cannot hold: reject, set_aside or null.", rich_help_panel=POLICIES
+        ),
+    ] = None,
+    on_bad_geometry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY", help="A geometry that cannot be read: reject, set_aside, null or fix.", rich_help_panel=POLICIES
+        ),
+    ] = None,
+    on_bad_text: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY", help="Text that cannot be decoded: reject, set_aside, null or fix.", rich_help_panel=POLICIES
+        ),
+    ] = None,
+    max_set_aside: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|SHARE",
+            help="How many features may be set aside: 100, 0.02 or 2%.",
+            show_default="1%",
+            rich_help_panel=POLICIES,
+        ),
+    ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -94,7 +122,7 @@ def ingest(
     from libs.pipeline.delivery import given, local_files, make_manifest, new_batch_id
     from libs.platform import open_landing_zone, open_stack
     from libs.spatial_utils.formats import find_format
-    from services.cli.delivery import parameters, row_number, usage_errors, user
+    from services.cli.delivery import number_or_share, parameters, row_number, usage_errors, user
 
     with usage_errors():
         uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
@@ -116,6 +144,12 @@ def ingest(
         metadata=given(project=project),
         options=options,
         of_all=of_all,
+        policies=given(
+            on_bad_value=on_bad_value,
+            on_bad_geometry=on_bad_geometry,
+            on_bad_text=on_bad_text,
+            max_set_aside=number_or_share(max_set_aside),
+        ),
     )
     _require_new_batch(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)

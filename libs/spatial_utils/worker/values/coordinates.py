@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from libs.spatial_utils.coordinate_names import coordinate_columns, geometry_column
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.values import geometry_text, inference
 from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling
 from libs.spatial_utils.worker.values.sexagesimal import degrees
@@ -83,33 +84,37 @@ class CoordinateColumns:
         """The names of those columns whose coordinates were seen to have a decimal comma."""
         return [name for name, survey in zip(self._names, self._surveys, strict=True) if _has_comma(survey)]
 
-    def geometry(self, texts: Sequence[pa.Array], before: int, gdal: Gdal) -> pa.Array:
+    def geometry(self, texts: Sequence[pa.Array], before: int, gdal: Gdal, quarantine: Quarantine) -> pa.Array:
         """The geometry column of some rows.
 
         Args:
             texts: Their values in the columns at ``positions``, as text.
             before: Number of rows before them.
             gdal: Parses WKT.
+            quarantine: Takes rows whose values are no coordinates or no geometry.
 
         Raises:
-            Unreadable: on a value that is not a coordinate or not a geometry.
+            Unreadable: on such a row, where the policy is to reject.
         """
         if len(texts) == 1:
-            return self._from_text(texts[0], before, gdal)
-        x, y = (self._coordinates(column, before, axis) for axis, column in enumerate(texts))
+            return self._from_text(texts[0], before, gdal, quarantine)
+        x, y = (self._coordinates(column, before, axis, quarantine) for axis, column in enumerate(texts))
         points: list[bytes | None] = []
         for row, (x_value, y_value) in enumerate(zip(x, y, strict=True)):
             if x_value is None and y_value is None:
                 points.append(None)
             elif x_value is None or y_value is None:
-                raise self._bad_value(
-                    before + row, "one coordinate without the other", "Give both, or neither where there is no position."
-                )
+                if not quarantine.has(row):  # then the other one could not be read
+                    problem = self._bad_value(
+                        before + row, "one coordinate without the other", "Give both, or neither where there is no position."
+                    )
+                    quarantine.meet("geometry", row, problem)
+                points.append(None)
             else:
                 points.append(_POINT.pack(1, 1, x_value, y_value))
         return pa.array(points, pa.binary())
 
-    def _coordinates(self, texts: pa.Array, before: int, axis: int) -> list[float | None]:
+    def _coordinates(self, texts: pa.Array, before: int, axis: int, quarantine: Quarantine) -> list[float | None]:
         trimmed = pc.utf8_trim(texts, inference.SPACE)
         trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
         words = pc.fill_null(pc.match_substring_regex(trimmed, _WORD), fill_value=False)
@@ -131,9 +136,14 @@ class CoordinateColumns:
                 return found
         except pa.ArrowInvalid:
             pass
-        return [
-            None if text is None else self._coordinate(text, before + row, axis) for row, text in enumerate(trimmed.to_pylist())
-        ]
+        coordinates: list[float | None] = []
+        for row, text in enumerate(trimmed.to_pylist()):
+            try:
+                coordinates.append(None if text is None else self._coordinate(text, before + row, axis))
+            except Unreadable as problem:
+                quarantine.meet("geometry", row, problem)
+                coordinates.append(None)
+        return coordinates
 
     def _spelling(self, axis: int) -> NumberSpelling:
         if self._told is not None:
@@ -160,17 +170,18 @@ class CoordinateColumns:
         self._notes.counts["degrees_minutes_seconds"] += 1
         return angle
 
-    def _from_text(self, texts: pa.Array, before: int, gdal: Gdal) -> pa.Array:
+    def _from_text(self, texts: pa.Array, before: int, gdal: Gdal, quarantine: Quarantine) -> pa.Array:
         texts = geometry_text.without_srid(texts)
-        found = geometry_text.to_wkb(texts.to_pylist(), _well_formed(texts), gdal, self._notes.counts)
-        if isinstance(found, int):
-            raise self._bad_value(
-                before + found,
-                f"{shown(texts[found].as_py())} where a geometry is expected",
+        geometry, bad = geometry_text.to_wkb(texts.to_pylist(), _well_formed(texts), gdal, self._notes.counts)
+        for row in bad:
+            problem = self._bad_value(
+                before + row,
+                f"{shown(texts[row].as_py())} where a geometry is expected",
                 "Write it as WKT, like POINT (8.54 47.37), all positions of a geometry with as many numbers; as WKB or EWKB in "
                 "hexadecimal digits; or as a geometry of GeoJSON.",
             )
-        return pa.array(found, pa.binary())
+            quarantine.meet("geometry", row, problem)
+        return geometry
 
     def _bad_value(self, row: int, what: str, remedy: str) -> Unreadable:
         return Unreadable("csv_bad_geometry", f"There is {what}.", remedy, self._place(row))

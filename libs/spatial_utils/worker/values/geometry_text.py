@@ -45,7 +45,7 @@ def srids(texts: pa.Array) -> set[int]:
 
 def to_wkb(
     texts: Sequence[str | None], well_formed: Sequence[bool], gdal: Gdal, counts: Counter[str]
-) -> list[bytes | None] | int:
+) -> tuple[pa.Array, list[int]]:
     """A column of geometries as WKB.
 
     Args:
@@ -55,22 +55,23 @@ def to_wkb(
         counts: What had to be changed is added to them.
 
     Returns:
-        The geometries; the number of the first value that is no geometry, if there is one.
+        The geometries, and the numbers of the values that are no geometry, which are null.
     """
     rows: list[bytes | None] = []
+    bad = []
     for row, text in enumerate(texts):
         if text is None or (well_formed[row] and not text.strip()):
             rows.append(None)
             continue
-        value = _one(text.strip(" \t\r\n"), gdal, wkt=well_formed[row])
-        if value is None:
-            return row
-        rows.append(value)
-    try:
-        done: list[bytes | None] = wkb.normalise(pa.array(rows, pa.binary()), gdal, counts, vouched=False).to_pylist()
-    except wkb.DamagedGeometry as error:
-        return error.row
-    return done
+        rows.append(_one(text.strip(" \t\r\n"), gdal, wkt=well_formed[row]))
+        if rows[-1] is None:
+            bad.append(row)
+    while True:
+        try:
+            return wkb.normalise(pa.array(rows, pa.binary()), gdal, counts, vouched=False), sorted(bad)
+        except wkb.DamagedGeometry as error:  # found once for each: they are few, or the first one ends the reading
+            rows[error.row] = None
+            bad.append(error.row)
 
 
 def without_srid(texts: pa.Array) -> pa.Array:

@@ -12,6 +12,7 @@ import ctypes
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
@@ -56,7 +58,10 @@ class DelimitedLayer:
             self._survey()
         self.crs = self._coordinates.crs if self._coordinates else None
         fields = [pa.field(name, kind) for name, kind in zip(self._header, self._types, strict=True)]
-        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        self._quarantine = Quarantine(request.policies, self.notes, self.name)
+        if self.geometry:
+            fields.append(pa.field(GEOMETRY, pa.binary()))
+        self.schema = pa.schema([*fields, *self._quarantine.fields])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows; raises ``Unreadable`` on a value that is no coordinate or no geometry."""
@@ -66,9 +71,13 @@ class DelimitedLayer:
                 inference.cast(texts.column(index), kind, self._spellings[index]) for index, kind in enumerate(self._types)
             ]
             if self._coordinates is not None:
-                columns.append(self._coordinates.geometry(self._located(texts), read, self._gdal))
+                columns.append(self._coordinates.geometry(self._located(texts), read, self._gdal, self._quarantine))
+            columns += self._quarantine.columns(texts.num_rows, partial(self._raw, texts))
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
             read += texts.num_rows
+
+    def _raw(self, texts: pa.RecordBatch, row: int) -> dict[str, str | None]:
+        return dict(zip(self._header, (column[row].as_py() for column in texts.columns), strict=True))
 
     def _located(self, texts: pa.RecordBatch) -> list[pa.Array]:
         return [texts.column(index) for index in self._coordinates.positions] if self._coordinates else []

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, pairwise
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from libs.spatial_utils.worker.formats.spreadsheet.header import Header, find_he
 from libs.spatial_utils.worker.formats.spreadsheet.sheet import Block, CellKind, Sheet, cell_name, column_name
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 
@@ -49,7 +51,10 @@ class SheetLayer:
             CoordinateColumns(names, request.csv, self._place, self.notes, f"sheet {sheet.name}") if self.geometry else None
         )
         fields = [pa.field(name, self._type(column, name)) for column, name in zip(self._columns, names, strict=True)]
-        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        self._names, self._quarantine = names, Quarantine(request.policies, self.notes, self.name)
+        if self.geometry:
+            fields.append(pa.field(GEOMETRY, pa.binary()))
+        self.schema = pa.schema([*fields, *self._quarantine.fields])
         self._tell(header)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -60,9 +65,14 @@ class SheetLayer:
             columns = [_cast(*_cells(block, column), self.schema.field(index).type) for index, column in enumerate(self._columns)]
             if self._coordinates is not None:
                 located = [_cells(block, self._columns[index])[0] for index in self._coordinates.positions]
-                columns.append(self._coordinates.geometry(located, read, self._gdal))
+                columns.append(self._coordinates.geometry(located, read, self._gdal, self._quarantine))
+            columns += self._quarantine.columns(len(block.rows), partial(self._raw, block))
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
             read += len(block.rows)
+
+    def _raw(self, block: Block, row: int) -> dict[str, str | None]:
+        texts = (_cells(block, column)[0][row].as_py() for column in self._columns)
+        return dict(zip(self._names, texts, strict=True))
 
     def _place(self, row: int) -> str:
         return f"sheet {self._sheet.name}, row {self._rows[row]}"

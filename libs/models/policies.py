@@ -1,0 +1,46 @@
+"""What to do with rows that cannot be kept as they are: data, in a manifest, for a batch or for a file."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictFloat, StrictInt
+
+from libs.models.base import Model
+
+ValuePolicy = Literal["reject", "set_aside", "null"]
+FixablePolicy = Literal["reject", "set_aside", "null", "fix"]
+
+DEFAULT_MAX_SET_ASIDE = 0.01
+"""Share of a dataset's features that may be set aside when nothing else is said: more is no exception, but another file."""
+
+
+class Policies(Model):
+    """Policies for bad rows. What is not given here, the batch says; what the batch does not say is ``reject``.
+
+    Attributes:
+        on_bad_value: A value that its column cannot hold: ``reject`` the batch; ``set_aside`` the feature; make it ``null``.
+        on_bad_geometry: A geometry that cannot be read or placed; also ``fix`` it where a standard fix exists.
+        on_bad_text: Text that cannot be decoded; also ``fix``: replace the bytes that are no text.
+        max_set_aside: How many features of a dataset may be set aside: a number such as 100, or a share such as 0.01, which is
+            what holds when it is not given. With more, the batch is rejected.
+    """
+
+    on_bad_value: ValuePolicy | None = None
+    on_bad_geometry: FixablePolicy | None = None
+    on_bad_text: FixablePolicy | None = None
+    max_set_aside: Annotated[StrictInt, Field(ge=0)] | Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
+
+
+def effective(own: Policies, batch: Policies) -> Policies:
+    """The policies of a file: its own, and the batch's where it has none."""
+    return Policies(
+        **{name: mine if (mine := getattr(own, name)) is not None else getattr(batch, name) for name in Policies.model_fields}
+    )
+
+
+def allowed(policies: Policies, features: int) -> int:
+    """How many of so many features may be set aside."""
+    most = policies.max_set_aside
+    if isinstance(most, int):
+        return most
+    return math.ceil(features * (DEFAULT_MAX_SET_ASIDE if most is None else most))  # of a few features, one

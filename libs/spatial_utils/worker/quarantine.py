@@ -1,0 +1,98 @@
+"""Rows that cannot be kept as they are: refused, set aside, or changed, as the policies of the request say."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from libs.column_names import PROBLEM, RAW
+from libs.spatial_utils.worker.protocol import Notes, Unreadable
+
+REJECT, SET_ASIDE, NULL, FIX = "reject", "set_aside", "null", "fix"
+
+
+class Quarantine:
+    """What happens to the bad rows of a layer.
+
+    Rows that are set aside are sent in their place, with null where something cannot be read, and with two more columns: what is
+    wrong (JSON), and the values as they stand in the file (JSON, by column). Both are null in good rows.
+
+    Args:
+        policies: ``on_bad_value``, ``on_bad_geometry`` and ``on_bad_text``.
+        notes: Takes counts and warnings.
+        layer: Name of the layer, for warnings.
+    """
+
+    def __init__(self, policies: Mapping[str, str | None], notes: Notes, layer: str) -> None:
+        self._policies, self._notes, self._layer = policies, notes, layer
+        self._bad: dict[int, Unreadable] = {}
+        self._met = set[int]()
+
+    def policy(self, kind: str) -> str:
+        """What to do with bad rows of a kind: ``value``, ``geometry`` or ``text``."""
+        return self._policies.get(f"on_bad_{kind}") or REJECT
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The further columns; none where no policy sets rows aside."""
+        sets_aside = any(policy == SET_ASIDE for policy in self._policies.values())
+        return [pa.field(PROBLEM, pa.string()), pa.field(RAW, pa.string())] if sets_aside else []
+
+    def meet(self, kind: str, row: int, problem: Unreadable, column: str = "") -> None:
+        """Deal with a value that cannot be kept; it is null from then on.
+
+        Args:
+            kind: ``value``, ``geometry`` or ``text``.
+            row: Of the batch.
+            problem: What is wrong. Its remedy names the policies, too.
+            column: Name of the column; empty for the geometry.
+
+        Raises:
+            Unreadable: the problem, where the policy is to reject.
+        """
+        self._met.add(row)
+        policy = self.policy(kind)
+        if policy == SET_ASIDE:
+            self._bad.setdefault(row, problem)
+            return
+        if policy != NULL:
+            problem.remedy += _way_in(kind)
+            raise problem
+        self._notes.counts[f"bad_{kind}_to_null"] += 1
+        where = f"the column {column!r}" if column else "the geometry"
+        self._notes.warn(
+            "made_null",
+            f"What cannot be read in {where} became null, as 'on_bad_{kind}' says. The first: {problem.message}",
+            "Correct the values in their source, if they are wanted.",
+            problem.place,
+        )
+
+    def has(self, row: int) -> bool:
+        """Whether a row of the batch is bad already."""
+        return row in self._met
+
+    def columns(self, rows: int, raw: Callable[[int], Mapping[str, Any]]) -> list[pa.Array]:
+        """The further columns of a batch, which is then done with.
+
+        Args:
+            rows: Of the batch.
+            raw: The values of a row as they stand in the file, as text.
+        """
+        self._met.clear()
+        if not self.fields:
+            return []
+        bad, self._bad = self._bad, {}
+        problems: list[str | None] = [None] * rows
+        values: list[str | None] = [None] * rows
+        for row, problem in bad.items():
+            problems[row] = json.dumps({"code": problem.code, "message": problem.message, "place": problem.place})
+            values[row] = json.dumps(dict(raw(row)), ensure_ascii=False)
+        return [pa.array(problems, pa.string()), pa.array(values, pa.string())]
+
+
+def _way_in(kind: str) -> str:
+    return (
+        f' Or have such features set aside, to look at later: write "on_bad_{kind}": "set_aside" in the manifest, or type '
+        f"--on-bad-{kind} set_aside."
+    )
