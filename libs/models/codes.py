@@ -275,6 +275,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
         },
         "Text": {
+            "column_name_cut": _warning("The name of a column was cut within a character.", "Nothing."),
             "encoding_contradicted": _warning(
                 "The file's byte order mark differs from 'encoding'.", "Leave 'encoding' out, if text came out wrong."
             ),

@@ -6,6 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.ogr import domains
@@ -14,11 +15,12 @@ from libs.spatial_utils.worker.ogr.gdal import strings
 from libs.spatial_utils.worker.ogr.messages import classify
 from libs.spatial_utils.worker.ogr.reference import crs_of
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.values import wkb
 from libs.spatial_utils.worker.values.text import Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from libs.spatial_utils.worker.ogr.reader import OgrReader
     from libs.spatial_utils.worker.values.times import TimeInference
@@ -56,7 +58,10 @@ class OgrLayer:
         self.full_scan, self.unconfirmed = request.full_scan, dict[int, "TimeInference"]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self.place = f"layer {name}"
+        self.quarantine = Quarantine(request.policies, self.notes, name)
         self.decoder = reader.decoder(self)
+        if self.decoder:
+            self.decoder.quarantine = self.quarantine
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self.fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self.decoder or Decoder("UTF-8", "the format", self.notes)
@@ -83,7 +88,9 @@ class OgrLayer:
         if self.geometries > 1 and self.geometry:
             self._keep_further_geometries(definition)
         fields = [pa.field(column.name, column.type, metadata=column.notes) for column in self._columns]
-        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        if self.geometry:
+            fields.append(pa.field(GEOMETRY, pa.binary()))
+        self.schema = pa.schema([*fields, *self.quarantine.fields])
         domains.tell_of_codes(self.schema, self.notes, self.place)
         self.classify()
 
@@ -91,7 +98,7 @@ class OgrLayer:
         """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
         read = missing = 0
         for batch in self.rows():
-            missing += batch.column(batch.num_columns - 1).null_count if self.geometry else 0
+            missing += batch.column(len(self._columns)).null_count if self.geometry else 0
             yield batch
             read += batch.num_rows
         if self.decoder:
@@ -193,23 +200,32 @@ class OgrLayer:
     def _final(self, batch: pa.RecordBatch, read: int) -> pa.RecordBatch:
         columns = [column.convert(batch.column(column.position), read) for column in self._columns]
         if self.geometry:
+            columns.append(self._normalised(batch.column(self._geometry_position), read))
+        columns += self.quarantine.columns(batch.num_rows, lambda row: _texts(self._columns, columns, row))
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:
+        while True:
             try:
-                columns.append(
-                    wkb.normalise(
-                        batch.column(self._geometry_position), self.gdal, self.notes.counts, vouched=self._reader.valid_wkb
-                    )
-                )
+                return wkb.normalise(geometry, self.gdal, self.notes.counts, vouched=self._reader.valid_wkb)
             except wkb.DamagedGeometry as error:
-                raise Unreadable(
+                problem = Unreadable(
                     "damaged_geometry",
                     f"The geometry of feature {read + error.row + 1} is damaged.",
                     "Repair or remove it.",
                     f"{self.place}, feature {read + error.row + 1}",
-                ) from error
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+                )
+                self.quarantine.meet("geometry", error.row, problem)
+                geometry = pc.if_else(pc.equal(pa.arange(0, len(geometry)), error.row), None, geometry)
 
     def _claimed(self) -> int | None:
         if not self.gdal.OGR_L_TestCapability(self.handle, b"FastFeatureCount"):
             return None
         count = self.gdal.OGR_L_GetFeatureCount(self.handle, 0)
         return int(count) if count >= 0 else None
+
+
+def _texts(described: Sequence[Column], columns: Sequence[pa.Array], row: int) -> dict[str, str | None]:
+    """The attributes of a feature as text."""
+    values = (column[row].as_py() for column in columns[: len(described)])
+    return {column.name: None if value is None else str(value) for column, value in zip(described, values, strict=True)}
