@@ -1,7 +1,7 @@
 """What preparing the servers has in common, whichever they are: ``spatial-etl admin init`` runs the ``prepare`` of each.
 
-A server's part stands in ``services/<server>/init.py``, as ``prepare(settings, accounts)``: a generator of :class:`Step`, one
-for each thing that must be there, which makes it when it is missing. It may run at any time, any number of times.
+A server's part stands in ``services/<server>/init.py``, as ``prepare(settings, accounts)``: a generator of :class:`SetupStep`,
+one for each thing that must be there, which makes it when it is missing. It may run at any time, any number of times.
 """
 
 import secrets
@@ -27,7 +27,7 @@ KEYS = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupStep:
     """A thing that must be there.
 
     Attributes:
@@ -103,7 +103,7 @@ def reaching_buckets(settings: Settings) -> dict[str, str]:
     return own
 
 
-def complete(settings: Settings, accounts: Accounts) -> Iterator[Step]:
+def complete(settings: Settings, accounts: Accounts) -> Iterator[SetupStep]:
     """Give each file of accounts what its role needs beside the credentials: the very same lake and the very same ledger.
 
     A file that lacked the ledger would bring a new one together with the lake.
@@ -126,4 +126,4 @@ def complete(settings: Settings, accounts: Accounts) -> Iterator[Step]:
             done = f"add {key} of an account that may do what services/minio/policies/{role}.json says to {accounts.path(role)}"
         elif local:
             done += f". It works on this machine only, with {home}: for a team, set {' and '.join(local)}, and do this again"
-        yield Step("Accounts", f"settings of {role}", done)
+        yield SetupStep("Accounts", f"settings of {role}", done)

@@ -1,4 +1,4 @@
-"""Regrouping streams of record batches, and reading ahead of a busy consumer. Knows no engine."""
+"""Regrouping streams of record batches, and reading ahead of a busy consumer. Independent of engines."""
 
 import queue
 import threading
@@ -34,14 +34,14 @@ def _parts(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
 
 
 def rows_within(size: int, rows: int, held: int) -> int:
-    """How many of some rows come to ``size`` bytes, if all are as large as the average of them, ``held`` bytes: at least one."""
+    """How many rows fit into ``size`` bytes, at least one, where ``rows`` rows take ``held`` bytes together."""
     return max(1, min(rows, rows * size // max(held, 1)))
 
 
 def read_ahead(items: Iterable[T]) -> Iterator[T]:
     """Iterate in a thread, one item ahead, so that reading and computing overlap.
 
-    An error of the iterable is raised here. When the consumer stops early, the thread ends with the item that it is at.
+    An error of the iterable is raised here. When the consumer stops early, the thread ends after its current item.
     """
     ready: queue.Queue[T | _End] = queue.Queue(maxsize=1)
     stopped = threading.Event()

@@ -8,18 +8,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 
+from libs.column_names import GEOMETRY
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
-from libs.compute.engine import GEOMETRY, Processed, Source, Table, Workspace, default_threads, schema_name
-from libs.compute.layout import Layout
+from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
+from libs.compute.layout import Layout, Report
 from libs.compute.rows import Rows
 from libs.compute.type_mapping import engine_schema, restored
-from libs.models import BBox, Changes, Problem, Rejected, ServiceUnavailable
+from libs.models import BBox, Rejected, ServiceUnavailable
+from libs.models.settings import Settings
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.duckdb import SPLIT
@@ -34,7 +36,7 @@ SCAN_BYTES = 6 * 1024 * 1024
 """The same where rows are large: it is held several times over on its way through a statement, by every thread."""
 RESULT_ROWS = 65_536
 RESULT_BUFFER = "32MiB"
-"""How far the threads may run ahead of whoever takes in their result: with less, all but one of them wait."""
+"""How far the threads may run ahead of the reader of their result. With less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
 COLUMN_MB = 0.35
@@ -59,15 +61,24 @@ class DuckDBEngine:
         threads: 0 for one per core, as far as memory goes.
     """
 
-    name = "duckdb"
+    capabilities = Capabilities(name="duckdb", max_read_columns=MOST_COLUMNS)
 
     def __init__(self, scratch: Path, *, memory_mb: int, threads: int = 0) -> None:
         self._scratch, self.memory_mb = scratch, memory_mb
         self.threads = threads or default_threads(memory_mb)
         self._database: duckdb.DuckDBPyConnection | None = None
-        self.limit = _Limit(round(memory_mb * OWN_SHARE))
+        self.limit = _MemoryLimit(round(memory_mb * OWN_SHARE))
         self._opening = threading.Lock()
         self._closed = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """See :meth:`libs.compute.engine.ComputeEngine.from_settings`."""
+        return cls(settings.scratch, memory_mb=settings.spatial_etl_memory_mb, threads=settings.spatial_etl_threads)
+
+    def describe(self) -> str:
+        """Its version."""
+        return f"duckdb {duckdb.__version__} with its spatial extension"
 
     def versions(self) -> dict[str, str]:
         """DuckDB's version; the spatial extension's is pinned to it."""
@@ -89,8 +100,8 @@ class DuckDBEngine:
     @contextmanager
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
         """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
-        with ExitStack() as open_tables:
-            yield _DuckDBWorkspace(self, run_id, scratch, open_tables)
+        with ExitStack() as open_datasets:
+            yield _DuckDBWorkspace(self, run_id, scratch, open_datasets)
 
     def leftovers(self) -> list[str]:
         """Spill folders whose process is gone."""
@@ -162,7 +173,7 @@ def _split(torn, before, half, wide, source, target):  # type: ignore[no-untyped
     return split_wkb(torn, before, half, wide, source, target)
 
 
-class _Limit:
+class _MemoryLimit:
     """What DuckDB may take: its usual share, or what the neediest of the datasets in the making needs."""
 
     def __init__(self, usual_mb: int) -> None:
@@ -183,20 +194,20 @@ class _Limit:
 class _DuckDBWorkspace:
     """A schema for each dataset of the run, each with a connection of its own: one may be read while another is loaded."""
 
-    def __init__(self, engine: DuckDBEngine, run_id: str, scratch: Path, open_tables: ExitStack) -> None:
-        self._engine, self._run_id, self._scratch, self._open_tables = engine, run_id, scratch, open_tables
+    def __init__(self, engine: DuckDBEngine, run_id: str, scratch: Path, open_datasets: ExitStack) -> None:
+        self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._count = 0
 
-    def table(self, recipe: Recipe) -> Table:
+    def dataset(self, recipe: Recipe) -> DatasetBuilder:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
         rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
-        table = _DuckDBTable(self._engine, schema, recipe, rows)
-        self._open_tables.callback(table.close)
-        return table
+        builder = _DuckDBDatasetBuilder(self._engine, schema, recipe, rows)
+        self._open_datasets.callback(builder.close)
+        return builder
 
 
-class _DuckDBTable:
+class _DuckDBDatasetBuilder:
     """The first stage runs on each chunk as it arrives: ``raw_data`` is a view of the chunk, never a table.
 
     The rows that the last stage makes leave the engine at once. ``processed`` keeps their marks and extents, and where they lie.
@@ -206,7 +217,7 @@ class _DuckDBTable:
         self._engine, self._schema, self._recipe, self._result = engine, schema, recipe, result
         self._connection = connection = engine.connect()
         self._layout: Layout | None = None
-        self._made = set[str]()
+        self._created = set[str]()
         self._rows = 0
         self._closed = False
         connection.execute(f'CREATE SCHEMA "{schema}"')
@@ -214,16 +225,16 @@ class _DuckDBTable:
         connection.execute(f"SET streaming_buffer_size = '{RESULT_BUFFER}'")
 
     def load(self, source: Source) -> int:
-        carried = engine_schema(source.schema, source.where)
+        loaded_schema = engine_schema(source.schema, source.where)
         if self._layout is None:
             self._layout = Layout.plan_for(source, self._recipe, DuckDb())
             _require_few(self._layout, source.where)
-            self._allow(self._engine.limit.usual_mb)
-            self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], carried)
+            self._limit_memory(self._engine.limit.usual_mb)
+            self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], loaded_schema)
         self._layout.add(source, self._rows)
         before = self._rows
         for chunk in read_ahead(chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES)):
-            self._transform(self._layout, chunk, carried)
+            self._transform(self._layout, chunk, loaded_schema)
         return self._rows - before
 
     def finish(self) -> Processed:
@@ -231,13 +242,13 @@ class _DuckDBTable:
             raise ValueError("nothing was loaded")
         audits = []
         if self._sees_all_rows:  # and holds them: until it is done, there is no result to hold
-            self._allow(self._engine.memory_mb)
+            self._limit_memory(self._engine.memory_mb)
         for stage in self._layout.plan.stages:
             if stage is not self._layout.plan.stages[0]:
                 self._run(self._layout, stage)
                 self._execute(f"DROP TABLE {stage.source}")
             audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        return _DuckDBProcessed(self._connection, self._layout, self._layout.told(audits, self._rows), self._result)
+        return _DuckDBProcessed(self._connection, self._layout, self._layout.report(audits, self._rows), self._result)
 
     def close(self) -> None:
         if not self._closed:
@@ -247,7 +258,7 @@ class _DuckDBTable:
             self._engine.limit.set(self._connection, self._schema)
             self._connection.close()
 
-    def _allow(self, memory_mb: int) -> None:
+    def _limit_memory(self, memory_mb: int) -> None:
         """Let DuckDB have some memory, and on top of it what it sets aside for columns without using it: chunks are small."""
         columns = 0 if self._layout is None else len(self._layout.loaded)
         aside = max(0, columns - USUAL_COLUMNS) * self._engine.threads * COLUMN_MB
@@ -257,9 +268,9 @@ class _DuckDBTable:
     def _sees_all_rows(self) -> bool:
         return self._layout is not None and len(self._layout.plan.stages) > 1
 
-    def _transform(self, layout: Layout, batches: list[pa.RecordBatch], carried: pa.Schema) -> None:
+    def _transform(self, layout: Layout, batches: list[pa.RecordBatch], loaded_schema: pa.Schema) -> None:
         chunk = pa.Table.from_batches(batches)
-        columns = [item for item in carried if item.name in {*layout.loaded, GEOMETRY}]
+        columns = [item for item in loaded_schema if item.name in {*layout.loaded, GEOMETRY}]
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
         numbered = pa.table(
             [rows, *(chunk[item.name].cast(item.type) for item in columns)], [ROW, *(item.name for item in columns)]
@@ -276,15 +287,15 @@ class _DuckDBTable:
         select = layout.with_extent(stage, _extent_columns)
         sql = f"SELECT {', '.join([*_result_columns(layout), ''])}COLUMNS('^_etl_') FROM ({select})"
         fetched = [*layout.fetched, *layout.schema.names[len(layout.attributes) :]]
-        passthrough = None if chunk is None else _in_one(chunk.select(sorted(set(layout.plan.passthrough.values()))))
-        with _plain_errors():
+        passthrough = None if chunk is None else _combined(chunk.select(sorted(set(layout.plan.passthrough.values()))))
+        with _translated_errors():
             reader = self._execute(sql).to_arrow_reader(RESULT_ROWS)
             marks = pa.schema([*list(reader.schema)[len(fetched) :], (_PLACE, pa.int64())])
             marked = []
             for batch in reader:
                 here = dict(zip(fetched, batch.columns, strict=False))
                 if passthrough is not None:
-                    here |= layout.at_hand(passthrough, numbers(batch[ROW]) - self._rows)
+                    here |= layout.passthrough_columns(passthrough, numbers(batch[ROW]) - self._rows)
                 place = self._result.put(pa.RecordBatch.from_pydict({name: here[name] for name in layout.schema.names}))
                 places = pa.arange(place, place + batch.num_rows)
                 marked.append(pa.RecordBatch.from_arrays([*batch.columns[len(fetched) :], places], schema=marks))
@@ -292,8 +303,8 @@ class _DuckDBTable:
             self._add_to(stage.target, f"SELECT * FROM {_MARKS}")
 
     def _add_to(self, table: str, select: str) -> None:
-        self._execute(f"INSERT INTO {table} BY NAME {select}" if table in self._made else f"CREATE TABLE {table} AS {select}")
-        self._made.add(table)
+        self._execute(f"INSERT INTO {table} BY NAME {select}" if table in self._created else f"CREATE TABLE {table} AS {select}")
+        self._created.add(table)
 
     @contextmanager
     def _registered(self, name: str, table: pa.Table) -> Iterator[None]:
@@ -303,20 +314,18 @@ class _DuckDBTable:
         self._connection.unregister(name)
 
     def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        with _plain_errors():
+        with _translated_errors():
             return self._connection.execute(sql)
 
 
-class _DuckDBProcessed:
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, layout: Layout, told: tuple[Changes, tuple[Problem, ...]], result: Rows
-    ) -> None:
+class _DuckDBProcessed(Processed):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, report: Report, result: Rows) -> None:
         self._connection, self._layout, self._result = connection, layout, result
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = told
+        self.changes, self.warnings = report.changes, report.warnings
         sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
-        with _plain_errors():
+        with _translated_errors():
             found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.row_filter}").fetchall()
         self.features, *extent = found[0]
         self.bbox: BBox | None = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
@@ -328,7 +337,7 @@ class _DuckDBProcessed:
             centre = "_etl_xmin / 2 + _etl_xmax / 2, _etl_ymin / 2 + _etl_ymax / 2"
             order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN ST_Hilbert({centre}, {bounds}) END NULLS LAST")
         sql = f"SELECT {_PLACE} FROM processed WHERE {self._layout.row_filter} ORDER BY {', '.join(order)}"
-        with _plain_errors():
+        with _translated_errors():
             for batch in self._result.in_order(self._places(sql)):
                 yield restored(batch, self.schema)
 
@@ -339,7 +348,7 @@ class _DuckDBProcessed:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """What DuckDB raises when it runs out of memory, or of disk to spill to, in the platform's words; Ctrl-C as itself."""
     try:
         yield
@@ -348,7 +357,7 @@ def _plain_errors() -> Iterator[None]:
             raise error.__cause__ from None
         raise
     except (duckdb.Error, OSError) as error:  # a stream that is being fetched raises the latter
-        reason = str(error).partition("\n")[0]  # what follows is advice for whoever writes SQL
+        reason = str(error).partition("\n")[0]  # the rest is advice for authors of SQL
         of_memory = "Out of Memory" in reason or "could not allocate" in reason
         if not of_memory and not isinstance(error, duckdb.IOException):
             raise
@@ -363,11 +372,12 @@ def _require_few(layout: Layout, where: str) -> None:
     Raises:
         Rejected: when the steps read too many columns.
     """
-    if len(layout.loaded) > MOST_COLUMNS:
+    limit = DuckDBEngine.capabilities.max_read_columns
+    if limit is not None and len(layout.loaded) > limit:
         raise Rejected.because(
             "too_many_columns",
             where,
-            f"The recipe reads {len(layout.loaded):,} columns of it; {MOST_COLUMNS:,} are possible.",
+            f"The recipe reads {len(layout.loaded):,} columns of it; {limit:,} are possible.",
             "Name fewer columns in the recipe's steps: those that no step reads do not count.",
         )
 
@@ -387,7 +397,7 @@ def _extent_columns() -> str:
     return ", ".join(f"{box}.{name} AS _etl_{side}" for side, name in sides.items())
 
 
-def _in_one(table: pa.Table) -> pa.RecordBatch:
+def _combined(table: pa.Table) -> pa.RecordBatch:
     # A copy even of a single batch, which concatenating nothing to it makes: a part of what was received would keep all of it.
     whole = [pa.concat_arrays([*column.chunks, column.chunk(0).slice(0, 0)]) for column in table.columns]
     return pa.RecordBatch.from_arrays(whole, names=table.column_names)

@@ -1,33 +1,36 @@
 """The compute seam: what every engine offers to the pipeline.
 
-An engine works in a *workspace* of one run, whose every trace is gone when it closes. No rules of the pipeline and no writing
-of files live here.
+An engine works in a *workspace* of one run. When the workspace closes, nothing of it is left. Rules of the pipeline do not belong
+here.
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
-from libs.models import BBox, Changes, Problem
+from libs.compute.batching import read_ahead
+from libs.models import BBox, Changes, Model, Problem
+from libs.models.settings import Settings
+from libs.spatial_utils import geoparquet
+from libs.spatial_utils.geoparquet import ResultFile
 from libs.transformations import Recipe
 
-GEOMETRY = "geom"
-"""Name of the one geometry column, in batches as in the lake: WKB, little-endian."""
-
+DATA_FILE = "data.parquet"
+"""Name of a result that is one file."""
 
 THREAD_MB = 96
-"""Memory that a thread needs to be of use; on machines with many cores, memory decides how many there are."""
+"""Memory that a thread needs. On machines with many cores, memory limits the number of threads."""
 
 
 def default_threads(memory_mb: int) -> int:
-    """How many threads of an engine, or sessions of one that is a server, work side by side where nothing is said of them."""
+    """Default number of threads of an engine, or of sessions on a server."""
     return max(1, min(len(os.sched_getaffinity(0)), memory_mb // THREAD_MB))
 
 
@@ -41,6 +44,18 @@ def schema_name(run_id: str, table: int) -> str:
     """
     readable = re.sub("[^a-z0-9]", "_", run_id.lower())[:40]
     return f"proc_{readable}_{hashlib.sha256(run_id.encode()).hexdigest()[:8]}_{table}"
+
+
+class Capabilities(Model):
+    """What an engine is called, and what it can do that not every engine can.
+
+    Attributes:
+        name: In the lineage, and in ``SPATIAL_ETL_ENGINE``.
+        max_read_columns: Columns that the steps of one recipe may read; None where the engine has no limit of its own.
+    """
+
+    name: str
+    max_read_columns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,8 +77,23 @@ class Source:
     crs_assumed: bool = False
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where the files of a result go, and what their metadata say.
+
+    Attributes:
+        folder: It exists, and holds nothing else.
+        crs: PROJJSON; None for an undefined CRS, and for a table.
+        metadata: Further key-value pairs of each file.
+    """
+
+    folder: Path
+    crs: Mapping[str, Any] | None
+    metadata: Mapping[str, str] | None = None
+
+
 class Processed(Protocol):
-    """What a recipe made of its sources; lives as long as its workspace.
+    """What a recipe made of its sources; lives as long as its workspace. Engines inherit from it.
 
     Attributes:
         schema: Arrow schema of the result: attribute columns, then for a layer ``geom`` (WKB) and the struct ``bbox``: null where
@@ -72,7 +102,7 @@ class Processed(Protocol):
         features: Rows.
         bbox: Extent in the units of the CRS, None when no geometry has one.
         changes: What the recipe changed, counted.
-        origins: Columns that hand on one of the sources', renamed and cast ones, too, and which.
+        origins: Columns that come from a column of the sources, renamed and cast ones, too; and from which.
         warnings: What the uploader should know although nothing is wrong.
     """
 
@@ -91,9 +121,19 @@ class Processed(Protocol):
         """
         ...
 
+    def write(self, target: Target) -> Sequence[ResultFile]:
+        """Write the result as GeoParquet: here as ``data.parquet``, through the one writer in this process.
 
-class Table(Protocol):
-    """A dataset in the making: one or more sources that agree in schema, and one recipe."""
+        An engine that can write by itself overrides it: one file, or parts in file order (``part-00000.parquet``). Such files
+        are read back and checked like all others: schema, row count, CRS, extent, geometry types.
+        """
+        schema = self.schema.with_metadata(target.metadata)
+        groups = read_ahead(geoparquet.row_groups(self.schema, self.batches()))
+        return [geoparquet.write(target.folder / DATA_FILE, schema, groups, target.crs)]
+
+
+class DatasetBuilder(Protocol):
+    """Makes one dataset from one recipe and one or more sources, which agree in schema."""
 
     def load(self, source: Source) -> int:
         """Take in every row of a source and return how many there were.
@@ -104,7 +144,7 @@ class Table(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop everything of it. Closing twice is no error; closing its workspace does it, too."""
+        """Drop everything that belongs to it. Closing twice is no error. Closing the workspace closes it, too."""
         ...
 
     def finish(self) -> Processed:
@@ -117,24 +157,45 @@ class Table(Protocol):
 
 
 class Workspace(Protocol):
-    """The transient place of one run in an engine."""
+    """What one run has in an engine, for as long as the run lasts."""
 
-    def table(self, recipe: Recipe) -> Table:
+    def dataset(self, recipe: Recipe) -> DatasetBuilder:
         """A new dataset to be made by a recipe with bound parameters."""
         ...
 
 
 class ComputeEngine(Protocol):
-    """An engine: DuckDB in this process, or PostGIS."""
+    """An engine: DuckDB in this process, or PostGIS.
 
-    name: str
+    Attributes:
+        capabilities: What it is called and can do. Nothing outside asks which engine it is.
+    """
+
+    capabilities: Capabilities
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The engine that the settings describe. Nothing is opened yet.
+
+        Raises:
+            ServiceUnavailable: when a setting is missing.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Versions and place, for people. Of an engine that is warmed up.
+
+        Raises:
+            ServiceUnavailable: when the engine cannot be used.
+        """
+        ...
 
     def versions(self) -> dict[str, str]:
         """Versions of the software that computes, by name."""
         ...
 
     def warm_up(self) -> None:
-        """Get ready for the first workspace, which otherwise waits for it. Safe to call from another thread.
+        """Prepare for the first workspace, so that it need not wait. Safe to call from another thread.
 
         Raises:
             ServiceUnavailable: when the engine cannot be used; the first workspace would raise it, too.
@@ -146,7 +207,7 @@ class ComputeEngine(Protocol):
         ...
 
     def leftovers(self) -> list[str]:
-        """Names of what is left of workspaces whose owner was killed. A workspace of a process that lives is none."""
+        """Names of what is left of workspaces whose process was killed. The workspace of a living process is not among them."""
         ...
 
     def close(self) -> None:

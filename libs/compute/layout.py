@@ -1,4 +1,4 @@
-"""How a dataset lies in an engine: its plan, its Arrow schema, and which rows came from where. The same for every engine."""
+"""A dataset in an engine: its plan, its Arrow schema, and which rows came from which source. The same for every engine."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from libs.column_names import BBOX, GEOMETRY
 from libs.compute.crs import look_up_crs
-from libs.compute.engine import GEOMETRY, Source
+from libs.compute.engine import Source
 from libs.models import Changes, Problem, Rejected
 from libs.spatial_utils.arrays import Integers, indices
-from libs.spatial_utils.geoparquet import BBOX, BBOX_TYPE
+from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
 
 _NAMED_TYPES = {
@@ -25,17 +26,25 @@ _NAMED_TYPES = {
 """What a recipe may turn a column into. Every other type of a result stood in its source."""
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a recipe changed, counted, and what is doubtful about its result."""
+
+    changes: Changes
+    warnings: tuple[Problem, ...]
+
+
 @dataclass
 class Layout:
     """A dataset in an engine.
 
     Attributes:
         source_schema: What every source must agree with.
-        crs: Likewise.
+        crs: CRS that every source must have.
         plan: Of the recipe on these sources.
         schema: Of the result.
         attributes: Names of the result's attribute columns.
-        loaded: Those of the source that are in the engine.
+        loaded: Attribute columns of the source that are loaded into the engine.
     """
 
     source_schema: pa.Schema
@@ -67,7 +76,7 @@ class Layout:
             crs_assumed=source.crs_assumed,
         )
         read = recipe.plan(relation, dialect, look_up_crs).read
-        plan = recipe.plan(relation, dialect, look_up_crs, aside=set(relation.names) - read)
+        plan = recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read)
         types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
         schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
         if plan.relation.geometry:
@@ -90,8 +99,8 @@ class Layout:
         """The result's attribute columns that come from the engine; the others are those of the source."""
         return tuple(name for name in self.attributes if name not in self.plan.passthrough)
 
-    def at_hand(self, chunk: pa.RecordBatch, places: Integers) -> dict[str, pa.Array]:
-        """The result's untouched columns, by name.
+    def passthrough_columns(self, chunk: pa.RecordBatch, places: Integers) -> dict[str, pa.Array]:
+        """The columns of the result that hand on a column of the source unchanged, by name.
 
         Args:
             chunk: Rows of the source.
@@ -122,16 +131,16 @@ class Layout:
         self._starts.append(first_row)
         self._places.append(source.where)
 
-    def told(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> tuple[Changes, tuple[Problem, ...]]:
+    def report(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> Report:
         """What the recipe changed and what is doubtful, from the stages' audits, when ``rows`` were loaded.
 
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows)
+        return Report(self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows))
 
     def locate(self, row: int) -> str:
-        """The place of a row, for people."""
+        """The place of a row as problems name it."""
         index = bisect_right(self._starts, row) - 1
         return f"{self._places[index]}, feature {row - self._starts[index] + 1:,}"
 

@@ -1,4 +1,4 @@
-"""The order of a result's rows and their extent, found from little of each: for an engine that would sort whole rows."""
+"""The order of a result's rows and their extent, computed from extents and marks only, not from whole rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -15,8 +15,8 @@ from libs.spatial_utils.geoparquet import extent_of, union
 
 T = TypeVar("T")
 _NAN = scalar(np.nan)
-_NOWHERE = 2 ** (2 * 16)
-"""Beyond the end of the curve: where rows without an extent go."""
+_BEYOND_CURVE = 2 ** (2 * 16)
+"""Beyond the end of the curve: the distance of rows without an extent."""
 _RANK_BITS = 31
 """What distances leave of 64 bits; :class:`~libs.compute.rows.Rows` cannot hold more rows than these can tell apart."""
 
@@ -36,7 +36,7 @@ class Order:
         self._marks: list[list[Integers]] | None = None
 
     def add(self, boxes: pa.StructArray | None, marks: Sequence[pa.Array]) -> None:
-        """Note rows, which lie behind those before.
+        """Add rows, which follow those added before.
 
         Args:
             boxes: Their extents, as ``BBOX_TYPE``; sides are null for rows without one. None for a table.
@@ -52,17 +52,17 @@ class Order:
             self._centres.append((xmin / 2 + xmax / 2, ymin / 2 + ymax / 2))
 
     def places(self) -> Iterator[pa.Array]:
-        """Where the rows lie, in order. Forgets them."""
+        """The positions of the rows, in file order. Can be called once: it releases its memory."""
         if self._marks is None:
             return
-        along = None if self.bbox is None else self._joined(self._distances(self.bbox), np.uint64)
-        marks = [self._joined(_taken(pieces), np.int64) for pieces in self._marks]
+        distances = None if self.bbox is None else self._concatenated(self._distances(self.bbox), np.uint64)
+        marks = [self._concatenated(_consumed(pieces), np.int64) for pieces in self._marks]
         order: Integers = np.lexsort(marks[::-1])
         del marks
-        if along is not None:
+        if distances is not None:
             # Numbers of their own, which sort three times as fast as by two keys: the distance, and below it the rank so far.
-            keys = along[order]
-            del along
+            keys = distances[order]
+            del distances
             keys <<= _RANK_BITS
             keys |= np.arange(len(keys), dtype=np.uint32)
             keys.sort()
@@ -73,23 +73,25 @@ class Order:
             yield indices(order[first : first + PIECE_ROWS])
 
     def _distances(self, bbox: BBox) -> Iterator[Integers]:
-        for x, y in _taken(self._centres):
+        for x, y in _consumed(self._centres):
             there = ~np.isnan(x)
-            along = np.full(len(x), _NOWHERE, np.uint64)
-            along[there] = hilbert.distance(hilbert.cells(x[there], bbox[0], bbox[2]), hilbert.cells(y[there], bbox[1], bbox[3]))
-            yield along
+            along_curve = np.full(len(x), _BEYOND_CURVE, np.uint64)
+            along_curve[there] = hilbert.distance(
+                hilbert.cells(x[there], bbox[0], bbox[2]), hilbert.cells(y[there], bbox[1], bbox[3])
+            )
+            yield along_curve
 
-    def _joined(self, pieces: Iterable[Integers], kind: type[np.integer[Any]]) -> Integers:
-        """One array instead of many, made as they come: they need not all be there beside it."""
-        whole, filled = np.empty(self.rows, kind), 0
+    def _concatenated(self, pieces: Iterable[Integers], dtype: type[np.integer[Any]]) -> Integers:
+        """One array of many pieces, filled as they arrive, so that not all of them are in memory beside it."""
+        whole, filled = np.empty(self.rows, dtype), 0
         for piece in pieces:
             whole[filled : filled + len(piece)] = piece
             filled += len(piece)
         return whole
 
 
-def _taken(pieces: list[T]) -> Iterator[T]:
-    """Each of them, the list let go of it."""
+def _consumed(pieces: list[T]) -> Iterator[T]:
+    """Each piece, removed from the list when it is taken."""
     pieces.reverse()
     while pieces:
         yield pieces.pop()

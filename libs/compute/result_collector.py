@@ -1,4 +1,4 @@
-"""A result whose rows an engine gives away as it makes them, in no order: put in order here, and told of."""
+"""Collects the rows of a result in any order, with their audits, and returns them in file order."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from libs.transformations import Stage
 
 
 class ResultCollector:
-    """Takes rows in from any thread; once all are there, gives them back in file order.
+    """Collects rows from any thread. Once all are there, it returns them in file order.
 
     Args:
         rows: Where to keep them.
@@ -39,29 +39,29 @@ class ResultCollector:
 
     @property
     def audit(self) -> list[int | None]:
-        """What the stage's ``audit`` would give."""
+        """The same values as from the stage's ``audit``."""
         return [*self._counted, *(value for pair in self._failed for value in pair)]
 
     def add(self, rows: pa.RecordBatch, boxes: pa.StructArray | None, marks: Sequence[pa.Array]) -> None:
-        """Take in rows of the result.
+        """Add rows of the result.
 
         Args:
             rows: All columns.
             boxes: Their extents, see :meth:`Order.add`.
-            marks: Likewise.
+            marks: See :meth:`Order.add`.
         """
         with self._lock:
             self._rows.put(rows)
             self._order.add(boxes, marks)
 
-    def note(self, places: Integers, remarks: Integers) -> None:
-        """Count what is told of rows, be they of the result or left out of it.
+    def add_row_audits(self, places: Integers, row_audits: Integers) -> None:
+        """Add up the row audits of rows, of those in the result and of those left out of it.
 
         Args:
-            places: Which rows of the source, or of what led up to the stage, they are.
-            remarks: The values of the stage's ``row_audit``: a row for each of these.
+            places: Numbers of the rows in the source, or in the stage before.
+            row_audits: Values of the stage's ``row_audit``, a row of numbers for each place.
         """
-        counted, failed = np.hsplit(remarks, [len(self._counted)])
+        counted, failed = np.hsplit(row_audits, [len(self._counted)])
         with self._lock:
             self._counted = [before + int(more) for before, more in zip(self._counted, counted.sum(axis=0), strict=True)]
             for number, column in enumerate(failed.T):
@@ -72,5 +72,5 @@ class ResultCollector:
                     self._failed[number] = count + len(where), here if first is None else min(first, here)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows. To be asked for once."""
+        """The rows. Can be read once."""
         return self._rows.in_order(self._order.places())

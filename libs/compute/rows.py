@@ -1,4 +1,4 @@
-"""The rows of a result, kept while an engine decides on their order: its sort holds where they lie, not what they are."""
+"""The rows of a result, stored until their order is known. The sort then moves positions, not rows."""
 
 import ctypes
 from array import array
@@ -14,40 +14,40 @@ from libs.compute.batching import rows_within
 from libs.spatial_utils.arrays import Integers, indices, numbers, scalar
 
 PIECE_ROWS = 65_536
-"""Rows that are brought into their order at once."""
+"""Rows that are reordered at once."""
 PIECE_BYTES = 48 * 1024 * 1024
-"""The same where rows are large: they are copied more than once on the way."""
-HELD_SHARE = 0.6
-"""Of an engine's memory, how much the rows of a result may take before they go into a file; some is on its way."""
-MOST_STRETCHES = 256
-"""Files that are written at once. A result that would need more of them takes more memory than it should."""
+"""The same in bytes, for large rows: reordering copies them more than once."""
+MEMORY_SHARE = 0.6
+"""Share of an engine's memory that the rows of a result may take before they go into a file."""
+MAX_PARTITIONS = 256
+"""Files that are written at once. A result that would need more partitions gets larger ones, and takes more memory."""
 
 
 class Rows:
-    """Rows, taken in as they come and given back in any order.
+    """Rows, stored as they arrive and read back in any order.
 
-    What fits into memory stays there. More than that goes into a file. To be given back it is first dealt out to further files,
-    each of which holds a stretch of the order and fits into memory: everything is written and read front to back.
+    What fits into memory stays there. More than that goes into a file. Before it is read back, that file is partitioned: each
+    further file holds a range of the order, and fits into memory. All files are written and read front to back.
 
     Args:
-        path: Of the file, should one be needed. Beside it lie those of the stretches, ``<path>.0`` and so on.
-        memory: Bytes that may be held.
+        path: Of the file, if one is needed. The partitions are beside it: ``<path>.0`` and so on.
+        memory: Bytes that may be held in memory.
     """
 
     def __init__(self, path: Path, memory: int) -> None:
         self._path, self._memory = path, memory
         self._held: list[pa.RecordBatch] = []
         self._file: pa.ipc.RecordBatchStreamWriter | None = None
-        self._sizes = array("i")  # grows without a copy beside it, unlike a list that is joined at last
+        self._sizes = array("i")  # grows without a second copy, unlike a list that is concatenated in the end
         self._bytes = self._rows = 0
 
     @classmethod
     def in_share(cls, path: Path, memory_mb: int) -> "Rows":
-        """With their share of an engine's memory, in MiB."""
-        return cls(path, round(memory_mb * 1024 * 1024 * HELD_SHARE))
+        """Rows with their share of an engine's memory, which is given in MiB."""
+        return cls(path, round(memory_mb * 1024 * 1024 * MEMORY_SHARE))
 
     def put(self, batch: pa.RecordBatch) -> int:
-        """Take in rows, all of one schema. They lie one after the other; returns the place of the first."""
+        """Append rows, all of one schema. Returns the position of the first."""
         first = self._rows
         self._rows, self._bytes = first + batch.num_rows, self._bytes + batch.nbytes
         if self._file is not None:
@@ -66,57 +66,57 @@ class Rows:
         file.write_batch(batch)
 
     def in_order(self, places: Iterable[pa.Array]) -> Iterator[pa.RecordBatch]:
-        """The rows at some places, in pieces. Nothing can be put here any more.
+        """The rows at some positions, in pieces. After this, nothing can be appended.
 
         Args:
-            places: Integers, each of them once at most, in the order in which the rows are wanted.
+            places: Positions in the wanted order, each at most once.
         """
         if self._file is None:
             for some in places:
-                yield from _gathered(self._held, numbers(some))
+                yield from _take_rows(self._held, numbers(some))
             return
         self._file.close()
         _return_memory()  # of what made the rows
-        ranks, begins = self._ranked(places)
+        ranks, begins = self._rank(places)
         _return_memory()
         with ExitStack() as files:
             paths = [self._path.with_name(f"{self._path.name}.{number}") for number in range(len(begins) - 1)]
             for path in paths:
                 files.callback(path.unlink, missing_ok=True)
-            lying = self._deal_out(ranks, begins, paths)
+            ranks_in_file = self._partition(ranks, begins, paths)
             del ranks
             _return_memory()
-            for path, rank in zip(paths, lying, strict=True):
-                yield from _gathered(list(_batches(path)), np.argsort(rank))
+            for path, rank in zip(paths, ranks_in_file, strict=True):
+                yield from _take_rows(list(_batches(path)), np.argsort(rank))
                 path.unlink()
 
     def close(self) -> None:
-        """Forget the rows, and remove the file."""
+        """Drop the rows, and remove the file."""
         self._held.clear()
         if self._file is not None:
-            with suppress(OSError):  # a disk that is full, of which has been told
+            with suppress(OSError):  # a full disk, which has been reported already
                 self._file.close()
             self._path.unlink(missing_ok=True)
 
-    def _ranked(self, places: Iterable[pa.Array]) -> tuple[Integers, list[int]]:
-        """Which each row is in the order, -1 for one that is not wanted; which begin a stretch, and their number at the end."""
+    def _rank(self, places: Iterable[pa.Array]) -> tuple[Integers, list[int]]:
+        """The rank of each row in the order, -1 if it is not wanted; the first rank of each partition, and how many there are."""
         sizes, ranks = np.frombuffer(self._sizes, np.int32), np.full(self._rows, -1, np.int32)
-        memory = max(self._memory, -(-int(sizes.sum(dtype=np.int64)) // MOST_STRETCHES))
-        begins, rank, total, stretch = list[int](), 0, 0, -1
+        memory = max(self._memory, -(-int(sizes.sum(dtype=np.int64)) // MAX_PARTITIONS))
+        begins, rank, total, partition = list[int](), 0, 0, -1
         for some in places:
             piece = numbers(some)
             ranks[piece] = np.arange(rank, rank + len(piece), dtype=np.int32)
             filled = total + np.cumsum(sizes[piece], dtype=np.int64)
-            stretches = (filled - 1) // memory
-            begins += (rank + np.flatnonzero(np.diff(stretches, prepend=stretch))).tolist()
+            partitions = (filled - 1) // memory
+            begins += (rank + np.flatnonzero(np.diff(partitions, prepend=partition))).tolist()
             if len(piece):
-                rank, total, stretch = rank + len(piece), int(filled[-1]), int(stretches[-1])
+                rank, total, partition = rank + len(piece), int(filled[-1]), int(partitions[-1])
         self._sizes = array("i")
         return ranks, [*begins, rank]
 
-    def _deal_out(self, ranks: Integers, begins: Sequence[int], paths: Sequence[Path]) -> list[Integers]:
-        """Write each row into the file of its stretch. The ranks of each file's rows, as they lie there."""
-        lying: list[list[Integers]] = [[] for _ in paths]
+    def _partition(self, ranks: Integers, begins: Sequence[int], paths: Sequence[Path]) -> list[Integers]:
+        """Write each row into the file of its partition. Returns the ranks of each file's rows, in the order of the file."""
+        ranks_in_file: list[list[Integers]] = [[] for _ in paths]
         start = 0
         with ExitStack() as files:
             writers: list[pa.ipc.RecordBatchStreamWriter] = []
@@ -130,14 +130,14 @@ class Rows:
                     chosen = by_rank[bounds[number] : bounds[number + 1]]
                     if len(chosen):
                         writer.write_batch(batch.take(indices(chosen)))
-                        lying[number].append(here[chosen])
-        return [np.concatenate(each) for each in lying]
+                        ranks_in_file[number].append(here[chosen])
+        return [np.concatenate(each) for each in ranks_in_file]
 
 
 def _return_memory() -> None:
-    """Give the system what was let go of: an engine's results are allocated by C, which would keep it.
+    """Return freed memory to the system. An engine's results are allocated by C, which would keep it.
 
-    For results that went into a file: to get as much again from the system takes a third of a second of a million rows.
+    Only for results that went into a file: to get the memory again takes a third of a second for a million rows.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
@@ -149,8 +149,8 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         yield from reader
 
 
-def _gathered(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[pa.RecordBatch]:
-    """The rows at some places of batches that lie one after the other."""
+def _take_rows(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[pa.RecordBatch]:
+    """The rows at some positions of consecutive batches."""
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
     rows = min(PIECE_ROWS, rows_within(PIECE_BYTES, int(starts[-1]), sum(batch.nbytes for batch in batches)))
     for first in range(0, len(places), rows):

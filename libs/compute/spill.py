@@ -27,7 +27,7 @@ class SpillFolder:
         self.path = scratch / f"{SPILL}{os.getpid()}_{secrets.token_hex(4)}"
         try:
             scratch.mkdir(parents=True, exist_ok=True)
-            with _no_one_else(scratch):
+            with _exclusive_access(scratch):
                 self.path.mkdir()
                 self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -44,7 +44,7 @@ def abandoned(scratch: Path) -> list[str]:
     """Names of the folders whose owner is gone."""
     if not scratch.is_dir():
         return []
-    with _no_one_else(scratch):
+    with _exclusive_access(scratch):
         return [folder.name for folder in sorted(scratch.iterdir()) if _OURS.fullmatch(folder.name) and not _is_alive(folder)]
 
 
@@ -54,8 +54,8 @@ def remove(scratch: Path, name: str) -> None:
 
 
 @contextmanager
-def _no_one_else(scratch: Path) -> Iterator[None]:
-    """Between the making of a folder and of its lock nobody may look: it would seem abandoned."""
+def _exclusive_access(scratch: Path) -> Iterator[None]:
+    """Others must not look between the creation of a folder and of its lock: the folder would seem abandoned."""
     descriptor = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

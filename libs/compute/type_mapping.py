@@ -1,11 +1,11 @@
-"""Types that DuckDB does not have, and those that carry their values through it without loss."""
+"""Types that DuckDB does not have, and the types that hold their values in it without loss."""
 
 import pyarrow as pa
 
 from libs.models import Problem, Rejected
 
 _DIGITS = 38
-"""What DuckDB's decimals have at most."""
+"""Digits of DuckDB's largest decimals."""
 
 
 def engine_schema(schema: pa.Schema, where: str) -> pa.Schema:
@@ -16,9 +16,9 @@ def engine_schema(schema: pa.Schema, where: str) -> pa.Schema:
         where: The source, for problems.
 
     Raises:
-        Rejected: with every column that has a type that nothing can carry.
+        Rejected: naming every column whose type no engine type can hold.
     """
-    types = [_carrier(item.type) for item in schema]
+    types = [_engine_type(item.type) for item in schema]
     problems = [
         Problem(
             code="unsupported_type", where=where,
@@ -41,26 +41,26 @@ def restored(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     )
 
 
-def _carrier(type_: pa.DataType) -> pa.DataType | None:
+def _engine_type(type_: pa.DataType) -> pa.DataType | None:
     """The type itself, one that holds all its values, or None."""
     if pa.types.is_nested(type_):
         inner = [type_.field(index).type for index in range(type_.num_fields)]
-        carriers = [_carrier(each) for each in inner]
-        if carriers == inner:
+        engine_types = [_engine_type(each) for each in inner]
+        if engine_types == inner:
             return type_
         # Arrow casts the items of a list; nulls have no way back there.
-        is_list = pa.types.is_list(type_) and carriers[0] is not None and not pa.types.is_null(inner[0])
-        return pa.list_(type_.value_field.with_type(carriers[0])) if is_list else None
+        is_list = pa.types.is_list(type_) and engine_types[0] is not None and not pa.types.is_null(inner[0])
+        return pa.list_(type_.value_field.with_type(engine_types[0])) if is_list else None
     if pa.types.is_decimal256(type_):
         return pa.decimal128(type_.precision, type_.scale) if type_.precision <= _DIGITS else None
-    return next((carrier for is_it, carrier in _CARRIERS if is_it(type_)), type_)
+    return next((engine_type for is_it, engine_type in _ENGINE_TYPES if is_it(type_)), type_)
 
 
 def _is_zoned_nanoseconds(type_: pa.DataType) -> bool:
     return pa.types.is_timestamp(type_) and type_.unit == "ns" and type_.tz is not None
 
 
-_CARRIERS = (
+_ENGINE_TYPES = (
     (pa.types.is_null, pa.bool_()),
     (pa.types.is_float16, pa.float32()),
     (pa.types.is_duration, pa.int64()),

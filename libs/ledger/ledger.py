@@ -5,32 +5,37 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from libs.ledger.receipt import batch_id_of, read_receipt
+from libs.ledger import parts
+from libs.ledger.receipt import batch_id_of, make_receipt
 from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
     Decision,
     LedgerIdentity,
-    Manifest,
     Outcome,
     OwnLake,
+    ParsedManifest,
     Problem,
     Receipt,
     Reservation,
     Run,
     in_reading_order,
+    shortened,
     utc_now,
 )
 
 KEPT_PROBLEMS = 100
 """Of a list that makes a record too large for the store."""
+
+_ONE_BY_ONE = 8
+"""Datasets whose versions are looked up each by itself."""
 
 
 class Action(StrEnum):
@@ -55,7 +60,6 @@ class Received:
         receipt: Its record.
         upload: Version of its object, to claim it with.
         attempt: For ``PROCESS`` only: which attempt at the batch it would be.
-        manifest: Parsed; for ``PROCESS`` only.
         outcome: For ``FINISH`` only.
     """
 
@@ -63,11 +67,10 @@ class Received:
     receipt: Receipt
     upload: str
     attempt: int = 0
-    manifest: Manifest | None = None
     outcome: Outcome | None = None
 
 
-def no_problems(_content: Any) -> list[Problem]:
+def no_problems() -> list[Problem]:
     """Finds nothing wrong with a manifest."""
     return []
 
@@ -109,41 +112,39 @@ class Ledger(Records):
     def receive(
         self,
         key: str,
-        content: bytes,
+        parsed: ParsedManifest,
         upload: str,
-        landing_bucket: str,
-        check: Callable[[Any], list[Problem]] = no_problems,
+        check: Callable[[], list[Problem]] = no_problems,
     ) -> Received:
         """Record a manifest, and say what is to be done with it.
 
         Args:
             key: Its object key. The file's name is the batch's id, and the manifest must agree.
-            content: The object as uploaded.
+            parsed: The manifest.
             upload: Version of the object, another one for each upload.
-            landing_bucket: Name of the bucket that its files must lie in.
-            check: Finds what is wrong with a manifest in its surroundings (files that are missing, parameters that the recipe
-                does not know), so that it is reported together with what is wrong in itself. Given the JSON value as
-                uploaded, whether or not it makes a manifest.
+            check: Finds what is wrong with the manifest in its surroundings (files that are missing, parameters that the recipe
+                does not know), so that it is reported together with what is wrong in itself. Called only for JSON, and only
+                when the batch is to be processed.
         """
         batch_id = batch_id_of(key)
-        parsed = read_receipt(key, content, landing_bucket, self.clock())
+        found = make_receipt(key, parsed, self.clock())
         runs = self.runs(batch_id)
         last = runs[-1] if runs else None
         outcome = self.outcome(last.id) if last else None
-        problems = list(parsed.receipt.problems)
-        if last and last.receipt_id.partition("~")[0] == parsed.receipt.id:
-            receipt = self.receipt(last.receipt_id) or parsed.receipt
+        problems = list(found.problems)
+        if last and last.receipt_id.partition("~")[0] == found.id:
+            receipt = self.receipt(last.receipt_id) or found
             if outcome is None and self.alive(last):
                 return Received(Action.LEAVE, receipt, upload)
             if outcome is not None and not self._may_follow(runs, outcome, upload):
                 return Received(Action.FINISH, receipt, upload, outcome=outcome)
         elif last:
             problems += self._in_the_way(last, outcome)
-        problems += check(parsed.receipt.content) if parsed.is_json else []
-        receipt = self._record(parsed.receipt.model_copy(update={"problems": tuple(in_reading_order(problems))}))
+        problems += check() if parsed.is_json else []
+        receipt = self._record(found.model_copy(update={"problems": tuple(shortened(in_reading_order(problems)))}))
         if receipt.problems:
             return Received(Action.REJECT, receipt, upload)
-        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1, manifest=parsed.manifest)
+        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1)
 
     def claim(self, received: Received, software: dict[str, str]) -> Run | None:
         """Begin an attempt at a batch. Of all workers that try, one gets it.
@@ -168,7 +169,7 @@ class Ledger(Records):
             batch_id=batch_id,
             attempt=len(runs) + 1,
             receipt_id=received.receipt.id,
-            upload=received.upload,
+            manifest_version=received.upload,
             owner=self.owner,
             started_at=now,
             heartbeat_at=now,
@@ -186,7 +187,7 @@ class Ledger(Records):
         Returns:
             False when the run has been decided by others: nothing that it still does will count.
         """
-        if self.outcome(run.id) is not None:
+        if self.decided(run.id):
             return False
         self.store.touch("runs", run.id, {"heartbeat_at": self.clock()})
         return True
@@ -217,35 +218,76 @@ class Ledger(Records):
     def decide(self, outcome: Outcome) -> bool:
         """Decide a run: with ``success``, this is the commit point of its batch.
 
+        An outcome that is too large for one document goes into parts first. They count when the outcome that names them is there.
+
         Returns:
             False when it has been decided otherwise before; this outcome is void.
+
+        Raises:
+            DocumentTooLarge: when a single dataset's record is larger than the store keeps.
         """
-        if not self.store.insert("outcomes", outcome.id, outcome.to_document()):
+        document, pieces = parts.split(outcome)
+        for identity, part in pieces:
+            self.store.insert(parts.COLLECTION, identity, part)
+        if not self.store.insert("outcomes", outcome.id, document):
             return False
         self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
         return True
 
-    def reserve(self, dataset_id: str, run: Run, key: Callable[[int], str]) -> Reservation:
-        """Take the next version number of a dataset for a run; nobody else will get it.
+    def reserve(self, names: Mapping[str, Sequence[str]], run: Run, prefix: Callable[[str, int], str]) -> dict[str, Reservation]:
+        """Take the next version number of each dataset for a run; nobody else will get them.
 
         Args:
-            dataset_id: The dataset.
+            names: By dataset, the names of the files that the run is going to write.
             run: The run.
-            key: The lake key of a version of it.
-        """
-        taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
-        version = max((reservation["version"] for _, reservation in taken), default=0)
-        while True:
-            version += 1
-            reservation = Reservation(
-                dataset_id=dataset_id, version=version, run_id=run.id, key=key(version), reserved_at=self.clock()
-            )
-            if self.store.insert("versions", reservation.id, reservation.to_document()):
-                return reservation
+            prefix: The lake prefix of a dataset's version.
 
-    def pass_over(self, reservation: Reservation) -> None:
-        """Record that something else lay in the place of a reserved version: it is not this run's, and nobody may remove it."""
-        self.log(PASSED_OVER, reservation.key, run_id=reservation.run_id)
+        Returns:
+            The reservations by dataset.
+        """
+        latest = self._latest_reserved(names)
+        reserved: dict[str, Reservation] = {}
+        while len(reserved) < len(latest):
+            wanted: dict[str, Reservation] = {}
+            for dataset_id in [each for each in latest if each not in reserved]:
+                version = latest[dataset_id] = latest[dataset_id] + 1
+                reservation = Reservation(
+                    dataset_id=dataset_id,
+                    version=version,
+                    run_id=run.id,
+                    prefix=prefix(dataset_id, version),
+                    names=tuple(names[dataset_id]),
+                    reserved_at=self.clock(),
+                )
+                wanted[reservation.id] = reservation
+            won = self.store.insert_new("versions", {each.id: each.to_document() for each in wanted.values()})
+            reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
+        return reserved
+
+    def _latest_reserved(self, dataset_ids: Collection[str]) -> dict[str, int]:
+        """The highest version of each dataset that was ever reserved, 0 for a new one. Many are looked up in one pass."""
+        latest = dict.fromkeys(dataset_ids, 0)
+        if len(latest) <= _ONE_BY_ONE:
+            for dataset_id in latest:
+                taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
+                latest[dataset_id] = max((document["version"] for _, document in taken), default=0)
+            return latest
+        for identity in self.store.ids("versions", os.path.commonprefix([*latest])):  # noqa: RUF071 - of texts
+            dataset_id, _, version = identity.rpartition("@")
+            if dataset_id in latest:
+                latest[dataset_id] = max(latest[dataset_id], int(version))
+        return latest
+
+    def pass_over(self, reservation: Reservation, keys: Iterable[str]) -> None:
+        """Record what lay in the place of a reserved version: it is not this run's, and nobody may remove it."""
+        for key in keys:
+            self.log(PASSED_OVER, key, run_id=reservation.run_id)
+
+    def remove_unused_parts(self) -> int:
+        """Remove parts of outcomes that will never count. Returns how many."""
+        unused = self.unused_parts()
+        self.store.remove(parts.COLLECTION, unused)
+        return len(unused)
 
     def publish(self, outcome: Outcome) -> None:
         """Copy the assets and the lineage of a committed outcome to where they are looked for. Doing it again does nothing.
@@ -269,9 +311,9 @@ class Ledger(Records):
         """
         if outcome.decision is Decision.SUCCESS:
             return False
-        if upload not in {run.upload for run in runs}:
+        if upload not in {run.manifest_version for run in runs}:
             return True
-        return runs[-1].upload == upload and self.to_be_retried(runs, outcome)
+        return runs[-1].manifest_version == upload and self.to_be_retried(runs, outcome)
 
     def _in_the_way(self, last: Run, outcome: Outcome | None) -> list[Problem]:
         """Why another manifest may not take a batch's id; nothing when it may."""
@@ -286,15 +328,15 @@ class Ledger(Records):
         return []
 
     def _record(self, receipt: Receipt) -> Receipt:
-        """The receipt with this verdict on this content: the last one recorded, if it says the same, or a new one."""
+        """The receipt with these problems of this content: the last one recorded, if it says the same, or a new one."""
         while True:
             known = sorted(
                 (each for each in self.receipts(receipt.batch_id) if each.sha256 == receipt.sha256),
-                key=lambda each: each.verdict,
+                key=lambda each: each.revision,
             )
             if known and known[-1].problems == receipt.problems:
                 return known[-1]
-            new = receipt.model_copy(update={"verdict": len(known) + 1})
+            new = receipt.model_copy(update={"revision": len(known) + 1})
             try:
                 recorded = self.store.insert("manifests", new.id, new.to_document())
             except DocumentTooLarge as error:

@@ -48,6 +48,9 @@ _PATIENCE = 60.0
 
 _LONGEST_PAUSE = 2.0
 
+_GROUP = 500
+"""Documents inserted by one command."""
+
 _MAX_BYTES = 16 * 1024 * 1024 - 16 * 1024
 """Of one document: what the protocol allows, less some room for the server's own."""
 
@@ -141,7 +144,45 @@ class MongoStore:
         for collection, group in groupby(bodies, key=lambda item: item[0]):
             left = [body for _, body in group]
             while left:
-                left = self._patiently(lambda: _insert_up_to_taken(self._database[collection], left))  # noqa: B023
+                free = self._patiently(lambda: _insert_up_to_taken(self._database[collection], left))  # noqa: B023
+                left = left[free + 1 :]
+
+    def insert_new(self, collection: str, documents: Mapping[str, Document]) -> set[str]:
+        """See :class:`~libs.ledger.store.DocumentStore`. In groups; what was in doubt when an answer was lost is looked at."""
+        bodies = [(identity, _body(identity, document)) for identity, document in documents.items()]
+        won: set[str] = set()
+        while bodies:
+            group, bodies = bodies[:_GROUP], bodies[_GROUP:]
+            uncertain = False
+
+            def attempt() -> int:
+                nonlocal uncertain
+                try:
+                    return _insert_up_to_taken(self._database[collection], [body for _, body in group])  # noqa: B023
+                except PyMongoError:
+                    uncertain = True
+                    raise
+
+            free = self._patiently(attempt)
+            won |= {identity for identity, _ in group[:free]}
+            if free < len(group):
+                taken = group[free][0]
+                if uncertain and self.get(collection, taken) == documents[taken]:
+                    won.add(taken)
+                # The rest may be in doubt like this one: it is tried by itself.
+                for identity, _ in group[free + 1 :] if uncertain else ():
+                    if (
+                        self.insert(collection, identity, documents[identity])
+                        or self.get(collection, identity) == documents[identity]
+                    ):
+                        won.add(identity)
+                bodies = bodies if uncertain else group[free + 1 :] + bodies
+        return won
+
+    def remove(self, collection: str, identities: Iterable[str]) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        for identity in identities:
+            self._patiently(lambda: self._database[collection].delete_one({"_id": identity}))  # noqa: B023
 
     def touch(self, collection: str, identity: str, fields: Document) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
@@ -322,16 +363,16 @@ def _split(stored: dict[str, Any]) -> tuple[str, Document]:
     return stored.pop("_id"), from_bson(stored)
 
 
-def _insert_up_to_taken(documents: _Documents, bodies: list[RawBSONDocument]) -> list[RawBSONDocument]:
-    """Insert documents in order up to one whose ``_id`` is taken. Returns those behind it."""
+def _insert_up_to_taken(documents: _Documents, bodies: list[RawBSONDocument]) -> int:
+    """Insert documents in order up to one whose ``_id`` is taken. Returns its position; how many there are when all were free."""
     try:
         documents.insert_many(bodies)
     except BulkWriteError as error:
         failed = sorted(error.details.get("writeErrors", ()), key=lambda item: item["index"])
         if not failed or failed[0]["code"] != _DUPLICATE:
             raise
-        return bodies[failed[0]["index"] + 1 :]
-    return []
+        return int(failed[0]["index"])
+    return len(bodies)
 
 
 def _beginning(prefix: str) -> dict[str, Any]:

@@ -1,31 +1,15 @@
-"""From the bytes of a manifest to its record, whatever the bytes are."""
+"""From a manifest to its record, whatever the manifest is."""
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
-from libs.models import Manifest, Problem, Receipt, Rejected, parse_manifest
+from libs.models import ParsedManifest, Problem, Receipt
 from libs.models.base import ID_PATTERN
-from libs.models.manifest import MAX_NAME, parse_json
+from libs.models.manifest import MAX_NAME
 
 _RAW = 2000
 """Characters kept of what is no JSON: enough to see what it was."""
-
-
-@dataclass(frozen=True)
-class ParsedReceipt:
-    """A manifest as far as it can be judged by itself.
-
-    Attributes:
-        receipt: With the problems found.
-        is_json: Whether its content is a JSON value.
-        manifest: None when there are problems.
-    """
-
-    receipt: Receipt
-    is_json: bool
-    manifest: Manifest | None
 
 
 def batch_id_of(key: str) -> str:
@@ -41,26 +25,17 @@ def batch_id_of(key: str) -> str:
     return f"{readable or 'manifest'}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
-def read_receipt(key: str, content: bytes, landing_bucket: str, now: datetime) -> ParsedReceipt:
-    """Parse a manifest and make its record.
+def make_receipt(key: str, parsed: ParsedManifest, now: datetime) -> Receipt:
+    """The record of a manifest, with the problems that it has in itself.
 
     Args:
         key: Its object key.
-        content: The object as uploaded.
-        landing_bucket: Name of the bucket that its files must lie in.
+        parsed: The manifest.
         now: When it is received.
     """
     batch_id = batch_id_of(key)
-    manifest, problems = None, []
-    try:
-        manifest = parse_manifest(content, landing_bucket=landing_bucket)
-    except Rejected as rejection:
-        problems = list(rejection.problems)
-    try:
-        value, is_json = parse_json(content), True
-    except Rejected:
-        value, is_json = None, False
-    fields = value if isinstance(value, dict) else {}
+    problems = list(parsed.problems)
+    fields = parsed.value if isinstance(parsed.value, dict) else {}
     named = fields.get("batch_id")
     if isinstance(named, str) and named != batch_id:
         problems.append(
@@ -70,14 +45,13 @@ def read_receipt(key: str, content: bytes, landing_bucket: str, now: datetime) -
                 remedy="Upload it as manifests/<batch_id>.json.",
             )
         )  # fmt: skip
-    receipt = Receipt(
+    return Receipt(
         batch_id=batch_id,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=hashlib.sha256(parsed.content).hexdigest(),
         key=key,
         received_at=now,
         uploader=uploader if isinstance(uploader := fields.get("uploader"), str) and len(uploader) <= MAX_NAME else None,
-        content=value,
-        raw=None if is_json else content[: 4 * _RAW].decode(errors="replace")[:_RAW],
+        content=parsed.value,
+        raw=None if parsed.is_json else parsed.content[: 4 * _RAW].decode(errors="replace")[:_RAW],
         problems=tuple(problems),
     )
-    return ParsedReceipt(receipt, is_json, manifest)

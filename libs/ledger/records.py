@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from libs.ledger import parts
 from libs.ledger.store import DocumentStore
 from libs.models import (
     Activity,
@@ -83,7 +84,7 @@ class Records:
         """The manifests that arrived for a batch, newest last."""
         documents = self.store.find("manifests", prefix=f"{batch_id}@", where={"batch_id": batch_id})
         found = [Receipt.from_document(document) for _, document in documents]
-        return sorted(found, key=lambda receipt: (receipt.received_at, receipt.verdict))
+        return sorted(found, key=lambda receipt: (receipt.received_at, receipt.revision))
 
     def run(self, run_id: str) -> Run | None:
         """A run."""
@@ -96,8 +97,13 @@ class Records:
         return sorted(found, key=lambda run: run.attempt)
 
     def outcome(self, run_id: str) -> Outcome | None:
-        """What was decided of a run; None while nothing is."""
-        return self._get(Outcome, "outcomes", run_id)
+        """What was decided of a run, with all its lists; None while nothing is."""
+        outcome = self._get(Outcome, "outcomes", run_id)
+        return None if outcome is None else parts.joined(self.store, outcome)
+
+    def decided(self, run_id: str) -> bool:
+        """Whether anything was decided of a run."""
+        return self.store.get("outcomes", run_id) is not None
 
     def alive(self, run: Run) -> bool:
         """Whether a run's lease lasts. One that has been decided may still seem alive."""
@@ -110,8 +116,8 @@ class Records:
 
     def unpublished(self) -> list[Outcome]:
         """Committed outcomes whose assets have not all been copied."""
-        outcomes = {outcome.id: outcome for reservation, outcome in self._loose() if _kept(reservation, outcome)}
-        return list(outcomes.values())
+        run_ids = dict.fromkeys(reservation.run_id for reservation, kept in self._loose() if kept)
+        return [outcome for run_id in run_ids if (outcome := self.outcome(run_id))]
 
     def reservations(self) -> Iterator[Reservation]:
         """All versions that were ever taken, whether or not anything came of them."""
@@ -119,10 +125,22 @@ class Records:
 
     def abandoned(self) -> list[Reservation]:
         """Reservations that no version will ever follow: their runs have been decided, and did not commit them."""
-        return [reservation for reservation, outcome in self._loose() if not _kept(reservation, outcome)]
+        return [reservation for reservation, kept in self._loose() if not kept]
+
+    def unused_parts(self) -> list[str]:
+        """``_id``s of parts of outcomes that will never count: their runs were decided without them."""
+        by_run: dict[str, list[str]] = {}
+        for identity in self.store.ids(parts.COLLECTION):
+            by_run.setdefault(identity.rpartition("/")[0], []).append(identity)
+        unused: list[str] = []
+        for run_id, identities in by_run.items():
+            if outcome := self._get(Outcome, "outcomes", run_id):
+                used = {reference.id for reference in outcome.parts}
+                unused += [identity for identity in identities if identity not in used]
+        return unused
 
     def was_passed_over(self, key: str) -> bool:
-        """Whether a run found something else in the place of the version that it had reserved."""
+        """Whether a run found this object in the place of the version that it had reserved."""
         return any(entry.action == PASSED_OVER for entry in self.activity(key))
 
     def batch(self, batch_id: str) -> BatchState | None:
@@ -166,7 +184,7 @@ class Records:
         """
         if not lost(outcome):
             return False
-        attempts = [run for run in runs[:-1] if run.upload == runs[-1].upload]
+        attempts = [run for run in runs[:-1] if run.manifest_version == runs[-1].manifest_version]
         outcomes = [self.outcome(run.id) for run in attempts[1 - MAX_LOST :]]
         return len(attempts) + 1 < MAX_LOST or not all(earlier and lost(earlier) for earlier in outcomes)
 
@@ -206,12 +224,18 @@ class Records:
         found = self.store.find("activity_logs", where=where, latest=True, limit=limit)
         return (Activity.from_document(document) for _, document in found)
 
-    def _loose(self) -> Iterator[tuple[Reservation, Outcome]]:
-        """Reservations of decided runs that have no asset: not copied yet, or never to be."""
+    def _loose(self) -> Iterator[tuple[Reservation, bool]]:
+        """Reservations of decided runs that have no asset, and whether they will have: not copied yet, or never to be."""
+        committed: dict[str, frozenset[str] | None] = {}
         for identity in sorted(set(self.store.ids("versions")) - set(self.store.ids("assets"))):
             reservation = self._get(Reservation, "versions", identity)
-            if reservation and (outcome := self.outcome(reservation.run_id)):
-                yield reservation, outcome
+            if reservation is None:
+                continue
+            if reservation.run_id not in committed:
+                outcome = self.outcome(reservation.run_id)
+                committed[reservation.run_id] = frozenset(asset.id for asset in outcome.assets) if outcome else None
+            if (kept := committed[reservation.run_id]) is not None:
+                yield reservation, reservation.id in kept
 
     def _get(self, model: type[_Kind], collection: str, identity: str) -> _Kind | None:
         document = self.store.get(collection, identity)
@@ -221,10 +245,6 @@ class Records:
 def lost(outcome: Outcome) -> bool:
     """Whether a run failed through no fault of its batch: its worker or a service was gone."""
     return any(problem.code in {LOST, UNAVAILABLE} for problem in outcome.problems)
-
-
-def _kept(reservation: Reservation, outcome: Outcome) -> bool:
-    return reservation.id in {asset.id for asset in outcome.assets}
 
 
 def _received(receipt: Receipt) -> Status:

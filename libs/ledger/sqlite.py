@@ -62,15 +62,23 @@ class SqliteStore:
         with self._connected() as connection:
             connection.execute("PRAGMA synchronous = NORMAL")
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+                with _transaction(connection):
+                    connection.executemany("INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
             finally:
                 connection.execute("PRAGMA synchronous = FULL")
+
+    def insert_new(self, collection: str, documents: Mapping[str, Document]) -> set[str]:
+        """See :class:`~libs.ledger.store.DocumentStore`. One transaction: one sync for all."""
+        rows = [(collection, identity, encode(document)) for identity, document in documents.items()]
+        with self._connected() as connection, _transaction(connection):
+            sql = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            return {row[1] for row in rows if connection.execute(sql, row).rowcount == 1}
+
+    def remove(self, collection: str, identities: Iterable[str]) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        with self._connected() as connection, _transaction(connection):
+            rows = ((collection, identity) for identity in identities)
+            connection.executemany("DELETE FROM documents WHERE collection = ? AND id = ?", rows)
 
     def touch(self, collection: str, identity: str, fields: Document) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
@@ -173,6 +181,18 @@ class SqliteStore:
             connection.close()
             raise
         return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _patiently(connection: sqlite3.Connection, statement: str) -> None:

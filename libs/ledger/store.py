@@ -44,6 +44,18 @@ class DocumentStore(Protocol):
         """
         ...
 
+    def insert_new(self, collection: str, documents: Mapping[str, Document]) -> set[str]:
+        """Insert many documents at once, durably, each as :meth:`insert` does it.
+
+        Returns:
+            The ``_id``s that were free. A crash may leave any of the documents.
+        """
+        ...
+
+    def remove(self, collection: str, identities: Iterable[str]) -> None:
+        """Remove documents; those that are gone are no error."""
+        ...
+
     def touch(self, collection: str, identity: str, fields: Document) -> None:
         """Set top-level fields of a document; nothing if there is none. For the one writer that a document may have."""
         ...

@@ -4,9 +4,10 @@
 """
 
 from libs.models.activity import Activity
-from libs.models.asset import Asset, Changes, Field, LakeFile
-from libs.models.base import BBox, Document, Model, utc_now
+from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, TableSummary, VectorSummary
+from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.column import ColumnNotes
+from libs.models.document import FORMAT, Document, NewerFormat
 from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
@@ -14,20 +15,23 @@ from libs.models.manifest import (
     FileSpec,
     FileType,
     Manifest,
+    ParsedManifest,
     in_reading_order,
     landing_key,
     manifest_schema,
     parse_manifest,
     says_no_crs,
+    shortened,
 )
 from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
 from libs.models.report import DatasetReport, Report
-from libs.models.run import Decision, Outcome, Receipt, Reservation, Run, Status
+from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status
 
 __all__ = [
-    "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document", "Field",
-    "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity",
-    "Lineage", "Manifest", "Model", "Outcome", "OwnLake", "Problem",
-    "Receipt", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
-    "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "utc_now",
+    "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document",
+    "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
+    "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest",
+    "PartReference", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable",
+    "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key", "manifest_schema",
+    "parse_manifest", "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

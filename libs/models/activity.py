@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from libs.models.base import Document, Moment
+from libs.models.base import Moment
+from libs.models.document import Document
 
 
 class Activity(Document):

@@ -1,31 +1,53 @@
 """A dataset version: what the lake holds, as the ledger says."""
 
-from libs.models.base import BBox, Document, Identifier, Model, Moment, Sha256
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Tag
+
+from libs.models.base import BBox, Identifier, Moment, Record, Sha256
+from libs.models.document import Document
 
 
-class LakeFile(Model):
+class FileRole(StrEnum):
+    """What the files of a version are for. A later release may have more."""
+
+    DATA = "data"
+    """The dataset itself, or a part of it."""
+    REJECTS = "rejects"
+    """Source rows that a policy set aside."""
+
+
+class LakeFile(Record):
     """One immutable object of a dataset version.
 
     Attributes:
-        uri: ``s3://<lake bucket>/<dataset_id>/v<N>/data.parquet``.
+        uri: ``s3://<lake bucket>/<dataset_id>/v<N>/<name>``.
         bytes: Size.
-        features: Rows in this file.
+        features: Rows in this file; None for a file without rows.
+        role: A :class:`FileRole`, or one of a later release.
     """
 
     uri: str
     sha256: Sha256
     bytes: int
-    features: int
+    features: int | None = None
+    role: str = FileRole.DATA.value
+
+    @property
+    def name(self) -> str:
+        """Its name in the folder of its version."""
+        return self.uri.rpartition("/")[2]
 
 
-class Field(Model):
+class Field(Record):
     """A column of the written file: its name and its Arrow type as text (``int64``, ``timestamp[us, tz=UTC]``)."""
 
     name: str
     type: str
 
 
-class Changes(Model):
+class Changes(Record):
     """What the way from the source to the lake changed, counted. All zero: nothing was.
 
     Attributes:
@@ -43,17 +65,70 @@ class Changes(Model):
     counts: dict[str, int] = {}
 
 
+class TableSummary(Record):
+    """What is in a table.
+
+    Attributes:
+        features: Rows in all data files.
+        table_schema: Columns in file order.
+        meanings: By column, what its source says of it, in few words: a title, the name of its domain. All of it is in the file.
+    """
+
+    kind: Literal["table"] = "table"
+    features: int
+    table_schema: tuple[Field, ...]
+    meanings: dict[str, str] = {}
+
+
+class VectorSummary(Record):
+    """What is in a layer.
+
+    Attributes:
+        features: Rows in all data files.
+        crs: Authority code (``EPSG:4326``), or WKT2 where there is none; None for local coordinates.
+        bbox: Extent in the units of ``crs``; None when nothing has an extent.
+        geometry_types: As GeoParquet names them (``Polygon``, ``MultiPolygon Z``), sorted.
+        table_schema: Columns in file order.
+        meanings: See :class:`TableSummary`.
+    """
+
+    kind: Literal["vector"] = "vector"
+    features: int
+    crs: str | None
+    bbox: BBox | None
+    geometry_types: tuple[str, ...]
+    table_schema: tuple[Field, ...]
+    meanings: dict[str, str] = {}
+
+
+class OtherSummary(Record):
+    """What is in a version of a kind that a later release has: kept as it is."""
+
+    kind: str
+
+
+_KINDS = {"table", "vector"}
+
+
+def _tag(summary: Any) -> str:
+    kind = summary.get("kind") if isinstance(summary, dict) else getattr(summary, "kind", None)
+    return kind if kind in _KINDS else "other"
+
+
+Summary = Annotated[
+    Annotated[VectorSummary, Tag("vector")] | Annotated[TableSummary, Tag("table")] | Annotated[OtherSummary, Tag("other")],
+    Discriminator(_tag),
+]
+"""A summary of the version's own kind. A further kind is a model with its ``kind``, a member here, and a name in ``_KINDS``."""
+
+
 class Asset(Document):
-    """A dataset version that exists (collection ``assets``).
+    """A dataset version that exists (collection ``assets``). It owns the prefix ``<dataset_id>/v<N>/`` of the lake.
 
     Attributes:
         title: What the uploader called it: the name of the file, and of the layer if there are several; None for several inputs.
-        features: Rows in all files.
-        crs: Authority code (``EPSG:4326``), or WKT2 where there is none; None for a table, and for local coordinates.
-        bbox: Extent in the units of ``crs``; None when nothing has an extent.
-        geometry_types: As GeoParquet names them (``Polygon``, ``MultiPolygon Z``), sorted; empty for a table.
-        table_schema: Columns in file order.
-        meanings: By column, what its source says of it, in few words: a title, the name of its domain. All of it is in the file.
+        summary: What is in it, by its kind.
+        files: All of them, the data first.
     """
 
     dataset_id: Identifier
@@ -62,14 +137,22 @@ class Asset(Document):
     run_id: str
     batch_id: Identifier
     created_at: Moment
-    features: int
-    crs: str | None
-    bbox: BBox | None
-    geometry_types: tuple[str, ...]
-    table_schema: tuple[Field, ...]
+    summary: Summary
     changes: Changes
     files: tuple[LakeFile, ...]
-    meanings: dict[str, str] = {}
+
+    @classmethod
+    def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:
+        """In format 1, the summary's fields were the asset's own."""
+        if "summary" in document or "table_schema" not in document:
+            return document
+        names = ("features", "crs", "bbox", "geometry_types", "table_schema", "meanings")
+        summary = {name: document.pop(name) for name in names if name in document}
+        columns = {field["name"] if isinstance(field, dict) else field.name for field in summary["table_schema"]}
+        if "geom" in columns or summary.get("geometry_types"):
+            return document | {"summary": summary | {"kind": "vector"}}
+        kept = {name: value for name, value in summary.items() if name not in {"crs", "bbox", "geometry_types"}}
+        return document | {"summary": kept | {"kind": "table"}}
 
     @property
     def id(self) -> str:
@@ -77,6 +160,46 @@ class Asset(Document):
         return f"{self.dataset_id}@{self.version}"
 
     @property
+    def kind(self) -> str:
+        """``vector``, ``table``, or a kind of a later release."""
+        return self.summary.kind
+
+    @property
+    def data(self) -> tuple[LakeFile, ...]:
+        """The files with the dataset itself: one, or parts in order."""
+        return tuple(file for file in self.files if file.role == FileRole.DATA)
+
+    @property
+    def features(self) -> int | None:
+        """Rows in all data files; None for a kind without rows."""
+        return getattr(self.summary, "features", None)
+
+    @property
     def has_geometry(self) -> bool:
         """Whether it is a layer, and no table."""
-        return any(field.name == "geom" for field in self.table_schema)
+        return self.kind == "vector"
+
+    @property
+    def crs(self) -> str | None:
+        """See :class:`VectorSummary`; None for a table."""
+        return getattr(self.summary, "crs", None)
+
+    @property
+    def bbox(self) -> BBox | None:
+        """See :class:`VectorSummary`; None for a table."""
+        return getattr(self.summary, "bbox", None)
+
+    @property
+    def geometry_types(self) -> tuple[str, ...]:
+        """See :class:`VectorSummary`; empty for a table."""
+        return tuple(getattr(self.summary, "geometry_types", ()))
+
+    @property
+    def table_schema(self) -> tuple[Field, ...]:
+        """Columns in file order; empty for a kind without columns."""
+        return tuple(getattr(self.summary, "table_schema", ()))
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """See :class:`TableSummary`; empty for a kind without columns."""
+        return dict(getattr(self.summary, "meanings", {}))

@@ -1,12 +1,12 @@
 """What every model of the platform shares. No model lives here."""
 
 from datetime import UTC, datetime
-from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+MAX_ID_LENGTH = 128
+ID_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_ID_LENGTH - 1}}}$"
 """What a ``batch_id`` and a ``dataset_id`` look like: safe as an object key, a file name and an ``_id``."""
 
 Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
@@ -30,26 +30,10 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Document(Model):
-    """A model that the ledger stores: its dump is the stored document, under ``_id``."""
+class Record(Model):
+    """A contract that other releases write, too: fields that this one does not know are kept, and written again."""
 
-    def to_document(self) -> dict[str, Any]:
-        """The stored form, without ``_id``: Python values (datetimes stay datetimes), no tuples or enums."""
-        document: dict[str, Any] = _plain(self.model_dump(mode="python"))
-        return document
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any]) -> Self:
-        """The model again. A key ``_id`` is ignored: the model can derive it."""
-        return cls.model_validate({key: value for key, value in document.items() if key != "_id"})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.value if isinstance(value, Enum) else value
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 def utc_now() -> datetime:

@@ -78,6 +78,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "encoding_ignored": _warning(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
             ),
+            "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
             "manifest_not_json": _problem("The manifest is not valid JSON.", "Correct the JSON."),
             "manifest_too_large": _problem(
                 "The manifest, or its record, is too large.", "Split the batch into several manifests."
@@ -267,16 +268,21 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "encoding_contradicted": _warning(
                 "The file's byte order mark differs from 'encoding'.", "Leave 'encoding' out, if text came out wrong."
             ),
+            "encoding_found": _warning(
+                "The text is not UTF-8, and was read as Windows-1252.", "Set 'encoding', if letters are wrong."
+            ),
             "unknown_encoding": _problem(
                 "A character encoding is not known.", "Write a common name, such as UTF-8 or windows-1252."
             ),
             "wrong_encoding": _problem("Text is not in the encoding that is named.", "Set 'encoding' of the file."),
         },
         "Delimited text": {
+            "coordinates_missing": _warning("Words stand where coordinates are expected.", "Nothing, if there is no position."),
             "csv_bad_delimiter": _problem(
                 "The delimiter is not possible.", "Use one ASCII character other than the double quote."
             ),
             "csv_bad_geometry": _problem("A row has no coordinate or geometry where one is expected.", "Correct the row."),
+            "csv_columns_found": _warning("The columns of the geometry were found by their names.", "Nothing, if that is right."),
             "csv_geometry_unknown": _problem(
                 "The columns of the geometry are not named.", "Set 'options' x and y, or wkt; or declare it as 'tabular'."
             ),
@@ -287,6 +293,36 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A row has more or fewer values than the header.", "Correct the row, or set 'options.delimiter'."
             ),
             "csv_row_too_long": _problem("A row is too long.", "Close open quotes, or use another format."),
+            "csv_several_crs": _problem(
+                "The geometries of a column are in several CRSs.", "Write them in one, or make a file of each."
+            ),
+            "decimal_comma": _warning(
+                "Columns hold numbers with a decimal comma, and were read so.", "Nothing, or set 'options.decimal'."
+            ),
+        },
+        "Spreadsheets": {
+            "password_protected": _problem("The spreadsheet is protected by a password.", "Save it without one."),
+            "sheet_bad_date": _problem("A cell is a date or time, but its value is not one.", "Correct the cell."),
+            "sheet_empty": _warning("A sheet is empty and was skipped.", "Nothing."),
+            "sheet_empty_rows": _warning(
+                "There are empty rows between rows with values.", "Put another table on a sheet of its own."
+            ),
+            "sheet_error_cell": _problem(
+                "A cell holds an error, or a formula that was not calculated.", "Correct it, and save the file."
+            ),
+            "sheet_hidden": _warning("A sheet is hidden, and was read.", "Name the sheets as 'layer', if it is not wanted."),
+            "sheet_merged_cells": _warning(
+                "Cells are merged; the value is in the first.", "Split and fill them, if each row should have it."
+            ),
+            "sheet_mixed_types": _warning(
+                "A column holds values of several types, and is read as text.", "Correct the cells, if needed."
+            ),
+            "sheet_no_header": _problem("The row with the column names cannot be found.", "Set 'options.header' (--header)."),
+            "sheet_rows_above_header": _warning(
+                "Rows above the header were not read.", "Set 'options.header' (--header), if it is wrong."
+            ),
+            "sheet_times_as_text": _warning("Times without a date are read as text.", "Nothing."),
+            "sheet_without_cells": _warning("A chart or a dialog was skipped.", "Nothing."),
         },
         "Reading": {
             "count_mismatch": _problem("There are not as many features as the file says.", "Upload the whole file again."),
@@ -368,6 +404,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "lease_expired": _problem(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
+            "newer_format": _problem("The ledger holds a document of a newer release.", "Install the newer release here."),
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."
             ),

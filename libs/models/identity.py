@@ -2,18 +2,11 @@
 
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from libs.models.base import Document, Moment
-
-
-class _Identity(Document):
-    """Read by this release and later ones: what they do not know, they ignore."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+from libs.models.base import Moment
+from libs.models.document import Document
 
 
-class LedgerIdentity(_Identity):
+class LedgerIdentity(Document):
     """What a ledger is called (collection ``identity``, ``_id`` ``ledger``).
 
     Attributes:
@@ -28,7 +21,7 @@ class LedgerIdentity(_Identity):
     made_at: Moment
 
 
-class OwnLake(_Identity):
+class OwnLake(Document):
     """The lake of a ledger (collection ``identity``, ``_id`` ``lake``).
 
     Attributes:
@@ -43,7 +36,7 @@ class OwnLake(_Identity):
     bound_at: Moment
 
 
-class LakeIdentity(_Identity):
+class LakeIdentity(Document):
     """What a lake is called, and its ledger (object ``_spatial-etl/lake.json`` of the lake).
 
     Attributes:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from libs.models.asset import Changes
-from libs.models.base import Document, Identifier, Model, Moment, Sha256
+from libs.models.base import Identifier, Moment, Record, Sha256
+from libs.models.document import Document
 
 
-class InputObject(Model):
+class InputObject(Record):
     """One raw object that was read (a Shapefile is several)."""
 
     key: str
@@ -14,7 +15,7 @@ class InputObject(Model):
     bytes: int
 
 
-class InputLayer(Model):
+class InputLayer(Record):
     """One layer that went into a version.
 
     Attributes:

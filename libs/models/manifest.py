@@ -6,11 +6,12 @@ Only what can be known without opening a file is checked here; what the files re
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StringConstraints, ValidationError
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
@@ -34,8 +35,9 @@ MAX_FILES = 10_000
 MAX_NAME = 256
 """Characters of an uploader's name."""
 
-MAX_PROBLEMS = 1000
-"""A list is complete up to here; what has more mistakes was not meant as a manifest."""
+MAX_PROBLEMS = 200
+"""Problems that a list shows; a further one says how many more there are. All files are checked, but nobody corrects more than
+these at a time, and reports stay small."""
 
 
 class FileType(StrEnum):
@@ -46,20 +48,45 @@ class FileType(StrEnum):
     TABULAR = "tabular"
 
 
+_Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
+
+
 class CsvOptions(Model):
-    """How to read a delimited text file.
+    """How to read a file whose columns mean what the manifest says: delimited text or a spreadsheet.
 
     Attributes:
         x: Column with the x coordinate (longitude, easting). Needs ``y``.
         y: Column with the y coordinate (latitude, northing). Needs ``x``.
-        wkt: Column with Well-Known Text. Not together with ``x`` and ``y``.
-        delimiter: One character; found out from the first line when not given.
+        wkt: Column with geometries as text, as ``geometry`` of the file; the name that it had first.
+        delimiter: Of text: one character; found out from the first line when not given.
+        decimal: Of text: the decimal separator of numbers, ``.`` or ``,``; a comma is found out where it is certain.
+        thousands: Of text: what separates groups of three digits in numbers; nothing when not given.
+        null_values: Of text: unquoted texts that are missing values, besides empty ones: ``NA``, ``-9999``.
+        quote: Of text: what quotes values that hold a delimiter, ``"`` when not given; empty: nothing does.
+        header: The number of the row (of text: the line) with the column names, from 1, or ``none`` where there are no names.
+            When not given, it is the first line of text, and found in a spreadsheet.
+        skip_rows: Of text: lines before the column names, or before the first row where there are no names.
+        comment: Of text: a character; lines that begin with it are no rows.
     """
 
     x: str | None = Field(default=None, min_length=1)
     y: str | None = Field(default=None, min_length=1)
     wkt: str | None = Field(default=None, min_length=1)
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    delimiter: _Character | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[" ", ".", ",", "'", "\u2019", "_"] | None = None
+    null_values: (
+        Annotated[tuple[Annotated[str, StringConstraints(max_length=64)], ...], Field(min_length=1, max_length=32)] | None
+    ) = None
+    quote: Annotated[str, StringConstraints(max_length=1)] | None = None
+    header: Annotated[StrictInt, Field(ge=1, le=1_048_576)] | Literal["none"] | None = None
+    skip_rows: Annotated[StrictInt, Field(ge=0, le=10_000)] | None = None
+    comment: _Character | None = None
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the options that have a value."""
+        return frozenset(self.model_dump(exclude_none=True))
 
 
 class FileSpec(Model):
@@ -72,10 +99,11 @@ class FileSpec(Model):
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
+        geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
             it wins over what the file says.
         sha256: Checked against the file when given.
-        options: For CSV.
+        options: For CSV and spreadsheets.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
     """
@@ -86,6 +114,7 @@ class FileSpec(Model):
     crs: str | None = Field(default=None, min_length=1)
     layer: str | None = Field(default=None, min_length=1)
     dataset_id: Identifier | None = None
+    geometry: str | None = Field(default=None, min_length=1)
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
@@ -153,22 +182,55 @@ def landing_key(path: str, bucket: str) -> str:
     return key
 
 
-def parse_manifest(content: bytes, *, landing_bucket: str) -> Manifest:
+@dataclass(frozen=True)
+class ParsedManifest:
+    """A manifest as far as it can be judged by itself. It is parsed once, and this is handed on.
+
+    Attributes:
+        content: The JSON document as uploaded.
+        value: Its JSON value; None when it is not JSON.
+        is_json: Whether it is.
+        manifest: None when there are problems.
+        problems: Everything that is wrong with it.
+    """
+
+    content: bytes
+    value: Any
+    is_json: bool
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+
+    def require(self) -> Manifest:
+        """The manifest.
+
+        Raises:
+            Rejected: with everything that is wrong.
+        """
+        if self.manifest is None:
+            raise Rejected(shortened(in_reading_order(self.problems)))
+        return self.manifest
+
+
+def parse_manifest(content: bytes, *, landing_bucket: str) -> ParsedManifest:
     """Parse a manifest and check all that can be checked without opening its files.
 
     Args:
         content: The JSON document as uploaded, UTF-8 with or without a byte order mark.
         landing_bucket: Name of the bucket that every path must lie in.
-
-    Raises:
-        Rejected: with everything that is wrong, found in one pass.
     """
-    raw = parse_json(content)
+    try:
+        value = parse_json(content)
+    except Rejected as rejection:
+        return ParsedManifest(content, None, is_json=False, manifest=None, problems=tuple(rejection.problems))
+    manifest, problems = _validated(value, landing_bucket)
+    return ParsedManifest(content, value, is_json=True, manifest=manifest, problems=tuple(problems))
+
+
+def _validated(raw: Any, landing_bucket: str) -> tuple[Manifest | None, list[Problem]]:
     files = raw.get("files") if isinstance(raw, dict) else None
     if isinstance(files, list) and len(files) > MAX_FILES:
-        raise Rejected.because(
-            "too_long", "files", f"The batch has {len(files):,} files; the limit is {MAX_FILES:,}.", "Split it into several.",
-        )  # fmt: skip
+        message = f"The batch has {len(files):,} files; the limit is {MAX_FILES:,}."
+        return None, [Problem(code="too_long", where="files", message=message, remedy="Split it into several.")]
     problems: list[Problem] = []
     manifest: Manifest | None = None
     try:
@@ -178,19 +240,26 @@ def parse_manifest(content: bytes, *, landing_bucket: str) -> Manifest:
         errors = [
             details for details in error.errors(include_url=False) if not (details["type"] == "too_short" and details["input"])
         ]
-        problems += [_explain(details) for details in errors[:MAX_PROBLEMS]]
-        if len(errors) > MAX_PROBLEMS:
-            more = f"There are {len(errors) - MAX_PROBLEMS:,} more problems."
-            problems.append(Problem(code="more_problems", where="manifest", message=more, remedy="Correct these first."))
+        problems += [_explain(details) for details in errors]
     problems += _cross_checks(raw, landing_bucket)
-    if problems or manifest is None:
-        raise Rejected(in_reading_order(problems))
-    return manifest
+    return None if problems else manifest, in_reading_order(problems)
 
 
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
     """Problems in the order in which a manifest is read, top to bottom; those of one place as they come."""
     return sorted(problems, key=lambda problem: _reading_order(problem.where))
+
+
+def shortened(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problems of a list, and how many more there are."""
+    more = len(problems) - MAX_PROBLEMS
+    if more <= 0:
+        return [*problems]
+    said = "There is 1 more problem." if more == 1 else f"There are {more:,} more problems."
+    return [
+        *problems[:MAX_PROBLEMS],
+        Problem(code="more_problems", where="manifest", message=said, remedy="Correct these first."),
+    ]
 
 
 def parse_json(content: bytes) -> Any:
@@ -362,19 +431,34 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
                     Problem(code="duplicate_file", where=f"{where}.path", message=f"{_shown(path)} is already files[{first}].",
                             remedy="List each file once, or name a different 'layer' in each entry.")
                 )  # fmt: skip
-        problems += _csv_option_problems(spec.get("options"), f"{where}.options")
+        problems += _csv_option_problems(spec, f"{where}.options")
     return problems
 
 
-def _csv_option_problems(options: Any, where: str) -> list[Problem]:
+def _csv_option_problems(spec: dict[str, Any], where: str) -> list[Problem]:
+    options = spec.get("options")
     if not isinstance(options, dict):
         return []
-    has_x, has_y, has_wkt = (bool(options.get(key)) for key in ("x", "y", "wkt"))
-    if has_wkt and (has_x or has_y):
-        message, remedy = "Both a 'wkt' column and an 'x' or 'y' column are given.", "Keep one way of giving the geometry."
+    has_x, has_y, has_wkt, has_geometry = (bool(each) for each in (*map(options.get, ("x", "y", "wkt")), spec.get("geometry")))
+    found: list[tuple[str, str]] = []
+    if has_wkt and has_geometry:
+        found.append(("Both 'geometry' of the file and 'wkt' name a column.", "Keep 'geometry'."))
+    elif (has_wkt or has_geometry) and (has_x or has_y):
+        found.append(
+            ("Both a column with geometries and an 'x' or 'y' column are given.", "Keep one way of giving the geometry.")
+        )
     elif has_x != has_y:
         given, other = ("x", "y") if has_x else ("y", "x")
-        message, remedy = f"{given!r} is given without {other!r}.", f"Add {other!r}."
-    else:
-        return []
-    return [Problem(code="bad_options", where=where, message=message, remedy=remedy)]
+        found.append((f"{given!r} is given without {other!r}.", f"Add {other!r}."))
+    if isinstance(options.get("header"), int) and options.get("skip_rows"):
+        found.append(
+            ("Both the line of the 'header' and 'skip_rows' are given.", "Keep 'header': what lies before it is skipped.")
+        )
+    marks = [(name, options.get(name)) for name in ("decimal", "thousands", "delimiter", "quote", "comment")]
+    for index, (name, mark) in enumerate(marks):
+        for other, same in marks[:index]:
+            if (
+                mark and mark == same and not (name == "delimiter" and other in {"decimal", "thousands"})
+            ):  # then values are quoted
+                found.append((f"{other!r} and {name!r} are the same character, {mark!r}.", "Correct one of them."))
+    return [Problem(code="bad_options", where=where, message=message, remedy=remedy) for message, remedy in found]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from libs.models.base import Model
+from libs.models.base import Record
 
 
-class Problem(Model):
+class Problem(Record):
     """One thing that is wrong, said so that the uploader can act on it.
 
     Attributes:

@@ -1,18 +1,19 @@
 """The report: the outcome of a batch, the same for its uploader, for ``--json`` and for the ledger."""
 
 from libs.models.asset import Changes, LakeFile
-from libs.models.base import BBox, Model
+from libs.models.base import BBox, Record
 from libs.models.problem import Problem
 from libs.models.run import Outcome, Receipt, Status
 
 
-class DatasetReport(Model):
-    """A dataset version that the batch made."""
+class DatasetReport(Record):
+    """A dataset version that the batch made. Its attributes are those of the asset and of its summary."""
 
     dataset_id: str
     version: int
+    kind: str = "vector"
     title: str | None = None
-    features: int
+    features: int | None
     crs: str | None
     bbox: BBox | None
     geometry_types: tuple[str, ...]
@@ -20,7 +21,7 @@ class DatasetReport(Model):
     files: tuple[LakeFile, ...]
 
 
-class Report(Model):
+class Report(Record):
     """What became of a batch."""
 
     batch_id: str

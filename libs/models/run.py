@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import Any
 
 from libs.models.asset import Asset
-from libs.models.base import Document, Identifier, Moment, Sha256
+from libs.models.base import Identifier, Moment, Record, Sha256
+from libs.models.document import Document
 from libs.models.lineage import Lineage
 from libs.models.problem import Problem
 
@@ -41,8 +42,8 @@ class Receipt(Document):
         content: The manifest as uploaded, or None when it is not JSON.
         raw: The first bytes as text, only when it is not JSON.
         problems: Why it is rejected; empty when it is queued.
-        verdict: 1, 2, 3, ...: what is right or wrong with a manifest can change with its surroundings, as when a missing
-            file has been uploaded; each new verdict on the same content is a document of its own.
+        revision: 1, 2, 3, ...: what is right or wrong with a manifest can change with its surroundings, as when a missing
+            file has been uploaded; each new judgement on the same content is a document of its own.
     """
 
     batch_id: Identifier
@@ -53,12 +54,17 @@ class Receipt(Document):
     content: dict[str, Any] | list[Any] | str | float | bool | None = None
     raw: str | None = None
     problems: tuple[Problem, ...] = ()
-    verdict: int = 1
+    revision: int = 1
+
+    @classmethod
+    def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:
+        """In format 1, the revision was called ``verdict``."""
+        return _renamed(document, "verdict", "revision")
 
     @property
     def id(self) -> str:
-        """``_id``: ``<batch_id>@<sha256, 16 hex>``, from the second verdict on with ``~<verdict>``."""
-        return f"{self.batch_id}@{self.sha256[:16]}" + (f"~{self.verdict}" if self.verdict > 1 else "")
+        """``_id``: ``<batch_id>@<sha256, 16 hex>``, from the second revision on with ``~<revision>``."""
+        return f"{self.batch_id}@{self.sha256[:16]}" + (f"~{self.revision}" if self.revision > 1 else "")
 
 
 class Run(Document):
@@ -67,7 +73,7 @@ class Run(Document):
     Attributes:
         attempt: 1, 2, 3, ... of the batch.
         receipt_id: ``_id`` of the manifest that it processes.
-        upload: Version of the manifest's object in the landing zone: tells a manifest that was uploaded again, for
+        manifest_version: Version of the manifest's object in the landing zone: tells a manifest that was uploaded again, for
             another try, from one that still lies there.
         owner: Host, process and a random part: who may write its heartbeat.
         heartbeat_at: Last sign of life.
@@ -78,12 +84,17 @@ class Run(Document):
     batch_id: Identifier
     attempt: int
     receipt_id: str
-    upload: str
+    manifest_version: str
     owner: str
     started_at: Moment
     heartbeat_at: Moment
     lease_seconds: float
     software: dict[str, str] = {}
+
+    @classmethod
+    def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:
+        """In format 1, the manifest's version was called ``upload``."""
+        return _renamed(document, "upload", "manifest_version")
 
     @property
     def id(self) -> str:
@@ -91,8 +102,40 @@ class Run(Document):
         return f"{self.batch_id}#{self.attempt}"
 
 
+class PartReference(Record):
+    """A part of an outcome, as the outcome names it.
+
+    Attributes:
+        id: Its ``_id`` in ``outcome_parts``.
+        sha256: Of its document, see ``libs.ledger.parts``.
+    """
+
+    id: str
+    sha256: Sha256
+
+
+class OutcomePart(Document):
+    """A piece of the lists of an outcome that is too large for one document (collection ``outcome_parts``).
+
+    Its ``_id`` is ``<run_id>/<number>~<hash>``. It is inserted before the outcome, which lists all parts with their hashes: only
+    then it counts.
+    """
+
+    run_id: str
+    number: int
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    lineage: tuple[Lineage, ...] = ()
+
+
 class Outcome(Document):
-    """The one decision on a run (collection ``outcomes``). Its insert is the commit point of the batch."""
+    """The one decision on a run (collection ``outcomes``). Its insert is the commit point of the batch.
+
+    Attributes:
+        parts: Where its lists are, when they are too large for one document. As a user of the ledger gets it, an outcome has
+            its lists.
+    """
 
     run_id: str
     batch_id: Identifier
@@ -105,6 +148,7 @@ class Outcome(Document):
     warnings: tuple[Problem, ...] = ()
     assets: tuple[Asset, ...] = ()
     lineage: tuple[Lineage, ...] = ()
+    parts: tuple[PartReference, ...] = ()
 
     @property
     def id(self) -> str:
@@ -113,15 +157,40 @@ class Outcome(Document):
 
 
 class Reservation(Document):
-    """A version number taken by a run (collection ``versions``). Gaps are legal."""
+    """A version number taken by a run (collection ``versions``). Gaps are legal.
+
+    Attributes:
+        prefix: What it may write to in the lake, and nobody else: ``<dataset_id>/v<N>/``.
+        names: Of the files that it is going to write there: what is unfinished of them, some servers tell only by their keys.
+    """
 
     dataset_id: Identifier
     version: int
     run_id: str
-    key: str
+    prefix: str
+    names: tuple[str, ...] = ()
     reserved_at: Moment
+
+    @classmethod
+    def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:
+        """In format 1, the key of the version's one file was reserved."""
+        if "key" in document and "prefix" not in document:
+            folder, _, name = document.pop("key").rpartition("/")
+            document |= {"prefix": f"{folder}/", "names": [name]}
+        return document
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Lake keys of the files that the run is going to write."""
+        return tuple(f"{self.prefix}{name}" for name in self.names)
 
     @property
     def id(self) -> str:
         """``_id``: ``<dataset_id>@<N>``."""
         return f"{self.dataset_id}@{self.version}"
+
+
+def _renamed(document: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    if old in document and new not in document:
+        document[new] = document.pop(old)
+    return document

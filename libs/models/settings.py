@@ -7,7 +7,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 RUNS, SPILL = "runs", "duckdb_"
@@ -18,6 +18,11 @@ def _bucket(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise ValueError("a bucket's name is 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit")
     return name
+
+
+def _name_or_none(value: object) -> object:
+    """A name without regard to case. Empty counts as not set: compose files hand on empty values."""
+    return (value.strip().lower() or None) if isinstance(value, str) else value
 
 
 _Bucket = Annotated[str, AfterValidator(_bucket)]
@@ -38,7 +43,8 @@ class Settings(BaseSettings):
         minio_lake_bucket: The same of the data lake.
         mongo_connection_string: Of the ledger's MongoDB; unset: SQLite below the home.
         mongo_database: Name of the ledger's database.
-        postgres_host: Of the PostGIS used for compute; unset: DuckDB.
+        spatial_etl_engine: Compute engine, ``duckdb`` or ``postgis``; unset: PostGIS where ``postgres_host`` is set, else DuckDB.
+        postgres_host: Of the PostGIS used for compute.
         postgres_port: Its port.
         postgres_user: The account that computes there.
         postgres_password: Its password.
@@ -67,6 +73,7 @@ class Settings(BaseSettings):
     minio_lake_bucket: _Bucket = "data-lake"
     mongo_connection_string: SecretStr | None = None
     mongo_database: str = "spatial_etl"
+    spatial_etl_engine: Annotated[str | None, BeforeValidator(_name_or_none)] = None
     postgres_host: str | None = None
     postgres_port: int = 5432
     postgres_user: str = "spatial_etl"

@@ -14,39 +14,74 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.compute.batching import read_ahead
-from libs.compute.engine import Processed, Source, Table, Workspace
-from libs.models import BBox, Changes, ColumnNotes, FileSpec, InputLayer, Manifest, Problem, Rejected
+from libs.column_names import GEOMETRY
+from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace
+from libs.compute.writing import write_result
+from libs.models import (
+    Changes,
+    ColumnNotes,
+    Field,
+    FileRole,
+    FileSpec,
+    InputLayer,
+    Manifest,
+    Problem,
+    Rejected,
+    TableSummary,
+    VectorSummary,
+    shortened,
+)
+from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
-from libs.spatial_utils import geoparquet
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
-from libs.spatial_utils.reading import LayerStream, SchemaInferenceFailed, open_source
+from libs.spatial_utils.geoparquet import WrittenFile
+from libs.spatial_utils.reading import LayerStream, SourceFile, read_source
 from libs.transformations import Recipe
 
 
 @dataclass(frozen=True)
+class MadeFile:
+    """A finished file in scratch, and what it is going to be in the lake.
+
+    Attributes:
+        role: A :class:`~libs.models.FileRole`.
+        name: In the folder of its version; no two of a dataset have the same.
+        features: Rows; None for a file without rows.
+    """
+
+    role: FileRole
+    name: str
+    path: Path
+    sha256: str
+    bytes: int
+    features: int | None
+
+
+@dataclass(frozen=True)
 class MadeDataset:
-    """A dataset of the batch, written and checked, not yet in the lake."""
+    """A dataset of the batch, written and checked, not yet in the lake.
+
+    Attributes:
+        files: In the order of the record: the data first, in parts or in one.
+    """
 
     dataset_id: str
     title: str | None
-    file: geoparquet.WrittenFile
-    crs: str | None
-    bbox: BBox | None
+    files: tuple[MadeFile, ...]
+    summary: TableSummary | VectorSummary
     changes: Changes
     warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
-    meanings: dict[str, str]
 
 
 @dataclass
 class _OpenDataset:
-    table: Table
+    table: DatasetBuilder
     titles: list[str] = field(default_factory=list)
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
@@ -67,6 +102,7 @@ class DatasetMaker:
     Args:
         manifest: What to read.
         recipe: With its parameters bound.
+        files: The files of the manifest in the landing zone.
         run_id: Names the engine's workspace.
         scratch: A folder of the run's own.
         progress: Told of every step.
@@ -76,8 +112,17 @@ class DatasetMaker:
         warnings: What the uploader should know although nothing is wrong.
     """
 
-    def __init__(self, stack: Stack, manifest: Manifest, recipe: Recipe, run_id: str, scratch: Path, progress: Progress) -> None:
-        self._stack, self._manifest, self._recipe = stack, manifest, recipe
+    def __init__(
+        self,
+        stack: Stack,
+        manifest: Manifest,
+        recipe: Recipe,
+        files: BatchFiles,
+        run_id: str,
+        scratch: Path,
+        progress: Progress,
+    ) -> None:
+        self._stack, self._manifest, self._recipe, self._files = stack, manifest, recipe, files
         self._run_id, self._scratch, self._progress = run_id, scratch, progress
         self._open: dict[str, _OpenDataset] = {}
         self._finished: set[str] = set()
@@ -100,11 +145,11 @@ class DatasetMaker:
                     self._read_file(index, spec, workspace)
                     if spec.dataset_id in self._open and last_use[spec.dataset_id] == index:
                         self._finish(spec.dataset_id)
-                except Rejected as rejected:  # the next files are checked all the same: one pass tells everything
+                except Rejected as rejected:  # the other files are checked all the same, so that one pass finds all problems
                     self._problems += rejected.problems
                     self._abandon((self._open.keys() - open_before) | {spec.dataset_id})
         if self._problems:
-            raise Rejected(self._problems)
+            raise Rejected(shortened(self._problems))
         self.warnings += [warning for dataset in self.made for warning in dataset.warnings]
         named = self._manifest.metadata.get("dataset_id")
         if named is not None and named not in self._finished:
@@ -118,52 +163,52 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
-            self._read_staged(index, spec, stage(self._stack.landing, spec, where, folder), workspace)
+            self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _read_staged(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace) -> None:
+        """Load the layers of a file, and finish the datasets to which no other file can belong."""
+        where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
         open_before, finished_before, warned_before = {*self._open}, {*self._finished}, len(self.warnings)
-        try:
-            # What is appended to rows of another file could not be taken back without them.
-            self._read_layers(index, spec, staged, workspace, full_scan=spec.dataset_id in open_before)
-        except SchemaInferenceFailed:
+
+        def load_layers(source: SourceFile) -> None:
+            self._load_layers(index, spec, staged, source, workspace)
+
+        def roll_back() -> None:
             self._take_back(open_before, finished_before)
             del self.warnings[warned_before:]
             self._doubted = {doubted for doubted in self._doubted if doubted[0] != index}
-            self._read_layers(index, spec, staged, workspace, full_scan=True)
 
-    def _read_layers(self, index: int, spec: FileSpec, staged: StagedFile, workspace: Workspace, *, full_scan: bool) -> None:
-        """Load the layers of a file, and finish the datasets to which no other file can belong.
+        read_source(
+            staged.path,
+            spec,
+            where,
+            self._stack.limits,
+            load_layers,
+            None if appended else roll_back,  # rows that were appended to those of another file cannot be taken back
+            named=self._recipe.named | (appended.columns if appended else frozenset()),
+            appended=appended is not None,
+        )
 
-        Raises:
-            SchemaInferenceFailed: what was made of the file is to be taken back, and the file to be read again to be certain.
-        """
-        where, appended = f"files[{index}]", self._open.get(spec.dataset_id or "")
-        named = self._recipe.named | (appended.columns if appended else frozenset())
-        to_others, limits = appended is not None, self._stack.limits
-        with open_source(staged.path, spec, where, limits, full_scan=full_scan, named=named, appended=to_others) as source:
-            layers = [layer.name for layer in source.layers]
-            only_layer = len(layers) == 1 and spec.layer is None
-            ids = self._dataset_ids(spec, layers, only_layer=only_layer)
-            try:
-                for stream in source.streams():
-                    identifier = ids[stream.layer.name]
-                    self._load(identifier, index, spec, staged, stream, workspace)
-                    self._open[identifier].titles.append(title(spec, stream.layer.name, only_layer=only_layer))
-                    if spec.dataset_id is None:
-                        self._finish(identifier)
-            except Rejected:
-                if source.inferred:  # perhaps the recipe refuses what was guessed
-                    raise SchemaInferenceFailed from None
-                raise
-            self.warnings += source.warnings
+    def _load_layers(self, index: int, spec: FileSpec, staged: StagedFile, source: SourceFile, workspace: Workspace) -> None:
+        layers = [layer.name for layer in source.layers]
+        only_layer = len(layers) == 1 and spec.layer is None
+        ids = self._dataset_ids(spec, layers, only_layer=only_layer)
+        for stream in source.streams():
+            identifier = ids[stream.layer.name]
+            self._load(identifier, index, spec, staged, stream, workspace)
+            self._open[identifier].titles.append(title(spec, stream.layer.name, only_layer=only_layer))
+            if spec.dataset_id is None:
+                self._finish(identifier)
+        self.warnings += source.warnings
 
     def _take_back(self, open_before: set[str], finished_before: set[str]) -> None:
         """Forget all datasets but those that were there before."""
         self._abandon(self._open.keys() - open_before)
         for dataset in [made for made in self.made if made.dataset_id not in finished_before]:
-            dataset.file.path.unlink()
+            for file in dataset.files:
+                file.path.unlink()
             self.made.remove(dataset)
         self._finished = finished_before
 
@@ -194,9 +239,9 @@ class DatasetMaker:
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:
-            dataset = self._open[identifier] = _OpenDataset(workspace.table(self._recipe))
+            dataset = self._open[identifier] = _OpenDataset(workspace.dataset(self._recipe))
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
-        fields = zip(stream.schema, [*names, geoparquet.GEOMETRY], strict=False)
+        fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
         schema = pa.schema([item.with_name(name).remove_metadata() for item, name in fields])
         dataset.columns |= {*names}
         disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)
@@ -233,20 +278,18 @@ class DatasetMaker:
         self._progress(Event(self._manifest.batch_id, "write", identifier, processed.features))
         notes = dataset.notes.of_result(processed)
         with dataset.timed("write"):
-            file = self._write(identifier, processed, notes)
+            files = self._write(identifier, processed, notes)
         dataset.table.close()
         self.made.append(
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
-                file=file,
-                crs=processed.crs,
-                bbox=processed.bbox,
+                files=tuple(MadeFile(file.role, file.name, file.path, file.sha256, file.bytes, file.features) for file in files),
+                summary=_summary(files, processed, {name: each.summary for name, each in notes.items()}),
                 changes=_sum([*dataset.read_changes, processed.changes]),
                 warnings=processed.warnings,
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
-                meanings={name: each.summary for name, each in notes.items()},
             )
         )
 
@@ -259,13 +302,25 @@ class DatasetMaker:
             self._doubted.add((layer.file, layer.crs))
             self.warnings.append(warning)
 
-    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> geoparquet.WrittenFile:
+    def _write(self, identifier: str, processed: Processed, notes: Mapping[str, ColumnNotes]) -> tuple[WrittenFile, ...]:
         crs = require_crs(processed.crs, "recipe").projjson if processed.crs else None
-        path = self._scratch / f"{identifier}.parquet"
-        groups = read_ahead(geoparquet.row_groups(processed.schema, processed.batches()))
-        written = geoparquet.write(path, processed.schema.with_metadata(file_metadata(notes)), groups, crs)
-        geoparquet.check(written, features=processed.features, bbox=processed.bbox, crs=crs)
-        return written
+        folder = self._scratch / "results" / identifier
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_result(processed, Target(folder, crs, file_metadata(notes)))
+
+
+def _summary(files: Sequence[WrittenFile], processed: Processed, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+    columns = tuple(Field(name=item.name, type=str(item.type)) for item in files[0].schema)
+    if GEOMETRY not in files[0].schema.names:
+        return TableSummary(features=processed.features, table_schema=columns, meanings=meanings)
+    return VectorSummary(
+        features=processed.features,
+        crs=processed.crs,
+        bbox=processed.bbox,
+        geometry_types=tuple(sorted({kind for file in files for kind in file.geometry_types})),
+        table_schema=columns,
+        meanings=meanings,
+    )
 
 
 def _name_not_used(dataset_id: str) -> Problem:

@@ -10,7 +10,6 @@ when all versions that lie in it are this ledger's.
 """
 
 import logging
-import re
 import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,9 +23,6 @@ _LOG = logging.getLogger(__name__)
 
 _CLOCKS = timedelta(minutes=15)
 """By so much the clocks of a worker and of a store may differ: S3 answers nobody whose clock is further off."""
-
-_VERSION = re.compile(r"[^/]+/v\d+/.+")
-"""Keys of versions' files. What else lies in a lake, somebody put there by hand."""
 
 
 def placed(info: ObjectInfo, reservation: Reservation) -> bool:
@@ -110,10 +106,10 @@ def _look(lake: DataLake, ledger: Ledger, setting: str) -> _Pair:
 
 def _require_own_files(pair: _Pair) -> None:
     """Refuse a lake without identity in which versions of others lie, or none of those that this ledger knows."""
-    lying = [info for info in pair.lake.objects() if _VERSION.fullmatch(info.key)]
+    lying = [(info, prefix) for info in pair.lake.objects() if (prefix := pair.lake.prefix_of(info.key))]
     # Listed before the records: what is placed now is reserved already.
-    reserved = {reservation.key: reservation for reservation in pair.ledger.reservations()}
-    strange = [info.key for info in lying if info.key not in reserved or not placed(info, reserved[info.key])]
+    reserved = {reservation.prefix: reservation for reservation in pair.ledger.reservations()}
+    strange = [info.key for info, prefix in lying if prefix not in reserved or not placed(info, reserved[prefix])]
     if strange:
         raise pair.refusal(
             f"{len(strange):,} of {len(lying):,} files in it are unknown to this ledger, the first is {strange[0]!r}. If they "

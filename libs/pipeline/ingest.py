@@ -6,15 +6,12 @@ Stage and make in scratch; reserve and place in the lake; then one insert, the o
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from time import perf_counter
 
 from libs.ledger import KEPT_PROBLEMS, DocumentTooLarge
 from libs.models import (
     Asset,
     Decision,
-    Field,
     InputLayer,
-    LakeFile,
     Lineage,
     Manifest,
     Outcome,
@@ -26,13 +23,15 @@ from libs.models import (
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
+from libs.pipeline.placing import lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
+from libs.pipeline.validation import ValidBatch
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe
 
 
-def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Outcome | None:
+def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Outcome | None:
     """Process a claimed batch and decide its run.
 
     Returns:
@@ -42,10 +41,9 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
         KeyboardInterrupt: after the run has been decided as canceled; so with all else that stops a worker from outside.
         ServiceUnavailable: after the run has been decided as a failure that is tried again.
     """
-    recipe, unknown = stack.registry.for_intent(manifest.intent)
-    attempt = _Attempt(stack, run, manifest, recipe, progress)
-    if unknown:
-        attempt.warnings.append(_unknown_intent(manifest.intent, recipe))
+    attempt = _Attempt(stack, run, batch, progress)
+    if not batch.intent_known:
+        attempt.warnings.append(_unknown_intent(batch.manifest.intent, batch.recipe))
     stop: BaseException | None = None
     with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
@@ -70,18 +68,18 @@ def ingest(stack: Stack, run: Run, manifest: Manifest, progress: Progress) -> Ou
     return outcome if decided else None
 
 
-def canceled(stack: Stack, run: Run, manifest: Manifest) -> Outcome | None:
+def canceled(stack: Stack, run: Run, batch: ValidBatch) -> Outcome | None:
     """Decide a claimed batch as canceled before anything is done; None when another worker had decided it."""
-    recipe, _ = stack.registry.for_intent(manifest.intent)
-    outcome = _Attempt(stack, run, manifest, recipe, no_progress).outcome(Decision.CANCELED, [_canceled()])
+    outcome = _Attempt(stack, run, batch, no_progress).outcome(Decision.CANCELED, [_canceled()])
     return outcome if stack.ledger.decide(outcome) else None
 
 
 class _Attempt:
     """What all outcomes of a run have in common, and the way to the good one."""
 
-    def __init__(self, stack: Stack, run: Run, manifest: Manifest, recipe: Recipe, progress: Progress) -> None:
-        self._stack, self._run, self._manifest, self._recipe, self._progress = stack, run, manifest, recipe, progress
+    def __init__(self, stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> None:
+        self._stack, self._run, self._files, self._progress = stack, run, batch.files, progress
+        self._manifest, self._recipe = batch.manifest, batch.recipe
         self.warnings: list[Problem] = []
 
     def outcome(
@@ -116,8 +114,7 @@ class _Attempt:
 
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""
-        self._recipe = self._recipe.bind(self._manifest.parameters)
-        maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._run.id, scratch, self._progress)
+        maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._files, self._run.id, scratch, self._progress)
         try:
             datasets = maker.make()
         finally:
@@ -126,27 +123,20 @@ class _Attempt:
             raise Rejected.because(
                 "nothing_to_do", "files", "None of the files holds a layer.", "Check that these are the right files."
             )
+
+        def before(group: Sequence[MadeDataset]) -> None:
+            lease.check()
+            for dataset in group:
+                self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
+
+        placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
         assets, lineage = [], []
         for dataset in datasets:
-            lease.check()
-            self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.file.features))
-            started = perf_counter()
-            reservation = self._place(dataset)
+            reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
             self.warnings += self._other_title(dataset, reservation)
             assets.append(self._asset(dataset, reservation))
-            lineage.append(self._lineage(dataset, reservation, perf_counter() - started))
+            lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
-
-    def _place(self, dataset: MadeDataset) -> Reservation:
-        """Write a file where nothing lies yet. What lies where no record speaks of it is passed over, never replaced."""
-        lake = self._stack.lake
-        while True:
-            reservation = self._stack.ledger.reserve(
-                dataset.dataset_id, self._run, lambda version: lake.key(dataset.dataset_id, version)
-            )
-            if lake.place(reservation.key, dataset.file.path):
-                return reservation
-            self._stack.ledger.pass_over(reservation)
 
     def _other_title(self, dataset: MadeDataset, reservation: Reservation) -> list[Problem]:
         """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
@@ -166,7 +156,6 @@ class _Attempt:
         ]  # fmt: skip
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
-        file = dataset.file
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
@@ -174,16 +163,9 @@ class _Attempt:
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),
-            features=file.features,
-            crs=dataset.crs,
-            bbox=file.bbox,
-            geometry_types=file.geometry_types,
-            table_schema=tuple(Field(name=item.name, type=str(item.type)) for item in file.schema),
+            summary=dataset.summary,
             changes=dataset.changes,
-            meanings=dataset.meanings,
-            files=(
-                LakeFile(uri=self._stack.lake.uri(reservation.key), sha256=file.sha256, bytes=file.bytes, features=file.features),
-            ),
+            files=lake_files(self._stack.lake, dataset, reservation),
         )
 
     def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:
@@ -200,7 +182,7 @@ class _Attempt:
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             inputs=inputs,
             changes=dataset.changes,
-            engine=self._stack.engine.name,
+            engine=self._stack.engine.capabilities.name,
             software=self._run.software | {"gdal": sandbox_features()["gdal"]},
             seconds={**dataset.seconds, "place": round(placing, 3)},
         )

@@ -1,27 +1,18 @@
-"""Taking in what waits in the landing zone: what can be answered without a run is answered, the rest is made ready for one.
+"""Taking in what waits in the landing zone: what needs no run is answered, the rest is made ready for one.
 
-Whoever runs batches one after the other (``process``) and whoever hands them out to others (an orchestrator) begin here.
+Both ``process``, which runs batches one after the other, and an orchestrator, which hands them out, begin here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 from libs.ledger import Action, Received
-from libs.models import Decision, Manifest, Outcome, Problem, Rejected, Report, ServiceUnavailable, Status, landing_key
-from libs.pipeline.checks import check_surroundings
+from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable, Status
 from libs.pipeline.fault import fault
 from libs.pipeline.stack import Stack
+from libs.pipeline.validation import Validation, ValidBatch
 from libs.storage import ObjectInfo, ObjectRefused
-
-LARGE = 16 * 1024 * 1024
-"""Bytes of a batch that gets a run of its own: it takes long, and nobody should wait behind it."""
-RUN_BYTES = 64 * 1024 * 1024
-RUN_BATCHES = 250
-"""What one run carries at most."""
-SHARE = 50
-"""What a run carries at least, where there is as much: to start one costs as much as some fifty small batches."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +22,24 @@ class Ready:
     Attributes:
         info: As it lies in the landing zone.
         content: As it was read.
-        received: The ledger's word on it.
-        manifest: Parsed.
+        received: What the ledger decided about it.
+        batch: Validated, with all that was found on the way.
     """
 
     info: ObjectInfo
     content: bytes
     received: Received
-    manifest: Manifest
+    batch: ValidBatch
 
     @property
     def attempt(self) -> str:
         """Id of the run that it would become."""
-        return f"{self.manifest.batch_id}#{self.received.attempt}"
+        return f"{self.batch.manifest.batch_id}#{self.received.attempt}"
 
 
 @dataclass(frozen=True)
 class Work:
-    """A batch as those see it who hand it out.
+    """A batch that can be handed out.
 
     Attributes:
         key: Of its manifest.
@@ -63,7 +54,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Intake:
-    """What taking in came to.
+    """The result of taking in.
 
     Attributes:
         reports: On what was answered without a run.
@@ -95,59 +86,31 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
         seen += 1
         found = receive(stack, info)
         if isinstance(found, Ready):
-            ready.append(Work(info.key, found.attempt, _size(stack, found.manifest)))
+            ready.append(Work(info.key, found.attempt, found.batch.bytes))
         elif found is not None:
             reports.append(found)
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
 
 
-def grouped(batches: Sequence[Work], at_a_time: int = 1) -> list[tuple[Work, ...]]:
-    """Batches in groups for one run each: small ones share, up to a number and a size; a large one is alone.
+def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None) -> Report | Ready | None:
+    """Record a manifest that waits, and answer it if that needs no run. The only place where a manifest is validated.
 
     Args:
-        batches: What is to be run.
-        at_a_time: How many runs work at once: a flood is shared out, so that none of them is idle.
-
-    >>> [len(group) for group in grouped([Work("a", "a#1", 10), Work("b", "b#1", LARGE), Work("c", "c#1", 10)])]
-    [2, 1]
-    >>> [len(group) for group in grouped([Work("a", "a#1", 10)] * 300, at_a_time=2)]
-    [150, 150]
-    """
-    share = min(max(-(-len(batches) // at_a_time), SHARE), RUN_BATCHES)
-    groups: list[list[Work]] = []
-    shared: list[Work] = []
-    size = 0
-    for batch in batches:
-        if batch.bytes >= LARGE:
-            groups.append([batch])
-            continue
-        if not shared or len(shared) == share or size + batch.bytes > RUN_BYTES:
-            shared, size = [], 0
-            groups.append(shared)
-        shared.append(batch)
-        size += batch.bytes
-    return [tuple(group) for group in groups]
-
-
-def receive(stack: Stack, info: ObjectInfo) -> Report | Ready | None:
-    """Record a manifest that waits, and answer it if that needs no run.
+        stack: What to work with.
+        info: The manifest's object.
+        known: The manifest, if it has been parsed already.
 
     Returns:
-        The report on what has been dealt with; None for what another worker is at.
+        The report on a manifest that is answered; None when another worker works on it.
     """
     try:
-        content = stack.landing.read_manifest(info.key)
+        parsed = stack.landing.read_manifest(info.key, known)
     except ObjectRefused as error:
         return _unreadable(info, error)
-    if content is None:
+    if parsed is None:
         return None  # another worker has dealt with it
-    received = stack.ledger.receive(
-        info.key,
-        content,
-        info.version,
-        stack.landing.bucket,
-        check=lambda value: _checked(stack, value),
-    )
+    content, validation = parsed.content, Validation(parsed, stack.landing, stack.registry)
+    received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:
         report = Report.of_rejection(receipt)
@@ -156,17 +119,17 @@ def receive(stack: Stack, info: ObjectInfo) -> Report | Ready | None:
         return report
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
-    return Ready(info, content, received, received.manifest) if received.manifest is not None else None
+    return Ready(info, content, received, validation.batch) if validation.batch is not None else None
 
 
-def _checked(stack: Stack, content: Any) -> list[Problem]:
-    """Everything that is wrong with a manifest beyond itself. One that the checks fail at is answered, too, and blocks no other.
+def _checked(validation: Validation) -> list[Problem]:
+    """Everything that is wrong with a manifest beyond itself. When a check itself fails, that is a problem, too.
 
     Raises:
         ServiceUnavailable: when a service fails; the manifest still waits.
     """
     try:
-        return check_surroundings(content, stack.landing, stack.registry)
+        return validation.problems()
     except ServiceUnavailable:
         raise
     except Exception as error:
@@ -184,17 +147,6 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     stack.landing.report(report)
     stack.landing.archive(info, content, outcome.batch_id, outcome.run_id)
     return report
-
-
-def _size(stack: Stack, manifest: Manifest) -> int:
-    """Bytes of the files that a manifest names; sidecars aside."""
-    size = 0
-    for spec in manifest.files:
-        try:
-            size += sum(info.size for info in stack.landing.resolve(landing_key(spec.path, stack.landing.bucket)))
-        except Rejected:
-            continue  # it was there a moment ago; the run will say what became of it
-    return size
 
 
 def _unreadable(info: ObjectInfo, error: ObjectRefused) -> Report:

@@ -52,12 +52,14 @@ class Garbage(Model):
         young: Lake keys of such files that are younger. They are left for another time.
         unknown: Lake keys that no record speaks of, or that somebody else has put there. Left alone: nobody knows whose they are.
         partial: Number of unfinished uploads that would be removed.
+        records: Number of parts of records that would be removed: their runs were decided without them.
     """
 
     removable: tuple[Removable, ...] = ()
     young: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     partial: int = 0
+    records: int = 0
 
 
 class Collected(Model):
@@ -68,12 +70,14 @@ class Collected(Model):
         young: See :class:`Garbage`.
         unknown: See :class:`Garbage`.
         partial: Number of unfinished uploads that were removed.
+        records: Number of parts of records that were removed.
     """
 
     removed: tuple[str, ...] = ()
     young: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     partial: int = 0
+    records: int = 0
 
 
 def reconcile(stack: Stack) -> Reconciled:
@@ -111,10 +115,10 @@ def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:
     """
     stack.require_own_lake(bind=False)
     until = stack.ledger.clock() - age
-    abandoned = {reservation.key: reservation for reservation in stack.ledger.abandoned()}
+    abandoned = {reservation.prefix: reservation for reservation in stack.ledger.abandoned()}
     removable, young, others = [], [], []
     for info in stack.lake.objects():
-        reservation = abandoned.get(info.key)
+        reservation = abandoned.get(stack.lake.prefix_of(info.key) or "")
         if reservation is None or not placed(info, reservation) or stack.ledger.was_passed_over(info.key):
             others.append(info.key)
         elif max(info.modified, reservation.reserved_at) > until:
@@ -122,13 +126,14 @@ def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:
         else:
             removable.append(Removable(key=info.key, run_id=reservation.run_id, upload=info.version))
     # Listed before the records: what is placed now is reserved already.
-    theirs = {reservation.key for reservation in stack.ledger.reservations()} - abandoned.keys()
+    theirs = {reservation.prefix for reservation in stack.ledger.reservations()} - abandoned.keys()
     partial = stack.lake.store.sweep(_settled(abandoned, until), look_only=True) + stack.landing.store.sweep(look_only=True)
     return Garbage(
         removable=tuple(removable),
         young=tuple(young),
-        unknown=tuple(key for key in others if key not in theirs),
+        unknown=tuple(key for key in others if stack.lake.prefix_of(key) not in theirs),
         partial=partial,
+        records=len(stack.ledger.unused_parts()),
     )
 
 
@@ -147,12 +152,13 @@ def gc(stack: Stack, found: Garbage | None = None, age: timedelta = AGE) -> Coll
         if stack.lake.remove(each.key, each.upload):
             stack.ledger.log("removed", each.key, run_id=each.run_id)
             removed.append(each.key)
-    abandoned = {reservation.key: reservation for reservation in stack.ledger.abandoned()}
+    abandoned = {reservation.prefix: reservation for reservation in stack.ledger.abandoned()}
     settled = _settled(abandoned, stack.ledger.clock() - age)
     partial = stack.lake.store.sweep(settled) + stack.landing.store.sweep()
-    return Collected(removed=tuple(removed), young=found.young, unknown=found.unknown, partial=partial)
+    records = stack.ledger.remove_unused_parts()
+    return Collected(removed=tuple(removed), young=found.young, unknown=found.unknown, partial=partial, records=records)
 
 
 def _settled(abandoned: Mapping[str, Reservation], until: datetime) -> set[str]:
     """Keys under which nobody goes on with an upload."""
-    return {key for key, reservation in abandoned.items() if reservation.reserved_at <= until}
+    return {key for reservation in abandoned.values() if reservation.reserved_at <= until for key in reservation.keys}

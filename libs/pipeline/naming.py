@@ -5,11 +5,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from libs.column_names import RESERVED_NAMES, RESERVED_PREFIX
 from libs.models import FileSpec, Manifest
+from libs.models.base import MAX_ID_LENGTH
 
-RESERVED_COLUMNS = frozenset({"geom", "bbox"})
-RESERVED_PREFIX = "_etl_"
-_MAX_ID = 128
 _TRANSCRIBED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
 """Letters of Latin alphabets that Unicode does not take apart."""
 
@@ -61,7 +60,7 @@ def dataset_id(manifest: Manifest, spec: FileSpec, layer: str, *, only_layer: bo
     parts = [str(manifest.metadata.get("project", "")), _stem(spec), *([] if only_layer else [layer])]
     identifier = ".".join(part for part in map(slug, parts) if part)
     identifier = identifier if identifier[:1].isalnum() else f"d{identifier}"
-    return identifier if len(identifier) <= _MAX_ID else f"{identifier[: _MAX_ID - 9]}-{_hash(identifier)}"
+    return identifier if len(identifier) <= MAX_ID_LENGTH else f"{identifier[: MAX_ID_LENGTH - 9]}-{_hash(identifier)}"
 
 
 def title(spec: FileSpec, layer: str, *, only_layer: bool) -> str:
@@ -85,7 +84,7 @@ def lake_columns(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     >>> lake_columns(["id", "ID", "geom", "", "a\0b"])
     (['id', 'ID_1', 'geom_1', 'column_4', 'a_b'], {'ID': 'ID_1', 'geom': 'geom_1', '': 'column_4', 'a\x00b': 'a_b'})
     """
-    taken = set(RESERVED_COLUMNS)
+    taken = set(RESERVED_NAMES)
     wanted = {name.casefold() for name in names}
     result: list[str] = []
     renamed: dict[str, str] = {}

@@ -1,10 +1,10 @@
 """Working off the landing zone: what lies in ``manifests/`` is unfinished work, and the ledger says what to do with each."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from time import sleep
 
-from libs.models import LakeOfAnother, Report, ServiceUnavailable
+from libs.models import LakeOfAnother, ParsedManifest, Report, ServiceUnavailable
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Ready, finish, receive
@@ -17,12 +17,19 @@ _LONGEST_PAUSE = 60.0
 """Seconds between two looks, at most, while a service fails."""
 
 
-def process(stack: Stack, *, keys: Collection[str] | None = None, progress: Progress = no_progress) -> Iterator[Report]:
+def process(
+    stack: Stack,
+    *,
+    keys: Collection[str] | None = None,
+    parsed: Mapping[str, ParsedManifest] | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[Report]:
     """Deal with every manifest that waits, oldest first, and report on each that is dealt with.
 
     Args:
         stack: What to work with.
         keys: Deal with these manifests only.
+        parsed: Manifests that have been parsed already, by key.
         progress: Told of every step.
 
     Raises:
@@ -35,7 +42,7 @@ def process(stack: Stack, *, keys: Collection[str] | None = None, progress: Prog
         stack.lake.store.check()
         scratch.check(stack.scratch)
     for info in waiting:
-        report = _deal_with(stack, info, progress)
+        report = _deal_with(stack, info, progress, (parsed or {}).get(info.key))
         if report is not None:
             yield report
 
@@ -73,16 +80,16 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
         received = receive(stack, info) if info.key in keys else None
         if isinstance(received, Ready):
             run = stack.ledger.claim(received.received, software_versions(stack.engine))
-            outcome = canceled(stack, run, received.manifest) if run else None
+            outcome = canceled(stack, run, received.batch) if run else None
             received = finish(stack, info, received.content, outcome) if outcome else None
         if received is not None:
             yield received
 
 
-def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress) -> Report | None:
-    received = receive(stack, info)
+def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress, parsed: ParsedManifest | None) -> Report | None:
+    received = receive(stack, info, parsed)
     if not isinstance(received, Ready):
         return received
     run = stack.ledger.claim(received.received, software_versions(stack.engine))
-    outcome = ingest(stack, run, received.manifest, progress) if run else None
+    outcome = ingest(stack, run, received.batch, progress) if run else None
     return finish(stack, info, received.content, outcome) if outcome else None

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 from libs.models import Asset, Lineage, Manifest, Model, Problem, Rejected
-from libs.pipeline.datasets import DatasetMaker
+from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
@@ -13,20 +14,38 @@ from libs.pipeline.staging import stage
 from libs.transformations import Recipe
 
 
+class ReplayedFile(Model):
+    """A file of the version, then and now.
+
+    Attributes:
+        name: In the folder of the version.
+        identical: Whether it came out with the recorded SHA-256.
+        recorded_sha256: None when the record has no such file.
+        sha256: None when no such file came out.
+        bytes: As it came out.
+    """
+
+    name: str
+    role: str
+    identical: bool
+    recorded_sha256: str | None
+    sha256: str | None
+    bytes: int | None
+
+
 class Replayed(Model):
     """What came of a replay.
 
     Attributes:
-        identical: Whether the file came out with the recorded SHA-256.
-        software: What has another version now than when the file was made: then and now, by name.
+        identical: Whether all files came out with the recorded SHA-256.
+        files: Each of them.
+        software: What has another version now than when the files were made: then and now, by name.
     """
 
     dataset_id: str
     version: int
     identical: bool
-    recorded_sha256: str
-    sha256: str
-    bytes: int
+    files: tuple[ReplayedFile, ...]
     software: dict[str, tuple[str, str]]
 
 
@@ -39,7 +58,7 @@ def replay(
         stack: What to work with; its landing zone must still hold the inputs.
         asset: The version.
         lineage: Its record.
-        output: Where to put the file; it is discarded when not given.
+        output: Where to put the file; a folder for several. They are discarded when not given.
         progress: Told of every step.
 
     Raises:
@@ -50,21 +69,44 @@ def replay(
     recipe = Recipe.model_validate(lineage.recipe)
     run_id = f"replay-{secrets.token_hex(6)}"
     with run_folder(stack.scratch, run_id) as scratch:
-        _require_same_inputs(stack, manifest, lineage, scratch / "inputs")
-        (dataset,) = DatasetMaker(stack, manifest, recipe, run_id, scratch, progress).make()
+        inputs = BatchFiles(stack.landing)
+        _require_same_inputs(inputs, manifest, lineage, scratch / "inputs")
+        (dataset,) = DatasetMaker(stack, manifest, recipe, inputs, run_id, scratch, progress).make()
         if output is not None:
-            shutil.copyfile(dataset.file.path, output)
-    recorded = asset.files[0]
+            _keep(dataset, output)
+    files = _compared(asset, dataset)
     now = software_versions(stack.engine)
     return Replayed(
         dataset_id=asset.dataset_id,
         version=asset.version,
-        identical=dataset.file.sha256 == recorded.sha256,
-        recorded_sha256=recorded.sha256,
-        sha256=dataset.file.sha256,
-        bytes=dataset.file.bytes,
+        identical=all(file.identical for file in files),
+        files=files,
         software={name: (then, now[name]) for name, then in lineage.software.items() if now.get(name, then) != then},
     )
+
+
+def _compared(asset: Asset, dataset: MadeDataset) -> tuple[ReplayedFile, ...]:
+    then, now = {file.name: file for file in asset.files}, {file.name: file for file in dataset.files}
+    return tuple(
+        ReplayedFile(
+            name=name,
+            role=(now.get(name) or then[name]).role,
+            identical=name in then and name in now and now[name].sha256 == then[name].sha256,
+            recorded_sha256=then[name].sha256 if name in then else None,
+            sha256=now[name].sha256 if name in now else None,
+            bytes=now[name].bytes if name in now else None,
+        )
+        for name in dict.fromkeys([*then, *now])
+    )
+
+
+def _keep(dataset: MadeDataset, output: Path) -> None:
+    if len(dataset.files) == 1 and not output.is_dir():
+        shutil.copyfile(dataset.files[0].path, output)
+        return
+    output.mkdir(exist_ok=True)
+    for file in dataset.files:
+        shutil.copyfile(file.path, output / file.name)
 
 
 def _manifest_of(lineage: Lineage) -> Manifest:
@@ -77,11 +119,11 @@ def _manifest_of(lineage: Lineage) -> Manifest:
     return manifest.model_copy(update={"files": tuple(pinned)})
 
 
-def _require_same_inputs(stack: Stack, manifest: Manifest, lineage: Lineage, folder: Path) -> None:
+def _require_same_inputs(files: BatchFiles, manifest: Manifest, lineage: Lineage, folder: Path) -> None:
     """Look at the inputs before they are read: what has changed may not even be a file of its format any more."""
     found: dict[str, str] = {}
     for spec in dict.fromkeys(spec.model_copy(update={"layer": None}) for spec in manifest.files):
-        staged = stage(stack.landing, spec, spec.path, folder)
+        staged = stage(files, spec, spec.path, folder)
         found |= {item.key: item.sha256 for item in staged.objects()}
         shutil.rmtree(folder)
     recorded = {item.key: item.sha256 for layer in lineage.inputs for item in layer.objects}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from libs.models import FileSpec, InputObject, Rejected, landing_key
+from libs.pipeline.batch_files import BatchFiles
 from libs.spatial_utils.formats import find_format
-from libs.storage import Fetched, LandingZone
+from libs.storage import Fetched
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class StagedFile:
         return tuple(each.object() for each in self._fetched)
 
 
-def stage(landing: LandingZone, spec: FileSpec, where: str, folder: Path) -> StagedFile:
+def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> StagedFile:
     """Bring a file and what belongs to it.
 
     Args:
-        landing: Where it lies.
+        files: The files of its batch.
         spec: What the manifest says of it.
         where: The file, for problems: ``files[0]``.
         folder: To be created.
@@ -41,16 +42,17 @@ def stage(landing: LandingZone, spec: FileSpec, where: str, folder: Path) -> Sta
     Raises:
         Rejected: when it is gone, cannot be read, or is not the file whose checksum the manifest gives.
     """
+    landing = files.landing
     key = landing_key(spec.path, landing.bucket)
     name = PurePosixPath(key).name
-    found = [info.key for info in landing.resolve(key)]
+    found = [info.key for info in files.resolve(key)]
     if not found:
-        raise Rejected([landing.missing(key, f"{where}.path")])
+        raise Rejected([files.missing(key, f"{where}.path")])
     parent = key.removesuffix(name)
     has_log = False
     if found == [key]:
         kind = find_format(spec.format, f"{where}.format")
-        siblings = [info.key.removeprefix(parent) for info in landing.siblings(key)]
+        siblings = [info.key.removeprefix(parent) for info in files.siblings(key)]
         companions = kind.companions(name, siblings)
         has_log = any(name + suffix in companions for suffix in kind.suffixes)  # then a database is completed from it
         found += [parent + companion for companion in companions]

@@ -2,8 +2,21 @@
 
 from pathlib import Path
 
+from libs.models.problem import SpatialEtlError
 from libs.spatial_utils.formats import Format
 from libs.storage import LandingZone
+
+
+class DeliveryError(SpatialEtlError):
+    """Local files cannot be delivered as they were named. The message says why.
+
+    Attributes:
+        format_helps: Whether it helps to name the format of the file.
+    """
+
+    def __init__(self, message: str, *, format_helps: bool = False) -> None:
+        super().__init__(message)
+        self.format_helps = format_helps
 
 
 def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:

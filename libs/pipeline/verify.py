@@ -1,4 +1,4 @@
-"""Holding the lake against the ledger: every recorded file is there, unchanged."""
+"""Holding the lake against the ledger: every recorded file of a version is there, unchanged, and nothing else lies beside it."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -9,12 +9,13 @@ from libs.storage import ObjectMissing, ObjectRefused
 
 
 class Finding(StrEnum):
-    """What became of a recorded file."""
+    """What became of a recorded file, or of one that no record knows."""
 
     INTACT = "intact"
     MISSING = "missing"
     CHANGED = "changed"
     UNREADABLE = "unreadable"
+    UNEXPECTED = "unexpected"
 
 
 class Verified(Model):
@@ -39,6 +40,16 @@ def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Veri
         for file in asset.files:
             finding, message = _look_at(stack, file)
             yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=file.uri, finding=finding, message=message)
+        for uri in _unexpected(stack, asset):
+            message = "It lies among the files of this version, but the record of the version does not name it. Move it away."
+            finding = Finding.UNEXPECTED
+            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
+
+
+def _unexpected(stack: Stack, asset: Asset) -> list[str]:
+    recorded = {file.uri for file in asset.files}
+    lying = (stack.lake.uri(info.key) for info in stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version)))
+    return [uri for uri in lying if uri not in recorded]
 
 
 def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str]:

@@ -7,10 +7,12 @@ no engine.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
+from libs.platform.engines import choose_engine
 from libs.platform.extras import needing
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from libs.storage.s3_server import S3Server
     from libs.transformations import Registry
 
-__all__ = ["open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack", "s3_server"]
+__all__ = [
+    "choose_engine", "open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack", "s3_server",
+]  # fmt: skip
 
 
 def open_landing_zone(settings: Settings) -> "LandingZone":
@@ -67,23 +71,17 @@ def open_registry(settings: Settings) -> "Registry":
 
 
 def open_engine(settings: Settings) -> "ComputeEngine":
-    """The compute engine; whoever opens it closes it.
+    """The compute engine; the caller closes it.
 
     Raises:
-        ServiceUnavailable: when PostGIS is asked for without what is needed to reach it.
+        ServiceUnavailable: when the settings name no engine that can be opened.
     """
-    memory_mb, threads = settings.spatial_etl_memory_mb, settings.spatial_etl_threads
     _choose_allocator()
-    if settings.postgres_host is None:
-        from libs.compute.duckdb import DuckDBEngine
-
-        return DuckDBEngine(settings.scratch, memory_mb=memory_mb, threads=threads)
-    with needing("postgis", "the engine PostGIS", "POSTGRES_HOST"):
-        from libs.compute.postgis import PostGISEngine
-        from libs.compute.postgis.connection import Server
-
-    seconds = settings.postgres_statement_seconds
-    return PostGISEngine(Server.of(settings), memory_mb=memory_mb, threads=threads, statement_seconds=seconds)
+    chosen = choose_engine(settings).entry
+    with needing(chosen.name, f"the engine {chosen.name}", chosen.server or "SPATIAL_ETL_ENGINE"):
+        kind = resolve_name(chosen.path)
+    engine: ComputeEngine = kind.from_settings(settings)
+    return engine
 
 
 def _choose_allocator() -> None:

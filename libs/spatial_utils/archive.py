@@ -1,19 +1,16 @@
-"""Unpacking ZIP archives that nobody vouches for: every entry is checked before anything is written.
+"""Unpacking archives that nobody vouches for: every entry is checked before it is written.
 
 Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives, and
 whatever goes beyond the limits, which are counted on the bytes that really come out and not on what the archive claims.
 """
 
-import lzma
 import os
-import stat
 import zipfile
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from libs.models import Rejected
+from libs.spatial_utils.archive_members import ERRORS, Member, members
 
 _CHUNK = 1024 * 1024
 _RATIO_FROM_BYTES = 64 * 1024 * 1024
@@ -42,7 +39,7 @@ class ArchiveLimits:
 
 
 def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits) -> list[Path]:
-    """Unpack a ZIP archive into a new folder.
+    """Unpack an archive, or a compressed file, into a new folder.
 
     Args:
         archive: The archive.
@@ -58,71 +55,85 @@ def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits) -> li
             the caller to remove.
     """
     target.mkdir()
+    budget = _Budget(where, limits, archive.stat().st_size)
+    seen: set[str] = set()
+    files = []
     try:
-        with zipfile.ZipFile(archive) as opened:
-            entries = list(_checked(opened, where, limits))
-            budget = _Budget(where, limits, archive.stat().st_size)
-            return [_extract(opened, info, target / name, budget) for info, name in entries]
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeError,
-    ) as error:
+        with members(archive) as found:
+            for number, member in enumerate(found, 1):
+                if number > limits.entries:
+                    raise _too_large(where, f"it has more than {limits.entries:,} entries")
+                path = _checked(member, seen, where, limits)
+                if path is not None:
+                    files.append(_extract(member, target / path, budget))
+    except ERRORS as error:
         raise Rejected.because(
             "archive_damaged",
             where,
-            f"The ZIP archive cannot be unpacked: {error}.",
-            "Make the archive again with a common tool (method 'deflate', no password) and check it with 'unzip -t'.",
+            f"The archive cannot be unpacked: {error}.",
+            "Make the archive again with a common tool (ZIP with the method 'deflate' and no password, or tar.gz) and test it.",
         ) from error
+    return files
 
 
-def _checked(opened: zipfile.ZipFile, where: str, limits: ArchiveLimits) -> Iterator[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """The entries that are files, under the names that they get."""
-    infos = opened.infolist()
-    if len(infos) > limits.entries:
-        raise _too_large(where, f"it has {len(infos):,} entries; the limit is {limits.entries:,}")
-    seen: set[str] = set()
-    for info in infos:
-        name = info.filename.replace("\\", "/")
-        path = PurePosixPath(name)
-        if any(part.lower() in _LEFT_BEHIND or part.startswith("._") for part in path.parts):
-            continue
-        if reason := _forbidden(info, name, path, limits):
-            raise Rejected.because(
-                "archive_unsafe",
-                where,
-                f"The entry {_shown(name)} of the archive {reason}.",
-                "Make the archive again from plain files with relative names.",
-            )
-        if info.is_dir() or name.endswith("/"):
-            continue
-        if path.suffix.lower() in _ARCHIVES:
-            raise Rejected.because(
-                "archive_nested",
-                where,
-                f"The archive holds another archive, {_shown(name)}.",
-                "Unpack the inner archive and submit what is in it, as files or as one archive.",
-            )
-        if str(path) in seen:
-            raise Rejected.because(
-                "archive_unsafe",
-                where,
-                f"The archive has two entries named {_shown(name)}.",
-                "Make the archive again.",
-            )
-        seen.add(str(path))
-        yield info, path
+def check_package(package: Path, where: str, limits: ArchiveLimits) -> None:
+    """Check what a file that is a ZIP archive itself, such as a spreadsheet, unpacks to. Nothing is unpacked.
+
+    What its directory says is enough: ``zipfile`` gives no more bytes of an entry than that.
+
+    Raises:
+        Rejected: when it is damaged or too large.
+    """
+    try:
+        with zipfile.ZipFile(package) as opened:
+            sizes = [info.file_size for info in opened.infolist()]
+    except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeError, ValueError) as error:
+        raise Rejected.because(
+            "archive_damaged", where, f"The file cannot be opened: {error}.",
+            "Open it in the program that made it, save it again, and upload it again.",
+        ) from error  # fmt: skip
+    if len(sizes) > limits.entries:
+        raise _too_large(where, f"it has {len(sizes):,} entries; the limit is {limits.entries:,}")
+    budget = _Budget(where, limits, package.stat().st_size)
+    for size in sizes:
+        budget.spend(size)
 
 
-def _forbidden(  # noqa: PLR0911 - a list of rules, the first that is broken answers
-    info: zipfile.ZipInfo, name: str, path: PurePosixPath, limits: ArchiveLimits
-) -> str | None:
-    mode = stat.S_IFMT(info.external_attr >> 16)
+def _checked(member: Member, seen: set[str], where: str, limits: ArchiveLimits) -> PurePosixPath | None:
+    """The name that an entry gets; None for what is no file, and for what operating systems add."""
+    path = PurePosixPath(member.name)
+    if any(part.lower() in _LEFT_BEHIND or part.startswith("._") for part in path.parts):
+        return None
+    if reason := _forbidden(member, path, limits):
+        raise Rejected.because(
+            "archive_unsafe",
+            where,
+            f"The entry {_shown(member.name)} of the archive {reason}.",
+            "Make the archive again from plain files with relative names.",
+        )
+    if member.is_folder:
+        return None
+    if path.suffix.lower() in _ARCHIVES:
+        raise Rejected.because(
+            "archive_nested",
+            where,
+            f"The archive holds another archive, {_shown(member.name)}.",
+            "Unpack the inner archive and submit what is in it, as files or as one archive.",
+        )
+    if str(path) in seen:
+        raise Rejected.because(
+            "archive_unsafe",
+            where,
+            f"The archive has two entries named {_shown(member.name)}.",
+            "Make the archive again.",
+        )
+    seen.add(str(path))
+    return path
+
+
+def _forbidden(member: Member, path: PurePosixPath, limits: ArchiveLimits) -> str | None:
+    """Why an entry is not unpacked; None when nothing speaks against it."""
+    name = member.name
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return "has a name that leads out of the archive"
     if not name.isprintable():
@@ -131,11 +142,9 @@ def _forbidden(  # noqa: PLR0911 - a list of rules, the first that is broken ans
         return "has a name that is too long or too deep"
     if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in path.parts):  # noqa: PLR2004 - NAME_MAX
         return "has a name that is too long"
-    if mode not in {0, stat.S_IFREG, stat.S_IFDIR}:
+    if member.is_special:
         return "is a link or a device, not a file"
-    if info.flag_bits & 0x1:
-        return "is encrypted"
-    return None
+    return "is encrypted" if member.is_encrypted else None
 
 
 class _Budget:
@@ -152,10 +161,10 @@ class _Budget:
             raise _too_large(self._where, f"it unpacks to more than {self._limits.ratio} times its size")
 
 
-def _extract(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget: _Budget) -> Path:
+def _extract(member: Member, path: Path, budget: _Budget) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as file, opened.open(info) as source:  # noqa: PTH123 - a descriptor, not a path
+    with open(descriptor, "wb") as file, member.open() as source:  # noqa: PTH123 - a descriptor, not a path
         while chunk := source.read(_CHUNK):
             budget.spend(len(chunk))
             file.write(chunk)

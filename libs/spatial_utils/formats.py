@@ -1,6 +1,7 @@
 """The formats that can be read: how a manifest names them, what they consist of, how they are recognised, who reads them.
 
-One entry of ``FORMATS`` is all that a further format needs, as long as GDAL reads it.
+One entry of ``FORMATS`` is all that a further format needs, as long as GDAL reads it without a loss. Another one has a folder
+of its own in ``worker/formats/``, which its entry names as ``reader``.
 """
 
 from collections.abc import Iterable
@@ -21,7 +22,8 @@ class Format:
         kinds: What the first bytes may look like.
         extensions: Of the main file, lower case, the usual one first.
         aliases: Further spellings in manifests, compared without case, spaces, ``-`` and ``_``.
-        reader: Who reads it; ``features`` a large file only, and GDAL a small one.
+        reader: Folder in ``worker/formats/`` of its reader; empty: GDAL by itself reads it.
+        infers: Whether a large file may be parsed by a sample of it.
         driver: GDAL's short name of the one driver that may open it.
         register: C function that registers this driver.
         required: Extensions of files that must lie beside the main file, with the same stem; ``.a|.b``: one of them.
@@ -34,13 +36,15 @@ class Format:
         tabular: Whether a file may hold a table without geometry.
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
+        takes: Names of the options in a manifest that say how a file is read.
     """
 
     name: str
     kinds: frozenset[Kind]
     extensions: tuple[str, ...]
     aliases: tuple[str, ...] = ()
-    reader: Literal["gdal", "features", "csv", "parquet"] = "gdal"
+    reader: str = ""
+    infers: bool = False
     driver: str = ""
     register: str = ""
     required: tuple[str, ...] = ()
@@ -52,6 +56,7 @@ class Format:
     folder: bool = False
     has_keys: bool = False
     options: tuple[str, ...] = ()
+    takes: frozenset[str] = frozenset()
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
         """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
@@ -76,56 +81,69 @@ def _gdal(
     return Format(name, kinds, extensions, driver=driver, register=f"RegisterOGR{register}", **more)
 
 
+_OF_SHEETS = frozenset({"x", "y", "wkt", "header"})
+_OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote", "skip_rows", "comment"})
+
 FORMATS: tuple[Format, ...] = (
     _gdal(
         "GeoJSON", Kind.JSON, (".geojson", ".json"), "GeoJSON", "GeoJSON",
-        aliases=("application/geo+json",), reader="features",
+        aliases=("application/geo+json",), reader="geojson", infers=True,
     ),
     _gdal(
         "GeoJSONSeq", (Kind.JSON, Kind.JSON_SEQUENCE),
         (".geojsonl", ".geojsons", ".ndgeojson", ".ndjson", ".jsonl", ".nljson", ".json", ".geojson"), "GeoJSONSeq", "GeoJSONSeq",
-        aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"), reader="features",
+        aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"),
+        reader="geojson", infers=True,
     ),
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
-        aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True,
+        aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
     ),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
         required=(".shx", ".dbf"), optional=(".prj", ".cpg", ".cst", ".qpj"),
-        encoding=None, named_after_file=True,
+        encoding=None, named_after_file=True, reader="shapefile",
     ),
     _gdal(
         "dBASE", Kind.DBASE, (".dbf",), "ESRI Shapefile", "Shape", aliases=("DBF",), optional=(".cpg",),
-        encoding=None, named_after_file=True,
+        encoding=None, named_after_file=True, reader="shapefile",
     ),
-    _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",)),
+    _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",), reader="flatgeobuf"),
     _gdal(
         "FileGDB", Kind.FOLDER, (".gdb",), "OpenFileGDB", "OpenFileGDB", folder=True, has_keys=True,
         aliases=("OpenFileGDB", "ESRI FileGDB", "File Geodatabase", "ESRI File Geodatabase", "GDB", "Geodatabase"),
+        reader="filegdb",
     ),
-    _gdal("KML", Kind.KML, (".kml",), "LIBKML", "LIBKML", aliases=("LIBKML",), encoding="declared"),
-    _gdal("KMZ", Kind.KML, (".kml",), "LIBKML", "LIBKML", encoding="declared"),
+    _gdal("KML", Kind.KML, (".kml",), "LIBKML", "LIBKML", aliases=("LIBKML",), encoding="declared", reader="kml"),
+    _gdal("KMZ", Kind.KML, (".kml",), "LIBKML", "LIBKML", encoding="declared", reader="kml"),
     _gdal(
         "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
-        options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared",
+        options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared", reader="gml",
     ),
-    _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared"),
+    _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
-        reader="csv", encoding=None, named_after_file=True,
+        reader="csv", encoding=None, named_after_file=True, takes=_OF_SHEETS | _OF_TEXT,
+    ),
+    Format(
+        "XLSX", frozenset({Kind.XLSX}), (".xlsx", ".xlsm", ".xltx"), ("Excel", "XLSM", "Office Open XML Workbook"),
+        reader="spreadsheet", takes=_OF_SHEETS,
+    ),
+    Format(
+        "ODS", frozenset({Kind.ODS}), (".ods", ".ots"), ("OpenDocument", "OpenDocument Spreadsheet"),
+        reader="spreadsheet", takes=_OF_SHEETS,
     ),
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
         required=(".dat|.dbf", ".map", ".id"), geometry_parts=frozenset({".map", ".id"}), optional=(".ind",),
-        encoding=None, named_after_file=True,
+        encoding=None, named_after_file=True, reader="mapinfo",
     ),
     _gdal(
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
-        required=(".mid",), encoding=None, named_after_file=True,
+        required=(".mid",), encoding=None, named_after_file=True, reader="mapinfo",
     ),
-    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None),
+    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None, reader="dxf"),
     Format(
         "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
         reader="parquet", named_after_file=True,
@@ -137,8 +155,9 @@ KNOWN_BUT_NOT_READ = {
     "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "xlsx": "Save the sheet as CSV.",
-    "xls": "Save the sheet as CSV.",
+    "xls": "Open it in a spreadsheet program and save it as XLSX.",
+    "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
+    "fods": "Open it in a spreadsheet program and save it as ODS.",
     "dwg": "Save it as DXF.",
     "sqlite": "Convert it to GeoPackage.",
     "spatialite": "Convert it to GeoPackage.",

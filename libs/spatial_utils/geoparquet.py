@@ -12,7 +12,7 @@ stored beside them, which is all that readers through Arrow see (pyarrow's table
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from libs.models import BBox, SpatialEtlError
+from libs.column_names import BBOX, GEOMETRY
+from libs.models import BBox, FileRole, SpatialEtlError
 from libs.spatial_utils.arrays import scalar
 
-GEOMETRY, BBOX = "geom", "bbox"
 ROW_GROUP_ROWS = 65_536
 """Small enough that a reader fetches little for a window, large enough that a column chunk compresses well."""
 
@@ -53,7 +53,26 @@ class SelfCheckFailed(SpatialEtlError):  # noqa: N818 - what happened, as a verd
 
 
 @dataclass(frozen=True)
-class WrittenFile:
+class ResultFile:
+    """A file of a result in scratch.
+
+    Attributes:
+        role: What the file is for.
+        features: Rows.
+    """
+
+    role: FileRole
+    path: Path
+    features: int
+
+    @property
+    def name(self) -> str:
+        """Name in the folder of the version."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class WrittenFile(ResultFile):
     """A lake file in scratch, and what it holds.
 
     Attributes:
@@ -61,10 +80,8 @@ class WrittenFile:
         geometry_types: GeoParquet's names, sorted; empty for a table.
     """
 
-    path: Path
     sha256: str
     bytes: int
-    features: int
     bbox: BBox | None
     geometry_types: tuple[str, ...]
     schema: pa.Schema
@@ -108,7 +125,7 @@ def write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], crs: Mappin
         if has_geometry:
             metadata["geo"] = json.dumps(_geo_metadata(crs, names, extent), separators=(",", ":"))
         writer.add_key_value_metadata({**metadata, _ARROW_SCHEMA: _stored(schema.with_metadata(metadata or None))})
-    return WrittenFile(path, sink.digest.hexdigest(), sink.size, features, extent, names, schema)
+    return WrittenFile(FileRole.DATA, path, features, sink.digest.hexdigest(), sink.size, extent, names, schema)
 
 
 def check(written: WrittenFile, *, features: int, bbox: BBox | None, crs: Mapping[str, Any] | None) -> None:
@@ -131,12 +148,64 @@ def check(written: WrittenFile, *, features: int, bbox: BBox | None, crs: Mappin
                 raise SelfCheckFailed(f"{written.path.name} reads back without GeoParquet metadata.")
             found["GeoParquet metadata in its Arrow schema"] = ((schema.metadata or {}).get(b"geo"), raw)
             geo = json.loads(raw)["columns"][GEOMETRY]
-            found["CRS"] = (geo["crs"], crs)
+            found["CRS"] = (geo.get("crs", "none named"), crs)
+            found["list of geometry types"] = (sorted(geo.get("geometry_types", ())), [*written.geometry_types])
             found["bbox"] = (tuple(geo["bbox"]) if "bbox" in geo else None, bbox)
             found["covering"] = (_covering_extent(metadata), bbox)
     for what, (is_, should_be) in found.items():
         if is_ != should_be:
             raise SelfCheckFailed(f"{written.path.name} reads back with another {what}: {is_} instead of {should_be}.")
+
+
+def inspect(file: ResultFile) -> WrittenFile:
+    """What a file holds that an engine has written: hashed, and read from end to end. Nothing is taken from its metadata.
+
+    Raises:
+        SelfCheckFailed: when it cannot be read, or has another number of rows than the engine says.
+    """
+    types: set[int] = set()
+    extent: BBox | None = None
+    features = 0
+    try:
+        with file.path.open("rb") as raw:
+            sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+        with pq.ParquetFile(file.path) as parquet:
+            schema = parquet.schema_arrow
+            for batch in parquet.iter_batches(columns=[name for name in (GEOMETRY, BBOX) if name in schema.names]):
+                features += batch.num_rows
+                if GEOMETRY in schema.names:
+                    types |= _type_codes(batch[GEOMETRY])
+                if BBOX in schema.names:
+                    extent = union(extent, extent_of(batch[BBOX]))
+            features = parquet.metadata.num_rows if GEOMETRY not in schema.names else features
+    except (OSError, pa.ArrowException) as error:
+        raise SelfCheckFailed(f"{file.name} cannot be read back: {error}") from error
+    if features != file.features:
+        raise SelfCheckFailed(f"{file.name} reads back with another row count: {features} instead of {file.features}.")
+    names = tuple(sorted(_type_name(code) for code in types))
+    return WrittenFile(file.role, file.path, features, sha256, file.path.stat().st_size, extent, names, schema)
+
+
+def check_result(
+    files: Sequence[WrittenFile], schema: pa.Schema, *, features: int, bbox: BBox | None, crs: Mapping[str, Any] | None
+) -> None:
+    """Read the footers of a result's data files back and compare them with the result, alone and together.
+
+    Raises:
+        SelfCheckFailed: naming what differs.
+    """
+    data = [file for file in files if file.role == FileRole.DATA]
+    extent: BBox | None = None
+    for file in data:
+        if file.schema.remove_metadata() != schema.remove_metadata():
+            raise SelfCheckFailed(f"{file.name} has another schema: {file.schema.remove_metadata()} instead of {schema}.")
+        check(file, features=file.features, bbox=file.bbox, crs=crs)
+        extent = union(extent, file.bbox)
+    found = {"row count": (sum(file.features for file in data), features), "bbox": (extent, bbox)}
+    for what, (is_, should_be) in found.items():
+        if is_ != should_be:
+            names = ", ".join(file.name for file in data) or "no file"
+            raise SelfCheckFailed(f"The result ({names}) reads back with another {what}: {is_} instead of {should_be}.")
 
 
 class _HashingSink:
@@ -234,7 +303,7 @@ def _leaves(schema: pa.Schema, names: Iterable[str]) -> list[str]:
     return [name for name in names if not pa.types.is_nested(schema.field(name).type)]
 
 
-def _type_codes(geometry: pa.ChunkedArray) -> set[int]:
+def _type_codes(geometry: pa.ChunkedArray | pa.Array) -> set[int]:
     headers = pc.unique(pc.binary_slice(geometry, *_TYPE_BYTES)).to_pylist()
     return {int.from_bytes(header, "little") for header in headers if header is not None}
 

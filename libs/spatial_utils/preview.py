@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import pyarrow.parquet as pq
 
+from libs.column_names import GEOMETRY
 from libs.models import BBox
-from libs.spatial_utils.geoparquet import GEOMETRY
 
 WIDTH = 320
 """Pixels of the longer side."""

@@ -2,6 +2,9 @@
 
 import re
 import struct
+import zipfile
+import zlib
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,8 +17,15 @@ class Kind(StrEnum):
     EMPTY = "an empty file"
     FOLDER = "a folder"
     ZIP = "a ZIP archive"
+    XLSX = "an Excel workbook (XLSX)"
+    XLSB = "a binary Excel workbook (XLSB)"
+    ODS = "an OpenDocument spreadsheet (ODS)"
+    OLE = "an Excel workbook of the years before 2007 (XLS), or one with a password"
     GZIP = "a gzip file"
-    ARCHIVE = "an archive (7z, RAR, tar, xz or bzip2)"
+    BZIP2 = "a bzip2 file"
+    XZ = "an xz file"
+    TAR = "a tar archive"
+    ARCHIVE = "an archive (7z or RAR)"
     SQLITE = "an SQLite database"
     SHAPEFILE = "a shapefile"
     DBASE = "a dBASE table (DBF)"
@@ -46,15 +56,28 @@ class Kind(StrEnum):
     BINARY = "binary data of an unknown kind"
 
 
+ARCHIVES = frozenset({Kind.ZIP, Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.TAR})
+"""What can be unpacked."""
+
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"PK\x03\x04", Kind.ZIP), (b"PK\x05\x06", Kind.ZIP), (b"\x1f\x8b", Kind.GZIP),
-    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.ARCHIVE), (b"BZh", Kind.ARCHIVE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OLE),
+    (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.XZ), (b"BZh", Kind.BZIP2),
     (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
     (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
     (b"AutoCAD Binary DXF", Kind.DXF_BINARY), (b"AC10", Kind.DWG), (b"version https://git-lfs", Kind.LFS_POINTER),
     (b"\xff\xfe", Kind.TEXT_UTF16), (b"\xfe\xff", Kind.TEXT_UTF16), (b"\x1e", Kind.JSON_SEQUENCE),
 )  # fmt: skip
 
+_ODS_TYPE = b"application/vnd.oasis.opendocument.spreadsheet"
+_PACKAGE = rb"^PK\x03\x04.{26}(?=\[Content_Types\]\.xml|_rels/|docProps/|xl/)(?:.*?PK\x03\x04.{26})?"
+"""A package begins with one of these entries. An archive that holds a package as a file does not."""
+_ZIP_PATTERNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
+    (re.compile(rb"^PK\x03\x04.{26}mimetype(?:.{0,64}?)application/vnd\.oasis\.opendocument\.spreadsheet", re.DOTALL), Kind.ODS),
+    (re.compile(_PACKAGE + rb"xl/workbook\.bin", re.DOTALL), Kind.XLSB),
+    (re.compile(_PACKAGE + rb"xl/[\w./-]+\.xml", re.DOTALL), Kind.XLSX),
+)
+_PACKAGES = (("xl/workbook.xml", Kind.XLSX), ("xl/workbook.bin", Kind.XLSB))
 _XML_ROOTS: tuple[tuple[str, Kind], ...] = (
     ("html", Kind.HTML), ("kml", Kind.KML), ("gpx", Kind.GPX), ("osm", Kind.OSM_XML),
     ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
@@ -76,7 +99,8 @@ def kind_of(path: Path) -> Kind:
     if path.is_dir():
         return Kind.FOLDER
     with path.open("rb") as file:
-        return kind_of_bytes(file.read(HEAD_BYTES))
+        kind = kind_of_bytes(file.read(HEAD_BYTES))
+    return (_packaged_kind(path) or kind) if kind in {Kind.ZIP, Kind.XLSX, Kind.XLSB} else kind
 
 
 def kind_of_bytes(head: bytes) -> Kind:
@@ -84,13 +108,29 @@ def kind_of_bytes(head: bytes) -> Kind:
     if not head:
         return Kind.EMPTY
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if found is Kind.ZIP:
+        return next((kind for pattern, kind in _ZIP_PATTERNS if pattern.search(head)), found)
     if found is not None:
         return found
-    if b"OSMHeader" in head[:32]:
-        return Kind.PBF
-    if _is_dbase(head):
-        return Kind.DBASE
-    return _text_kind(head)
+    return next((kind for fits, kind in _LAYOUTS if fits(head)), None) or _text_kind(head)
+
+
+def _packaged_kind(path: Path) -> Kind | None:
+    """What a ZIP archive is, by the names in its directory, for those whose first bytes do not tell; None where it has none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = frozenset(archive.namelist())
+            if names >= {"mimetype", "content.xml"}:
+                with archive.open("mimetype") as file:
+                    return Kind.ODS if file.read(len(_ODS_TYPE)) == _ODS_TYPE else Kind.ZIP
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
+        return None
+    return next((kind for name, kind in _PACKAGES if name in names), Kind.ZIP)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins as a tar archive does (POSIX ustar, GNU)."""
+    return head[257:262] == b"ustar"
 
 
 def _text_kind(head: bytes) -> Kind:
@@ -170,3 +210,9 @@ def json_members(text: bytes) -> dict[bytes, bytes]:
             key = token[1:-1]
             members.setdefault(key, b"")
     return members
+
+
+_LAYOUTS: tuple[tuple[Callable[[bytes], bool], Kind], ...] = (
+    (is_tar, Kind.TAR), (lambda head: b"OSMHeader" in head[:32], Kind.PBF), (_is_dbase, Kind.DBASE),
+)  # fmt: skip
+"""Formats that are known by more than their first bytes."""

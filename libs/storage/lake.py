@@ -1,6 +1,7 @@
 """The data lake: immutable versions, each written once."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ IDENTITY = f"{OWN}lake.json"
 
 _MAX_IDENTITY = 64 * 1024
 
+_VERSION = re.compile(r"[^/]+/v\d+/(?=.)")
+
 
 class DataLake:
     """Where versions lie in the lake bucket. Which of them exist is the ledger's to say."""
@@ -24,9 +27,14 @@ class DataLake:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
 
-    def key(self, dataset_id: str, version: int, name: str = "data.parquet") -> str:
-        """The object key of a version's file."""
-        return f"{dataset_id}/v{version}/{name}"
+    def prefix(self, dataset_id: str, version: int) -> str:
+        """What all object keys of a version's files begin with."""
+        return f"{dataset_id}/v{version}/"
+
+    def prefix_of(self, key: str) -> str | None:
+        """The prefix of the version that an object belongs to, by its key; None for what somebody put there by hand."""
+        found = _VERSION.match(key)
+        return found[0] if found else None
 
     def uri(self, key: str) -> str:
         """``s3://<lake bucket>/<key>``."""
@@ -47,13 +55,23 @@ class DataLake:
         """Write a version's file, create-only and durable.
 
         Args:
-            key: From :meth:`key`.
+            key: In the version's prefix.
             path: A finished file, which is given away: it is gone when it has been placed.
 
         Returns:
             False when something lies there already; that and the file are left as they are.
         """
         return self.store.create(key, path, give=True)
+
+    def fetch(self, key: str, path: Path) -> None:
+        """Copy a file of a version to a local one, replacing it.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        with path.open("wb") as file:
+            for piece in self.store.stream(key):
+                file.write(piece)
 
     def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Everything in the lake, recorded or not, in the order of keys; what the platform keeps there for itself aside."""

@@ -1,13 +1,13 @@
 """The landing zone: what people upload, and what they get back."""
 
-import json
 import re
 import time
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from libs.models import Manifest, Problem, Rejected, Report
+from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, parse_manifest
 from libs.models.manifest import MAX_MANIFEST_BYTES
 from libs.storage.fetched import Fetched
 from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
@@ -41,10 +41,14 @@ class LandingZone:
             if not _MANIFEST.fullmatch(info.key) and not any(part.startswith(".") for part in info.key.split("/"))
         ]
 
-    def read_manifest(self, key: str) -> bytes | None:
-        """A manifest as uploaded, cut a byte after the size limit; None when it has been taken away.
+    def read_manifest(self, key: str, known: ParsedManifest | None = None) -> ParsedManifest | None:
+        """A manifest, parsed as uploaded, but cut a byte after the size limit; None when it has been taken away.
 
-        One that ends in the middle and came a moment ago may still be being copied, and is given a second to become whole.
+        One that is no JSON and came a moment ago may still be being copied. It is given a second to become whole.
+
+        Args:
+            key: Its object key.
+            known: A manifest that has been parsed already. It is returned when the object has the same content.
 
         Raises:
             ObjectRefused: when it cannot be read.
@@ -55,9 +59,12 @@ class LandingZone:
                 content = self.store.read(key, MAX_MANIFEST_BYTES + 1)
             except ObjectMissing:
                 return None
+            if known is not None and known.content == content:
+                return known
+            parsed = parse_manifest(content, landing_bucket=self.bucket)
             fresh = info is not None and (datetime.now(UTC) - info.modified).total_seconds() < _COPYING
-            if not fresh or _is_json(content):
-                return content
+            if not fresh or parsed.is_json:
+                return parsed
             time.sleep(_COPYING / 10)
 
     def resolve(self, key: str) -> list[ObjectInfo]:
@@ -78,17 +85,22 @@ class LandingZone:
         prefix = f"{folder}/" if folder else ""
         return [info for info in self.store.list(prefix) if "/" not in info.key.removeprefix(prefix)]
 
-    def missing(self, key: str, where: str) -> Problem:
+    def missing(self, key: str, where: str, siblings: Sequence[ObjectInfo] | None = None, *, similar: bool = True) -> Problem:
         """What to tell an uploader whose file is not there; names the object that was probably meant.
 
         Args:
             key: Under which there is nothing.
             where: The place in the manifest.
+            siblings: The objects in its folder, if they have been listed.
+            similar: Whether to look for a similar name, too, and not only for one of other case or composition of accents.
         """
         import difflib
 
-        keys = [info.key for info in self.siblings(key)]
-        same = [each for each in keys if _alike(each) == _alike(key)] or difflib.get_close_matches(key, keys, n=1)
+        keys = [info.key for info in (self.siblings(key) if siblings is None else siblings)]
+        wanted = _alike(key)
+        same = [each for each in keys if _alike(each) == wanted]
+        if similar and not same:
+            same = difflib.get_close_matches(key, keys, n=1)
         hint = f" There is {self.store.uri(same[0])!r}; is it meant?" if same else ""
         return Problem(
             code="missing_file",
@@ -157,14 +169,6 @@ class LandingZone:
 def _alike(key: str) -> str:
     """The same for names that look the same: case aside, and whether accents are composed (macOS takes them apart)."""
     return unicodedata.normalize("NFC", key).casefold()
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _rejected(error: ObjectRefused) -> Rejected:

@@ -1,4 +1,4 @@
-"""Recipes: what is done to the rows of a source, as data, and the SQL that they come to. Pure: no I/O, no engine.
+"""Recipes: the processing of a source's rows as data, and the SQL that it becomes. Pure: no I/O, no engine.
 
 >>> recipe, is_default = Registry().for_intent("ingest_vector")
 >>> plan = recipe.bind({}).plan(relation, DuckDb())
@@ -13,6 +13,10 @@ from libs.transformations.recipe import Recipe
 from libs.transformations.registry import Registry
 from libs.transformations.relation import Column, Relation
 
+DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (DuckDb, PostGis)}
+"""The SQL dialect of each engine, by the engine's name. A further dialect is a class and a word here."""
+
 __all__ = [
-    "Check", "Column", "Counter", "Dialect", "DuckDb", "Parameter", "Plan", "PostGis", "Recipe", "Registry", "Relation", "Stage",
+    "DIALECTS", "Check", "Column", "Counter", "Dialect", "DuckDb", "Parameter", "Plan", "PostGis", "Recipe", "Registry",
+    "Relation", "Stage",
 ]  # fmt: skip

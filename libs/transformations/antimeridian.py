@@ -354,12 +354,12 @@ def split_functions(transform: str, *, guarded: bool) -> tuple[str, list[str]]:
     """
     prefix = f"_etl_{hashlib.sha256(transform.encode()).hexdigest()[:16]}_"
     names = {"prefix": prefix, "longitude": transform}
-    kind = "VOLATILE" if guarded else "IMMUTABLE PARALLEL SAFE"
-    made = [_create(prefix + head, body.format(**names), kind) for head, body in _FUNCTIONS.items()]
+    volatility = "VOLATILE" if guarded else "IMMUTABLE PARALLEL SAFE"
+    made = [_create(prefix + head, body.format(**names), volatility) for head, body in _FUNCTIONS.items()]
     if not guarded:
         return f"{prefix}split", made
-    return f"{prefix}tried", [*made, _create(f"{prefix}tried{_ARGUMENTS} LANGUAGE plpgsql", _TRIED.format(**names), kind)]
+    return f"{prefix}tried", [*made, _create(f"{prefix}tried{_ARGUMENTS} LANGUAGE plpgsql", _TRIED.format(**names), volatility)]
 
 
-def _create(head: str, body: str, kind: str) -> str:
-    return f"CREATE OR REPLACE FUNCTION {head} {kind} AS $_etl_${body}$_etl_$"
+def _create(head: str, body: str, volatility: str) -> str:
+    return f"CREATE OR REPLACE FUNCTION {head} {volatility} AS $_etl_${body}$_etl_$"

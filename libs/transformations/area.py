@@ -19,7 +19,7 @@ class Area:
     """Polygons with holes; coordinates x, y.
 
     Raises:
-        ValueError: when they have no extent that can be told as a number.
+        ValueError: when their extent is zero, or no finite number.
     """
 
     def __init__(self, polygons: list[list[Ring]]) -> None:

@@ -62,7 +62,7 @@ def exactly(value: str, source: Family, target: CastTarget, dialect: Dialect) ->
 
 
 def _from_text(value: str, target: CastTarget, dialect: Dialect) -> str | None:
-    text = f"trim({value})"
+    text = dialect.trimmed(value)
     result = dialect.cast(text, target)
     match target:
         case "string":
@@ -73,11 +73,10 @@ def _from_text(value: str, target: CastTarget, dialect: Dialect) -> str | None:
             return dialect.text_to_double(text, _NUMBER)
         case "bool":
             yes, no = "'true', 't', 'yes', 'y', '1'", "'false', 'f', 'no', 'n', '0'"
-            return f"CASE WHEN lower({text}) IN ({yes}) THEN TRUE WHEN lower({text}) IN ({no}) THEN FALSE END"
+            word = dialect.lower_case(text)
+            return f"CASE WHEN {word} IN ({yes}) THEN TRUE WHEN {word} IN ({no}) THEN FALSE END"
         case "timestamp_utc":
-            # DuckDB wants seconds before a time zone.
-            with_seconds = rf"regexp_replace({text}, '^(.{{16}})(Z|[+-])', '\1:00\2')"
-            result = dialect.cast(with_seconds, target)
+            result = dialect.cast(dialect.with_seconds(text), target)
             return _when(result, dialect.matches(text, _MOMENTS[target]), _day_exists(text, dialect))
         case "date" | "timestamp":
             return _when(result, dialect.matches(text, _MOMENTS[target]), _day_exists(text, dialect))
@@ -105,7 +104,7 @@ def _from_float(value: str, target: CastTarget, dialect: Dialect) -> str | None:
             return _number_as_text(value, dialect)
         case "int32" | "int64":
             limit = repr(2.0 ** _BITS[target])
-            return _when(result, f"{value} >= -{limit} AND {value} < {limit}", f"{value} = trunc({value})")
+            return _when(result, f"{value} >= -{limit} AND {value} < {limit}", f"{value} = {dialect.truncated(value)}")
         case "double":
             return result
         case _:
@@ -126,8 +125,7 @@ def _from_time(value: str, source: Family, target: CastTarget, dialect: Dialect)
     result = dialect.cast(value, target)
     match source, target:
         case Family.TIMESTAMP_UTC, "string":
-            in_utc = f"({value} AT TIME ZONE 'UTC')"
-            return f"{dialect.cast(in_utc, target)} || 'Z'"
+            return f"{dialect.cast(dialect.in_utc(value), target)} || 'Z'"
         case _, "string":
             return result
         case Family.TIMESTAMP, "date":
@@ -159,7 +157,7 @@ def _when(result: str, *conditions: str) -> str:
 
 def _number_as_text(value: str, dialect: Dialect) -> str:
     """The shortest digits that give the same number, without '.0'; engines differ in that, and in the names of infinity."""
-    whole = f"{value} = trunc({value}) AND abs({value}) < {2.0 ** _BITS['int64']!r}"
+    whole = f"{value} = {dialect.truncated(value)} AND {dialect.absolute(value)} < {2.0 ** _BITS['int64']!r}"
     digits = dialect.cast(dialect.cast(value, "int64"), "string")
     names = "".join(
         f" WHEN {value} = {dialect.cast(literal, 'double')} THEN {literal}" for literal in ("'NaN'", "'Infinity'", "'-Infinity'")
@@ -174,7 +172,8 @@ def _in_range(number: str, target: CastTarget) -> str:
 
 def _day_exists(text: str, dialect: Dialect) -> str:
     """Whether the month of a text that begins with YYYY-MM-DD has that day, and its year is a year."""
-    year, month, day = (dialect.cast(f"substr({text}, {start}, {length})", "int32") for start, length in ((1, 4), (6, 2), (9, 2)))
+    parts = (dialect.part_of_text(text, start, length) for start, length in ((1, 4), (6, 2), (9, 2)))
+    year, month, day = (dialect.cast(part, "int32") for part in parts)
     leap = f"({year} % 4 = 0 AND {year} % 100 <> 0 OR {year} % 400 = 0)"
     days = f"CASE WHEN {month} IN (4, 6, 9, 11) THEN 30 WHEN {month} <> 2 THEN 31 WHEN {leap} THEN 29 ELSE 28 END"
     return f"{year} > 0 AND {day} <= {days}"

@@ -67,12 +67,12 @@ class Comparison(Model):
             return
         if self.op in {"is_null", "not_null"}:
             return
-        kind = family(column)
-        if kind is Family.OPAQUE:
+        type_family = family(column)
+        if type_family is Family.OPAQUE:
             yield f"the values of {self.column!r} ({column.type}) cannot be compared, only 'is_null' and 'not_null' can be asked"
-        elif self.op in _TEXT_ONLY and kind is not Family.TEXT:
-            yield f"{self.op!r} is for text, and {self.column!r} has {kind}"
-        elif kind is Family.BOOLEAN and self.op not in {"eq", "ne", "in", "not_in"}:
+        elif self.op in _TEXT_ONLY and type_family is not Family.TEXT:
+            yield f"{self.op!r} is for text, and {self.column!r} has {type_family}"
+        elif type_family is Family.BOOLEAN and self.op not in {"eq", "ne", "in", "not_in"}:
             yield f"{self.column!r} is true or false: there is no {self.op!r}"
         else:
             for value in self.value if isinstance(self.value, list | tuple) else [self.value]:
@@ -81,7 +81,7 @@ class Comparison(Model):
                     if self.op == "like":
                         _check_pattern(value)
                 except ValueError as error:
-                    yield f"{value!r} cannot be compared with {self.column!r}, which has {kind}: {error}"
+                    yield f"{value!r} cannot be compared with {self.column!r}, which has {type_family}: {error}"
 
     def sql(self, columns: dict[str, tuple[Column, str]], dialect: Dialect) -> str:
         """The condition as a predicate that is never NULL, on columns that it fits."""
@@ -142,12 +142,12 @@ class Not(Model):
     condition: Annotated["Condition", Field(alias="not")]
 
 
-KINDS = ("all", "any", "not", "comparison")
-"""Names of the kinds of condition, as they stand in the places of Pydantic's errors."""
+FORMS = ("all", "any", "not", "comparison")
+"""Names of the forms of a condition, as they stand in the places of Pydantic's errors."""
 
 
-def _kind(value: Any) -> str:
-    return next((kind for kind in KINDS if isinstance(value, dict) and kind in value), "comparison")
+def _form(value: Any) -> str:
+    return next((form for form in FORMS if isinstance(value, dict) and form in value), "comparison")
 
 
 Condition = Annotated[
@@ -155,7 +155,7 @@ Condition = Annotated[
     | Annotated[AllOf, Tag("all")]
     | Annotated[AnyOf, Tag("any")]
     | Annotated[Not, Tag("not")],
-    Discriminator(_kind),
+    Discriminator(_form),
 ]
 """A condition: ``{column, op, value}``, ``{all: [...]}``, ``{any: [...]}`` or ``{not: ...}``."""
 

@@ -1,4 +1,4 @@
-"""Whether coordinates can lie in the CRS that they are said to be in: what is told of those that cannot, and of unlikely ones.
+"""Whether coordinates can lie in their declared CRS: problems for those that cannot, warnings for unlikely ones.
 
 An extent that lies in the area of use is looked at once. The rest is rare, so that its SQL may be slow.
 """
@@ -12,7 +12,7 @@ from libs.transformations.crs import CrsFacts, CrsUnit, short_name
 from libs.transformations.dialect import Dialect
 
 FINE, ABSENT = 0, -1
-"""Marks of a row of which nothing is to be told: its geometry is where it should be, or it has none."""
+"""Marks of a row without a finding: its geometry is where it should be, or it has none."""
 
 _FARTHEST = 1e9
 """Metres (or degrees): no CRS of the earth has coordinates as large. What Esri's tools write for "no data" is far beyond it."""
@@ -29,13 +29,13 @@ Severity = Literal["any", "all", "never"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What may be found of a geometry's coordinates.
+    """What may be wrong with a geometry's coordinates.
 
     Attributes:
         mark: Its number.
-        code: Of the problem or warning; likewise its message, following the words "the feature", and its remedy.
+        code: Code of the problem or warning. Its message follows the words "the feature".
         fatal: Whether it rejects the batch: for any feature that has it, only if all have such, or never.
-        for_all: Whether it is told only if all features have it.
+        only_if_all_fail: Whether it is reported only if all features have it.
     """
 
     mark: int
@@ -43,19 +43,19 @@ class Finding:
     message: str
     remedy: str
     fatal: Severity
-    for_all: bool = False
+    only_if_all_fail: bool = False
 
 
-class Examination:
-    """The examination of the coordinates of one geometry column.
+class CoordinateCheck:
+    """The check of the coordinates of one geometry column.
 
     Args:
-        crs: What they are said to be in; its unit is known.
+        crs: Their declared CRS; its unit is known.
         assumed: Whether the file does not say so, and it was taken for its format's default.
         wraps: Whether longitudes beyond ±180 degrees will be taken for what they mean.
 
     Attributes:
-        findings: All that may come of it.
+        findings: All possible findings.
         mark: Expression on the column ``geometry``: ``FINE``, ``ABSENT``, or the mark of a finding.
     """
 
@@ -63,14 +63,14 @@ class Examination:
         self._wraps = wraps
         self._crs, self._assumed, self._dialect, self._geometry = crs, assumed, dialect, geometry
         self._unit = crs.unit or CrsUnit("length", 1)
-        self._x, self._y = ((f"ST_{axis}Min({geometry})", f"ST_{axis}Max({geometry})") for axis in "XY")
+        self._x, self._y = ((dialect.bound(geometry, f"{axis}min"), dialect.bound(geometry, f"{axis}max")) for axis in "xy")
         self.findings: list[Finding] = []
         cases = "".join(f" WHEN {condition} THEN {mark}" for condition, mark in (*self._likely(), *self._unlikely()))
         self.mark = f"CAST(CASE{cases} ELSE {FINE} END AS smallint)"
 
     def _likely(self) -> Iterator[tuple[str, int]]:
         near = self._areas(_NEAR)
-        if self._unit.kind == "length" and self._unit.size <= 1 and any(_overlap(area, _DEGREES) for area in near):
+        if self._unit.quantity == "length" and self._unit.size <= 1 and any(_overlap(area, _DEGREES) for area in near):
             yield (
                 self._dialect.within(self._geometry, _DEGREES),
                 self._finding(
@@ -78,14 +78,14 @@ class Examination:
                     f"lies within 180 of 0, 0 in {self._name}, as longitudes and latitudes do",
                     f"If they are degrees, correct the CRS. {self._correct_crs}.",
                     "never",
-                    for_all=True,
+                    only_if_all_fail=True,
                 ),
             )
-        boxes = near or [self._limits if self._unit.kind == "angle" else self._earth]
+        boxes = near or [self._limits if self._unit.quantity == "angle" else self._earth]
         yield " OR ".join(self._dialect.within(self._geometry, box) for box in boxes), FINE
 
     def _unlikely(self) -> Iterator[tuple[str, int]]:
-        yield f"{self._geometry} IS NULL OR ST_IsEmpty({self._geometry})", ABSENT
+        yield f"{self._geometry} IS NULL OR {self._dialect.is_empty(self._geometry)}", ABSENT
         yield (
             f"NOT ({self._inside(self._earth)})",
             self._finding(
@@ -96,7 +96,7 @@ class Examination:
                 "any",
             ),
         )
-        if self._unit.kind == "angle":
+        if self._unit.quantity == "angle":
             yield from self._beyond_degrees()
         yield from self._outside()
 
@@ -158,7 +158,7 @@ class Examination:
             f"{disjoint} AND ({' OR '.join(map(self._swapped, near))})",
             self._finding("coordinates_outside_crs", f"lies {said}; x and y may be swapped", f"{_SWAP} {_RAW}.", "all"),
         )
-        if self._unit.kind == "length":
+        if self._unit.quantity == "length":
             yield (
                 self._inside(_DEGREES),
                 self._finding(
@@ -182,8 +182,8 @@ class Examination:
             ),
         )
 
-    def _finding(self, code: str, message: str, remedy: str, fatal: Severity, *, for_all: bool = False) -> int:
-        finding = Finding(len(self.findings) + 1, code, message, remedy, fatal, for_all)
+    def _finding(self, code: str, message: str, remedy: str, fatal: Severity, *, only_if_all_fail: bool = False) -> int:
+        finding = Finding(len(self.findings) + 1, code, message, remedy, fatal, only_if_all_fail)
         self.findings.append(finding)
         return finding.mark
 
@@ -215,8 +215,8 @@ class Examination:
         if self._crs.area is None:
             return []
         xmin, ymin, xmax, ymax = self._crs.area
-        margin = margins[self._unit.kind == "angle"] / self._unit.size
-        if self._unit.kind == "length":
+        margin = margins[self._unit.quantity == "angle"] / self._unit.size
+        if self._unit.quantity == "length":
             return [(xmin - margin, ymin - margin, xmax + margin, ymax + margin)]
         west, south, east, north = self._limits
         low, high = max(south, ymin - margin), min(north, ymax + margin)
@@ -226,7 +226,7 @@ class Examination:
 
     @property
     def _area_for_people(self) -> str:
-        digits = ",.0f" if self._unit.kind == "length" else ",.4g"
+        digits = ",.0f" if self._unit.quantity == "length" else ",.4g"
         xmin, ymin, xmax, ymax = (format(side, digits) for side in self._crs.area or ())
         return f"x {xmin} to {xmax}, y {ymin} to {ymax}"
 

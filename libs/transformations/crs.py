@@ -1,4 +1,4 @@
-"""What steps must know of a CRS. It takes a CRS database to tell, so whoever plans a recipe brings a look-up."""
+"""What steps must know of a CRS. That needs a CRS database, so the caller that plans a recipe passes in a look-up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class CrsUnit:
     """The unit of a CRS's horizontal axes.
 
     Attributes:
-        kind: Length for a projected CRS, angle for a geographic one.
+        quantity: Length for a projected CRS, angle for a geographic one.
         size: In metres or in degrees.
     """
 
-    kind: Literal["length", "angle"]
+    quantity: Literal["length", "angle"]
     size: float
 
 
@@ -50,7 +50,7 @@ CrsLookup = Callable[[str], CrsFacts]
 
 
 def unresolved_crs(text: str) -> CrsFacts:
-    """The look-up of somebody without a CRS database: takes any text for the name of a CRS of unknown unit."""
+    """The look-up without a CRS database: takes any text for the name of a CRS of unknown unit."""
     return CrsFacts(text, None)
 
 

@@ -1,7 +1,7 @@
 """Decimal columns compared with any number, exactly.
 
 Engines compare a decimal with what has as many digits before and after the point as its type, or fail to make it so. A number
-that the type cannot hold lies between two that it can, or beyond them all: nothing equals it, and the order is told by these.
+that the type cannot hold lies between two that it can, or beyond all of them. Nothing equals it; these neighbours give the order.
 """
 
 import re

@@ -1,4 +1,8 @@
-"""The dialect seam: the few things that DuckDB and PostGIS spell differently."""
+"""The dialect seam: all SQL that is not plain SQL:2003. A statement's words come from here, its structure from the steps.
+
+Outside of dialects there are only names, literals, comparisons, CASE, CAST, COALESCE, LIKE, and COUNT, SUM, MIN and MAX with
+FILTER. A test plans all steps in a made-up dialect and holds that.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -11,30 +15,30 @@ NANOSECONDS_A_DAY = 86_400 * 10**9
 class Dialect(ABC):
     """How an engine spells what steps need. Arguments called ``geometry`` are SQL expressions.
 
-    What both spell alike stands here; only the rest is abstract.
+    What DuckDB and PostGIS spell alike stands here. Only the rest is abstract.
 
     Attributes:
         name: Name of the engine.
-        fence: A column that keeps the planner from merging a SELECT into one around it, be it in a view, which would evaluate
+        fence: A column that keeps the planner from merging a SELECT into one around it, also of a view. That would evaluate
             an expensive expression once for every mention of it. Empty where the planner does not.
         nests: Whether SELECTs are to stand in each other rather than after each other in a WITH clause.
         infinity: As a double.
-        nowhere: A point there, which stands for what cannot be projected.
+        infinite_point: A point there, which stands for what cannot be projected.
     """
 
     name: str
     fence: str
     nests: bool = False
     infinity = "CAST('Infinity' AS double precision)"
-    nowhere = f"ST_Point({infinity}, {infinity})"
+    infinite_point = f"ST_Point({infinity}, {infinity})"
 
-    def known_as(self, name: str) -> str:
-        """What a column is called in the engine: by its name, unless that is none there."""
+    def engine_name(self, name: str) -> str:
+        """The name of a column in the engine: its own, unless the engine does not allow it."""
         return name
 
     def identifier(self, name: str) -> str:
         """A quoted identifier."""
-        return '"' + self.known_as(name).replace('"', '""') + '"'
+        return '"' + self.engine_name(name).replace('"', '""') + '"'
 
     def text(self, value: str) -> str:
         """A string literal.
@@ -45,6 +49,48 @@ class Dialect(ABC):
         if "\0" in value:
             raise ValueError("a text with a NUL character cannot be written in SQL")
         return "'" + value.replace("'", "''") + "'"
+
+    # Geometry
+
+    def from_wkt(self, wkt: str) -> str:
+        """A geometry from its text, which is known here."""
+        return f"ST_GeomFromText({self.text(wkt)})"
+
+    def is_empty(self, geometry: str) -> str:
+        """Whether it has no vertex."""
+        return f"ST_IsEmpty({geometry})"
+
+    def dimension(self, geometry: str) -> str:
+        """0 for points, 1 for lines, 2 for polygons, the largest of its parts for a collection."""
+        return f"ST_Dimension({geometry})"
+
+    def bound(self, geometry: str, which: str) -> str:
+        """A bound of its extent: ``xmin``, ``ymin``, ``zmin``, ``xmax``, ``ymax`` or ``zmax``."""
+        return f"ST_{which[0].upper()}{which[1:].capitalize()}({geometry})"
+
+    def without_heights(self, geometry: str) -> str:
+        """The same with x and y only."""
+        return f"ST_Force2D({geometry})"
+
+    def area(self, geometry: str) -> str:
+        """Area on the map, in the square of the unit of its CRS."""
+        return f"ST_Area({geometry})"
+
+    def convex_hull(self, geometry: str) -> str:
+        """Convex hull on the map."""
+        return f"ST_ConvexHull({geometry})"
+
+    def side_view(self, geometry: str, x_factor: str, y_factor: str) -> str:
+        """Seen from the side: ``x_factor`` * x + ``y_factor`` * y as x, the height as y."""
+        return f"ST_Affine({geometry}, {x_factor}, {y_factor}, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)"
+
+    def covers(self, area: str, geometry: str) -> str:
+        """Whether no point of a geometry lies outside of an area."""
+        return f"ST_Covers({area}, {geometry})"
+
+    def intersects(self, area: str, geometry: str) -> str:
+        """Whether a geometry and an area have a point in common."""
+        return f"ST_Intersects({area}, {geometry})"
 
     def is_valid(self, geometry: str) -> str:
         """Whether the geometry is valid (OGC Simple Features); true for empty ones."""
@@ -132,17 +178,25 @@ class Dialect(ABC):
     def parts(self, geometry: str) -> str:
         """Array of its parts in order, down to single geometries; of itself where there are none. NULL has itself as a part."""
 
+    def part_numbers(self, parts: str) -> str:
+        """A row for each element of an array that :meth:`parts` made: its number, from 0. Beside :meth:`each_part`."""
+        return f"generate_subscripts({parts}, 1) - 1"
+
+    def each_part(self, parts: str) -> str:
+        """A row for each element of an array that :meth:`parts` made: the element."""
+        return f"unnest({parts})"
+
     @abstractmethod
     def judge_parts(
-        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+        self, geometry: str, measures: Mapping[str, str], part_class: str, verdict: Callable[[Callable[[int], str]], str]
     ) -> str:
         """A verdict on a geometry from its parts, down to single geometries.
 
         Args:
             geometry: A column.
             measures: Expressions of ``part.geom``, by name.
-            kind: A number for each part, an expression of measures, as ``part.<name>``.
-            verdict: Makes the result, given what counts the parts of a kind.
+            part_class: The class of each part as a number, an expression of measures, as ``part.<name>``.
+            verdict: Makes the result, given what counts the parts of a class.
         """
 
     @abstractmethod
@@ -163,6 +217,52 @@ class Dialect(ABC):
     @abstractmethod
     def first(self, value: str, order: str, condition: str) -> str:
         """Aggregate: the first value in an order for which a condition holds, be it NULL."""
+
+    def any_row(self, condition: str) -> str:
+        """Aggregate: whether a condition holds for a row; NULL without rows."""
+        return f"bool_or({condition})"
+
+    def every_row(self, condition: str) -> str:
+        """Aggregate: whether a condition holds for all rows; NULL without rows."""
+        return f"bool_and({condition})"
+
+    # Values
+
+    def absolute(self, number: str) -> str:
+        """A number without its sign."""
+        return f"abs({number})"
+
+    def truncated(self, number: str) -> str:
+        """A number without the digits after its point."""
+        return f"trunc({number})"
+
+    def larger(self, one: str, other: str) -> str:
+        """The larger of two numbers."""
+        return f"greatest({one}, {other})"
+
+    def trimmed(self, text: str) -> str:
+        """A text without blanks at either end."""
+        return f"trim({text})"
+
+    def lower_case(self, text: str) -> str:
+        """A text in lower case."""
+        return f"lower({text})"
+
+    def part_of_text(self, text: str, start: int, length: int) -> str:
+        """Some characters of a text, counted from 1."""
+        return f"substr({text}, {start}, {length})"
+
+    def with_seconds(self, text: str) -> str:
+        """A timestamp as text, ``YYYY-MM-DDThh:mm`` and a time zone: with seconds, which DuckDB wants before a time zone."""
+        return rf"regexp_replace({text}, '^(.{{16}})(Z|[+-])', '\1:00\2')"
+
+    def in_utc(self, moment: str) -> str:
+        """A timestamp with a time zone as one without, in UTC."""
+        return f"({moment} AT TIME ZONE 'UTC')"
+
+    def integers(self, numbers: str) -> str:
+        """An array of 64-bit integers from expressions, separated by commas."""
+        return f"CAST(ARRAY[{numbers}] AS bigint[])"
 
     @abstractmethod
     def cast(self, value: str, type_: str) -> str:

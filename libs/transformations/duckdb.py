@@ -84,12 +84,12 @@ class DuckDb(Dialect):
 
     @override
     def judge_parts(
-        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+        self, geometry: str, measures: Mapping[str, str], part_class: str, verdict: Callable[[Callable[[int], str]], str]
     ) -> str:
         struct = ", ".join(f"'{name}': {measure}" for name, measure in measures.items())
         measured = f"list_transform(ST_Dump({geometry}), lambda part: {{{struct}}})"
         made = verdict(lambda number: f"len(list_filter(kinds, lambda kind: kind = {number}))")
-        return f"list_transform([list_transform({measured}, lambda part: {kind})], lambda kinds: {made})[1]"
+        return f"list_transform([list_transform({measured}, lambda part: {part_class})], lambda kinds: {made})[1]"
 
     @override
     def cut_parts(self, geometry: str, area: str) -> str:

@@ -31,8 +31,8 @@ def literal(value: Scalar, column: Column, dialect: Dialect) -> str:
 
     Decimal columns are compared by :mod:`libs.transformations.decimals`.
     """
-    kind = family(column)
-    parsed = _parsed(value, kind)
+    type_family = family(column)
+    parsed = _parsed(value, type_family)
     match parsed:
         case bool():
             return "TRUE" if parsed else "FALSE"
@@ -43,7 +43,7 @@ def literal(value: Scalar, column: Column, dialect: Dialect) -> str:
             return f"TIMESTAMP{zone} '{parsed.isoformat(sep=' ')}'"
         case date() | time():
             return f"{type(parsed).__name__.upper()} '{parsed.isoformat()}'"
-    if kind is Family.FLOAT:
+    if type_family is Family.FLOAT:
         # 0.1 in 32 bits equals 0.1 only if that has 32 bits, too.
         short = column.type == "float" and _has_32_bits(parsed)
         return dialect.cast(dialect.text(repr(float(parsed))), "float" if short else "double")
@@ -59,8 +59,8 @@ def _has_32_bits(value: float) -> bool:
     return bool(nearest) or not value
 
 
-def _parsed(value: Scalar, kind: Family) -> Parsed:
-    types, parse, example = _KINDS[kind]
+def _parsed(value: Scalar, type_family: Family) -> Parsed:
+    types, parse, example = _LITERALS[type_family]
     if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
         raise ValueError(f"give {example}")
     try:
@@ -136,7 +136,7 @@ def _without_zone(moment: Moment) -> Moment:
     return moment
 
 
-_KINDS: dict[Family, tuple[type | tuple[type, ...], Callable[..., Parsed], str]] = {
+_LITERALS: dict[Family, tuple[type | tuple[type, ...], Callable[..., Parsed], str]] = {
     Family.TEXT: (str, _text, "a text"),
     Family.BOOLEAN: (bool, bool, "true or false"),
     Family.INTEGER: ((int, float), _integer, "a whole number"),

@@ -63,7 +63,7 @@ class Parameter(Model):
         type: Of its value. What a step makes of an ``object`` (a length, a condition, a polygon) is checked by the step.
         required: Whether a manifest must give it.
         default: Its value when not given; None: a step that refers to it does without, as if the key were not there.
-        description: For whoever writes a manifest.
+        description: For the author of a manifest.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]

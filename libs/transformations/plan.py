@@ -1,10 +1,11 @@
-"""What a recipe comes to on one relation and one engine: statements, and how to read off what they changed."""
+"""A recipe as SQL for one relation and one engine: its statements, and how to count what they changed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from libs.models import Changes, Problem, Rejected
+from libs.transformations.dialect import Dialect
 from libs.transformations.relation import Relation
 
 SOURCE = "raw_data"
@@ -31,30 +32,30 @@ class Counter:
             Counters of one slot add up. ``absent`` is not reported: rows whose coordinates there is nothing to say of.
         predicate: On the stage's target table, true for a row that counts.
         amount: How much it counts, an expression there.
-        among: Predicate that is true wherever this one is, the same for several: so that rows of which there is nothing to tell
-            are asked once for all of them.
+        prefilter: Predicate that is true wherever this one is. Several counters and checks share it, so that most rows are tested
+            once for all of them.
     """
 
     slot: str
     predicate: str
     amount: str = "1"
-    among: str | None = None
+    prefilter: str | None = None
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must not happen to any row, or is told if it does.
+    """Something that must not happen to any row, or is reported if it does.
 
     Attributes:
         failing: Predicate on the stage's target table, true for an offending row.
         code: Stable code of the problem.
-        where: The step, for people; empty for what no step is to blame for.
+        where: The step as problems name it; empty for what no step causes.
         message: What is wrong, following the words "the feature".
         remedy: What to do about it.
         fatal: Whether the batch is rejected: if it happens to any row, only if each row with a geometry has a check of this
             kind that fails, or never. Else it is a warning.
-        for_all: Whether it is a warning only if it happens to all of those.
-        among: See :class:`Counter`.
+        only_if_all_fail: Whether it is a warning only if it happens to all of those.
+        prefilter: See :class:`Counter`.
     """
 
     failing: str
@@ -63,8 +64,8 @@ class Check:
     message: str
     remedy: str
     fatal: Literal["any", "all", "never"] = "any"
-    for_all: bool = False
-    among: str | None = None
+    only_if_all_fail: bool = False
+    prefilter: str | None = None
 
     def problem(self, count: int, feature: str) -> Problem:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
@@ -105,27 +106,25 @@ class Stage:
         """
         values = [f"sum({counter.amount}) FILTER (WHERE {counter.predicate})" for counter in self.counters]
         for check in self.checks:
-            values += [f"count(*) FILTER (WHERE {check.failing})", f'min("{ROW}") FILTER (WHERE {check.failing})']
+            values += [f"count(*) FILTER (WHERE {check.failing})", f"min({ROW}) FILTER (WHERE {check.failing})"]
         if len(values) <= AT_ONCE:
             return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
         parts = (", ".join(values[first : first + AT_ONCE]) for first in range(0, len(values), AT_ONCE))
         return f"SELECT * FROM {', '.join(f'(SELECT {part} FROM {self.target}) AS part_{n}' for n, part in enumerate(parts))}"
 
-    @property
-    def row_audit(self) -> str | None:
+    def row_audit(self, dialect: Dialect) -> str | None:
         """The same row by row, for an engine that gives rows away as it makes them: an expression on the target.
 
-        It is NULL for a row of which there is nothing to tell, and else an array of 64-bit integers: what each counter adds, then
+        It is NULL for a row without findings, and else an array of 64-bit integers: what each counter adds, then
         1 for each check that fails and 0 for the others. None when there is nothing to evaluate.
         """
-        told = [(counter.predicate, counter.amount) for counter in self.counters]
-        told += [(check.failing, "1") for check in self.checks]
-        asked = dict.fromkeys(
-            [each.among or each.predicate for each in self.counters] + [each.among or each.failing for each in self.checks]
-        )
-        any_of_them = " OR ".join(f"({predicate})" for predicate in asked)
-        values = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in told)
-        return f"CASE WHEN {any_of_them} THEN CAST(ARRAY[{values}] AS bigint[]) END" if told else None
+        values = [(counter.predicate, counter.amount) for counter in self.counters]
+        values += [(check.failing, "1") for check in self.checks]
+        prefilters = [counter.prefilter or counter.predicate for counter in self.counters]
+        prefilters += [check.prefilter or check.failing for check in self.checks]
+        any_of_them = " OR ".join(f"({predicate})" for predicate in dict.fromkeys(prefilters))
+        numbers = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in values)
+        return f"CASE WHEN {any_of_them} THEN {dialect.integers(numbers)} END" if values else None
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class Plan:
         Raises:
             Rejected: when a check failed, with a problem for each.
         """
-        if problems := [problem for problem, fatal in self._told(audits, locate, rows) if fatal]:
+        if problems := [problem for problem, fatal in self._failed_checks(audits, locate, rows) if fatal]:
             raise Rejected(problems)
         repaired = 0
         dropped: dict[str, int] = {}
@@ -188,9 +187,9 @@ class Plan:
         self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
     ) -> tuple[Problem, ...]:
         """What is doubtful about rows, though it rejects nothing. For the arguments see :meth:`changes`."""
-        return tuple(problem for problem, fatal in self._told(audits, locate, rows) if not fatal)
+        return tuple(problem for problem, fatal in self._failed_checks(audits, locate, rows) if not fatal)
 
-    def _told(
+    def _failed_checks(
         self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
     ) -> Iterator[tuple[Problem, bool]]:
         """A problem for each check that failed, and whether it rejects the batch."""
@@ -205,5 +204,5 @@ class Plan:
             ]
             all_bad = sum(count for check, count, _ in failed if check.fatal == "all") == rows - absent
             for check, count, row in failed:
-                if not check.for_all or count == rows - absent:
+                if not check.only_if_all_fail or count == rows - absent:
                     yield check.problem(count, locate(row)), check.fatal == "any" or (check.fatal == "all" and all_bad)

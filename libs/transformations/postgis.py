@@ -50,7 +50,7 @@ class PostGis(Dialect):
         self.functions: dict[str, list[str]] = {}
 
     @override
-    def known_as(self, name: str) -> str:
+    def engine_name(self, name: str) -> str:
         # It cuts off long names, and has columns of its own in every table.
         if len(name.encode()) <= LONGEST_NAME and name not in _SYSTEM_COLUMNS:
             return name
@@ -122,12 +122,12 @@ class PostGis(Dialect):
 
     @override
     def judge_parts(
-        self, geometry: str, measures: Mapping[str, str], kind: str, verdict: Callable[[Callable[[int], str]], str]
+        self, geometry: str, measures: Mapping[str, str], part_class: str, verdict: Callable[[Callable[[int], str]], str]
     ) -> str:
         columns = ", ".join(f"{measure} AS {name}" for name, measure in measures.items())
         measured = f"(SELECT {columns} FROM ST_Dump({geometry}) AS part OFFSET 0) AS part"
         made = verdict(lambda number: f"count(*) FILTER (WHERE kind = {number})")
-        return f"(SELECT {made} FROM (SELECT {kind} AS kind FROM {measured} OFFSET 0) AS parts)"
+        return f"(SELECT {made} FROM (SELECT {part_class} AS kind FROM {measured} OFFSET 0) AS parts)"
 
     @override
     def cut_parts(self, geometry: str, area: str) -> str:

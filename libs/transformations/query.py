@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from libs.column_names import GEOMETRY, RESERVED_PREFIX
 from libs.models import Problem, Rejected
 from libs.transformations import coordinates
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
 from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
-from libs.transformations.relation import GEOMETRY, RESERVED, Column, Relation
+from libs.transformations.relation import Column, Relation
 
 
 @dataclass
@@ -25,9 +26,9 @@ class _Statement:
         chain: The SELECTs before it, by name.
         order: Marks that give the source order of rows.
         stale: Whether rows have been left out that still have their geometry.
-        counts: Slot, predicate, amount, the predicate that it is among, and how much of ``order`` there was when it was set.
+        counts: Slot, predicate, amount, its prefilter, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
-        distrusted: Those of them whose rows still have their geometry.
+        geometry_hidden_by: Those of them whose rows still have their geometry.
         checks: And how much of ``order`` there was when each was set.
     """
 
@@ -42,7 +43,7 @@ class _Statement:
     stale: bool = False
     counts: list[tuple[str, str, str, str | None, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    distrusted: list[str] = field(default_factory=list)
+    geometry_hidden_by: list[str] = field(default_factory=list)
     checks: list[tuple[Check, int]] = field(default_factory=list)
 
 
@@ -66,11 +67,11 @@ class Query:
         surfaces: Predicate on marks: the geometry is a surface in space, which is not valid on the map; None when there is none.
 
     Args:
-        aside: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
+        not_loaded: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
     """
 
-    def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup, aside: Collection[str] = ()) -> None:
-        self.relation, self.dialect, self._look_up, self._aside = relation, dialect, look_up, aside
+    def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup, not_loaded: Collection[str] = ()) -> None:
+        self.relation, self.dialect, self._look_up, self._not_loaded = relation, dialect, look_up, not_loaded
         self.where, self.valid = "recipe", False
         self.surfaces: str | None = None
         self._step, self._label, self._slot = 0, "source", ""
@@ -78,16 +79,16 @@ class Query:
         self._passthrough = dict(self._origins)
         self._read: set[str] = set()
         self._constants: dict[str, int] = {}
-        self._examined = False
+        self._coordinates_checked = False
         self._stages: list[Stage] = []
         geometry = dialect.source_geometry(GEOMETRY) if relation.geometry else None
         self._open = _Statement(SOURCE, self._named(relation.names), geometry, self._named([ROW]))
 
-    def begin(self, number: int, op: str, time: int) -> None:
-        """Say which step speaks now: its number in the recipe, its ``op``, and for the how-manieth time that stands there."""
+    def begin(self, number: int, op: str, occurrence: int) -> None:
+        """Begin a step: its number in the recipe, its ``op``, and its occurrence among steps of this ``op``, from 1."""
         if self._is_pending(DROP):
             self.settle()
-        self._step, self._label, self._slot = number, f"step_{number}_{op}", op if time == 1 else f"{op}#{time}"
+        self._step, self._label, self._slot = number, f"step_{number}_{op}", op if occurrence == 1 else f"{op}#{occurrence}"
         self.where = f"recipe step {number} ({op})"
 
     # What steps read
@@ -100,16 +101,16 @@ class Query:
 
     def geometry_once(self) -> str:
         """The geometry, as an expression to be named once; NULL in rows that have been left out."""
-        self.examine()
+        self.check_coordinates()
         if self._open.stale:
             if self._is_pending(DROP):
                 self.settle()
             self._open.stale = False
             self._open.geometry = f"CASE WHEN {DROP} IS NULL THEN {self._open.geometry} END"
-        if self._open.distrusted:
-            if any(map(self._is_pending, self._open.distrusted)):
+        if self._open.geometry_hidden_by:
+            if any(map(self._is_pending, self._open.geometry_hidden_by)):
                 self.settle()
-            marks, self._open.distrusted = " OR ".join(self._open.distrusted), []
+            marks, self._open.geometry_hidden_by = " OR ".join(self._open.geometry_hidden_by), []
             self._open.geometry = f"CASE WHEN NOT ({marks}) THEN {self._open.geometry} END"
         if self._open.geometry is None:
             raise LookupError("the relation has no geometry")
@@ -155,7 +156,7 @@ class Query:
         return ", ".join(self._open.order)
 
     @property
-    def alive(self) -> str:
+    def not_dropped(self) -> str:
         """Predicate: the row has not been left out."""
         return f"{DROP} IS NULL" if DROP in self._open.marks else "TRUE"
 
@@ -239,23 +240,23 @@ class Query:
         """Make a row of each part of a geometry, and count the rows added."""
         parts = self.scratch("parts", self.dialect.parts(self.geometry()))
         self.settle()
-        part = self.mark("part", f"generate_subscripts({parts}, 1) - 1")
-        self._open.geometry = f"unnest({parts})"
+        part = self.mark("part", self.dialect.part_numbers(parts))
+        self._open.geometry = self.dialect.each_part(parts)
         self.settle()
         self._open.order += (part,)
         self.count("counts.exploded", f"{part} > 0")
 
     def group(self, by: Sequence[str], columns: Sequence[tuple[Column, str]], geometry: str) -> None:
-        """End the stage; in the next one, make a row of each group. Whoever asks for this settles it at last.
+        """End the stage; in the next one, make a row of each group. The caller settles it in the end.
 
         Args:
             by: Columns to group by; none: everything is one group. They stay.
             columns: Further columns of the result and their aggregates.
             geometry: Aggregate for the geometry, its results valid.
         """
-        if self._open.distrusted:
+        if self._open.geometry_hidden_by:
             self.geometry_once()
-        kept, table = self.alive, f"stage_{len(self._stages) + 1}"
+        not_dropped, table = self.not_dropped, f"stage_{len(self._stages) + 1}"
         self._close(table)
         self._open = _Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
         self._passthrough = {}
@@ -268,7 +269,7 @@ class Query:
         members = self.mark("members", "count(*)")
         self.count("counts.dissolved", f"{members} > 1", amount=f"{members} - 1")
         grouping = f"GROUP BY {', '.join(map(self.dialect.identifier, by))}" if by else "HAVING count(*) > 0"
-        self._open.tail = f"\nWHERE {kept}\n{grouping}"
+        self._open.tail = f"\nWHERE {not_dropped}\n{grouping}"
 
     def settle(self) -> None:
         """Close the open SELECT; from here on its columns are known by name."""
@@ -279,31 +280,31 @@ class Query:
         last.columns, last.marks, last.scratch, last.tail = self._named(last.columns), self._named(last.marks), {}, ""
         last.geometry = GEOMETRY if last.geometry is not None else None
 
-    # What is told about the rows
+    # What is reported about the rows
 
-    def count(self, slot: str, predicate: str, *, amount: str = "1", among: str | None = None) -> None:
+    def count(self, slot: str, predicate: str, *, amount: str = "1", prefilter: str | None = None) -> None:
         """Count the rows for which a predicate on marks holds, or add up an amount of them.
 
         Counted are rows as they are here, even when a later step takes them apart.
         """
-        self._open.counts.append((slot, predicate, amount, among, len(self._open.order)))
+        self._open.counts.append((slot, predicate, amount, prefilter, len(self._open.order)))
 
     def warn(self, mark: str, code: str, message: str, remedy: str) -> None:
-        """Tell of the rows for which a mark holds, in the words of a refusal, though the batch is not rejected."""
+        """Report the rows for which a mark holds as a warning. The batch is not rejected."""
         self._open.checks.append((Check(mark, code, self.where, message, remedy, fatal="never"), len(self._open.order)))
 
-    def refuse(self, failing: str, code: str, message: str, remedy: str, *, distrust: bool = False) -> None:
+    def refuse(self, failing: str, code: str, message: str, remedy: str, *, hide_geometry: bool = False) -> None:
         """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it.
 
         Args:
             failing: The mark.
-            code: Of the problem; likewise its message and remedy.
+            code: Code of the problem.
             message: Following the words "the feature".
             remedy: What to do about it.
-            distrust: Whether the steps that follow would fail on the row's geometry, or make nonsense of it. They get NULL.
+            hide_geometry: Whether the steps that follow would fail on the row's geometry, or make nonsense of it. They get NULL.
         """
-        if distrust:
-            self._open.distrusted.append(failing)
+        if hide_geometry:
+            self._open.geometry_hidden_by.append(failing)
         self._refuse({failing: message}, failing, code, remedy)
 
     def refuse_any(self, mark: str, code: str, messages: Sequence[str], remedy: str) -> None:
@@ -330,47 +331,45 @@ class Query:
 
     def plan(self) -> Plan:
         """Everything so far, as a plan."""
-        self.examine(strict=False)
+        self.check_coordinates(strict=False)
         if self._open.stale:
             self.geometry_once()
         self._close(TARGET)
-        kept = self.alive if DROP in self._open.marks else None
+        row_filter = self.not_dropped if DROP in self._open.marks else None
         renamed = {origin: name for name, origin in self._origins.items() if origin != name}
         read = frozenset(self._read)
         return Plan(
-            tuple(self._stages), self.relation, kept, self._open.order, read, self._passthrough, self._origins, renamed,
+            tuple(self._stages), self.relation, row_filter, self._open.order, read, self._passthrough, self._origins, renamed,
             self._constants,
         )  # fmt: skip
 
-    def examine(self, *, strict: bool = True, wraps: bool = False) -> None:
-        """Look once at whether the coordinates can lie in their CRS: before the first step that reads the geometry, else at last.
+    def check_coordinates(self, *, strict: bool = True, wraps: bool = False) -> None:
+        """Check once whether coordinates can lie in their CRS: before the first step that reads the geometry, else at the end.
 
         Args:
-            strict: Whether steps compute with the geometry. Where none does, it is kept as it is, and only warnings are told.
+            strict: Whether steps compute with the geometry. Where none does, it is kept as it is, and only warnings are reported.
             wraps: Whether the step that reads it takes longitudes beyond ±180 degrees for what they mean, as a reprojection does.
         """
-        if self._examined or self._open.geometry is None or self.relation.crs is None:
+        if self._coordinates_checked or self._open.geometry is None or self.relation.crs is None:
             return
-        self._examined = True
+        self._coordinates_checked = True
         crs = self.crs()
         if crs.unit is None:
             return
-        examination = coordinates.Examination(
+        coordinate_check = coordinates.CoordinateCheck(
             crs, assumed=self.relation.crs_assumed, wraps=wraps, dialect=self.dialect, geometry=self.geometry()
         )
-        mark = f"{RESERVED}position"
-        self._open.marks[mark] = examination.mark
+        mark = f"{RESERVED_PREFIX}position"
+        self._open.marks[mark] = coordinate_check.mark
         self.settle()
-        told = f"{mark} <> {coordinates.FINE}"
-        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}", among=told)
-        for finding in examination.findings:
+        suspicious = f"{mark} <> {coordinates.FINE}"
+        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}", prefilter=suspicious)
+        for finding in coordinate_check.findings:
             failing, fatal = f"{mark} = {finding.mark}", finding.fatal if strict else "never"
-            check = Check(
-                failing, finding.code, "", finding.message, finding.remedy, fatal=fatal, for_all=finding.for_all, among=told
-            )
+            check = Check(failing, finding.code, "", finding.message, finding.remedy, fatal, finding.only_if_all_fail, suspicious)
             self._open.checks.append((check, len(self._open.order)))
             if fatal == "any":
-                self._open.distrusted.append(failing)
+                self._open.geometry_hidden_by.append(failing)
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select(self.dialect.fence)
@@ -383,7 +382,7 @@ class Query:
             return "".join(f" AND {part} = 0" for part in last.order[order:])
 
         counters = tuple(
-            Counter(slot, f"{which}{first(order)}", amount, among) for slot, which, amount, among, order in last.counts
+            Counter(slot, f"{which}{first(order)}", amount, prefilter) for slot, which, amount, prefilter, order in last.counts
         )
         checks = tuple(replace(check, failing=f"{check.failing}{first(order)}") for check, order in last.checks)
         self._stages.append(Stage(select, last.source, target, counters, checks))
@@ -400,7 +399,7 @@ class Query:
 
     def _select(self, *further: str) -> str:
         last, quoted = self._open, self.dialect.identifier
-        there = {name: value for name, value in last.columns.items() if self._passthrough.get(name) not in self._aside}
+        there = {name: value for name, value in last.columns.items() if self._passthrough.get(name) not in self._not_loaded}
         items = [*last.marks.items(), *there.items()]
         if last.geometry is not None:
             items.append((GEOMETRY, last.geometry))

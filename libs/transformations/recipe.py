@@ -152,22 +152,22 @@ class Recipe(Model):
         )
 
     def plan(
-        self, relation: Relation, dialect: Dialect, look_up: CrsLookup = unresolved_crs, aside: Collection[str] = ()
+        self, relation: Relation, dialect: Dialect, look_up: CrsLookup = unresolved_crs, not_loaded: Collection[str] = ()
     ) -> Plan:
         """The statements that apply this recipe to a relation.
 
         Args:
             relation: What is in ``raw_data``, and what could be.
             dialect: Of the engine.
-            look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be told in its unit.
-            aside: Columns that the statements are to do without: such as no step reads (``Plan.read`` of a plan with all).
+            look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be converted to its unit.
+            not_loaded: Columns that the statements leave out, because no step reads them (see ``Plan.read``).
 
         Raises:
             Rejected: when the relation does not allow a step: an unknown column, a type that does not fit. Also when the recipe
                 is not bound and has a parameter that must be given.
         """
         recipe = self.bind({}) if self.parameters else self
-        query = Query(relation, dialect, look_up, aside)
+        query = Query(relation, dialect, look_up, not_loaded)
         times: Counter[str] = Counter()
         for number, data in enumerate(recipe.steps, start=1):
             step = STEPS[str(data["op"])].model_validate(data)
@@ -189,7 +189,7 @@ class Recipe(Model):
     def _step_problems(
         self, number: int, written: dict[str, Any], resolved: dict[str, Any], arguments: dict[str, Any]
     ) -> Iterator[Problem]:
-        """What is wrong with a step, its places told as in the step as written."""
+        """What is wrong with a step, with the places in the step as written."""
         try:
             STEPS[str(written["op"])].model_validate(resolved)
         except ValidationError as error:

@@ -44,7 +44,7 @@ def place(step: dict[str, Any], location: tuple[int | str, ...], arguments: Mapp
     for part in location:
         if isinstance(data, list) and isinstance(part, int):
             data, where = data[part] if part < len(data) else None, f"{where}[{part}]"
-        elif isinstance(data, dict) and (part in data or (part == location[-1] and part not in conditions.KINDS)):
+        elif isinstance(data, dict) and (part in data or (part == location[-1] and part not in conditions.FORMS)):
             data, where = data.get(part), f"{where}.{part}"
         if _is_reference(data) and not followed:
             where, followed = f"parameters.{data[REFERENCE]}", True

@@ -4,16 +4,8 @@ from typing import Self
 
 from pydantic import model_validator
 
+from libs.column_names import GEOMETRY, RESERVED_NAMES, RESERVED_PREFIX
 from libs.models import Model
-
-GEOMETRY = "geom"
-"""Name of the one geometry column; never among a relation's columns."""
-
-BBOX = "bbox"
-"""Name of the column that a lake file adds for each feature's extent."""
-
-RESERVED = "_etl_"
-"""Prefix of the columns that a plan adds for its own use."""
 
 
 class Column(Model):
@@ -74,7 +66,7 @@ def check_name(name: str) -> None:
     folded = name.casefold()
     if not name or "\0" in name:
         raise ValueError("a name has at least one character, and no NUL")
-    if folded in {GEOMETRY, BBOX}:
+    if folded in RESERVED_NAMES:
         raise ValueError(f"{folded!r} is the {'geometry' if folded == GEOMETRY else 'extent'}")
-    if folded.startswith(RESERVED):
-        raise ValueError(f"names that begin with {RESERVED!r} are kept for the platform's own use")
+    if folded.startswith(RESERVED_PREFIX):
+        raise ValueError(f"names that begin with {RESERVED_PREFIX!r} are kept for the platform's own use")

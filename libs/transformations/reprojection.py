@@ -1,9 +1,9 @@
 """Reprojection, with what the edge of a map of the world tears apart put right."""
 
+from libs.column_names import GEOMETRY
 from libs.transformations.crs import DEFAULT_CRS, CrsFacts, short_name
 from libs.transformations.dialect import Dialect
 from libs.transformations.query import Query
-from libs.transformations.relation import GEOMETRY
 
 _MOST = 100
 """So many times round the earth, or nearly, is no place on it."""
@@ -26,12 +26,12 @@ def reproject(query: Query, source: CrsFacts, target: CrsFacts) -> None:
 
 
 def _is_map(crs: CrsFacts) -> bool:
-    return crs.unit is not None and crs.unit.kind == "length"
+    return crs.unit is not None and crs.unit.quantity == "length"
 
 
 def _reproject(query: Query, source: CrsFacts, target: CrsFacts, mark: str) -> None:
     dialect, to_degrees = query.dialect, not _is_map(target)
-    query.examine(wraps=to_degrees)
+    query.check_coordinates(wraps=to_degrees)
     before, after = query.change_geometry(dialect.transform(query.geometry(), source.name, target.name), valid=False)
     box = query.scratch("box", dialect.box(after))
     if target.unit is not None and to_degrees:
@@ -72,19 +72,20 @@ def _split(query: Query, before: str, box: str, source: CrsFacts, target: CrsFac
         lost = f"{lost} OR {_is_endless(dialect, before_box, _MOST * wide)}"
     split = dialect.split(torn, before, (source.name, target.name), half, wide or 1e300)
     # NaN does not come from a projection: the feature is left to the steps that follow.
-    numbers = dialect.is_finite(f"ST_Force2D({torn})")
-    tried = f"CASE WHEN {lost} THEN {dialect.nowhere} WHEN {numbers} THEN {split} END"
+    numbers = dialect.is_finite(dialect.without_heights(torn))
+    tried = f"CASE WHEN {lost} THEN {dialect.infinite_point} WHEN {numbers} THEN {split} END"
     far = "" if wide else f"WHEN {dialect.in_one_half(box, half)} THEN NULL "
     cut = query.scratch("cut", f"CASE {far}WHEN {' OR '.join(suspicious)} THEN {tried} END")
     query.settle()
     query.set_geometry(f"CASE WHEN {cut} IS NOT NULL THEN {cut} ELSE {torn} END", valid=False)
-    polar = f"ST_YMax({cut}) >= {half / 2!r} OR ST_YMin({cut}) <= {-half / 2!r}"
-    narrower = f"abs(ST_XMax({cut}) - ST_XMin({cut}) - ST_XMax({torn}) + ST_XMin({torn})) > {_NOISE!r}"
+    polar = f"{dialect.bound(cut, 'ymax')} >= {half / 2!r} OR {dialect.bound(cut, 'ymin')} <= {-half / 2!r}"
+    (left, right), (torn_left, torn_right) = ([dialect.bound(each, side) for side in ("xmin", "xmax")] for each in (cut, torn))
+    narrower = f"{dialect.absolute(f'{right} - {left} - {torn_right} + {torn_left}')} > {_NOISE!r}"
     apart = f"{narrower} OR {dialect.points(cut)} <> {dialect.points(torn)}"
     for name, changed in (("closed_over_pole", polar), ("split_at_antimeridian", f"NOT ({polar}) AND ({apart})")):
         mark = query.mark(name, f"CASE WHEN {cut} IS NULL THEN false ELSE {changed} END")
         query.count(f"counts.{name}", mark)
-    return f"ST_XMax({cut}) = {dialect.infinity}"
+    return f"{dialect.bound(cut, 'xmax')} = {dialect.infinity}"
 
 
 def _sides(dialect: Dialect, box: str) -> list[str]:
@@ -93,4 +94,4 @@ def _sides(dialect: Dialect, box: str) -> list[str]:
 
 def _is_endless(dialect: Dialect, box: str, most: float | None = None) -> str:
     limit = dialect.infinity if most is None else repr(most)
-    return f"NOT ({' AND '.join(f'abs({side}) < {limit}' for side in _sides(dialect, box))})"
+    return f"NOT ({' AND '.join(f'{dialect.absolute(side)} < {limit}' for side in _sides(dialect, box))})"

@@ -49,10 +49,10 @@ class Length(Model):
             return self.value
         mine = _SIZES[self.unit]
         if unit is None:
-            raise ValueError(f"{self} cannot be told in the unit of a CRS that is not known")
-        if mine.kind != unit.kind:
-            raise ValueError(f"{self} is {_KINDS[mine.kind]}, but the CRS has {_KINDS[unit.kind]} for its unit")
+            raise ValueError(f"{self} cannot be converted: the unit of the CRS is not known")
+        if mine.quantity != unit.quantity:
+            raise ValueError(f"{self} is {_QUANTITIES[mine.quantity]}, but the CRS has {_QUANTITIES[unit.quantity]} for its unit")
         return self.value * mine.size / unit.size
 
 
-_KINDS = {"length": "a length", "angle": "an angle"}
+_QUANTITIES = {"length": "a length", "angle": "an angle"}

@@ -36,13 +36,15 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _constructor(kind: str, pattern: re.Pattern[str], value: Callable[[str], Any]) -> Callable[[_Loader, yaml.ScalarNode], Any]:
-    """Makes the value of a scalar that is of a kind, perhaps only because its tag says so."""
+def _constructor(
+    type_name: str, pattern: re.Pattern[str], value: Callable[[str], Any]
+) -> Callable[[_Loader, yaml.ScalarNode], Any]:
+    """Makes the value of a scalar of a type, which perhaps only its tag names."""
 
     def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
         text = loader.construct_scalar(node)
         if not pattern.fullmatch(text):
-            raise yaml.constructor.ConstructorError(None, None, f"{text!r} is no {kind}", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"{text!r} is no {type_name}", node.start_mark)
         return value(text)
 
     return construct

@@ -12,17 +12,21 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from libs.platform.wording import NO_MANIFEST, count, size
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
     from libs.models import Problem
 
+__all__ = [
+    "NO_MANIFEST", "count", "emit_json", "emit_json_line", "extent", "facts", "finding", "line", "note", "problems", "seconds",
+    "short_crs", "size", "table", "text", "when",
+]  # fmt: skip
+
 PIPE_WIDTH = 160
 """Columns where there is no terminal to ask: wide enough that a table in a log keeps one line a row."""
-
-NO_MANIFEST = "a manifest is manifests/<batch_id>.json, in no sub-folder."
-"""What to know about a file that lies among the manifests and is none."""
 
 STYLES = {"success": "green", "rejected": "red", "failure": "red", "lost": "yellow", "running": "cyan", "queued": "cyan"}
 
@@ -150,24 +154,6 @@ def problems(found: Sequence["Problem"], *, style: str) -> None:
         grid.add_row("", text(f"→ {problem.remedy}", "cyan"))
     if found:
         _show(Padding(grid, (0, 0, 0, 2), expand=False))
-
-
-def count(number: int, noun: str) -> str:
-    """``1 dataset``, ``12,345 features``."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("ch") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def size(octets: int) -> str:
-    """A size in decimal units: ``812 B``, ``3.4 kB``, ``1.2 GB``."""
-    if octets < 1000:  # noqa: PLR2004 - a thousand bytes are a kilobyte
-        return f"{octets} B"
-    value = float(octets)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.95 or unit == "TB":  # noqa: PLR2004 - what would be rounded to 1000.0 belongs to the next unit
-            return f"{value:,.1f} {unit}"
-    raise AssertionError(octets)
 
 
 def when(moment: datetime, now: datetime | None = None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from libs.ledger import BatchState
-from libs.models import Asset, Changes, DatasetReport, InputLayer, Report, Status
+from libs.models import Asset, Changes, DatasetReport, FileRole, InputLayer, Report, Status
 from services.cli import output
 
 
@@ -46,7 +46,7 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
 def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
     output.line(
         output.text(f"{dataset.dataset_id}@{dataset.version}", "bold"),
-        f"  {output.count(dataset.features, 'feature')}  {geometry(dataset)}  {crs(dataset)}",
+        f"  {'' if dataset.features is None else output.count(dataset.features, 'feature')}  {geometry(dataset)}  {crs(dataset)}",
         indent=2,
     )
     if name := title(dataset):
@@ -55,8 +55,12 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
     if changed:
         output.line(output.text("changed  ", "dim"), "; ".join(changed), indent=4)
     for file in dataset.files:
+        role = "file" if file.role == FileRole.DATA else file.role
         output.line(
-            output.text("file     ", "dim"), locate(file.uri), output.text(f"  {output.size(file.bytes)}", "dim"), indent=4
+            output.text(f"{role:<9}", "dim"),
+            locate(file.uri),
+            output.text(f"  {output.size(file.bytes)}", "dim"),
+            indent=4,
         )
 
 
@@ -67,6 +71,8 @@ def title(dataset: Asset | DatasetReport) -> str:
 
 def geometry(dataset: Asset | DatasetReport) -> str:
     """Geometry types in one cell; a table has none, and no CRS either."""
+    if dataset.kind not in {"vector", "table"}:
+        return dataset.kind
     return ", ".join(dataset.geometry_types) or ("table" if dataset.crs is None else "no geometry")
 
 

@@ -1,10 +1,14 @@
-"""Dagster's daemon, which looks for garbage among what it makes, not only when it comes to a quarter of all that was loaded."""
+"""Dagster's daemon, as the command ``dagster-daemon`` starts it, with a garbage collection that fits.
+
+Python looks for garbage when new objects are a quarter of all that were loaded. Frozen objects do not count, so it looks sooner.
+"""
 
 import gc
-
-from dagster._daemon.cli import main
+from importlib.metadata import entry_points
 
 if __name__ == "__main__":
+    (command,) = entry_points(group="console_scripts", name="dagster-daemon")
+    main = command.load()
     gc.freeze()
     gc.collect()
     main()

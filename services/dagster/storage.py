@@ -6,6 +6,7 @@ modules: a quarter of a second for each run, and garbage for a long time after e
 a file, not to open one. Loads nothing but Dagster, since webserver and daemon load it, too.
 """
 
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,18 +18,18 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from dagster import Field, StringSource
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
-from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
-from dagster._core.storage.sql import create_engine, get_alembic_config
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
-from sqlalchemy import event, text
+from dagster._core.storage.sql import get_alembic_config
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool, QueuePool
 from typing_extensions import override
 
+_BUSY_SECONDS = 30
+"""Seconds to wait for another process that writes to the same file, as Dagster does."""
 _KEPT_ENGINES = 16
 """Runs whose engines are kept: a webserver may be asked for any number of them."""
 
@@ -60,7 +61,7 @@ class _OfOneFile(_InOwnFolder):
     @classmethod
     @override
     def _opened(cls: Any, folder: str, inst_data: Any) -> Any:
-        file = create_db_conn_string(folder, cls.name)
+        file = f"sqlite:///{Path(folder).absolute()}/{cls.name}.db"
         if not _is_made(file):
             cls.from_local(folder)
         return cls(file, inst_data)
@@ -127,7 +128,7 @@ class EventLog(_InOwnFolder, SqliteEventLogStorage):
             engine = self._engines[shard] = create_engine(
                 self.conn_string_for_shard(shard),
                 poolclass=QueuePool if shard == INDEX_SHARD_NAME else NullPool,
-                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+                connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
             )
             event.listen(engine, "connect", _relax)
         return engine
@@ -157,7 +158,7 @@ def _is_made(file: str) -> bool:
 @cache
 def _migrations() -> ScriptDirectory:
     """Dagster's own."""
-    return ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
+    return ScriptDirectory.from_config(get_alembic_config(inspect.getfile(SqliteEventLogStorage)))
 
 
 def _relax(connection: Any, _: Any) -> None:

@@ -16,7 +16,7 @@ from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform import s3_server
 from libs.storage.s3_server import S3Server, code
-from services.administration import Accounts, Step, new_password, reaching_buckets
+from services.administration import Accounts, SetupStep, new_password, reaching_buckets
 
 ROLES = ("uploader", "pipeline", "gc")
 """Each has its policy in ``policies/``."""
@@ -27,7 +27,7 @@ _PREFIX = "spatial-etl-"
 _MISSING = {"XMinioAdminNoSuchPolicy", "XMinioAdminNoSuchUser", "NoSuchEntity"}
 
 
-def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
+def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[SetupStep]:
     """Make what is missing on the server that the settings name.
 
     Args:
@@ -44,7 +44,7 @@ def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
     admin = _Administration(server)
     if not admin.offered:
         what = "policies and accounts"
-        yield Step("MinIO", what, "not made: this S3 has no such API; services/minio/policies/ says what each role needs")
+        yield SetupStep("MinIO", what, "not made: this S3 has no such API; services/minio/policies/ says what each role needs")
         return
     for role in ROLES:
         yield _policy(admin, role, settings)
@@ -53,7 +53,7 @@ def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
             yield _account(admin, role, settings, accounts)
 
 
-def _bucket(server: S3Server, bucket: str, setting: str) -> Step:
+def _bucket(server: S3Server, bucket: str, setting: str) -> SetupStep:
     with server.speaking(bucket, setting):
         try:
             server.quick.list_objects_v2(Bucket=bucket, MaxKeys=1)
@@ -61,17 +61,17 @@ def _bucket(server: S3Server, bucket: str, setting: str) -> Step:
             if code(error) != "NoSuchBucket":
                 raise
             server.quick.create_bucket(Bucket=bucket)
-            return Step("MinIO", f"bucket {bucket}", "created")
-    return Step("MinIO", f"bucket {bucket}", "already there")
+            return SetupStep("MinIO", f"bucket {bucket}", "created")
+    return SetupStep("MinIO", f"bucket {bucket}", "already there")
 
 
-def _policy(admin: "_Administration", role: str, settings: Settings) -> Step:
+def _policy(admin: "_Administration", role: str, settings: Settings) -> SetupStep:
     wanted = policy(role, settings)
     there = admin.ask("policy_info", _PREFIX + role)
     if there is not None and _alike(json.loads(there)) == _alike(wanted):
-        return Step("MinIO", f"policy {_PREFIX}{role}", "already there")
+        return SetupStep("MinIO", f"policy {_PREFIX}{role}", "already there")
     admin.ask("policy_add", _PREFIX + role, policy=wanted)
-    return Step("MinIO", f"policy {_PREFIX}{role}", "created" if there is None else "updated")
+    return SetupStep("MinIO", f"policy {_PREFIX}{role}", "created" if there is None else "updated")
 
 
 def _alike(value: Any) -> Any:
@@ -90,7 +90,7 @@ def policy(role: str, settings: Settings) -> dict[str, Any]:
     return parsed
 
 
-def _account(admin: "_Administration", role: str, settings: Settings, accounts: Accounts) -> Step:
+def _account(admin: "_Administration", role: str, settings: Settings, accounts: Accounts) -> SetupStep:
     name = _PREFIX + role
     there = admin.ask("user_info", name)
     password = accounts.settings(role).get("MINIO_ROOT_PASSWORD") or new_password()
@@ -99,7 +99,7 @@ def _account(admin: "_Administration", role: str, settings: Settings, accounts: 
     admin.ask("user_add", name, password)
     admin.ask("policy_set", name, user=name)
     done = "created" if there is None else "already there"
-    return Step("MinIO", f"account {name}", f"{done}; its settings are in {accounts.path(role)}")
+    return SetupStep("MinIO", f"account {name}", f"{done}; its settings are in {accounts.path(role)}")
 
 
 class _Administration:

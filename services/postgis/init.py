@@ -11,7 +11,7 @@ from libs.compute.postgis import require_postgresql
 from libs.compute.postgis.connection import Connection, Server
 from libs.models.settings import Settings
 from libs.transformations import PostGis
-from services.administration import Accounts, Step, new_password
+from services.administration import Accounts, SetupStep, new_password
 
 SERVICE = "PostGIS"
 PIPELINE = "pipeline"
@@ -20,7 +20,7 @@ _ROUNDS = 4096
 _SQL = PostGis()
 
 
-def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
+def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[SetupStep]:
     """Make what is missing on the server that the settings name, as an administrator of it.
 
     Raises:
@@ -45,14 +45,14 @@ def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[Step]:
         connection.close()
 
 
-def _extension(connection: Connection) -> Step:
+def _extension(connection: Connection) -> SetupStep:
     found = bool(connection.rows("SELECT FROM pg_extension WHERE extname = 'postgis'"))
     if not found:
         connection.execute("CREATE EXTENSION postgis")
     return _step("extension postgis", found)
 
 
-def _account(connection: Connection, server: Server, accounts: Accounts) -> Step:
+def _account(connection: Connection, server: Server, accounts: Accounts) -> SetupStep:
     """The pipeline's. It may add definitions of CRSs, never change one: what others rely on stays as it is."""
     name = accounts.settings(PIPELINE).get("POSTGRES_USER", f"{server.database}_{PIPELINE}")
     password = accounts.settings(PIPELINE).get("POSTGRES_PASSWORD")
@@ -73,8 +73,8 @@ def _account(connection: Connection, server: Server, accounts: Accounts) -> Step
     return _step(f"account {name}", found)
 
 
-def _step(what: str, found: bool) -> Step:
-    return Step(SERVICE, what, "already there" if found else "created")
+def _step(what: str, found: bool) -> SetupStep:
+    return SetupStep(SERVICE, what, "already there" if found else "created")
 
 
 def _verifier(password: str) -> str:

@@ -128,7 +128,7 @@ def _left(stack: Stack) -> Iterator[str]:
     yield from (info.key for info in stack.lake.objects() if info.key not in recorded)
     known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json")
     yield from (info.key for info in stack.landing.store.list() if not info.key.startswith(known))
-    reserved = [reservation.key for reservation in stack.ledger.reservations()]
+    reserved = [key for reservation in stack.ledger.reservations() for key in reservation.keys]
     for store in (stack.landing.store, stack.lake.store):
         yield from _hidden(store, reserved)
     yield from (str(path) for path in stack.scratch.rglob("*") if path.is_file() or path.parent.name == "runs")
@@ -158,7 +158,7 @@ def _schemas(stack: Stack) -> list[str]:
 
 def _clear(stack: Stack) -> None:
     """Make a platform on servers as new, without the time that it takes to make one; the raw files stay."""
-    reserved = [reservation.key for reservation in stack.ledger.reservations()]
+    reserved = [key for reservation in stack.ledger.reservations() for key in reservation.keys]
     for store in (stack.landing.store, stack.lake.store):
         if isinstance(store, S3Store):
             _empty(store, reserved)

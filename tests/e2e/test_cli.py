@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from libs.models import Report
@@ -397,3 +398,15 @@ def test_help_waits_for_nothing_heavy(cli):
     done = subprocess.run([sys.executable, "-c", program], env=cli.environment, capture_output=True, text=True, check=True)
     assert "ingest" in done.stdout
     assert done.stderr.strip() == "loaded:"
+
+
+def test_a_spreadsheet_is_a_table_or_points(cli, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["name", 2019, "lon", "lat"], ["a", 3, 8.5, 47.4]):
+        book.active.append(row)
+    path = tmp_path / "trees.xlsx"
+    book.save(path)
+    assert "--header 3" in cli("ingest", path, code=1).out
+    points = cli("ingest", path, "--header", "1", "--x", "lon", "--y", "lat", "--crs", "EPSG:4326").out
+    assert re.search(r"1 features?  Point", points)
+    assert "Point" not in cli("ingest", path, "--header", "1").out

@@ -1,4 +1,4 @@
-"""The columns of a dataset in PostgreSQL: its types, and how values that it does not have are carried through it without loss."""
+"""The columns of a dataset in PostgreSQL: its types, and how values of other types pass through it without loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _UINT64_DIGITS = 20
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """The type that holds a column's values in PostgreSQL, and the Arrow type that it is spoken in."""
+class ColumnType:
+    """The type of a column in PostgreSQL, and the Arrow type in which its values are sent and received."""
 
     sql: str
     arrow: pa.DataType
@@ -24,34 +24,34 @@ def _is_wide_time(type_: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(type_) or pa.types.is_time64(type_)) and str(type_.unit) == "ns"
 
 
-_SMALL, _INTEGER, _BIG = Carrier("smallint", pa.int16()), Carrier("integer", pa.int32()), Carrier("bigint", pa.int64())
-_REAL, _TEXT, _BYTES = Carrier("real", pa.float32()), Carrier("text", pa.string()), Carrier("bytea", pa.binary())
-_ZONED = Carrier("timestamp with time zone", pa.timestamp("us", "UTC"))
-_BY_KIND: tuple[tuple[Callable[[pa.DataType], bool], Carrier], ...] = (
-    (lambda type_: pa.types.is_null(type_) or pa.types.is_boolean(type_), Carrier("boolean", pa.bool_())),
+_SMALL, _INTEGER, _BIG = ColumnType("smallint", pa.int16()), ColumnType("integer", pa.int32()), ColumnType("bigint", pa.int64())
+_REAL, _TEXT, _BYTES = ColumnType("real", pa.float32()), ColumnType("text", pa.string()), ColumnType("bytea", pa.binary())
+_ZONED = ColumnType("timestamp with time zone", pa.timestamp("us", "UTC"))
+_COLUMN_TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (
+    (lambda type_: pa.types.is_null(type_) or pa.types.is_boolean(type_), ColumnType("boolean", pa.bool_())),
     (lambda type_: type_ in {pa.int8(), pa.uint8(), pa.int16()}, _SMALL),
     (lambda type_: type_ in {pa.uint16(), pa.int32()}, _INTEGER),
     (lambda type_: type_ in {pa.uint32(), pa.int64()}, _BIG),
-    (pa.types.is_uint64, Carrier("numeric", pa.decimal128(_UINT64_DIGITS))),
+    (pa.types.is_uint64, ColumnType("numeric", pa.decimal128(_UINT64_DIGITS))),
     (lambda type_: type_ in {pa.float16(), pa.float32()}, _REAL),
-    (pa.types.is_float64, Carrier("double precision", pa.float64())),
+    (pa.types.is_float64, ColumnType("double precision", pa.float64())),
     (lambda type_: pa.types.is_string(type_) or pa.types.is_large_string(type_), _TEXT),
     (lambda type_: pa.types.is_binary(type_) or pa.types.is_large_binary(type_), _BYTES),
-    (pa.types.is_date32, Carrier("date", pa.date32())),
+    (pa.types.is_date32, ColumnType("date", pa.date32())),
     # PostgreSQL counts microseconds: what is finer travels as the number it is.
     (lambda type_: pa.types.is_duration(type_) or _is_wide_time(type_), _BIG),
-    (pa.types.is_time, Carrier("time", pa.time64("us"))),
-    (lambda type_: pa.types.is_timestamp(type_) and type_.tz is None, Carrier("timestamp", pa.timestamp("us"))),
+    (pa.types.is_time, ColumnType("time", pa.time64("us"))),
+    (lambda type_: pa.types.is_timestamp(type_) and type_.tz is None, ColumnType("timestamp", pa.timestamp("us"))),
     (pa.types.is_timestamp, _ZONED),
 )
 
 
-def carrier(type_: pa.DataType) -> Carrier | None:
-    """What carries a type; None for one whose values are put aside, and only their places carried."""
+def column_type(type_: pa.DataType) -> ColumnType | None:
+    """What holds the values of an Arrow type. None: the values go into a side store, and PostgreSQL holds their places there."""
     if pa.types.is_decimal(type_):
         # With its scale, which is what it shows as text.
-        return Carrier(f"numeric({type_.precision}, {type_.scale})", pa.decimal128(type_.precision, type_.scale))
-    return next((carrier for is_it, carrier in _BY_KIND if is_it(type_)), None)
+        return ColumnType(f"numeric({type_.precision}, {type_.scale})", pa.decimal128(type_.precision, type_.scale))
+    return next((column_type for is_it, column_type in _COLUMN_TYPES if is_it(type_)), None)
 
 
 class Columns:
@@ -59,46 +59,46 @@ class Columns:
 
     Args:
         schema: Of the attributes in the source.
-        path: Where to put values aside, to be completed by a number.
+        path: Of the side stores; each adds its number.
     """
 
     def __init__(self, schema: pa.Schema, path: Path) -> None:
         self._types = list(schema.types)
-        self.carriers = [carrier(type_) or _BIG for type_ in self._types]
-        aside = [index for index, type_ in enumerate(self._types) if carrier(type_) is None]
-        self._aside = {index: SideStore(path.with_name(f"{path.name}_{index}.arrow")) for index in aside}
+        self.column_types = [column_type(type_) or _BIG for type_ in self._types]
+        unsupported = [index for index, type_ in enumerate(self._types) if column_type(type_) is None]
+        self._side_stores = {index: SideStore(path.with_name(f"{path.name}_{index}.arrow")) for index in unsupported}
 
-    def carried(self, batch: pa.RecordBatch) -> list[pa.Array]:
+    def to_postgresql(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The columns of a batch from the source, as PostgreSQL takes them."""
         return [
-            self._put(index, column) if index in self._aside else _cast(column, carrier.arrow)
-            for index, (column, carrier) in enumerate(zip(batch.columns, self.carriers, strict=False))
+            self._to_side_store(index, column) if index in self._side_stores else _cast(column, column_type.arrow)
+            for index, (column, column_type) in enumerate(zip(batch.columns, self.column_types, strict=False))
         ]
 
-    def restored(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
+    def from_postgresql(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
         """A column of the result in the type that it is to have, whatever it is called there."""
         if pa.types.is_null(type_):
             return pa.nulls(len(column))
-        if self._aside and carrier(type_) is None:
-            return self._taken(column, type_)
+        if self._side_stores and column_type(type_) is None:
+            return self._from_side_store(column, type_)
         return _cast(column.storage if isinstance(column, pa.ExtensionArray) else column, type_)
 
     def close(self) -> None:
-        """Remove what was put aside."""
-        for aside in self._aside.values():
-            aside.close()
+        """Remove the side stores."""
+        for side_store in self._side_stores.values():
+            side_store.close()
 
-    def _put(self, index: int, column: pa.Array) -> pa.Array:
+    def _to_side_store(self, index: int, column: pa.Array) -> pa.Array:
         # A place says which column it is of, too: a recipe may call that what it likes.
-        places = self._aside[index].put(pa.table({"value": column}))
+        places = self._side_stores[index].put(pa.table({"value": column}))
         return pc.if_else(column.is_valid(), pc.add(pc.multiply(places, len(self._types)), index), None)
 
-    def _taken(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
+    def _from_side_store(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
         places = column.drop_null()
         if not len(places):
             return pa.nulls(len(column), type_)
         place, index = pc.divide(places, len(self._types)), places[0].as_py() % len(self._types)
-        taken = self._aside[index].take(place)["value"].combine_chunks()
+        taken = self._side_stores[index].take(place)["value"].combine_chunks()
         nth = pc.subtract(pc.cumulative_sum(pc.cast(column.is_valid(), pa.int64())), 1)
         return taken.take(pc.if_else(column.is_valid(), nth, None))
 

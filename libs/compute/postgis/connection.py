@@ -56,13 +56,14 @@ class Server:
 
     @classmethod
     def of(cls, settings: Settings) -> "Server":
-        """The one that the settings name.
+        """The server that the settings name.
 
         Raises:
-            ServiceUnavailable: when they don't.
+            ServiceUnavailable: naming the setting that is missing.
         """
         if settings.postgres_host is None or settings.postgres_password is None:
-            raise ServiceUnavailable(_SERVICE, "no server and password are given.", "POSTGRES_HOST and POSTGRES_PASSWORD")
+            missing = "POSTGRES_HOST" if settings.postgres_host is None else "POSTGRES_PASSWORD"
+            raise ServiceUnavailable(_SERVICE, f"{missing} is not set.", missing)
         password = settings.postgres_password.get_secret_value()
         return cls(settings.postgres_host, settings.postgres_port, settings.postgres_user, password, settings.postgres_db)
 

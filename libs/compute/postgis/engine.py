@@ -1,18 +1,20 @@
-"""PostGIS: its sessions, and what is told when it cannot be used. Of what they do knows :mod:`libs.compute.postgis.table`."""
+"""PostGIS: its sessions, and the messages when it cannot be used. :mod:`libs.compute.postgis.dataset` uses the sessions."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Self
 
-from libs.compute.engine import Table, Workspace, default_threads, schema_name
+from libs.compute.engine import Capabilities, DatasetBuilder, Workspace, default_threads, schema_name
 from libs.compute.postgis import schema
 from libs.compute.postgis.connection import Connection, Server
+from libs.compute.postgis.dataset import PostGISDatasetBuilder
 from libs.compute.postgis.schema import OwnSchema
-from libs.compute.postgis.table import PostGISTable
 from libs.compute.rows import Rows
 from libs.models import ServiceUnavailable
+from libs.models.settings import Settings
 from libs.transformations import Recipe
 
 OLDEST_POSTGRESQL, OLDEST_POSTGIS = 150_000, (3, 3)
@@ -42,7 +44,7 @@ class PostGISEngine:
         statement_seconds: How long a statement may take.
     """
 
-    name = "postgis"
+    capabilities = Capabilities(name="postgis")
 
     def __init__(self, server: Server, *, memory_mb: int, threads: int = 0, statement_seconds: float = 3600) -> None:
         self._server, self.memory_mb = server, memory_mb
@@ -58,6 +60,20 @@ class PostGISEngine:
         self._ready: list[Connection] = []
         self._opening = threading.Lock()
         self._closed = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """See :meth:`libs.compute.engine.ComputeEngine.from_settings`."""
+        return cls(
+            Server.of(settings),
+            memory_mb=settings.spatial_etl_memory_mb,
+            threads=settings.spatial_etl_threads,
+            statement_seconds=settings.postgres_statement_seconds,
+        )
+
+    def describe(self) -> str:
+        """The versions of the server and its libraries, and where the server is."""
+        return f"{', '.join(f'{name} {version}' for name, version in self.versions().items())} on {self._server.host}"
 
     def versions(self) -> dict[str, str]:
         """Of the server, and of the libraries behind its functions."""
@@ -80,9 +96,9 @@ class PostGISEngine:
     @contextmanager
     def workspace(self, run_id: str, scratch: Path) -> Iterator[Workspace]:
         """See :meth:`libs.compute.engine.ComputeEngine.workspace`."""
-        with ExitStack() as open_tables:
-            open_tables.callback(self._end_ready)
-            yield _PostGISWorkspace(self, run_id, scratch, open_tables)
+        with ExitStack() as open_datasets:
+            open_datasets.callback(self._end_ready)
+            yield _PostGISWorkspace(self, run_id, scratch, open_datasets)
 
     def leftovers(self) -> list[str]:
         """Schemas of this account's runs whose session is gone."""
@@ -161,16 +177,16 @@ class PostGISEngine:
 class _PostGISWorkspace:
     """The run's schemas, numbered as they come: one for each session that works on one of its datasets."""
 
-    def __init__(self, engine: PostGISEngine, run_id: str, scratch: Path, open_tables: ExitStack) -> None:
-        self._engine, self._run_id, self._scratch, self._open_tables = engine, run_id, scratch, open_tables
+    def __init__(self, engine: PostGISEngine, run_id: str, scratch: Path, open_datasets: ExitStack) -> None:
+        self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._numbers, self._tables = count(1), count(1)
 
-    def table(self, recipe: Recipe) -> Table:
+    def dataset(self, recipe: Recipe) -> DatasetBuilder:
         path = self._scratch / schema_name(self._run_id, next(self._tables))
         rows = Rows.in_share(path.with_name(f"{path.name}.arrow"), self._engine.memory_mb)
-        table = PostGISTable(self._new_schema, recipe, rows, path, self._engine.sessions)
-        self._open_tables.callback(table.close)
-        return table
+        builder = PostGISDatasetBuilder(self._new_schema, recipe, rows, path, self._engine.sessions)
+        self._open_datasets.callback(builder.close)
+        return builder
 
     def _new_schema(self) -> OwnSchema:
         return OwnSchema(self._engine.connect, schema_name(self._run_id, next(self._numbers)))

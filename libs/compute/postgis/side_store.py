@@ -1,4 +1,4 @@
-"""Values of types that an engine does not have, put aside into a file: the engine holds where they lie, not what they are."""
+"""Values of types that an engine does not have, stored in a file. The engine holds their positions in it."""
 
 import threading
 from bisect import bisect_right
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 
 class SideStore:
-    """Rows in a file, which are written front to back, from any thread, and then taken in any order.
+    """Rows in a file, appended from any thread, and then read in any order.
 
     Args:
         path: To be created with the first rows, removed by :meth:`close`.
@@ -35,10 +35,10 @@ class SideStore:
             return pa.arange(self._rows - table.num_rows, self._rows)
 
     def take(self, places: pa.Array) -> pa.Table:
-        """The rows at some places, in their order. Nothing can be put here any more."""
+        """The rows at some positions, in that order. After this, nothing can be appended."""
         self._end()
         order = pc.sort_indices(places)
-        # Opened for each use: pages that are mapped count as memory of the process until they are let go.
+        # Opened for each use: mapped pages count as memory of the process until they are unmapped.
         with pa.memory_map(str(self._path)) as file, pa.ipc.open_file(file) as reader:
             parts = [
                 reader.get_batch(index).take(pa.array([place - self._starts[index] for place in group], pa.int64()))
@@ -48,7 +48,7 @@ class SideStore:
 
     def close(self) -> None:
         """Remove the file."""
-        with suppress(OSError):  # a disk that is full, of which has been told
+        with suppress(OSError):  # a full disk, which has been reported already
             self._end()
         self._path.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """Reading files that nobody vouches for: GDAL in a confined process per file, Arrow record batches out."""
 
+from libs.spatial_utils.reading.consume import read_source
 from libs.spatial_utils.reading.layers import Layer
 from libs.spatial_utils.reading.messages import ReadLimits
 from libs.spatial_utils.reading.reader import (
@@ -18,6 +19,7 @@ __all__ = [
     "SchemaInferenceFailed",
     "SourceFile",
     "open_source",
+    "read_source",
     "sandbox_features",
     "warm_up",
 ]

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.models import Problem, Rejected
-from libs.spatial_utils.archive import ArchiveLimits, unpack
+from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, Format
-from libs.spatial_utils.sniffing import Kind, kind_of
+from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
 """Files of the declared format in one archive, each of which becomes a layer or more."""
 _SHOWN_NAMES = 10
 _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".mxs", ".atx", ".qix", ".idm", ".ind"})
 """Extensions of indexes, which programs make again: nobody misses them."""
+_PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
+"""What is a ZIP archive itself, and is read without being unpacked."""
 _SHARED = frozenset({".tab"})
 """Extensions that are the usual one of a format, and one of another, too."""
 
@@ -49,11 +51,13 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
         Rejected: ``format_mismatch``, ``missing_sidecar``, and what ``unpack`` raises.
     """
     looks = kind_of(path)
-    if looks is not Kind.ZIP:
+    if looks not in ARCHIVES:
         _check(path, looks, kind, where, tabular=tabular)
+        if looks in _PACKAGES:
+            check_package(path, where, limits)
         return Located(((path, ""),), path if path.is_dir() else path.parent)
     files = unpack(path, unpacked, where, limits)
-    mains = _mains(files, kind)
+    mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
     if not mains:
         raise Rejected.because(
             "archive_without_data",
@@ -69,9 +73,26 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
             "Split it.",
         )
     for main in mains:
-        _check(main, kind_of(main), kind, f"{where}: {main.relative_to(unpacked)}", tabular=tabular)
+        looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
+        _check(main, looks, kind, place, tabular=tabular)
+        if looks in _PACKAGES:
+            check_package(main, place, limits)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
     return Located(sources, unpacked, tuple(_not_read(files, mains, kind, unpacked, where)))
+
+
+def _as_geodatabase(folder: Path, archive: Path, unpacked: Path) -> Path:
+    """The folder of a FileGDB under a name that GDAL takes for one: some archives hold its files without the folder."""
+    if folder.suffix.lower() == ".gdb":
+        return folder
+    stem = archive.name.split(".", 1)[0] if folder == unpacked else folder.name
+    named = unpacked / f"{stem}.gdb"
+    if folder != unpacked:
+        return folder.rename(folder.with_name(named.name))
+    named.mkdir()
+    for file in [file for file in unpacked.iterdir() if file != named]:
+        file.rename(named / file.name)
+    return named
 
 
 def _mains(files: Sequence[Path], kind: Format) -> list[Path]:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from libs.models import ColumnNotes, CsvOptions, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
+from libs.models import ColumnNotes, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.reading import mapinfo
@@ -229,8 +229,10 @@ def open_source(
             located = mapinfo.without_charset(located, neutral)
         if spec.encoding is not None and kind.encoding is not None and not _is_utf8(spec.encoding, kind):
             warnings.append(_encoding_ignored(kind, where))
-        if spec.options != CsvOptions() and kind.reader != "csv":
-            warnings.append(_options_ignored(kind, where))
+        if idle := spec.options.given - kind.takes:
+            warnings.append(_options_ignored(sorted(idle), kind, where))
+        if spec.geometry is not None and "wkt" not in kind.takes:
+            warnings.append(_geometry_ignored(kind, where))
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
         request = _request(located, kind, spec, limits, full_scan=full_scan)
@@ -287,12 +289,21 @@ def _encoding_ignored(kind: Format, where: str) -> Problem:
     )
 
 
-def _options_ignored(kind: Format, where: str) -> Problem:
+def _options_ignored(idle: list[str], kind: Format, where: str) -> Problem:
     return Problem(
         code="options_ignored",
         where=f"{where}.options",
-        message=f"'options' were not used: they say how a CSV is read, and the format is {kind.name}.",
+        message=f"'options' were not used that files of the format {kind.name} do not have: {', '.join(idle)}.",
         remedy="Leave them out, or correct the format.",
+    )
+
+
+def _geometry_ignored(kind: Format, where: str) -> Problem:
+    return Problem(
+        code="geometry_ignored",
+        where=f"{where}.geometry",
+        message=f"'geometry' was not used: in files of the format {kind.name} no column of text holds the geometry.",
+        remedy="Leave it out.",
     )
 
 
@@ -328,14 +339,15 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],
         "folder": str(located.folder),
-        "reader": _reader(located, kind, may_infer=not (full_scan or tabular)),
+        "reader": kind.reader,
+        "may_infer": kind.infers and not (full_scan or tabular) and _is_large(located),
         "driver": kind.driver,
         "register": kind.register,
         "options": list(kind.options),
         "layer": spec.layer,
         "encoding": spec.encoding,
         "tabular": tabular,
-        "csv": spec.options.model_dump(),
+        "csv": spec.options.model_dump() | {"wkt": spec.geometry or spec.options.wkt},
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,
         "keep_key": spec.keep_key,
@@ -345,8 +357,6 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
     }
 
 
-def _reader(located: Located, kind: Format, *, may_infer: bool) -> str:
-    """Who reads it: what parses features by a sample of them only where they are many."""
-    if kind.reader != "features":
-        return kind.reader
-    return "features" if may_infer and sum(path.stat().st_size for path, _ in located.sources) >= _LARGE else "gdal"
+def _is_large(located: Located) -> bool:
+    """Whether features are many enough to be parsed by a sample of them."""
+    return sum(path.stat().st_size for path, _ in located.sources) >= _LARGE

@@ -18,17 +18,11 @@ from libs.spatial_utils.worker import sandbox
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.ogr.reference import warm_up
 from libs.spatial_utils.worker.protocol import BATCH_BYTES, LayerReader, OpenFile, Request, SchemaInferenceFailed, Unreadable
+from libs.spatial_utils.worker.reader import FileReader
 
 _BUFFER = 256 * 1024
 _CODECS = (Path(sysconfig.get_path("stdlib")), *Path("/usr").glob("lib*/gconv"), *Path("/usr").glob("lib*/*/gconv"))
 """Character encodings are loaded when they are needed: Python's modules, and the tables of the C library for GDAL."""
-
-_READERS = {
-    "gdal": "libs.spatial_utils.worker.ogr.dataset",
-    "features": "libs.spatial_utils.worker.formats.geojson.features.opening",
-    "csv": "libs.spatial_utils.worker.formats.csv.reader",
-    "parquet": "libs.spatial_utils.worker.formats.parquet.reader",
-}
 
 _gdal: Gdal | None = None
 
@@ -37,19 +31,19 @@ def preload() -> dict[str, Any]:
     """Load what every child needs, once, in the fork server. Returns versions."""
     global _gdal  # noqa: PLW0603 - inherited by the children through fork
     _gdal = Gdal()
-    _gdal.configure(
-        {
-            "CPL_DEBUG": "DXF",  # the one driver that says only there what it passes over
-            "OGR_ARROW_MEM_LIMIT": str(BATCH_BYTES),
-        }
-    )
+    _gdal.configure({"OGR_ARROW_MEM_LIMIT": str(BATCH_BYTES)})
     warm_up(_gdal)
     return {"gdal": _gdal.version}
 
 
-def prepare(reader: str) -> None:
-    """Import what a reader needs: in the server, so that it is done once; the sandbox has no modules."""
-    importlib.import_module(_READERS[reader])
+def reader_of(folder: str) -> type[FileReader]:
+    """What reads a format: of its folder in ``formats/``, or GDAL by itself for a format without one.
+
+    The server calls it before it forks, so that modules are imported once; the sandbox has none.
+    """
+    module = f"libs.spatial_utils.worker.formats.{folder}.reader" if folder else "libs.spatial_utils.worker.ogr.reader"
+    reader: type[FileReader] = importlib.import_module(module).Reader
+    return reader
 
 
 def main(request: Request, descriptor: int) -> None:
@@ -75,7 +69,7 @@ def _open(request: Request) -> OpenFile:
     """Enter the sandbox, then open the file."""
     if _gdal is None:
         raise RuntimeError("preload() comes first")
-    reader = importlib.import_module(_READERS[request.reader])
+    reader = reader_of(request.reader)
     if request.register:
         _gdal.register(request.register)
     folder = Path(request.folder)
@@ -85,7 +79,9 @@ def _open(request: Request) -> OpenFile:
         writable=[folder] if request.written_bytes else [],
     )
     _gdal.complaints.hidden = f"{folder}/"
-    opened: OpenFile = reader.open_file(_gdal, request)
+    opened = OpenFile()
+    for path, prefix in request.paths:
+        reader(_gdal, path, prefix, request, opened).open()
     return opened
 
 

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-GEOMETRY = "geom"
 COLUMN_NOTES = b"spatial_etl:notes"
 """Key of a field's metadata under which the worker says what it knows of a column besides its type."""
 BATCH_ROWS = 32_768
@@ -84,12 +83,13 @@ class Request:
     Attributes:
         sources: Main files with the prefix that their layers' names get.
         folder: All that the worker may see of the file system.
-        reader: ``gdal``, ``features``, ``csv`` or ``parquet``.
+        reader: Folder in ``formats/`` of the format's reader; empty: GDAL by itself reads it.
+        may_infer: Whether a large file may be parsed by a sample of it, where the format can do that.
         driver: GDAL driver, with the C function that registers it and its open options.
         layer: The one layer that is wanted, or None.
         encoding: As the manifest says, or None.
         tabular: Whether a file is read as a table, even if it could hold geometry.
-        csv: The manifest's options for delimited text.
+        csv: The manifest's options for tables of text, with ``geometry`` of the file as ``wkt``: CSV and spreadsheets.
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
         keep_key: Whether the keys of rows are wanted that a database keeps beside the columns.
@@ -102,13 +102,14 @@ class Request:
     sources: tuple[tuple[str, str], ...]
     folder: str
     reader: str
+    may_infer: bool
     driver: str
     register: str
     options: tuple[str, ...]
     layer: str | None
     encoding: str | None
     tabular: bool
-    csv: dict[str, str | None]
+    csv: dict[str, Any]
     memory_mb: int
     cpu_seconds: int
     full_scan: bool

@@ -70,7 +70,7 @@ class _Server:
             return False
         data, end = descriptors
         request = Request(**json.loads(message))
-        job.prepare(request.reader)
+        job.reader_of(request.reader)
         pid = os.fork()
         if pid == 0:
             os.close(end)

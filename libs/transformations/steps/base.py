@@ -16,12 +16,12 @@ class Step(Model):
 
     @property
     def named(self) -> frozenset[str]:
-        """The columns that it names, of those that come to it."""
+        """The columns of its input that it names."""
         return frozenset()
 
     @property
     def made(self) -> frozenset[str]:
-        """Names that it gives to columns of its own making, or to others."""
+        """Names that it gives to columns, new or renamed."""
         return frozenset()
 
     @abstractmethod
@@ -34,7 +34,7 @@ class Step(Model):
 
 
 def require_geometry(query: Query) -> None:
-    """Reject a step that has nothing to work on in a table.
+    """Reject a table for a step that needs a geometry.
 
     Raises:
         Rejected: when the relation has no geometry.

@@ -54,9 +54,9 @@ class Clip(Step):
         dialect, source, target = query.dialect, query.crs(self.crs).name, query.crs().name
         area = _area(self.bbox or self.area)
         if same_crs(source, target):
-            literal = f"ST_GeomFromText({dialect.text(area.wkt)})"
+            literal = dialect.from_wkt(area.wkt)
         else:
-            literal = dialect.transform(f"ST_GeomFromText({dialect.text(area.densified().wkt)})", source, target)
+            literal = dialect.transform(dialect.from_wkt(area.densified().wkt), source, target)
         literal = dialect.make_valid(literal)
         geometry = query.geometry()
         query.refuse(
@@ -69,19 +69,19 @@ class Clip(Step):
         shadow = (
             f"CASE WHEN {query.surfaces} THEN {dialect.make_valid(geometry)} ELSE {geometry} END" if query.surfaces else geometry
         )
-        # The area comes first: that is how the engines come to prepare it once for all features.
-        inside = query.mark("inside", f"coalesce(ST_Covers({literal}, {shadow}), false)")
+        # The area comes first: engines then prepare it once for all features.
+        inside = query.mark("inside", f"coalesce({dialect.covers(literal, shadow)}, false)")
         query.settle()
         parts, whole = dialect.cut_parts(geometry, literal), dialect.cut(geometry, literal)
         cut = query.unless_surface(f"CASE WHEN {dialect.is_collection(geometry)} THEN {parts} ELSE {whole} END")
         _, clipped = query.change_geometry(
-            f"CASE WHEN {inside} THEN {geometry} WHEN ST_Intersects({literal}, {shadow}) THEN {cut} END", valid=True
+            f"CASE WHEN {inside} THEN {geometry} WHEN {dialect.intersects(literal, shadow)} THEN {cut} END", valid=True
         )
-        across = query.mark("cut", f"NOT {inside} AND NOT ST_IsEmpty({clipped})")
+        across = query.mark("cut", f"NOT {inside} AND NOT {dialect.is_empty(clipped)}")
         query.count("counts.clipped", f"{across} AND NOT ({query.surfaces})" if query.surfaces else across)
         if query.surfaces:
             query.count("counts.not_clipped", f"{across} AND {query.surfaces}")
-        query.drop(f"{clipped} IS NULL OR ST_IsEmpty({clipped})")
+        query.drop(f"{clipped} IS NULL OR {dialect.is_empty(clipped)}")
 
 
 def _area(given: Any) -> Area:

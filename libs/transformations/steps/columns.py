@@ -130,14 +130,14 @@ class Cast(Step):
                 )  # fmt: skip
                 continue
             changed.append((Column(name=name, type=TARGETS[target]), result, name))
-            casts.append((name, target, query.scratch(f"given_{len(casts) + 1}", f"{value} IS NOT NULL AND {query.alive}")))
+            casts.append((name, target, query.scratch(f"given_{len(casts) + 1}", f"{value} IS NOT NULL AND {query.not_dropped}")))
         if problems:
             raise Rejected(problems)
         query.set_columns(changed)
         query.settle()
         failed = [f"{given} AND {query.column(name)} IS NULL" for name, _, given in casts]
         if self.on_error == "null":
-            failures = query.mark("failed", _added_up([f"CASE WHEN {each} THEN 1 ELSE 0 END" for each in failed]))
+            failures = query.mark("failed", _sum_expression([f"CASE WHEN {each} THEN 1 ELSE 0 END" for each in failed]))
             query.count("counts.cast_to_null", f"{failures} > 0", amount=failures)
             return
         which = "".join(f" WHEN {each} THEN {number}" for number, each in enumerate(failed, start=1))
@@ -149,12 +149,12 @@ class Cast(Step):
         )
 
 
-def _added_up(numbers: Sequence[str]) -> str:
+def _sum_expression(numbers: Sequence[str]) -> str:
     """Their sum, nested no deeper than need be: engines limit that."""
     if len(numbers) <= 1:
         return numbers[0] if numbers else "0"
     middle = len(numbers) // 2
-    return f"({_added_up(numbers[:middle])} + {_added_up(numbers[middle:])})"
+    return f"({_sum_expression(numbers[:middle])} + {_sum_expression(numbers[middle:])})"
 
 
 def find_columns(names: Iterable[str], query: Query) -> list[Column]:

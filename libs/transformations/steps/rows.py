@@ -4,11 +4,12 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from libs.column_names import GEOMETRY
 from libs.models import Model, Rejected
 from libs.transformations import conditions
 from libs.transformations.conditions import Condition
 from libs.transformations.query import Query
-from libs.transformations.relation import GEOMETRY, Column
+from libs.transformations.relation import Column
 from libs.transformations.steps.base import Step, require_geometry
 from libs.transformations.steps.columns import find_columns, require_free
 from libs.transformations.steps.shape import require_sound
@@ -91,13 +92,13 @@ class Aggregate(Model):
 
     def result(self, name: str, source: Column | None) -> Column | None:
         """The column that it makes of ``source``; None when values of its type cannot be aggregated so."""
-        kind = None if source is None else family(source)
+        type_family = None if source is None else family(source)
         match self.op:
             case "count":
                 return Column(name=name, type="int64")
-            case "sum" if kind in {Family.INTEGER, Family.FLOAT}:
-                return Column(name=name, type="int64" if kind is Family.INTEGER else "double")
-            case "min" | "max" if source and kind not in {Family.BOOLEAN, Family.OPAQUE}:
+            case "sum" if type_family in {Family.INTEGER, Family.FLOAT}:
+                return Column(name=name, type="int64" if type_family is Family.INTEGER else "double")
+            case "min" | "max" if source and type_family not in {Family.BOOLEAN, Family.OPAQUE}:
                 return Column(name=name, type=source.type)
             case "first" if source:
                 return Column(name=name, type=source.type)
@@ -140,7 +141,7 @@ class Aggregate(Model):
         if result.type == "int64":
             return f"coalesce(sum({value}) NOT BETWEEN -{2**63} AND {2**63 - 1}, false)"
         # In a scale in which nothing is too large. What is less than 1 does not matter, and might be too small in it.
-        size = f"abs({query.dialect.cast(value, 'double')})"
+        size = query.dialect.absolute(query.dialect.cast(value, "double"))
         sizes = f"sum({size} * {_SCALE!r}) FILTER (WHERE {size} BETWEEN 1 AND {_LARGEST!r})"
         return f"coalesce({sizes} > {_LARGEST * _SCALE!r}, false)"
 
@@ -187,7 +188,7 @@ class Dissolve(Step):
                 "surface_not_dissolved",
                 "is a surface in space, such as a wall or a building, which cannot be united with others without being flattened",
                 "Put a step 'force_2d' before this one, or use the intent 'default' or 'keep_crs' to keep the features apart.",
-                distrust=True,
+                hide_geometry=True,
             )
         keys = find_columns(self.by, query)
         find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
@@ -209,7 +210,8 @@ class Dissolve(Step):
         require_free([*keys, *columns], query)
         dialect, order = query.dialect, query.order
         values = [item.sql(result, query) for item, result in zip(self.aggregate.values(), columns, strict=True)]
-        solid, empty = f"NOT ST_IsEmpty({GEOMETRY})", f"ST_IsEmpty({GEOMETRY})"
+        empty = dialect.is_empty(GEOMETRY)
+        solid = f"NOT {empty}"
         query.group(
             self.by,
             list(zip(columns, values, strict=True)),
@@ -217,7 +219,7 @@ class Dissolve(Step):
             f"ELSE {dialect.first(GEOMETRY, order, empty)} END",
         )
         has_z = dialect.has_z(GEOMETRY)
-        mixed = f"bool_or({has_z}) FILTER (WHERE {solid}) AND NOT bool_and({has_z}) FILTER (WHERE {solid})"
+        mixed = f"{dialect.any_row(has_z)} FILTER (WHERE {solid}) AND NOT {dialect.every_row(has_z)} FILTER (WHERE {solid})"
         query.refuse(
             query.mark("mixed", f"coalesce({mixed}, false)"),
             "mixed_heights",

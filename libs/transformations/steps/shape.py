@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from libs.column_names import GEOMETRY
 from libs.transformations import surfaces
 from libs.transformations.crs import DEFAULT_CRS, same_crs, short_name
 from libs.transformations.query import Query
-from libs.transformations.relation import GEOMETRY
 from libs.transformations.reprojection import reproject
 from libs.transformations.steps.base import Step
 from libs.transformations.units import Length, Unit
@@ -74,7 +74,7 @@ class Simplify(Step):
         """Counts the features that lose a vertex.
 
         Raises:
-            Rejected: when the tolerance cannot be told in the unit of the CRS.
+            Rejected: when the tolerance cannot be converted to the unit of the CRS.
         """
         if query.relation.geometry:
             tolerance = _in_crs(self.tolerance, "tolerance", query)
@@ -100,7 +100,7 @@ class SetPrecision(Step):
         """Counts the features that change, and those that become empty.
 
         Raises:
-            Rejected: when the grid cannot be told in the unit of the CRS.
+            Rejected: when the grid cannot be converted to the unit of the CRS.
         """
         if query.relation.geometry:
             grid = _in_crs(self.grid, "grid", query)
@@ -108,10 +108,12 @@ class SetPrecision(Step):
             dialect = query.dialect
             geometry = query.geometry()
             # What is empty has no vertex to move; some GEOS would make it flat, others not.
-            reduced = f"CASE WHEN ST_IsEmpty({geometry}) THEN {geometry} ELSE {dialect.reduce_precision(geometry, grid)} END"
+            reduced = (
+                f"CASE WHEN {dialect.is_empty(geometry)} THEN {geometry} ELSE {dialect.reduce_precision(geometry, grid)} END"
+            )
             before, after = query.change_geometry(query.unless_surface(reduced), valid=True)
             query.count("counts.rounded", query.mark("rounded", dialect.differs(before, after)))
-            collapsed = query.mark("collapsed", f"ST_IsEmpty({after}) AND NOT ST_IsEmpty({before})")
+            collapsed = query.mark("collapsed", f"{dialect.is_empty(after)} AND NOT {dialect.is_empty(before)}")
             query.count("counts.collapsed", collapsed)
             _count_surfaces(query, "not_rounded")
 
@@ -126,7 +128,7 @@ class Force2d(Step):
         if query.relation.geometry:
             geometry = query.geometry()
             query.count("counts.forced_2d", query.mark("had_z", query.dialect.has_z(geometry)))
-            query.set_geometry(f"ST_Force2D({geometry})", valid=query.valid)
+            query.set_geometry(query.dialect.without_heights(geometry), valid=query.valid)
             if query.valid and query.surfaces:
                 _repair(query, query.surfaces)
 
@@ -139,11 +141,11 @@ def _repair(query: Query, suspects: str | None = None) -> None:
     state = query.mark("state", f"CASE WHEN {suspects} THEN {judged} ELSE {surfaces.SOUND} END" if suspects else judged)
     query.settle()
     flawed = f"{state} = {surfaces.FLAWED}"
-    dimension = query.scratch("dimension", f"CASE WHEN {flawed} THEN ST_Dimension({geometry}) END")
+    dimension = query.scratch("dimension", f"CASE WHEN {flawed} THEN {dialect.dimension(geometry)} END")
     query.set_geometry(f"CASE WHEN {flawed} THEN {dialect.make_valid(geometry)} ELSE {geometry} END", valid=True)
     repaired = query.geometry()
     failed = query.mark("failed", f"CASE WHEN {flawed} THEN NOT coalesce({dialect.is_valid(repaired)}, false) ELSE false END")
-    collapsed = query.mark("collapsed", f"CASE WHEN {flawed} THEN ST_Dimension({repaired}) < {dimension} ELSE false END")
+    collapsed = query.mark("collapsed", f"CASE WHEN {flawed} THEN {dialect.dimension(repaired)} < {dimension} ELSE false END")
     query.surfaces = f"{state} >= {surfaces.SURFACE}"
     query.count("repaired", f"{flawed} AND NOT {collapsed}")
     query.count("counts.collapsed", collapsed)
@@ -166,7 +168,7 @@ def _repair(query: Query, suspects: str | None = None) -> None:
         "irreparable",
         "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
         "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
-        distrust=True,
+        hide_geometry=True,
     )
 
 
@@ -176,10 +178,10 @@ def _count_surfaces(query: Query, name: str) -> None:
 
 
 def require_sound(query: Query) -> None:
-    """Reject what a step cannot compute with: a recipe that lets invalid geometry come to it, and heights that are no numbers.
+    """Reject what a step cannot compute with: geometry that may be invalid, and heights that are not numbers.
 
     On the former, its functions fail or give nonsense; of the latter, they make others up, or leave out all heights of a feature.
-    Surfaces in space still come to it: ``query.unless_surface`` passes them over.
+    Surfaces in space still reach it: ``query.unless_surface`` passes them over.
 
     Raises:
         Rejected: when the geometry is not known to be valid.
@@ -197,7 +199,7 @@ def require_sound(query: Query) -> None:
         "height_not_finite",
         "has a height that is not a finite number, which the step cannot compute with",
         "Correct the height in its source, put a step 'force_2d' before this one, or use an intent that only repairs.",
-        distrust=True,
+        hide_geometry=True,
     )
 
 

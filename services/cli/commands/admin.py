@@ -1,6 +1,7 @@
 """``admin init``: making the servers ready that the settings name."""
 
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from libs.models.settings import Settings
-    from services.administration import Accounts, Step
+    from services.administration import Accounts, SetupStep
 
 app = typer.Typer(help="Prepare the servers that the settings name.", no_args_is_help=True)
 
@@ -53,11 +54,12 @@ def init(
 
         output.emit_json([asdict(step) for step in steps])
     elif not steps:
-        output.line("The settings name no server: folders, SQLite and DuckDB need no preparation.")
+        output.line("The settings name no server to prepare: folders, SQLite and DuckDB need no preparation.")
 
 
-def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Step]":
+def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":
     """One part after the other; a server that the settings do not name is left out."""
+    from libs.platform import choose_engine
     from libs.platform.extras import needing
 
     on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
@@ -73,14 +75,14 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[St
             from services.mongodb.init import prepare as prepare_mongodb
 
         yield from prepare_mongodb(settings, accounts)
-    if settings.postgres_host is not None:
-        with needing("postgis", "the engine PostGIS", "POSTGRES_HOST"):
-            from services.postgis.init import prepare as prepare_postgis
-
-        yield from prepare_postgis(settings, accounts)
+    engine = choose_engine(settings).entry
+    if engine.server is not None:
+        with needing(engine.name, f"the engine {engine.name}", engine.server):
+            prepare_engine = resolve_name(f"services.{engine.name}.init:prepare")
+        yield from prepare_engine(settings, accounts)
     if on_servers:
         yield _pair(settings)
-    if accounts is not None and (settings.minio_endpoint or settings.mongo_connection_string or settings.postgres_host):
+    if accounts is not None and (settings.minio_endpoint or settings.mongo_connection_string or engine.server):
         from services.administration import complete
 
         yield from complete(settings, accounts)
@@ -101,13 +103,13 @@ def _require_own_lake(settings: "Settings") -> None:
         return  # what is missing is made now, and what is wrong is met again
 
 
-def _pair(settings: "Settings") -> "Step":
+def _pair(settings: "Settings") -> "SetupStep":
     """Lake and ledger belong together from now on, before somebody brings one of them together with another."""
-    from services.administration import Step
+    from services.administration import SetupStep
 
     done = "belong together" if _paired(settings, bind=False) else "belong together from now on"
     _paired(settings, bind=True)
-    return Step("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
+    return SetupStep("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
 
 
 def _paired(settings: "Settings", *, bind: bool) -> bool:

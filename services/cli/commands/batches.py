@@ -28,19 +28,24 @@ def submit(
 
     Files that you leave out must be in the landing zone already. `spatial-etl process` or `watch` then processes the batch.
     """
+    from libs.models import parse_manifest
     from libs.models.settings import Settings
+    from libs.pipeline.delivery import batch_id_of, places
     from libs.platform import open_landing_zone
-    from services.cli import intake, output
+    from services.cli import output
+    from services.cli.delivery import usage_errors
 
-    content = manifest.read_bytes()
-    batch_id = intake.batch_id_of(content) or manifest.stem
     landing = open_landing_zone(Settings())  # all that an uploader has access to
+    parsed = parse_manifest(manifest.read_bytes(), landing_bucket=landing.bucket)
+    batch_id = batch_id_of(parsed) or manifest.stem
     if files:
         from libs.pipeline.upload import upload
 
-        for file, kind, folder in intake.places(files, content, landing.bucket):
+        with usage_errors("FILE"):
+            found = places(files, parsed.require(), landing.bucket)
+        for file, kind, folder in found:
             upload(landing, file, kind, folder)
-    key = landing.submit(content, batch_id)
+    key = landing.submit(parsed.content, batch_id)
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
     else:

@@ -54,7 +54,7 @@ def datasets(*, as_json: AsJson = False) -> None:
     with opened_ledger() as ledger:
         assets = list(ledger.datasets())
     if as_json:
-        output.emit_json(assets)
+        output.emit_json([flat(asset) for asset in assets])
         return
     if not assets:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE…` makes one.")
@@ -66,7 +66,7 @@ def datasets(*, as_json: AsJson = False) -> None:
             asset.dataset_id,
             *([title(asset)] if has_titles else []),
             asset.version,
-            f"{asset.features:,}",
+            "" if asset.features is None else f"{asset.features:,}",
             geometry(asset),
             crs(asset),
             output.size(sum(file.bytes for file in asset.files)),
@@ -80,6 +80,7 @@ def datasets(*, as_json: AsJson = False) -> None:
 
 def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
+    from libs.models import FileRole
     from services.cli import output
     from services.cli.place import located, opened_ledger
     from services.cli.report import changes, crs, geometry
@@ -87,13 +88,13 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
         if as_json:
-            output.emit_json(asset)
+            output.emit_json(flat(asset))
             return
         versions = ledger.versions(asset.dataset_id)
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
             *([("title", asset.title)] if asset.title else []),
-            ("features", f"{asset.features:,}"),
+            ("features", "" if asset.features is None else f"{asset.features:,}"),
             ("geometry", geometry(asset)),
             ("CRS", crs(asset)),
             ("extent", output.extent(asset.bbox)),
@@ -101,13 +102,20 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
             ("versions", ", ".join(map(str, versions))),
         ]
-        facts += [("file", f"{located(file.uri)}  {output.size(file.bytes)}") for file in asset.files]
-        facts += [("sha256", file.sha256) for file in asset.files]
+        for file in asset.files:
+            facts.append((file.role if file.role != FileRole.DATA else "file", f"{located(file.uri)}  {output.size(file.bytes)}"))
+            facts.append(("sha256", file.sha256))
         output.facts(facts)
         output.line()
         columns = [(field.name, field.type, asset.meanings.get(field.name, "")) for field in asset.table_schema]
         width = 3 if asset.meanings else 2
         output.table(("COLUMN", "TYPE", "MEANING")[:width], [row[:width] for row in columns])
+
+
+def flat(asset: "Asset") -> dict[str, Any]:
+    """A version as one JSON object: the fields of its summary stand beside its own, whatever its kind."""
+    record = asset.model_dump(mode="json", exclude={"summary"})
+    return record | asset.summary.model_dump(mode="json")
 
 
 def lineage(dataset: Version, *, as_json: AsJson = False) -> None:
@@ -210,7 +218,7 @@ def _summary(state: "BatchState") -> str:
     if known.problems:
         more = f" (and {len(known.problems) - 1} more)" if len(known.problems) > 1 else ""
         return f"{known.problems[0].where}: {known.problems[0].code}{more}"
-    features = sum(dataset.features for dataset in known.datasets)
+    features = sum(dataset.features or 0 for dataset in known.datasets)
     return f"{output.count(len(known.datasets), 'dataset')}, {output.count(features, 'feature')}"
 
 
@@ -218,7 +226,7 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
     from services.cli import output, steps
     from services.cli.report import changes, input_crs
 
-    output.line(output.text(record.id, "bold"), f"  {output.count(asset.features, 'feature')}")
+    output.line(output.text(record.id, "bold"), f"  {output.count(asset.features or 0, 'feature')}")
     output.facts(
         [
             ("made", f"{output.when(record.created_at)} by run {record.run_id}"),

@@ -13,8 +13,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     Tries the stores, the engine, the process that reads files, and its sandbox.
     """
     from libs.models.settings import Settings
+    from libs.platform.health import Verdict, all_checks
     from services.cli import output
-    from services.cli.checks import Verdict, all_checks
 
     made = []
     for check in all_checks(Settings()):

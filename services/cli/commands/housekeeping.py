@@ -41,7 +41,8 @@ def replay(
     dataset: Version,
     *,
     output_file: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Keep the file that comes out.", dir_okay=False, writable=True)
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Keep what comes out; several files in a folder.", writable=True),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +67,10 @@ def replay(
         )
     else:
         output.line(output.text("✗ ", "bold red"), output.text(asset.id, "bold"), "  came out otherwise.")
-        output.facts([("recorded", result.recorded_sha256), ("now", result.sha256)])
+        for file in result.files:
+            if not file.identical:
+                facts = [("file", file.name), ("recorded", file.recorded_sha256 or "none"), ("now", file.sha256 or "none")]
+                output.facts(facts)
         for name, (then, now) in result.software.items():
             output.line(f"{name} was {then} and is {now}: that may be why.", indent=2)
     raise typer.Exit(0 if result.identical else 1)
@@ -117,6 +121,7 @@ def gc(
                 "Nothing to remove.",
                 ("lake file", [each.key for each in found.removable], "to remove: the run came to nothing"),
                 ("unfinished upload", ("",) * found.partial, "to remove"),
+                ("part of a record", ("",) * found.records, "to remove: its run came to nothing"),
                 ("lake file", found.young, "of a run that came to nothing, younger than a day: left for another time"),
                 ("lake file", found.unknown, "left alone: no record says whose it is"),
             )
@@ -124,7 +129,7 @@ def gc(
             if as_json:
                 output.emit_json(found)
             return
-        anything = bool(found.removable or found.partial)
+        anything = bool(found.removable or found.partial or found.records)
         if anything and not (yes or as_json) and sys.stdin.isatty():
             typer.confirm("Remove?", abort=True)
         done = collect(stack, found)

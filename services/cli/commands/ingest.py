@@ -1,23 +1,22 @@
 """``ingest``: files on a disk to datasets in the lake, with a manifest made on the way."""
 
-import json
 import threading
 import time
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.cli.options import AsJson, Intent
 
 if TYPE_CHECKING:
-    from libs.models import Report
+    from libs.models import ParsedManifest, Report
     from libs.models.settings import Settings
+    from libs.pipeline.delivery import LocalFile
     from libs.pipeline.stack import Progress, Stack
     from libs.storage import LandingZone
-    from services.cli.intake import Upload
 
 LOOK_AGAIN = 0.3
 """Seconds between two looks at a batch that another worker has taken."""
@@ -48,13 +47,35 @@ def ingest(
         str | None, typer.Option("--format", metavar="NAME", help="Format, where the extension does not say it.")
     ] = None,
     x: Annotated[
-        str | None, typer.Option("--x", metavar="COLUMN", help="CSV: column with the x coordinate or longitude.")
+        str | None, typer.Option("--x", metavar="COLUMN", help="CSV, spreadsheet: column with the x coordinate or longitude.")
     ] = None,
-    y: Annotated[str | None, typer.Option("--y", metavar="COLUMN", help="CSV: column with the y coordinate or latitude.")] = None,
-    wkt: Annotated[str | None, typer.Option(metavar="COLUMN", help="CSV: column with Well-Known Text.")] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", metavar="COLUMN", help="CSV, spreadsheet: column with the y coordinate or latitude.")
+    ] = None,
+    geometry: Annotated[
+        str | None,
+        typer.Option(
+            "--geometry",
+            "--wkt",
+            metavar="COLUMN",
+            help="CSV, spreadsheet: column with geometries (WKT, EWKT, WKB in hex, GeoJSON).",
+        ),
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHARACTER", help="CSV: delimiter; found out from the file when left out.")
     ] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: decimal separator, . or ,")] = None,
+    thousands: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: separator of thousands.")] = None,
+    null_value: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="CSV: a text that means a missing value. Repeatable.")
+    ] = None,
+    quote: Annotated[str | None, typer.Option(metavar="CHARACTER", help='CSV: what quotes values; "" for nothing.')] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(metavar="ROW", help="CSV, spreadsheet: row with the column names, or none if there are no names."),
+    ] = None,
+    skip_rows: Annotated[int | None, typer.Option(metavar="N", help="CSV: lines to skip before the column names.")] = None,
+    comment: Annotated[str | None, typer.Option(metavar="CHARACTER", help="CSV: lines that begin with it are no rows.")] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -68,29 +89,35 @@ def ingest(
     from libs.spatial_utils import reading
 
     reading.warm_up()  # first: it starts while the rest is imported
-    from libs.models import Status, parse_manifest
+    from libs.models import Status
     from libs.models.settings import Settings
+    from libs.pipeline.delivery import given, local_files, make_manifest, new_batch_id
     from libs.platform import open_landing_zone, open_stack
-    from services.cli import intake
+    from libs.spatial_utils.formats import find_format
+    from services.cli.delivery import parameters, row_number, usage_errors, user
 
-    uploads = intake.uploads(files, file_format)
-    batch_id = intake.new_batch_id(files[0]) if batch_id is None else batch_id
-    options = intake.given(x=x, y=y, wkt=wkt, delimiter=delimiter)
-    idle = {} if any(file.format.name == "CSV" for file in uploads) else options  # the report will say that they were not used
-    same = intake.given(crs=crs, layer=layer, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None, options=idle)
+    with usage_errors():
+        uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
+    batch_id = new_batch_id(files[0]) if batch_id is None else batch_id
+    options = given(
+        x=x, y=y, delimiter=delimiter, decimal=decimal, thousands=thousands, null_values=null_value, quote=quote,
+        header=row_number(header), skip_rows=skip_rows, comment=comment,
+    )  # fmt: skip
+    of_all = given(crs=crs, layer=layer, geometry=geometry, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None)
     settings = Settings()
     landing = open_landing_zone(settings)
-    manifest = {
-        "batch_id": batch_id,
-        "uploader": intake.user() if uploader is None else uploader,
-        "intent": intent,
-        "files": [{"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options), **same} for file in uploads],
-        "metadata": intake.given(project=project),
-        "parameters": intake.parameters(param or ()),
-    }
-    content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
-    parse_manifest(content, landing_bucket=landing.bucket)  # a wrong option is said before a gigabyte is copied
-    _require_free(settings, batch_id)
+    manifest = make_manifest(
+        landing,
+        uploads,
+        batch_id=batch_id,
+        uploader=user() if uploader is None else uploader,
+        intent=intent,
+        parameters=parameters(param or ()),
+        metadata=given(project=project),
+        options=options,
+        of_all=of_all,
+    )
+    _require_new_batch(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
     with open_stack(settings) as stack:
         stack.warm_up()  # while the rest is imported
@@ -100,16 +127,16 @@ def ingest(
 
         started = time.monotonic()
         with progress.shown(quiet=as_json) as tell:
-            report = _processed(stack, uploading, content, batch_id, tell)
+            report = _processed(stack, uploading, manifest, batch_id, tell)
     if as_json:
         output.emit_json(report)
     else:
         show(report, located, took=time.monotonic() - started)
-        _hint(uploads, options)
+        _hint(uploads, options, of_all)
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 
-def _uploading(landing: "LandingZone", uploads: "list[Upload]", batch_id: str) -> "Future[None]":
+def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str) -> "Future[None]":
     """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
     from libs.pipeline.upload import upload
 
@@ -128,51 +155,38 @@ def _uploading(landing: "LandingZone", uploads: "list[Upload]", batch_id: str) -
     return done
 
 
-def _require_free(settings: "Settings", batch_id: str) -> None:
-    """Refuse the name of a batch that is done or at work: uploading would replace the files that it was, or is, made from.
-
-    Raises:
-        typer.BadParameter: naming the batch.
-        LakeOfAnother: when this ledger cannot know, because the lake is another's.
-    """
-    from libs.models import LakeOfAnother, ServiceUnavailable, Status
-    from libs.pipeline.identity import require_own_lake
+def _require_new_batch(settings: "Settings", batch_id: str) -> None:
+    from libs.pipeline.delivery import require_new_batch
     from libs.platform import open_lake, open_ledger
+    from services.cli.delivery import usage_errors
 
     ledger = open_ledger(settings)
-    with closing(ledger.store):
-        try:
-            require_own_lake(settings, open_lake(settings), ledger, bind=False)
-        except LakeOfAnother:
-            raise
-        except ServiceUnavailable:
-            pass  # the batch waits in the landing zone until that is put right
-        state = ledger.batch(batch_id)
-    if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
-        raise typer.BadParameter(f"The batch {batch_id!r} exists, with the status {state.status}.", param_hint="--batch-id")
+    with closing(ledger.store), usage_errors("--batch-id"):
+        require_new_batch(settings, open_lake(settings), ledger, batch_id)
 
 
-def _hint(uploads: "list[Upload]", options: "dict[str, str]") -> None:
+def _hint(uploads: "list[LocalFile]", options: dict[str, Any], of_all: dict[str, Any]) -> None:
     """Say so when a table was made of a CSV that might have been points."""
-    from services.cli import intake, output
+    from services.cli import output
 
     for file in uploads:
-        is_table = file.format.name == "CSV" and file.entry(options)["type"] == "tabular"
-        columns = intake.coordinate_columns(file.path) if is_table else None
+        columns = file.likely_points(options, of_all)
         if columns:
             said = f"{file.path.name} is loaded as a table. For points: --x {columns[0]} --y {columns[1]} --crs …"
             output.line(output.text(f"→ {said}", "cyan"), indent=2)
 
 
-def _processed(stack: "Stack", uploading: "Future[None]", content: bytes, batch_id: str, tell: "Progress") -> "Report":
+def _processed(
+    stack: "Stack", uploading: "Future[None]", manifest: "ParsedManifest", batch_id: str, tell: "Progress"
+) -> "Report":
     """Submit and process the batch, or wait for the worker that was faster: a `watch` on the same landing zone."""
     from libs.pipeline.process import process
     from services.cli.report import of_state
 
     uploading.result()
-    key = stack.landing.submit(content, batch_id)
+    key = stack.landing.submit(manifest.content, batch_id)
     while True:
-        for report in process(stack, keys=[key], progress=tell):
+        for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
             return report
         state = stack.ledger.batch(batch_id)
         decided = state and of_state(state)

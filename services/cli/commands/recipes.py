@@ -1,6 +1,5 @@
 """``recipes``: what an intent can select, and the SQL that it comes to."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,18 +10,11 @@ if TYPE_CHECKING:
     from libs.transformations import Recipe, Registry, Relation
 
 
-class Engine(StrEnum):
-    """An SQL dialect."""
-
-    DUCKDB = "duckdb"
-    POSTGIS = "postgis"
-
-
 def recipes(
     name: RecipeName = None,
     *,
     sql: Annotated[
-        Engine | None, typer.Option(metavar="duckdb|postgis", help="Show the SQL of the recipe for this engine.")
+        str | None, typer.Option(metavar="ENGINE", help="Show the SQL that the recipe becomes on this engine, such as duckdb.")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the recipe. Repeatable.")] = None,
     dataset: Annotated[
@@ -98,13 +90,14 @@ def _show(recipe: "Recipe") -> None:
     steps.show(recipe.steps)
 
 
-def _show_sql(recipe: "Recipe", engine: Engine, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
+def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
     from libs.compute.crs import look_up_crs
-    from libs.transformations import DuckDb, PostGis
-    from services.cli.intake import parameters
+    from libs.transformations import DIALECTS
+    from services.cli.delivery import parameters
 
-    dialect = DuckDb() if engine is Engine.DUCKDB else PostGis()
-    plan = recipe.bind(parameters(pairs)).plan(_relation(dataset), dialect, look_up_crs)
+    if engine not in DIALECTS:
+        raise typer.BadParameter(f"{engine!r} is not an engine; give {' or '.join(map(repr, DIALECTS))}.", param_hint="--sql")
+    plan = recipe.bind(parameters(pairs)).plan(_relation(dataset), DIALECTS[engine](), look_up_crs)
     for stage in plan.stages:
         typer.echo(f"CREATE TABLE {stage.target} AS\n{stage.select};")
 
@@ -117,12 +110,11 @@ def _relation(dataset: str | None) -> "Relation":
         return Relation(
             columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832"
         )
+    from libs.column_names import RESERVED_NAMES
     from services.cli.commands.catalog import find_asset
     from services.cli.place import opened_ledger
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
-    columns = tuple(
-        Column(name=field.name, type=field.type) for field in asset.table_schema if field.name not in {"geom", "bbox"}
-    )
+    columns = tuple(Column(name=field.name, type=field.type) for field in asset.table_schema if field.name not in RESERVED_NAMES)
     return Relation(columns=columns, geometry=asset.has_geometry, crs=asset.crs)

@@ -31,16 +31,35 @@ def config(
         return
     from libs.models.settings import Settings
 
-    rows = settings_in_force(Settings())
+    settings = Settings()
+    rows = settings_in_force(settings)
+    engine, reason = _engine(settings)
+    for row in rows:
+        if row["name"] == "SPATIAL_ETL_ENGINE" and row["value"] is None:
+            row["value"], row["from"] = engine, f"default: {reason}"
     if as_json:
         output.emit_json(rows)
         return
     cells = []
     for row in rows:
         value = "-" if row["value"] is None else row["value"]
-        cells.append((row["name"], value, output.text(row["from"], "dim" if row["from"] == "default" else "")))
+        cells.append((row["name"], value, output.text(row["from"], "dim" if row["from"].startswith("default") else "")))
     output.table(("SETTING", "VALUE", "FROM"), cells)
+    if engine is None:
+        output.note(reason)
     output.note(without_server())
+
+
+def _engine(settings: "Settings") -> tuple[str | None, str]:
+    """The compute engine and why it was chosen; None and the problem where the settings name no engine that can be opened."""
+    from libs.models import ServiceUnavailable
+    from libs.platform import choose_engine
+
+    try:
+        choice = choose_engine(settings)
+    except ServiceUnavailable as error:
+        return None, str(error)
+    return choice.name, choice.reason
 
 
 def settings_in_force(settings: "Settings") -> list[dict[str, Any]]:

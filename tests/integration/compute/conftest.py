@@ -105,7 +105,7 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
         sources: Sequence[Source] | Source, by: Recipe | str = "raw", *, run_id: str = "run#1", on: ComputeEngine = engine
     ) -> Result:
         with on.workspace(run_id, tmp_path) as workspace:
-            table = workspace.table(recipe(by) if isinstance(by, str) else by)
+            table = workspace.dataset(recipe(by) if isinstance(by, str) else by)
             for each in [sources] if isinstance(sources, Source) else sources:
                 table.load(each)
             processed = table.finish()

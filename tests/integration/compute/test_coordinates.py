@@ -28,7 +28,7 @@ def warned(engine: ComputeEngine, recipe: Callable, source: Callable, tmp_path: 
 
     def warned(geometry: pa.Array, crs: str | None, by: str = "default") -> list[Problem]:
         with engine.workspace("run#1", tmp_path) as workspace:
-            table = workspace.table(recipe(by))
+            table = workspace.dataset(recipe(by))
             table.load(source(pa.table({"geom": geometry}), crs))
             processed = table.finish()
             assert sum(batch.num_rows for batch in processed.batches()) == len(geometry)
@@ -128,7 +128,7 @@ def test_what_a_filter_leaves_out_does_no_harm(
 ) -> None:
     table = pa.table({"name": ["good", "bad"], "geom": wkb("POINT (10 53.5)", "POINT (10 460.5)")})
     with engine.workspace("run#1", tmp_path) as workspace:
-        made = workspace.table(recipe("filter", condition={"column": "name", "op": "ne", "value": "bad"}))
+        made = workspace.dataset(recipe("filter", condition={"column": "name", "op": "ne", "value": "bad"}))
         made.load(source(table))
         processed = made.finish()
         assert (processed.features, processed.warnings) == (1, ())

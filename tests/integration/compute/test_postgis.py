@@ -199,7 +199,7 @@ def test_what_a_server_that_was_killed_leaves_is_dropped(recipe: Callable, sourc
         given = {name.lower(): value for name, value in own.environment.items()}
         engine = PostGISEngine(Server.of(Settings(**given)), memory_mb=64)
         with engine.workspace("run#1", tmp_path) as workspace:
-            table = workspace.table(recipe("raw"))
+            table = workspace.dataset(recipe("raw"))
             rows = source(pa.table({"n": range(1_000)}))
             table.load(rows)
             own.kill()

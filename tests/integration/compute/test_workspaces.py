@@ -43,7 +43,7 @@ def test_concurrent_workspaces_do_not_meet(through: Callable, source: Callable, 
 def test_datasets_of_one_run_do_not_meet(engine: ComputeEngine, recipe: Callable, source: Callable, tmp_path: Path) -> None:
     """They are loaded in turns, and one is read while another is loaded."""
     with engine.workspace("run#1", tmp_path) as workspace:
-        one, two = workspace.table(recipe("raw")), workspace.table(recipe("raw"))
+        one, two = workspace.dataset(recipe("raw")), workspace.dataset(recipe("raw"))
         one.load(source(pa.table({"n": [1]})))
         two.load(source(pa.table({"text": ["a"]})))
         one.load(source(pa.table({"n": [2]})))
@@ -65,17 +65,17 @@ def test_nothing_is_left_however_a_run_ends(engine: ComputeEngine, recipe: Calla
 
     def stop_half_way() -> None:
         with engine.workspace("run#1", tmp_path) as workspace:
-            table = workspace.table(recipe("raw"))
+            table = workspace.dataset(recipe("raw"))
             table.load(source(pa.table({"n": [1]})))
             next(table.finish().batches())
-            workspace.table(recipe("raw"))
+            workspace.dataset(recipe("raw"))
             raise StoppedError
 
     for _ in range(3):
         with pytest.raises(StoppedError):
             stop_half_way()
         with engine.workspace("run#1", tmp_path) as workspace:
-            table = workspace.table(recipe("raw"))
+            table = workspace.dataset(recipe("raw"))
             table.load(source(pa.table({"text": ["a"]})))
             assert table.finish().features == 1
             table.close()
@@ -118,7 +118,7 @@ def test_closing_twice_and_without_use(new_engine: Callable) -> None:
 
 def test_versions_are_named(engine: ComputeEngine) -> None:
     versions = engine.versions()
-    assert engine.name in versions
+    assert engine.capabilities.name in versions
     assert all(version[0].isdigit() for version in versions.values())
 
 

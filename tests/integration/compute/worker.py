@@ -34,7 +34,7 @@ def main() -> None:
     kind, scratch = sys.argv[1], Path(sys.argv[2])
     engine = ENGINES[kind](scratch, memory_mb=64)
     with engine.workspace("killed#1", scratch) as workspace:
-        table = workspace.table(Registry().recipes["ingest_tabular"].bind({}))
+        table = workspace.dataset(Registry().recipes["ingest_tabular"].bind({}))
         text = pa.table({"n": range(ROWS), "text": [f"{n:0>300}" for n in range(ROWS)]})
         table.load(Source(text.schema, None, text.to_batches(max_chunksize=10_000), "files[0]"))
         print("ready", flush=True)

@@ -148,10 +148,10 @@ def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path,
     (info,) = stack.landing.waiting()
     ready = receive(stack, info)
     run = stack.ledger.claim(ready.received, {})
-    reservation = stack.ledger.reserve("a", run, lambda version: stack.lake.key("a", version))
+    reservation = stack.ledger.reserve({"a": ["data.parquet"]}, run, stack.lake.prefix)["a"]
     (tmp_path / "file").write_bytes(b"of no use")
-    assert stack.lake.place(reservation.key, tmp_path / "file")
-    assert canceled(stack, run, ready.manifest) is not None
+    assert stack.lake.place(reservation.keys[0], tmp_path / "file")
+    assert canceled(stack, run, ready.batch) is not None
     job = orchestra.defs.resolve_job_def("gc")
     assert job.execute_in_process(instance=orchestra.instance).success
     assert [info.key for info in stack.lake.objects()] == ["a/v1/data.parquet"], "it is younger than a day"

@@ -7,7 +7,19 @@ import time
 from pathlib import Path
 
 from libs.ledger import Action, DocumentStore, Ledger, SqliteStore
-from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run, utc_now
+from libs.models import (
+    Asset,
+    Changes,
+    Decision,
+    Lineage,
+    Outcome,
+    ParsedManifest,
+    Reservation,
+    Run,
+    TableSummary,
+    parse_manifest,
+    utc_now,
+)  # fmt: skip
 
 
 def store_of(kind: str, place: str) -> DocumentStore:
@@ -41,9 +53,10 @@ def insert_many(kind: str, place: str, number: str) -> None:
     store.insert_missing(("assets", f"dataset@{i}", {"number": number, "i": i}) for i in range(100))
 
 
-def manifest(batch_id: str) -> bytes:
+def manifest(batch_id: str) -> ParsedManifest:
     file = {"path": "s3://landing-zone/a/b.geojson", "type": "vector", "format": "GeoJSON"}
-    return json.dumps({"batch_id": batch_id, "uploader": "racer", "intent": "ingest_vector", "files": [file]}).encode()
+    content = json.dumps({"batch_id": batch_id, "uploader": "racer", "intent": "ingest_vector", "files": [file]}).encode()
+    return parse_manifest(content, landing_bucket="landing-zone")
 
 
 def work(kind: str, place: str, _number: str) -> None:
@@ -51,13 +64,13 @@ def work(kind: str, place: str, _number: str) -> None:
     ledger = Ledger(store_of(kind, place))
     for i in range(200):
         batch_id = f"batch-{i}"
-        received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+        received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1")
         if received.action is not Action.PROCESS:
             continue
         run = ledger.claim(received, {})
         if run is None:
             continue
-        reservation = ledger.reserve("dataset", run, lambda version: f"dataset/v{version}/data.parquet")
+        reservation = ledger.reserve({"dataset": ["data.parquet"]}, run, lambda name, version: f"{name}/v{version}/")["dataset"]
         won = ledger.decide(
             Outcome(
                 run_id=run.id, batch_id=batch_id, decision=Decision.SUCCESS, decided_at=ledger.clock(), decided_by=ledger.owner
@@ -73,12 +86,14 @@ def work_until_done(kind: str, place: str, _number: str) -> None:
     left = [f"batch-{i}" for i in range(120)]
     while left:
         for batch_id in list(left):
-            received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+            received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1")
             if received.action is Action.FINISH:
                 left.remove(batch_id)
             run = ledger.claim(received, {}) if received.action is Action.PROCESS else None
             if run is not None:
-                reservation = ledger.reserve("dataset", run, lambda version: f"dataset/v{version}/data.parquet")
+                reservation = ledger.reserve({"dataset": ["data.parquet"]}, run, lambda name, version: f"{name}/v{version}/")[
+                    "dataset"
+                ]
                 time.sleep(0.02)
                 ledger.heartbeat(run)
                 outcome = success(run, reservation)
@@ -92,7 +107,7 @@ def success(run: Run, reservation: Reservation) -> Outcome:
         "dataset_id": reservation.dataset_id, "version": reservation.version, "run_id": run.id, "batch_id": run.batch_id,
         "created_at": utc_now(), "changes": Changes(),
     }  # fmt: skip
-    asset = Asset(**common, features=0, crs=None, bbox=None, geometry_types=(), table_schema=(), files=())
+    asset = Asset(**common, summary=TableSummary(features=0, table_schema=()), files=())
     lineage = Lineage(
         **common, uploader="racer", intent="ingest_vector", recipe={}, manifest={}, inputs=(), engine="none", software={}
     )

@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from libs.ledger import DocumentTooLarge, Ledger
 from libs.ledger.migrations import MIGRATIONS, migrate
 from libs.ledger.mongo import MongoStore
-from libs.models import ServiceUnavailable
+from libs.models import ServiceUnavailable, parse_manifest
 from services.local import throwaway_services
 from tests.disks import fill, make_room, small_disk
 from tests.services import start
@@ -182,9 +182,9 @@ def test_a_manifest_whose_record_is_too_large_is_rejected(by_wire: MongoStore) -
     content = b'{"batch_id": "a", "metadata": {"n": [%s]}}' % b",".join([b"1"] * 1_400_000)
     ledger = Ledger(by_wire)
     for _ in range(2):
-        received = ledger.receive("manifests/a.json", content, "1", "landing-zone")
+        received = ledger.receive("manifests/a.json", parse_manifest(content, landing_bucket="landing-zone"), "1")
         assert (received.action, received.receipt.problems[0].code) == ("reject", "manifest_too_large")
-        assert received.receipt.verdict == 1
+        assert received.receipt.revision == 1
 
 
 def _indexes(client: MongoClient[dict[str, Any]], database: str) -> dict[str, set[str]]:

@@ -27,7 +27,7 @@ def platform(request: pytest.FixtureRequest, open_platform: Callable[..., Any]) 
         return open_platform()
     settings = request.getfixturevalue("postgis").environment
     platform = open_platform(**{name.lower(): value for name, value in settings.items()})
-    assert platform.stack.engine.name == "postgis"
+    assert platform.stack.engine.capabilities.name == "postgis"
     return platform
 
 

@@ -222,11 +222,11 @@ def reserve(lake: DataLake, ledger: Ledger, dataset_id: str, *, content: bytes |
     """Begin a run as one does and place a file; the run and the file's key."""
     now = ledger.clock()
     run = Run(
-        batch_id=secrets.token_hex(4), attempt=1, receipt_id="r", upload="u", owner=ledger.owner, started_at=now,
+        batch_id=secrets.token_hex(4), attempt=1, receipt_id="r", manifest_version="u", owner=ledger.owner, started_at=now,
         heartbeat_at=now, lease_seconds=60,
     )  # fmt: skip
     assert ledger.store.insert("runs", run.id, run.to_document())
-    key = ledger.reserve(dataset_id, run, lambda version: lake.key(dataset_id, version)).key
+    (key,) = ledger.reserve({dataset_id: ["data.parquet"]}, run, lake.prefix)[dataset_id].keys
     if content is not None:
         assert lake.store.create(key, content)
     return run, key
@@ -352,7 +352,7 @@ def test_gc_leaves_what_was_in_the_way_of_a_run(place: Place) -> None:
     with stacked(place) as stack:
         stack.lake.store.put("a/v1/data.parquet", b"whose?")
         run, key = reserve(stack.lake, stack.ledger, "a", content=None)
-        stack.ledger.pass_over(next(stack.ledger.reservations()))
+        stack.ledger.pass_over(next(stack.ledger.reservations()), [key])
         decide(stack.ledger, run)
         assert gc(a_day_later(stack)) == Collected(unknown=(key,))
         assert stack.lake.store.read(key) == b"whose?"

@@ -142,11 +142,11 @@ def abandon(platform: Any, batch_id: str, geojson: Callable) -> Any:
     key = platform.submit(batch_id, entry)
     ledger, landing = platform.stack.ledger, platform.stack.landing
     info = landing.store.head(key)
-    received = ledger.receive(key, landing.read_manifest(key), info.version, landing.bucket)
+    received = ledger.receive(key, landing.read_manifest(key), info.version)
     assert received.action is Action.PROCESS
     run = ledger.claim(received, {})
-    reservation = ledger.reserve("a", run, lambda version: platform.stack.lake.key("a", version))
-    platform.stack.lake.store.create(reservation.key, b"half a run's work")
+    reservation = ledger.reserve({"a": ["data.parquet"]}, run, platform.stack.lake.prefix)["a"]
+    platform.stack.lake.store.create(reservation.keys[0], b"half a run's work")
     with run_folder(platform.stack.scratch, run.id) as folder:
         pass
     folder.mkdir()

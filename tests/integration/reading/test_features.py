@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import shapely
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from libs.models import Rejected
-from libs.spatial_utils.reading import SchemaInferenceFailed
+from libs.models import FileSpec, Rejected
+from libs.spatial_utils.reading import ReadLimits, SchemaInferenceFailed, SourceFile, read_source
 from tests.sampling import examples
 
 pytestmark = pytest.mark.integration
@@ -393,3 +394,39 @@ def test_what_is_parsed_is_what_gdal_reads(
         return
     event("parsed" if parsed.inferred else "read by GDAL")
     assert same(parsed, read(path, "GeoJSON"))
+
+
+def consumed(path: Path, *, can_roll_back: bool = True, refuses: bool = False) -> list[Any]:
+    """What happens when a file is read from end to end: the type of ``n``, the rows, and each step back."""
+    happened: list[Any] = []
+
+    def consume(source: SourceFile) -> None:
+        for stream in source.streams():
+            happened.append(str(stream.schema.field("n").type))
+            if refuses:
+                raise Rejected.because("refused", "files[0]", "The recipe does not want it.", "Change it.")
+            happened.append(sum(batch.num_rows for batch in stream))
+
+    spec = FileSpec(path=f"s3://landing-zone/{path.name}", type="vector", format="GeoJSON")
+    undo = (lambda: happened.append("rolled back")) if can_roll_back else None
+    with pytest.raises(Rejected, match="refused") if refuses else nullcontext():
+        read_source(path, spec, "files[0]", ReadLimits(seconds=60), consume, undo)
+    return happened
+
+
+def test_a_file_whose_types_do_not_hold_is_read_again_for_its_consumer(tmp_path: Path) -> None:
+    path = write(tmp_path / "large.geojson", [feature(n=1)], feature(n="one"))
+    rows = len(path.read_text().splitlines()) - 2
+    again = consumed(path)
+    assert (again[0], again[-3:]) == ("int32", ["rolled back", "string", rows])
+    assert consumed(path, can_roll_back=False) == ["string", rows]
+
+
+def test_a_file_whose_types_hold_is_read_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "large.geojson", [feature(n=1)])
+    assert consumed(path) == ["int32", len(path.read_text().splitlines()) - 2]
+
+
+def test_what_the_consumer_refuses_of_inferred_types_is_tried_on_certain_ones(tmp_path: Path) -> None:
+    path = write(tmp_path / "large.geojson", [feature(n=1)])
+    assert consumed(path, refuses=True) == ["int32", "rolled back", "int32"]

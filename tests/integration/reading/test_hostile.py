@@ -111,7 +111,7 @@ def test_the_reading_process_sees_nothing_but_its_folder(package: Path, tmp_path
     apart = tmp_path / "apart"
     apart.mkdir()
     request = {
-        "sources": [(str(package), "")], "folder": str(apart), "reader": "gdal", "driver": "GPKG",
+        "sources": [(str(package), "")], "folder": str(apart), "reader": "geopackage", "may_infer": False, "driver": "GPKG",
         "register": "RegisterOGRGeoPackage", "options": [], "layer": None, "encoding": None, "tabular": False, "csv": {},
         "memory_mb": 512, "cpu_seconds": 10, "full_scan": True, "written_bytes": 0,
     }  # fmt: skip

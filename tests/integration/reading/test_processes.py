@@ -99,7 +99,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_the_start_needs_no_gdal_here() -> None:
-    """Neither GDAL nor pyarrow is loaded by opening the door to reading."""
+    """Importing the reading package loads neither GDAL nor pyarrow."""
     code = (
         "import sys, libs.spatial_utils.reading as reading; reading.warm_up(); "
         "assert not {'pyogrio', 'pyarrow', 'numpy', 'pyproj'} & sys.modules.keys(), sys.modules.keys()"

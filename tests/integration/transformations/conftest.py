@@ -83,9 +83,8 @@ def apply(
     names = [(DuckDb().identifier(name), name) for name in plan.relation.names]
     if has_geometry:
         names.append(("ST_AsWKB(geom)", "geom"))
-    select = (
-        f"SELECT {', '.join(sql for sql, _ in names)} FROM processed WHERE {plan.kept or 'TRUE'} ORDER BY {', '.join(plan.order)}"
-    )
+    where = plan.row_filter or "TRUE"
+    select = f"SELECT {', '.join(sql for sql, _ in names)} FROM processed WHERE {where} ORDER BY {', '.join(plan.order)}"
     found = connection.execute(select).fetchall() if names else []
     made = [dict(zip([name for _, name in names], values, strict=True)) for values in found]
     return Result(plan.relation, changes, made)

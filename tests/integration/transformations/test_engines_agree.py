@@ -135,7 +135,8 @@ def result_of(plan: Plan, query: Callable[[str], list[Any]], as_wkb: str) -> tup
         if column.type != "bool" else f'CASE WHEN "{column.name}" THEN 1 WHEN NOT "{column.name}" THEN 0 END'
         for column in plan.relation.columns
     ]  # fmt: skip
-    select = f"SELECT {', '.join([*columns, as_wkb])} FROM processed WHERE {plan.kept or 'TRUE'} ORDER BY {', '.join(plan.order)}"
+    where = plan.row_filter or "TRUE"
+    select = f"SELECT {', '.join([*columns, as_wkb])} FROM processed WHERE {where} ORDER BY {', '.join(plan.order)}"
     ((rows,),) = query("SELECT count(*) FROM raw_data")
     return plan.changes(audits, str, int(rows)), query(select)
 
@@ -148,10 +149,11 @@ def audited(stage: Stage, audit: list[int | None] | None) -> list[int]:
 
 def remarked(stage: Stage, query: Callable[[str], list[Any]]) -> list[int]:
     """The same, added up from what is remarked on each row."""
-    if stage.row_audit is None:
+    row_audit = stage.row_audit(PostGis())
+    if row_audit is None:
         return []
     values = range(1, len(stage.counters) + len(stage.checks) + 1)
-    (sums,) = query(f"SELECT {', '.join(f'sum(coalesce(({stage.row_audit})[{n}], 0))' for n in values)} FROM {stage.target}")
+    (sums,) = query(f"SELECT {', '.join(f'sum(coalesce(({row_audit})[{n}], 0))' for n in values)} FROM {stage.target}")
     return [int(number or 0) for number in sums]
 
 

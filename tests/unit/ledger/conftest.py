@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.ledger import Action, Ledger, Received, SqliteStore
-from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run
+from libs.models import Asset, Changes, Decision, Lineage, Outcome, Reservation, Run, VectorSummary, parse_manifest
 
 LANDING = "landing-zone"
 LEASE = 60.0
@@ -34,6 +34,10 @@ def manifest(batch_id: str, **changes: Any) -> bytes:
     return json.dumps(content | changes).encode()
 
 
+def prefix(dataset_id: str, version: int) -> str:
+    return f"{dataset_id}/v{version}/"
+
+
 @dataclass
 class Worker:
     """A ledger with what a pipeline does around it."""
@@ -42,7 +46,9 @@ class Worker:
 
     def receive(self, batch_id: str = "a", upload: str = "upload 1", content: bytes | None = None, **kwargs: Any) -> Received:
         content = manifest(batch_id) if content is None else content
-        return self.ledger.receive(f"manifests/{batch_id}.json", content, upload, LANDING, **kwargs)
+        return self.ledger.receive(
+            f"manifests/{batch_id}.json", parse_manifest(content, landing_bucket=LANDING), upload, **kwargs
+        )
 
     def claim(self, batch_id: str = "a", upload: str = "upload 1", content: bytes | None = None) -> Run | None:
         received = self.receive(batch_id, upload, content)
@@ -50,15 +56,16 @@ class Worker:
         return self.ledger.claim(received, {"python": "3"})
 
     def reserve(self, run: Run, dataset_id: str = "roads") -> Reservation:
-        return self.ledger.reserve(dataset_id, run, lambda version: f"{dataset_id}/v{version}/data.parquet")
+        return self.ledger.reserve({dataset_id: ["data.parquet"]}, run, prefix)[dataset_id]
 
     def outcome(self, run: Run, decision: Decision, reservations: tuple[Reservation, ...] = ()) -> Outcome:
         now = self.ledger.clock()
         assets = [
             Asset(
                 dataset_id=each.dataset_id, version=each.version, run_id=run.id, batch_id=run.batch_id, created_at=now,
-                features=1, crs="EPSG:4326", bbox=(0, 0, 1, 1), geometry_types=("Point",), table_schema=(), changes=Changes(),
-                files=(),
+                summary=VectorSummary(
+                    features=1, crs="EPSG:4326", bbox=(0, 0, 1, 1), geometry_types=("Point",), table_schema=()
+                ), changes=Changes(), files=(),
             )
             for each in reservations
         ]  # fmt: skip

@@ -147,7 +147,7 @@ class Protocol(RuleBasedStateMachine):
         for batch_id in BATCHES:
             attempts: dict[str, list[Outcome | None]] = defaultdict(list)
             for run in self.ledger.runs(batch_id):
-                attempts[run.upload].append(self.decided.get(run.id))
+                attempts[run.manifest_version].append(self.decided.get(run.id))
             for outcomes in attempts.values():
                 assert len(outcomes) <= 3
                 assert all(outcome and outcome.problems and outcome.problems[0].code == LOST for outcome in outcomes[:-1])

@@ -1,6 +1,5 @@
 import hashlib
 import json
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,7 +30,6 @@ def codes(receipt: Receipt) -> list[str]:
 def test_a_new_manifest_is_recorded_and_to_be_processed(worker) -> None:
     received = worker.receive()
     assert received.action is Action.PROCESS
-    assert received.manifest.batch_id == "a"
     assert worker.ledger.receipt(received.receipt.id) == received.receipt
     assert (received.receipt.uploader, received.receipt.key) == ("someone", "manifests/a.json")
     assert worker.ledger.batch("a").status is Status.QUEUED
@@ -108,24 +106,16 @@ def test_a_failed_batch_shows_the_manifest_that_came_after_it(worker) -> None:
 
 
 def test_everything_wrong_in_itself_and_in_its_surroundings_is_told_at_once(worker) -> None:
-    seen: list[Any] = []
-
-    def check(content: Any) -> list[Problem]:
-        seen.append(content)
-        return [MISSING]
-
     broken = json.loads(OTHER) | {"batch_id": "b", "intent": ""}
-    received = worker.receive(content=json.dumps(broken).encode(), check=check)
+    received = worker.receive(content=json.dumps(broken).encode(), check=lambda: [MISSING])
     assert received.action is Action.REJECT
     assert codes(received.receipt) == ["batch_id_mismatch", "empty", "missing_file"]  # in reading order
-    assert seen == [broken]
-    assert received.manifest is None
     assert worker.ledger.batch("a").status is Status.REJECTED
 
 
 def test_a_verdict_changes_with_the_surroundings(worker) -> None:
-    first = worker.receive(check=lambda _: [MISSING])
-    assert worker.receive(upload="upload 2", check=lambda _: [MISSING]).receipt == first.receipt
+    first = worker.receive(check=lambda: [MISSING])
+    assert worker.receive(upload="upload 2", check=lambda: [MISSING]).receipt == first.receipt
     second = worker.receive(upload="upload 3")
     assert (first.action, second.action) == (Action.REJECT, Action.PROCESS)
     assert second.receipt.id == first.receipt.id + "~2"
@@ -133,14 +123,14 @@ def test_a_verdict_changes_with_the_surroundings(worker) -> None:
     run = worker.ledger.claim(second, {})
     assert worker.receive(upload="upload 3").action is Action.LEAVE
     worker.decide(run, Decision.FAILURE)
-    third = worker.receive(upload="upload 4", check=lambda _: [MISSING])
-    assert (third.action, third.receipt.verdict) == (Action.REJECT, 3)
+    third = worker.receive(upload="upload 4", check=lambda: [MISSING])
+    assert (third.action, third.receipt.revision) == (Action.REJECT, 3)
     assert worker.ledger.batch("a").status is Status.REJECTED
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"\0" * 10_000, b'{"a": 1, "a": 2}', b'{"a": 1e999}'])
 def test_what_is_no_json_is_recorded_under_its_key(worker, content: bytes) -> None:
-    received = worker.receive("my-upload", content=content, check=lambda _: [MISSING])
+    received = worker.receive("my-upload", content=content, check=lambda: [MISSING])
     assert received.action is Action.REJECT
     assert codes(received.receipt) == ["manifest_not_json"]
     assert (received.receipt.batch_id, received.receipt.content) == ("my-upload", None)

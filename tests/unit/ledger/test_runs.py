@@ -102,14 +102,14 @@ def test_a_version_taken_in_the_same_moment_is_passed_over(open_worker: Callable
     first, second = one.claim("a"), other.claim("b")
     theirs = []
 
-    def key(version: int) -> str:
+    def prefix(dataset_id: str, version: int) -> str:
         if version <= 3:  # just before our insert, another worker's
             theirs.append(other.reserve(second).version)
-        return f"roads/v{version}"
+        return f"{dataset_id}/v{version}/"
 
-    ours = one.ledger.reserve("roads", first, key)
+    ours = one.ledger.reserve({"roads": ["data.parquet"]}, first, prefix)["roads"]
     assert theirs == [1, 2, 3]
-    assert (ours.version, ours.key) == (4, "roads/v4")
+    assert (ours.version, ours.keys) == (4, ("roads/v4/data.parquet",))
 
 
 def test_publishing_copies_once_and_again_does_nothing(worker) -> None:

@@ -21,7 +21,9 @@ EXAMPLE: dict[str, Any] = {
 
 
 def parse(content: Any) -> Manifest:
-    return parse_manifest(content if isinstance(content, bytes) else json.dumps(content).encode(), landing_bucket=LANDING)
+    return parse_manifest(
+        content if isinstance(content, bytes) else json.dumps(content).encode(), landing_bucket=LANDING
+    ).require()
 
 
 def problems(content: Any) -> list[Problem]:

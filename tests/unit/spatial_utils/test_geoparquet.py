@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from libs.pipeline.build import release
 from libs.spatial_utils import geoparquet
-from libs.spatial_utils.geoparquet import BBOX_TYPE, SelfCheckFailed, WrittenFile, check, row_groups
+from libs.spatial_utils.geoparquet import BBOX_TYPE, ResultFile, SelfCheckFailed, WrittenFile, check, inspect, row_groups
 from tests.sampling import examples
 
 CRS = {"type": "GeographicCRS", "name": "x", "id": {"authority": "EPSG", "code": 4326}}
@@ -56,6 +56,15 @@ def test_what_is_said_of_a_file_is_so(written: WrittenFile) -> None:
     assert (written.features, written.bbox, written.geometry_types) == (6, EXTENT, ("Point",))
     assert pq.read_table(written.path).equals(pa.Table.from_batches([rows()]))
     check(written, features=6, bbox=EXTENT, crs=CRS)
+
+
+@pytest.mark.parametrize("layer", [True, False])
+def test_what_another_has_written_is_measured_the_same(layer: bool, tmp_path: Path) -> None:
+    batch = rows() if layer else rows().select(["n", "tags"])
+    ours = write(tmp_path / "part-00000.parquet", batch.schema, [batch], CRS if layer else None)
+    assert inspect(ResultFile("data", ours.path, 6)) == ours
+    with pytest.raises(SelfCheckFailed, match="another row count: 6 instead of 5"):
+        inspect(ResultFile("data", ours.path, 5))
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.spatial_utils.worker.protocol import Unreadable
-from libs.spatial_utils.worker.values.times import Survey, parse, zone_of_flag
+from libs.spatial_utils.worker.values.times import TimeInference, parse, zone_of_flag
 
 
 def surveyed(*values: str | None) -> pa.DataType:
-    survey = Survey(pa.null())
+    survey = TimeInference(pa.null())
     survey.add(pa.array(values, pa.string()))
     return survey.type
 

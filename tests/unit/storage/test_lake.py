@@ -12,8 +12,10 @@ def lake(tmp_path: Path) -> DataLake:
 
 
 def test_a_version_is_placed_once(lake: DataLake, tmp_path: Path) -> None:
-    key = lake.key("alpha.roads", 3)
-    assert key == "alpha.roads/v3/data.parquet"
+    assert lake.prefix("alpha.roads", 3) == "alpha.roads/v3/"
+    key = "alpha.roads/v3/data.parquet"
+    assert lake.prefix_of(key) == "alpha.roads/v3/"
+    assert lake.prefix_of("alpha.roads/v3/") is lake.prefix_of("alpha.roads/notes.txt") is lake.prefix_of("_x") is None
     assert lake.uri(key) == "s3://data-lake/alpha.roads/v3/data.parquet"
     assert lake.key_of(lake.uri(key)) == key
     made = tmp_path / "made"

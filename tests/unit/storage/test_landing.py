@@ -42,13 +42,13 @@ def test_a_manifest_still_being_copied_is_waited_for(landing: LandingZone) -> No
 
     writer = threading.Thread(target=finish)
     writer.start()
-    assert landing.read_manifest("manifests/a.json") == b'{"half": 1}'
+    assert landing.read_manifest("manifests/a.json").content == b'{"half": 1}'
     writer.join()
 
 
 def test_a_manifest_that_stays_broken_is_given_back_as_it_is(landing: LandingZone) -> None:
     dropped(landing, "manifests/a.json", b'{"half')
-    assert landing.read_manifest("manifests/a.json") == b'{"half'
+    assert landing.read_manifest("manifests/a.json").content == b'{"half'
     assert landing.read_manifest("manifests/gone.json") is None
 
 

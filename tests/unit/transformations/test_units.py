@@ -29,7 +29,7 @@ def test_conversion(length: Length, unit: CrsUnit | None, expected: float) -> No
 @pytest.mark.parametrize(
     ("unit", "crs"), [(Unit.METRE, DEGREE), (Unit.DEGREE, METRE), (Unit.METRE, None), (Unit.DEGREE, None)], ids=str
 )
-def test_what_cannot_be_told_is_refused(unit: Unit, crs: CrsUnit | None) -> None:
+def test_what_cannot_be_converted_is_refused(unit: Unit, crs: CrsUnit | None) -> None:
     with pytest.raises(ValueError, match=r"angle|not known"):
         Length(value=1, unit=unit).within(crs)
 

@@ -1,4 +1,7 @@
-"""Texts in XML that GDAL and libkml change in silence: coordinates that are no numbers become 0, times are cut or lost."""
+"""Texts in XML that GDAL and libkml change in silence: coordinates that are no numbers become 0, times are cut or lost.
+
+Upstream: libkml/libkml#140 (coordinates that are not separated). No issue of GDAL is known (3.12.4).
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence

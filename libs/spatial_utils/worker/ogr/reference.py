@@ -6,8 +6,6 @@ _SAME = ("IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT_EXCEP
 _WKT2 = ("FORMAT=WKT2_2019",)
 _LARGEST_EPSG_CODE = 32_767
 """Above this, a code is not EPSG's, even where PROJ knows it under that name."""
-WITHOUT_WORD = frozenset({"LIBKML", "GPX"})
-"""Drivers of formats that have no place for a CRS: their standards say that it is EPSG:4326."""
 
 
 def warm_up(gdal: Gdal) -> None:

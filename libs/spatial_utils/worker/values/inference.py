@@ -12,6 +12,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling, have_decimal_comma
+
 SPACE = " \t"
 """What may surround a number."""
 
@@ -31,30 +33,59 @@ _WHOLE = 2.0**53
 """From here on doubles leave out whole numbers."""
 
 
-@dataclass
-class Survey:
-    """Which types take every value of a column that was seen so far."""
+_NUMBERS = 2
+"""The first so many types are of numbers, whose spelling matters."""
 
+
+@dataclass
+class TextProfile:
+    """Which types take every value of a column that was seen so far.
+
+    Attributes:
+        spelling: How the file writes numbers, as the manifest says; None when it does not say: then a decimal comma is
+            looked for.
+        comma_is_certain: Whether one of the values is a number only if its comma is a decimal comma.
+    """
+
+    spelling: NumberSpelling | None = None
+    comma_is_certain: bool = False
     _open: list[int] = field(default_factory=lambda: list(range(len(_TYPES))))
+    _comma: bool = True
     _seen: bool = False
 
     def add(self, values: pa.Array) -> None:
         """Look at more values; empty ones say nothing."""
-        if not self._open:
+        look_for_comma = self._comma and self.spelling is None
+        if not (self._open or look_for_comma):
             return
         values = values.filter(pc.greater(pc.binary_length(values), 0))
-        if len(values):
-            self._seen = True
-            self._open = [kind for kind in self._open if _fits(values, kind)]
+        if not len(values):
+            return
+        self._seen = True
+        self._open = [kind for kind in self._open if _fits(values, kind, self.spelling or PLAIN)]
+        if look_for_comma and 0 not in self._open:  # integers are written in one way
+            self._comma, certain = have_decimal_comma(values)
+            self._comma = self._comma and _fits(values, 1, DECIMAL_COMMA)
+            self.comma_is_certain = self._comma and (certain or self.comma_is_certain)
 
     @property
     def type(self) -> pa.DataType:
         """The first type that is still open; text when there is none, or no value."""
         return _TYPES[self._open[0]][0] if self._open and self._seen else pa.string()
 
+    @property
+    def may_have_comma(self) -> bool:
+        """Whether the values are numbers if a comma is the decimal separator, and are not otherwise."""
+        return self.spelling is None and self._comma and self._seen and not self._open
 
-def _fits(values: pa.Array, kind: int) -> bool:
+
+def _fits(values: pa.Array, kind: int, spelling: NumberSpelling) -> bool:
     target, pattern = _TYPES[kind]
+    if kind < _NUMBERS:
+        plain = spelling.plain(values)
+        if plain is None:
+            return False
+        values = plain
     if not pc.all(pc.match_substring_regex(values, pattern)).as_py():
         return False
     try:
@@ -75,9 +106,11 @@ def _doubles_keep(texts: pa.Array, values: pa.Array) -> bool:
     return all(Decimal(text.strip(SPACE)) == Decimal(repr(float(text))) for text in doubtful.to_pylist())
 
 
-def cast(texts: pa.Array, target: pa.DataType) -> pa.Array:
+def cast(texts: pa.Array, target: pa.DataType, spelling: NumberSpelling = PLAIN) -> pa.Array:
     """A column of text as a type that takes all its values; empty texts are missing values, unless it stays text."""
     if target == pa.string():
         return texts
+    if target in {pa.int64(), pa.float64()} and (plain := spelling.plain(texts)) is not None:
+        texts = plain
     trimmed = pc.utf8_trim(texts, SPACE)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed).cast(target)

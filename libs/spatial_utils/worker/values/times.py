@@ -2,6 +2,8 @@
 
 GDAL's Arrow gives one time zone to a column and drops what disagrees, so where it does not vouch for a column, the column is
 read as text and gets its type here: one that holds for every value.
+
+Upstream: OSGeo/gdal#8460 and OSGeo/gdal#11212 brought zones of columns, and text where they are mixed.
 """
 
 from dataclasses import dataclass, field
@@ -48,7 +50,7 @@ def zone_of_flag(flag: int) -> str | None:
 
 
 @dataclass
-class Survey:
+class TimeInference:
     """What the values of a column of times look like.
 
     Attributes:

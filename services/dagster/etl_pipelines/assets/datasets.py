@@ -1,15 +1,18 @@
 """A dataset version as Dagster's events: a materialization and its check."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from libs.models import Asset, Lineage
+from libs.models import Asset, FileRole, Lineage
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
 from services.dagster.etl_pipelines.checks.self_check import self_check
+
+DATA_VERSION_TAG = "dagster/data_version"
+"""The tag by which Dagster knows whether a dataset has changed; a part of its stored events."""
 
 
 def events(stack: Stack, asset: Asset) -> Iterator[Any]:
@@ -22,9 +25,8 @@ def events(stack: Stack, asset: Asset) -> Iterator[Any]:
 
 def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:
     columns = [dg.TableColumn(field.name, field.type, asset.meanings.get(field.name)) for field in asset.table_schema]
-    (file, *_) = asset.files
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(asset.features),
+        **({} if asset.features is None else {"dagster/row_count": dg.MetadataValue.int(asset.features)}),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
         **({"preview": drawing} if drawing else {}),
         **({"title": dg.MetadataValue.text(asset.title)} if asset.title else {}),
@@ -32,8 +34,7 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
         "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
-        "file": dg.MetadataValue.path(file.uri),
-        "sha256": dg.MetadataValue.text(file.sha256),
+        **_files(asset),
         "bytes": dg.MetadataValue.int(sum(each.bytes for each in asset.files)),
         "changes": dg.MetadataValue.json(asset.changes.model_dump(mode="json", exclude_defaults=True)),
         "seconds": dg.MetadataValue.json(dict(lineage.seconds)),
@@ -44,8 +45,26 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         asset_key=dg.AssetKey(asset.dataset_id),
         description=f"Version {asset.version}, from batch {asset.batch_id} of {lineage.uploader}.",
         metadata=metadata,
-        tags={DATA_VERSION_TAG: file.sha256},
+        tags={DATA_VERSION_TAG: _data_version(asset)},
     )
+
+
+def _files(asset: Asset) -> dict[str, dg.MetadataValue]:
+    """Place and hash of each file; of the second file with a role and later ones with its name."""
+    found: dict[str, dg.MetadataValue] = {}
+    for file in asset.files:
+        role = "file" if file.role == FileRole.DATA else file.role
+        sha256 = "sha256" if file.role == FileRole.DATA else f"{file.role} sha256"
+        if role in found:
+            role, sha256 = f"{role} {file.name}", f"{sha256} {file.name}"
+        found |= {role: dg.MetadataValue.path(file.uri), sha256: dg.MetadataValue.text(file.sha256)}
+    return found
+
+
+def _data_version(asset: Asset) -> str:
+    """The hash of the data: of its file, or of the hashes of its parts."""
+    hashes = [file.sha256 for file in asset.data]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _lineage(asset: Asset, lineage: Lineage) -> str:

@@ -15,10 +15,10 @@ LARGEST = 64 * 1024 * 1024
 
 
 def preview(stack: Stack, asset: Asset) -> dg.MarkdownMetadataValue | None:
-    """An image that needs no request; None for a table, an empty layer, and a file that is too large to be fetched for it."""
-    file = asset.files[0]
-    if asset.bbox is None or file.bytes > LARGEST:
+    """An image that needs no request; None for a table, an empty layer, and data that is too large or in several files."""
+    if not asset.has_geometry or asset.bbox is None or len(asset.data) != 1 or asset.data[0].bytes > LARGEST:
         return None
+    (file,) = asset.data
     with tempfile.TemporaryFile() as copy:  # it has no name: nothing is left of it when the worker is killed
         try:
             for piece in stack.lake.store.stream(stack.lake.key_of(file.uri)):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from libs.models import LakeOfAnother, Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
@@ -51,7 +50,7 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
             context.log.warning("%s Trying again.", error)
             raise dg.RetryRequested(RETRIES, seconds_to_wait=PAUSE * 2**context.retry_number) from error
         raise dg.Failure(f"{error}", allow_retries=False) from error
-    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         _cancel_the_rest(context, stack, config.batches)
         raise
     failed = [report for report in done if report.status is not Status.SUCCESS]
@@ -79,7 +78,7 @@ def batches_of(run: dg.DagsterRun) -> Mapping[str, str]:
 
 def _show(context: dg.OpExecutionContext, stack: Stack, report: Report, *, alone: bool) -> None:
     """In a crowd, the materializations say which batches succeeded: an event more for each would slow a flood down."""
-    made = ", ".join(f"{each.dataset_id}@{each.version} ({each.features:,} features)" for each in report.datasets)
+    made = ", ".join(f"{each.dataset_id}@{each.version} ({each.features or 0:,} features)" for each in report.datasets)
     reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in report.problems)
     if alone or report.problems:
         context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)

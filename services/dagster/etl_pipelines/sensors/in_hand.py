@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from libs.ledger import Ledger
 from libs.models import utc_now
@@ -17,16 +16,24 @@ from services.dagster.etl_pipelines.jobs.ingest import batches_of, ingest
 PATIENCE = timedelta(seconds=30)
 """Least time that a run is given before its worker counts as gone: to start one takes seconds, many on a busy machine."""
 
+IN_HAND = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.SUSPENDED,
+    dg.DagsterRunStatus.CANCELING,
+]
+"""Statuses of a run that waits for its worker or has one."""
+
 
 def in_hand(instance: dg.DagsterInstance, ledger: Ledger) -> tuple[int, frozenset[str]]:
     """How many runs are in progress, and the manifests that they carry. A run whose worker is gone is ended.
 
     To end one that lives would do no harm but show it wrongly: the ledger lets nobody commit a batch twice.
     """
-    statuses = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
     keys: set[str] = set()
     count = 0
-    for record in instance.get_run_records(dg.RunsFilter(job_name=ingest.name, statuses=statuses)):
+    for record in instance.get_run_records(dg.RunsFilter(job_name=ingest.name, statuses=IN_HAND)):
         carried = batches_of(record.dagster_run)
         if record.dagster_run.status is not dg.DagsterRunStatus.QUEUED and not _gives_signs(record, carried, ledger):
             instance.report_run_failed(

@@ -7,10 +7,11 @@ from datetime import UTC
 import dagster as dg
 
 from libs.models import Report, ServiceUnavailable, utc_now
-from libs.pipeline.intake import Work, grouped, take_in
+from libs.pipeline.intake import Work, take_in
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.jobs.ingest import BATCHES_TAG, ingest, run_config
 from services.dagster.etl_pipelines.sensors.in_hand import in_hand
+from services.dagster.etl_pipelines.sensors.run_size import grouped
 
 LOOKING = 0.6
 """Seconds that a tick looks at manifests. What it does not come to still waits, and the oldest are looked at first."""

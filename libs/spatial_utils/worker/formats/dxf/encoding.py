@@ -1,4 +1,7 @@
-"""What says how the text of a DXF is encoded: its release, or the code page in its header. GDAL looks at the code page alone."""
+"""What says how the text of a DXF is encoded: its release, or the code page in its header. GDAL looks at the code page alone.
+
+Upstream: OSGeo/gdal#3716 (closed) is about UTF-8 that is read as Latin-1.
+"""
 
 import re
 from itertools import islice
@@ -10,7 +13,6 @@ import pyarrow.compute as pc
 from libs.spatial_utils.worker.protocol import Notes
 from libs.spatial_utils.worker.values.text import Decoder, codec_named
 
-DRIVER = "DXF"
 _HEADER_LINES = 20_000
 _VERSION = re.compile(r"AC(\d{4})")
 _ESCAPE = re.compile(r"\\U\+((?![dD][89a-fA-F])[0-9a-fA-F]{4})")
@@ -21,7 +23,7 @@ _ALWAYS_UTF8 = 1021
 def decoder(path: Path, encoding: str | None, notes: Notes) -> Decoder:
     """The decoder of what GDAL delivers when it opens the file with :func:`option`."""
     declared, by = _declared(path, encoding)
-    return Decoder(declared, by, notes, decoded=_codec(declared) != "utf-8")
+    return _UnescapingDecoder(declared, by, notes, decoded=_codec(declared) != "utf-8")
 
 
 def option(path: Path, encoding: str | None) -> str:
@@ -30,8 +32,15 @@ def option(path: Path, encoding: str | None) -> str:
     return f"ENCODING={'MACINTOSH' if codec == 'mac-roman' else codec}"
 
 
-def unescaped(column: pa.Array) -> pa.Array:
-    r"""Text with the characters that ``\U+9053`` stands for: GDAL knows them in texts of several lines alone."""
+class _UnescapingDecoder(Decoder):
+    """A decoder that also replaces escapes: GDAL knows them in texts of several lines alone."""
+
+    def column(self, column: pa.Array, name: str, width: int, first_row: int, layer: str) -> pa.Array:
+        return _unescaped(super().column(column, name, width, first_row, layer))
+
+
+def _unescaped(column: pa.Array) -> pa.Array:
+    r"""Text with the characters that ``\U+9053`` stands for."""
     if not pc.any(pc.match_substring(column, "\\U+")).as_py():
         return column
     return pa.array(

@@ -1,6 +1,8 @@
 """What GDAL does not tell of GeoJSON, and its bytes show: times that it cuts, NUL characters, and where a file is no such file.
 
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import json
@@ -17,7 +19,6 @@ from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.pieces import pieces
 from libs.spatial_utils.worker.values.times import date_that_exists
 
-DRIVERS = frozenset({"GeoJSON", "GeoJSONSeq"})
 _SLASH = rb"(?:-|\\?/)"
 _DAY = rb"[0-9]{2}" + _SLASH + rb"(?:0[1-9]|1[0-2])" + _SLASH + rb"(?:0[1-9]|[12][0-9]|3[01])"
 _DATE = date_that_exists(_SLASH)

@@ -1,6 +1,9 @@
 """What stands in a file of GeoJSON features, looked at before GDAL reads it, which passes over much of it without a word.
 
 RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling is common practice).
+
+Upstream: OSGeo/gdal#11990 (coordinates that are not numbers), OSGeo/gdal#11515 (members beside properties, by an option).
+No upstream issue is known of the rest (GDAL 3.12.4).
 """
 
 import gc
@@ -19,11 +22,10 @@ from libs.spatial_utils.worker.formats.geojson.named_crs import NamedCrs
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
+from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
 from libs.spatial_utils.worker.values.json_text import CHUNK, DECODER, Text
 
-_DEPTHS = {"point": 1, "linestring": 2, "multipoint": 2, "polygon": 3, "multilinestring": 3, "multipolygon": 4}
-"""By type, as GDAL compares them: how deep coordinates are nested."""
-_GEOMETRIES = frozenset({*_DEPTHS, "geometrycollection"})
+_GEOMETRIES = frozenset({*LOWER_CASE_DEPTHS, "geometrycollection"})
 _READ_TYPES = _GEOMETRIES | other_json.CURVES
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
 _LARGEST_COPY = 256 * 1024 * 1024
@@ -197,7 +199,7 @@ class GeoJSONProfile:
             raise other_json.unknown_geometry(geometry, number)
         if "crs" in geometry:
             self.crs.inside(geometry["crs"])
-        depth = _DEPTHS.get(kind.lower())
+        depth = LOWER_CASE_DEPTHS.get(kind.lower())
         coordinates = geometry.get("coordinates")
         if depth is not None and coordinates is not None:
             if depth == 1 and coordinates == []:

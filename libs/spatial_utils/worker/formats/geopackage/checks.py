@@ -1,14 +1,13 @@
-"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type."""
+"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type.
 
-import json
-from collections.abc import Iterable, Sequence
+Upstream: opengeospatial/geopackage#591, as the format does not forbid it. No issue of GDAL is known (3.12.4).
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from libs.spatial_utils.worker.ogr.gdal import BOOLEAN, DATE, FLOAT32, INT16, INTEGER, INTEGER64, REAL, STRING, Gdal
 from libs.spatial_utils.worker.protocol import Unreadable
-
-DRIVER = "GPKG"
 
 # Conditions under which a value would not come out as it is. Text is greater than every number, and a blob greater than every
 # text (SQLite: datatypes, sort order); to compare takes half the time of typeof. Only late days of a month may be none, and to
@@ -30,15 +29,8 @@ _MISFITS_OF_SUBTYPES = {
 }
 
 
-_OWN = (
-    "m.type = 'table' AND m.rootpage > 0 AND m.name NOT LIKE 'gpkg_%' AND m.name NOT LIKE 'sqlite_%' "
-    "AND m.name NOT LIKE 'rtree_%'"
-)
-"""Tables that are neither the format's nor virtual ones, for which a module would have to run."""
-
-
 @dataclass(frozen=True)
-class Column:
+class TypedColumn:
     """A column of attributes, with GDAL's type and subtype."""
 
     name: str
@@ -46,38 +38,7 @@ class Column:
     subtype: int
 
 
-def columns(gdal: Gdal, dataset: int) -> list[tuple[str, str, str]]:
-    """Table, name and declared type of each column of a database's own tables: no view is computed for it."""
-    tables = f"sqlite_master m JOIN pragma_table_info(m.name) c WHERE {_OWN} ORDER BY m.name, c.cid"
-    return _rows(gdal, dataset, ("m.name", "c.name", "c.type"), tables)
-
-
-def registered(gdal: Gdal, dataset: int) -> set[str]:
-    """The names in lower case of the tables, those with tiles, too, that the GeoPackage says it has."""
-    return {name for (name,) in _rows(gdal, dataset, ("lower(table_name)",), "gpkg_contents")}
-
-
-def foreign_keys(gdal: Gdal, dataset: int) -> list[tuple[str, int, str, str, str | None]]:
-    """The columns of foreign keys: table, number, table referred to, column, column referred to (None: its primary key)."""
-    tables = f"sqlite_master m JOIN pragma_foreign_key_list(m.name) k WHERE {_OWN} ORDER BY m.name, k.id, k.seq"
-    return _rows(gdal, dataset, ("m.name", "k.id", 'k."table"', 'k."from"', 'k."to"'), tables)
-
-
-def primary_key(gdal: Gdal, dataset: int, table: str) -> str:
-    """The column of a table's primary key; empty when there is none, or no such table."""
-    literal = "'" + table.replace("'", "''") + "'"
-    return gdal.query(dataset, f"SELECT name FROM pragma_table_info({literal}) WHERE pk = 1") or ""
-
-
-def _rows(gdal: Gdal, dataset: int, wanted: Sequence[str], tables: str) -> list[Any]:
-    """All rows of a query, by way of JSON: ``Gdal.query`` gives a single value."""
-    named = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(wanted))
-    array = ", ".join(f"c{number}" for number in range(len(wanted)))
-    found = gdal.query(dataset, f"SELECT json_group_array(json_array({array})) FROM (SELECT {named} FROM {tables})")
-    return [tuple(row) for row in json.loads(found)] if found else []
-
-
-def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[Column]) -> None:
+def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[TypedColumn]) -> None:
     """Check that every value is of its column's type.
 
     Args:

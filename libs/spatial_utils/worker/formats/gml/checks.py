@@ -2,6 +2,8 @@
 
 GDAL keeps one geometry of a feature unless a schema beside the file lists more, reads only the types of features that such a
 schema lists, and knows no CRS of a layer whose schema names none, or whose features are not all in one.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import re
@@ -17,7 +19,6 @@ from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reference import crs_of_code
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
-DRIVER = "GML"
 _GEOMETRIES = frozenset(
     f"{prefix}{kind}"
     for prefix in ("Multi", "Composite", "Orientable", "Polyhedral", "Triangulated", "Topo", "")
@@ -34,7 +35,7 @@ _CRS84 = re.compile(
 )
 
 
-class Survey:
+class GmlProfile:
     """What is in a file, by the name of a type of feature.
 
     Attributes:
@@ -125,7 +126,7 @@ def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrL
         Unreadable: ``features_lost``, ``geometry_lost``, ``crs_mixed`` or ``crs_mismatch``.
     """
     try:
-        found = Survey(path)
+        found = GmlProfile(path)
     except expat.ExpatError:  # GDAL has read it: it knows encodings that expat does not
         return
     _check_features(gdal, found, handles)
@@ -137,7 +138,7 @@ def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrL
         _check_crs(gdal, found, layer)
 
 
-def _check_features(gdal: Gdal, found: Survey, handles: dict[str, Any]) -> None:
+def _check_features(gdal: Gdal, found: GmlProfile, handles: dict[str, Any]) -> None:
     if unknown := found.features.keys() - handles.keys():
         read = sum(max(gdal.OGR_L_GetFeatureCount(handle, 1), 0) for handle in handles.values())
         if read < found.features.total():
@@ -149,7 +150,7 @@ def _check_features(gdal: Gdal, found: Survey, handles: dict[str, Any]) -> None:
             )
 
 
-def _check_geometries(found: Survey, layer: OgrLayer) -> None:
+def _check_geometries(found: GmlProfile, layer: OgrLayer) -> None:
     count, line = found.geometries.get(layer.own_name, (0, 0))
     if count > layer.geometries:
         raise Unreadable(
@@ -160,7 +161,7 @@ def _check_geometries(found: Survey, layer: OgrLayer) -> None:
         )
 
 
-def _check_properties(found: Survey, layer: OgrLayer) -> None:
+def _check_properties(found: GmlProfile, layer: OgrLayer) -> None:
     known = [column.lower() for column in layer.names]
     lost = [
         name for name in sorted(found.properties(layer.own_name)) if not any(column.startswith(name.lower()) for column in known)
@@ -174,7 +175,7 @@ def _check_properties(found: Survey, layer: OgrLayer) -> None:
         )
 
 
-def _check_crs(gdal: Gdal, found: Survey, layer: OgrLayer) -> None:
+def _check_crs(gdal: Gdal, found: GmlProfile, layer: OgrLayer) -> None:
     named = found.references(layer.own_name)
     if not layer.geometry or (layer.geometries > 1 and len(named) > 1):  # each of the geometries may have its own
         return

@@ -8,15 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
 from libs.spatial_utils.worker.values.wkb import DamagedGeometry
 
-DEPTH = {"point": 0, "linestring": 1, "polygon": 2, "multipoint": 1, "multilinestring": 2, "multipolygon": 3}
 _DIMENSIONS = ({"x", "y"}, {"x", "y", "z"}, {"x", "y", "m"}, {"x", "y", "z", "m"})
 
 
 def is_stored_as(kind: pa.DataType, encoding: str) -> bool:
     """Whether a column's type is that of an encoding: lists of structs of x and y, perhaps z and m, in any order."""
-    for _ in range(DEPTH[encoding]):
+    for _ in range(LOWER_CASE_DEPTHS[encoding] - 1):
         if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
             return False
         kind = kind.value_type
@@ -32,14 +32,14 @@ def to_wkb(geometry: pa.Array, encoding: str, counts: Counter[str]) -> pa.Array:
 
     Args:
         geometry: The column.
-        encoding: Its name, a key of ``DEPTH``.
+        encoding: Its name, a key of ``LOWER_CASE_DEPTHS``.
         counts: ``m_dropped`` is added to, in geometries.
 
     Raises:
         DamagedGeometry: when a part, a position or a coordinate is missing.
     """
     leaf = geometry.type
-    for _ in range(DEPTH[encoding]):
+    for _ in range(LOWER_CASE_DEPTHS[encoding] - 1):
         leaf = leaf.value_type
     write = _writer(encoding, has_z=leaf.get_field_index("z") >= 0)
     if leaf.get_field_index("m") >= 0:

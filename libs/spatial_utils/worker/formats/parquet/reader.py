@@ -12,19 +12,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.parquet import native
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import (
     BATCH_BYTES,
     BATCH_ROWS,
     COLUMN_NOTES,
-    GEOMETRY,
     Notes,
-    OpenFile,
-    Request,
     Unreadable,
 )
+from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import wkb
+from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
 
 _DEFAULT_CRS = "OGC:CRS84"
 _READ_BYTES = 1024 * 1024
@@ -101,7 +101,7 @@ class ParquetLayer:
         if self.geometry:
             geometry = batch.column(self._geometry_index)
             try:
-                if self._encoding in native.DEPTH:
+                if self._encoding in LOWER_CASE_DEPTHS:
                     geometry = native.to_wkb(geometry, self._encoding, self.notes.counts)
                 columns.append(wkb.normalise(geometry, self._gdal, self.notes.counts, vouched=False))
             except wkb.DamagedGeometry as error:
@@ -148,7 +148,7 @@ class ParquetLayer:
                 "geoparquet_metadata", f"The primary geometry column {primary!r} does not exist.", "Write the file again."
             )
         encoding = str(about.get("encoding", "WKB")).lower()
-        if encoding != "wkb" and encoding not in native.DEPTH:
+        if encoding != "wkb" and encoding not in LOWER_CASE_DEPTHS:
             raise Unreadable(
                 "geoparquet_encoding", f"The geometry encoding {encoding!r} is not read here.", "Write the geometry as WKB."
             )
@@ -275,11 +275,10 @@ def _damaged(error: Exception) -> Unreadable:
     )
 
 
-def open_file(gdal: Gdal, request: Request) -> OpenFile:
-    """The files of a request, a layer each."""
-    opened = OpenFile()
-    for path, prefix in request.paths:
-        opened.names.append(prefix + path.stem)
-        if request.wants(opened.names[-1]):
-            opened.layers.append(ParquetLayer(gdal, path, prefix, tabular=request.tabular))
-    return opened
+class Reader(FileReader):
+    """See ``FileReader``: one layer, with the file's name."""
+
+    def open(self) -> None:
+        """See ``FileReader``."""
+        if self.add_name(self.prefix + self.path.stem):
+            self.opened.layers.append(ParquetLayer(self.gdal, self.path, self.prefix, tabular=self.request.tabular))

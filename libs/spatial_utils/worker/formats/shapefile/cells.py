@@ -1,6 +1,8 @@
 """Cells of a ``.dbf`` that GDAL reads, held against what it makes of them: it makes 1 of ``1.5``, and a date of anything.
 
 What ``table`` can read is kept whole; only the columns of a window that it cannot are looked at cell by cell.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import datetime as dt
@@ -12,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.layout import Field, layout_of
-from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at, part
+from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.formats.shapefile.table import LOGICAL, column
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded

@@ -2,6 +2,8 @@
 
 The layout is that of Esri's Shapefile Technical Description (July 1998) and of dBASE III. A truncated ``.shp`` would be read as
 features without geometry.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import array
@@ -15,17 +17,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.layout import check_table, layout_of, truncated
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.text import Decoder
 
-DRIVER = "ESRI Shapefile"
 HEADER_BYTES = 100
 INDEX_ENTRY_BYTES = 8
 _INTEGER_DIGITS = 18
 _LONGEST_PROJECTION = 64 * 1024
-_CHUNK_RECORDS = 65_536
 _RECORD_HEADER_WORDS, _RECORD_BYTES = 4, 12
 """A record of a shape: its header; with the shape's type, the least that it has."""
 _REPAIR = "Open and save the Shapefile with the program that made it, or upload its files again."
@@ -97,28 +98,6 @@ def has_wide_integers(path: Path) -> bool:
         return False
     fields = layout_of(table).fields
     return any(field.whole and field.end - field.begin > _INTEGER_DIGITS for field in fields)
-
-
-def deleted_records(path: Path) -> int:
-    """Records of a Shapefile's or a MapInfo table that are marked as deleted: every program passes over their features."""
-    table = part(path, ".dat" if path.suffix.lower() == ".tab" else ".dbf")
-    if table is None:
-        return 0
-    with table.open("rb") as file:
-        count, header, size = struct.unpack("<4xIHH", file.read(12))
-        file.seek(header)
-        deleted = 0
-        while count > 0 and (chunk := file.read(size * min(count, _CHUNK_RECORDS))):
-            deleted += chunk[::size].count(b"*")
-            count -= _CHUNK_RECORDS
-    return deleted
-
-
-def part(path: Path, extension: str) -> Path | None:
-    """The file of the same stem with this extension, in whatever case."""
-    return next(
-        (file for file in sorted(path.parent.iterdir()) if file.stem == path.stem and file.suffix.lower() == extension), None
-    )
 
 
 def projection(path: Path) -> dict[str, str] | None:

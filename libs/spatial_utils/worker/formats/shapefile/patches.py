@@ -2,6 +2,8 @@
 
 The layout is that of Esri's Shapefile Technical Description (July 1998), pages 20 to 23. GDAL takes a sequence of plain rings for
 one polygon and its holes (3.12); by that description, they are faces of their own unless a first ring stands before them.
+
+No upstream issue is known (GDAL 3.12.4).
 """
 
 import struct
@@ -11,8 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.layout import layout_of
-from libs.spatial_utils.worker.formats.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, FastPathUnsupported, bytes_at, part
+from libs.spatial_utils.worker.formats.shapefile.parts import HEADER_BYTES, INDEX_ENTRY_BYTES, FastPathUnsupported, bytes_at
 
 MULTIPATCH = 31
 _POLYHEDRAL_Z, _POLYGON_Z = 1015, 1003

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported
 from libs.spatial_utils.worker.formats.shapefile.shapes import Shapes
-from libs.spatial_utils.worker.formats.shapefile.table import Table
+from libs.spatial_utils.worker.formats.shapefile.table import DbfTable
 
 _MOST_ASKED = 1 / 8
 """Share of shapes that may be asked of GDAL one by one: it takes several times as long as to have it read one after the other."""
@@ -30,7 +30,7 @@ def batches(
     """
     if not (types or geometry):
         raise FastPathUnsupported("rows of nothing")
-    table = Table(path, types)
+    table = DbfTable(path, types)
     shapes = Shapes(path) if geometry else None
     first = 0
     while first < table.rows:

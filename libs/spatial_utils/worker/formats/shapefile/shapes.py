@@ -12,13 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.parts import (
     HEADER_BYTES,
     INDEX_ENTRY_BYTES,
     FastPathUnsupported,
     bytes_at,
     integers,
-    part,
 )
 from libs.spatial_utils.worker.formats.shapefile.patches import MULTIPATCH, surface
 from libs.spatial_utils.worker.protocol import BATCH_BYTES

@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.dbase_records import part
 from libs.spatial_utils.worker.formats.shapefile.layout import NUMBERS, Field, layout_of
-from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at, part
+from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.protocol import BATCH_ROWS
 from libs.spatial_utils.worker.values.doubles import EXACT
 
@@ -31,7 +32,7 @@ _TRUE, _FALSE = pa.array([*"TtYy"]), pa.array([*"FfNn"])
 _FIRST_DATE = pa.scalar(dt.date(1, 1, 1))
 
 
-class Table:
+class DbfTable:
     """The records of a ``.dbf`` that has been checked.
 
     Args:

@@ -3,8 +3,6 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-DEPTHS = {"Point": 1, "LineString": 2, "MultiPoint": 2, "Polygon": 3, "MultiLineString": 3, "MultiPolygon": 4}
-"""By type: how deep its coordinates are nested."""
 _CODES = {"Point": 1, "LineString": 2, "Polygon": 3, "MultiPoint": 4, "MultiLineString": 5, "MultiPolygon": 6}
 _PARTS = {"MultiPoint": "Point", "MultiLineString": "LineString", "MultiPolygon": "Polygon"}
 _Z = 1000
@@ -19,7 +17,7 @@ def to_wkb(kind: str, coordinates: pa.ListArray, dimension: int) -> pa.Array:
     """The coordinates of geometries of one type as little-endian ISO WKB (``pa.binary()``).
 
     Args:
-        kind: The type, one of ``DEPTHS``.
+        kind: The type, one of ``COORDINATE_DEPTHS``.
         coordinates: Lists of that depth with doubles inside.
         dimension: Numbers of every position, 2 or 3.
 

@@ -54,7 +54,7 @@ class ParsedLayer:
         self._options = pa.json.ParseOptions(
             explicit_schema=self._members(id_type), newlines_in_values=not frame.lines, unexpected_field_behavior="error"
         )
-        self._times = {field.name: times.Survey(pa.string()) for field in self._attributes if _is_moment(field.type)}
+        self._times = {field.name: times.TimeInference(pa.string()) for field in self._attributes if _is_moment(field.type)}
         self._unproven: set[str] = set()
         rows = self._rows(self._parsed(frame.lined(sample)))
         if pa.Table.from_batches([rows]) != pa.Table.from_batches(as_gdal.rows(), self.schema) or self.notes.warnings:

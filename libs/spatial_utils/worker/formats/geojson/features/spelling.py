@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.worker.formats.geojson.features.geometry import DEPTHS, Unusual, to_wkb
+from libs.spatial_utils.worker.formats.geojson.features.geometry import Unusual, to_wkb
+from libs.spatial_utils.worker.values.geometry_types import COORDINATE_DEPTHS
 
-_BEGINNING = re.compile(rb'"(?:' + "|".join(DEPTHS).encode() + rb')"(\s*+,\s*+)"coordinates"')
+_BEGINNING = re.compile(rb'"(?:' + "|".join(COORDINATE_DEPTHS).encode() + rb')"(\s*+,\s*+)"coordinates"')
 _FAMILIES = [{"Point", "MultiPoint"}, {"LineString", "MultiLineString"}, {"Polygon", "MultiPolygon"}]
 """Where one of them is, the other may come."""
 
@@ -38,22 +39,22 @@ class Spelling:
         Raises:
             ValueError: where there is nothing to learn.
         """
-        kinds = Counter(geometry["type"] for geometry in geometries if geometry["type"] in DEPTHS)
+        kinds = Counter(geometry["type"] for geometry in geometries if geometry["type"] in COORDINATE_DEPTHS)
         if not kinds or not geometries[0].get("coordinates"):
             raise Unusual("no coordinates")
-        depth = DEPTHS[kinds.most_common(1)[0][0]]
+        depth = COORDINATE_DEPTHS[kinds.most_common(1)[0][0]]
         position = geometries[0]["coordinates"]
         while isinstance(position[0], list):
             position = position[0]
         beginning = _BEGINNING.search(text)
         expected = {kind for family in _FAMILIES if family & kinds.keys() for kind in family}
-        others = frozenset(kind for kind in expected if DEPTHS[kind] != depth and beginning)
+        others = frozenset(kind for kind in expected if COORDINATE_DEPTHS[kind] != depth and beginning)
         return cls(len(position), depth, beginning[1] if beginning else b"", others)
 
     @property
     def type(self) -> pa.DataType:
         """Of a geometry in a renamed text."""
-        names = {"coordinates": self.depth, **{self._name(kind): DEPTHS[kind] for kind in self.others}}
+        names = {"coordinates": self.depth, **{self._name(kind): COORDINATE_DEPTHS[kind] for kind in self.others}}
         return pa.struct({"type": pa.string(), **{name: _nested(depth) for name, depth in names.items()}})
 
     def renamed(self, text: bytes | bytearray) -> bytes | bytearray:
@@ -75,7 +76,7 @@ class Spelling:
         kinds = pc.unique(types.drop_null()).to_pylist()
         rows, parts = [], []
         for kind in kinds:
-            if kind not in DEPTHS or (DEPTHS[kind] != self.depth and kind not in self.others):
+            if kind not in COORDINATE_DEPTHS or (COORDINATE_DEPTHS[kind] != self.depth and kind not in self.others):
                 raise Unusual(f"a {kind}")
             coordinates = geometries.field(self._name(kind))
             if len(kinds) > 1 or types.null_count:
@@ -85,7 +86,7 @@ class Spelling:
         return parts[0] if not rows and parts else _placed(parts, rows, len(types))
 
     def _name(self, kind: str) -> str:
-        return f"coordinate{DEPTHS[kind]}" if kind in self.others else "coordinates"
+        return f"coordinate{COORDINATE_DEPTHS[kind]}" if kind in self.others else "coordinates"
 
 
 def _placed(parts: list[pa.Array], rows: list[pa.Array], length: int) -> pa.Array:

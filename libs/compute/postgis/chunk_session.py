@@ -1,13 +1,13 @@
-"""A session that transforms chunks, one after the other, beside others of its kind."""
+"""A session that transforms chunks one after the other. Several sessions work side by side."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from libs.compute.engine import GEOMETRY
+from libs.column_names import GEOMETRY
 from libs.compute.layout import Layout
-from libs.compute.postgis.columns import Carrier, Columns
+from libs.compute.postgis.columns import Columns, ColumnType
 from libs.compute.postgis.schema import OwnSchema
 from libs.transformations import PostGis
 from libs.transformations.plan import ROW, SOURCE, TARGET
@@ -22,7 +22,7 @@ class Chunk:
     Attributes:
         first: Number of the first of them in the dataset, from 0.
         rows: All columns of the source.
-        where: The source, for people.
+        where: The source as problems name it.
     """
 
     first: int
@@ -30,12 +30,12 @@ class Chunk:
     where: str
 
 
-class Lane:
-    """``raw_data`` holds a chunk; ``processed`` shows what becomes of it, and holds nothing.
+class ChunkSession:
+    """Its table ``raw_data`` holds a chunk. Its view ``processed`` is the transformed chunk.
 
     Args:
-        own: Where: the session and its schema, in which nothing is yet.
-        layout: What a source looks like.
+        own: The session and its schema, which is empty.
+        layout: Schema of the source, and the plan.
         columns: Its attributes that ``raw_data`` has.
         functions: Statements that create what the plan calls.
     """
@@ -43,14 +43,14 @@ class Lane:
     def __init__(self, own: OwnSchema, layout: Layout, columns: Columns, functions: Iterable[str] = ()) -> None:
         self.connection, self._schema = own.connection, own.name
         self._layout, self._columns = layout, columns
-        fields = [(ROW, Carrier("bigint", pa.int64())), *zip(layout.loaded, columns.carriers, strict=True)]
+        fields = [(ROW, ColumnType("bigint", pa.int64())), *zip(layout.loaded, columns.column_types, strict=True)]
         if GEOMETRY in layout.source_schema.names:
-            fields.append((GEOMETRY, Carrier("geometry", pa.binary())))
+            fields.append((GEOMETRY, ColumnType("geometry", pa.binary())))
         dialect = PostGis()
-        self._raw = pa.schema([(dialect.known_as(name), carrier.arrow) for name, carrier in fields])
-        self._shown = ""
+        self._raw = pa.schema([(dialect.engine_name(name), column_type.arrow) for name, column_type in fields])
+        self._view_select = ""
         self._filled = False
-        created = ", ".join(f"{dialect.identifier(name)} {carrier.sql}" for name, carrier in fields)
+        created = ", ".join(f"{dialect.identifier(name)} {column_type.sql}" for name, column_type in fields)
         self.connection.execute(f"CREATE UNLOGGED TABLE {SOURCE} ({created}) {UNLOGGED}")
         for statement in functions:
             self.connection.execute(statement)
@@ -58,18 +58,18 @@ class Lane:
             self.connection.execute(f"ALTER TABLE {SOURCE} ALTER {GEOMETRY} SET STORAGE EXTERNAL")
 
     def fill(self, chunk: Chunk) -> None:
-        """Copy a chunk to the server, in the place of the one before."""
+        """Copy a chunk to the server. It replaces the chunk before."""
         if self._filled:
             self.connection.execute(f"TRUNCATE {SOURCE}")
         self._filled = True
         arrays = [pa.arange(chunk.first, chunk.first + chunk.rows.num_rows)]
-        arrays += self._columns.carried(chunk.rows.select(self._layout.loaded))
+        arrays += self._columns.to_postgresql(chunk.rows.select(self._layout.loaded))
         if GEOMETRY in self._raw.names:
             arrays.append(chunk.rows[GEOMETRY])
         self.connection.append(self._schema, SOURCE, pa.RecordBatch.from_arrays(arrays, schema=self._raw))
 
-    def show(self, select: str) -> None:
-        """Let ``processed`` be what a SELECT makes of the chunk."""
-        if self._shown != select:
+    def set_view(self, select: str) -> None:
+        """Make ``processed`` a view of a SELECT."""
+        if self._view_select != select:
             self.connection.execute(f"CREATE OR REPLACE VIEW {TARGET} AS {select}")
-            self._shown = select
+            self._view_select = select

@@ -5,14 +5,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 
-from libs.spatial_utils.worker.formats.geopackage import checks as geopackage
 from libs.spatial_utils.worker.ogr.gdal import INTEGER, INTEGER64, Gdal
 from libs.spatial_utils.worker.protocol import Notes
-
-DATABASES = frozenset({geopackage.DRIVER, "OpenFileGDB"})
-"""Drivers of formats that hold tables which refer to each other by keys that GDAL hides."""
 
 _INTERNAL: Mapping[str, tuple[str, str]] = {
     # table: the program that keeps something in it, and the columns by which the table is known, beside its name
@@ -38,7 +33,8 @@ _INTERNAL: Mapping[str, tuple[str, str]] = {
     "android_metadata": ("Android", "locale"),
     "room_master_table": ("Android", "id identity_hash"),
 }
-_CARDINALITIES = ("one to one", "one to many", "many to one", "many to many")
+CARDINALITIES = ("one to one", "one to many", "many to one", "many to many")
+"""In GDAL's order."""
 _ATTACHMENTS = "__attach"
 """How ArcGIS ends the name of a table of attachments."""
 _ATTACHED = ("rel_objectid", "rel_globalid")
@@ -72,7 +68,7 @@ class Relationship:
 
 
 @dataclass(frozen=True)
-class Table:
+class CatalogTable:
     """A table of a database, with its columns, and whether they hold integers. Names are compared without case."""
 
     name: str
@@ -93,42 +89,9 @@ class Catalog:
         heard: By name, what GDAL said when a table was looked at: to be weighed by whoever reads it.
     """
 
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, CatalogTable] = field(default_factory=dict)
     relationships: Sequence[Relationship] = ()
     heard: Mapping[str, list[tuple[int, str]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, gdal: Gdal, dataset: int, driver: str, handles: Iterable[int], notes: Notes) -> "Catalog":
-        """Look at a dataset.
-
-        Args:
-            gdal: The library.
-            dataset: Opened.
-            driver: It was opened by: one of ``DATABASES``.
-            handles: Of its layers.
-            notes: Takes a warning where the relationships cannot be read.
-        """
-        heard = dict[str, list[tuple[int, str]]]()
-        with gdal.overhearing() as said:
-            relationships = list(_relationships(gdal, dataset))
-            if driver == geopackage.DRIVER:
-                relationships += _foreign_keys(gdal, dataset, relationships)
-                tables = _sql_tables(gdal, dataset)
-            else:
-                tables = []
-        if said:
-            notes.warn(
-                "relationships_not_read",
-                f"GDAL reports of the relationships in the file: {'; '.join(message.rstrip('.') for _, message in said)}.",
-                "Check them in the program that made the file, if they are wanted.",
-            )
-        if driver != geopackage.DRIVER:
-            for handle in handles:
-                with gdal.overhearing() as said:
-                    tables.append(_layer_as_table(gdal, handle))
-                heard[tables[-1].name] = said
-        relationships.sort(key=lambda each: each.name)
-        return cls({table.name.casefold(): table for table in tables}, relationships, heard)
 
     def program(self, name: str) -> str | None:
         """The program that a table belongs to; None for one with data, whatever its name."""
@@ -228,7 +191,7 @@ def _usual_references(table: str, key: str, own: Iterable[str]) -> set[str]:
     return {f"{each}{ending}" for each, ending in pairs} | {f"{ending}{each}" for each, ending in pairs}
 
 
-def _relationships(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
+def relationships_of(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
     """Those that GDAL knows of: relationship classes, related tables, most foreign keys."""
     for name in gdal.names(gdal.GDALDatasetGetRelationshipNames, dataset, None):
         handle = gdal.GDALDatasetGetRelationship(dataset, name.encode())
@@ -248,7 +211,7 @@ def _relationships(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
         ]
         yield Relationship(
             name,
-            _CARDINALITIES[gdal.GDALRelationshipGetCardinality(handle)],
+            CARDINALITIES[gdal.GDALRelationshipGetCardinality(handle)],
             (
                 (left, tuple(gdal.names(gdal.GDALRelationshipGetLeftTableFields, handle))),
                 (right, tuple(gdal.names(gdal.GDALRelationshipGetRightTableFields, handle))),
@@ -257,28 +220,11 @@ def _relationships(gdal: Gdal, dataset: int) -> Iterator[Relationship]:
         )
 
 
-def _foreign_keys(gdal: Gdal, dataset: int, known: Sequence[Relationship]) -> Iterator[Relationship]:
-    """Foreign keys of a GeoPackage that GDAL passes over: to a primary key that they do not name, to the same table."""
-    told = {(*each.tables, *each.ends[1][1]) for each in known if not each.through}
-    for (table, _), parts in groupby(geopackage.foreign_keys(gdal, dataset), key=lambda part: part[:2]):
-        rows = list(parts)
-        to, names = rows[0][2], tuple(row[3] for row in rows)
-        if (to, table, *names) not in told:
-            keys = tuple(row[4] or geopackage.primary_key(gdal, dataset, to) for row in rows)
-            yield Relationship(f"{to}_{table}", _CARDINALITIES[1], ((to, keys), (table, names)))
-
-
-def _sql_tables(gdal: Gdal, dataset: int) -> list[Table]:
-    return [
-        Table(name, {column: re.search("(?<!PO)INT", kind.upper()) is not None for _, column, kind in rows})
-        for name, rows in groupby(geopackage.columns(gdal, dataset), key=lambda row: row[0])
-    ]
-
-
-def _layer_as_table(gdal: Gdal, handle: int) -> Table:
+def table_of(gdal: Gdal, handle: int) -> CatalogTable:
+    """The table of a layer, as GDAL knows it."""
     definition = gdal.OGR_L_GetLayerDefn(handle)
     fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
-    return Table(
+    return CatalogTable(
         gdal.OGR_L_GetName(handle).decode("utf-8", "replace"),
         {
             gdal.OGR_Fld_GetNameRef(each).decode("utf-8", "replace"): gdal.OGR_Fld_GetType(each) in {INTEGER, INTEGER64}

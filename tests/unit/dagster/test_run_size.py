@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.pipeline.intake import LARGE, RUN_BATCHES, RUN_BYTES, Work, grouped
+from libs.pipeline.intake import Work
+from services.dagster.etl_pipelines.sensors.run_size import LARGE, RUN_BATCHES, RUN_BYTES, grouped
 
 SIZES = st.lists(st.one_of(st.integers(0, LARGE // 8), st.integers(LARGE // 2, 2 * LARGE)), max_size=60)
 

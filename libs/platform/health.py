@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: each check tries the real thing, and says what to do when that does not work."""
+"""What works on this machine: each check tries the real thing, and says what to do when that does not work."""
 
 import os
 import platform
@@ -6,18 +6,16 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from libs.models import Rejected, ServiceUnavailable
-from services.cli import output
-from services.cli.place import opened_ledger
-
-if TYPE_CHECKING:
-    from libs.models.settings import Settings
+from libs.models.settings import Settings
+from libs.platform import open_engine, open_lake, open_landing_zone, open_ledger, open_registry
+from libs.platform.wording import NO_MANIFEST, count, size
 
 LITTLE_SPACE = 2 * 10**9
 """Bytes: less free space than this stops the first larger file."""
@@ -48,7 +46,7 @@ class Check:
     remedy: str = ""
 
 
-def all_checks(settings: "Settings") -> Iterator[Check]:
+def all_checks(settings: Settings) -> Iterator[Check]:
     """Every check, in the order in which one thing builds on another."""
     for subject, look in (
         ("Python", _python),
@@ -67,11 +65,11 @@ def all_checks(settings: "Settings") -> Iterator[Check]:
         except Rejected as error:
             for problem in error.problems:
                 yield Check(subject, Verdict.BAD, f"{problem.where}: {problem.message}", problem.remedy)
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong here is what doctor was asked about
+        except Exception as error:  # noqa: BLE001 - a check reports every fault
             yield Check(subject, Verdict.BAD, f"{type(error).__name__}: {error}", "Install again what requirements.txt says.")
 
 
-def _python(_: "Settings") -> Iterator[Check]:
+def _python(_: Settings) -> Iterator[Check]:
     system = f"{platform.system()} {platform.release()} ({platform.machine()})"
     found = f"{platform.python_version()} on {system}, {os.cpu_count()} cores"
     if sys.platform != "linux":
@@ -80,7 +78,7 @@ def _python(_: "Settings") -> Iterator[Check]:
         yield Check("Python", Verdict.GOOD, found)
 
 
-def _packages(_: "Settings") -> Iterator[Check]:
+def _packages(_: Settings) -> Iterator[Check]:
     found, missing = [], []
     for name in ("duckdb", "duckdb-extension-spatial", "pyarrow", "pydantic", "pyogrio", "pyproj"):
         try:
@@ -93,7 +91,7 @@ def _packages(_: "Settings") -> Iterator[Check]:
         yield Check("Packages", Verdict.GOOD, ", ".join(found))
 
 
-def _folders(settings: "Settings") -> Iterator[Check]:
+def _folders(settings: Settings) -> Iterator[Check]:
     yield _folder("Home", settings.spatial_etl_home, "SPATIAL_ETL_HOME")
     yield _folder("Scratch", settings.scratch, "SPATIAL_ETL_SCRATCH")
 
@@ -109,36 +107,34 @@ def _folder(name: str, folder: Path, setting: str) -> Check:
     except OSError as error:
         return Check(name, Verdict.BAD, f"{folder}: {error.strerror}", f"Make it writable, or set {setting} to another folder.")
     free = shutil.disk_usage(place).free
-    found = f"{folder}, {output.size(free)} free"
+    found = f"{folder}, {size(free)} free"
     if free < LITTLE_SPACE:
         return Check(name, Verdict.WEAK, found, f"Free some space, or set {setting} to a larger disk.")
     return Check(name, Verdict.GOOD, found)
 
 
-def _recipes(settings: "Settings") -> Iterator[Check]:
-    from libs.platform import open_registry
-
-    found = output.count(len(open_registry(settings).recipes), "recipe")
+def _recipes(settings: Settings) -> Iterator[Check]:
+    found = count(len(open_registry(settings).recipes), "recipe")
     yield Check("Recipes", Verdict.GOOD, f"{found}; your own are looked for in {settings.recipes}")
 
 
-def _stores(settings: "Settings") -> Iterator[Check]:
+def _stores(settings: Settings) -> Iterator[Check]:
     from libs.pipeline.identity import require_own_lake
-    from libs.platform import open_lake, open_landing_zone
 
     landing = open_landing_zone(settings)
-    waiting, unrecognized = output.count(len(landing.waiting()), "manifest"), landing.unrecognized()
+    waiting, unrecognized = count(len(landing.waiting()), "manifest"), landing.unrecognized()
     found = f"{landing.store.uri('')}, {waiting} waiting"
     if unrecognized:
-        others = f"{output.count(len(unrecognized), 'file')} among the manifests that are none: {', '.join(unrecognized[:3])}"
-        yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {output.NO_MANIFEST}")
+        others = f"{count(len(unrecognized), 'file')} among the manifests that are none: {', '.join(unrecognized[:3])}"
+        yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {NO_MANIFEST}")
     else:
         yield Check("Landing", Verdict.GOOD, found)
     lake = open_lake(settings)
     next(iter(lake.objects()), None)
     yield Check("Lake", Verdict.GOOD, lake.store.uri(""))
-    with opened_ledger() as ledger:
-        datasets = output.count(sum(1 for _ in ledger.datasets()), "dataset")
+    ledger = open_ledger(settings)
+    with closing(ledger.store):
+        datasets = count(sum(1 for _ in ledger.datasets()), "dataset")
         about = ledger.store.describe()
         yield Check("Ledger", Verdict.GOOD, f"{about}, {datasets}")
         paired = require_own_lake(settings, lake, ledger, bind=False)
@@ -151,20 +147,21 @@ def _stores(settings: "Settings") -> Iterator[Check]:
         yield Check("Identity", Verdict.GOOD, "lake and ledger are new, and will belong together from their first use on")
 
 
-def _engine(settings: "Settings") -> Iterator[Check]:
-    from libs.platform import open_engine
+def _engine(settings: Settings) -> Iterator[Check]:
+    from libs.platform import choose_engine
 
+    reason = choose_engine(settings).reason
     engine = open_engine(settings)
     try:
         engine.warm_up()
-        versions = ", ".join(f"{name} {number}" for name, number in engine.versions().items())
+        found = engine.describe()
     finally:
         engine.close()
-    where = "with its spatial extension" if settings.postgres_host is None else f"on {settings.postgres_host}"
-    yield Check("Engine", Verdict.GOOD, f"{versions} {where}, {settings.spatial_etl_memory_mb:,} MiB before it spills")
+    memory = f"{settings.spatial_etl_memory_mb:,} MiB before it spills"
+    yield Check("Engine", Verdict.GOOD, f"{found}, {memory}; chosen because {reason}")
 
 
-def _reading(_: "Settings") -> Iterator[Check]:
+def _reading(_: Settings) -> Iterator[Check]:
     """The worker process that reads files, and what confines it."""
     from libs.spatial_utils.reading import sandbox_features
 

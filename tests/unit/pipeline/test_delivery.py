@@ -1,17 +1,16 @@
-import json
 import zipfile
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typer
-from hypothesis import given
-from hypothesis import strategies as st
 
-from libs.models import Rejected
+from libs.models import Manifest
 from libs.models.base import ID_PATTERN
-from services.cli import intake
+from libs.pipeline import delivery
+from libs.pipeline.format_choice import format_of
+from libs.pipeline.upload import DeliveryError
+from libs.spatial_utils.formats import find_format
 
 
 def touch(folder, *names):
@@ -35,7 +34,7 @@ def touch(folder, *names):
 )
 def test_the_format_is_proposed_by_extension_and_by_content_where_that_serves_several(tmp_path, name, content, format_):
     (tmp_path / name).write_bytes(content)
-    assert intake.format_of(tmp_path / name).name == format_
+    assert format_of(tmp_path / name).name == format_
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ def test_an_archive_is_what_it_holds(tmp_path, members, format_):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for member in members:
             archive.writestr(member, b"")
-    assert intake.format_of(tmp_path / "a.zip").name == format_
+    assert format_of(tmp_path / "a.zip").name == format_
 
 
 GEOJSON = b'{"type": "FeatureCollection", "features": []}'
@@ -79,7 +78,7 @@ def test_documents_beside_the_data_do_not_make_its_format(tmp_path, members, for
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    assert intake.format_of(tmp_path / "a.zip").name == format_
+    assert format_of(tmp_path / "a.zip").name == format_
 
 
 def test_an_archive_of_nothing_but_documents_holds_no_data(tmp_path):
@@ -87,40 +86,38 @@ def test_an_archive_of_nothing_but_documents_holds_no_data(tmp_path):
         archive.writestr("readme.txt", README)
         archive.writestr("LICENCE.txt", b"file,licence\nphoto.jpg,CC0\n")
         archive.writestr("metadata.xml", METADATA)
-    with pytest.raises(typer.BadParameter, match="holds no data"):
-        intake.format_of(tmp_path / "a.zip")
+    with pytest.raises(DeliveryError, match="holds no data"):
+        format_of(tmp_path / "a.zip")
 
 
 def test_what_no_extension_explains_is_a_usage_error_that_helps(tmp_path):
     touch(tmp_path, "data.bin")
-    with pytest.raises(typer.BadParameter, match=r"--format.*\.gpkg"):
-        intake.format_of(tmp_path / "data.bin")
+    with pytest.raises(DeliveryError, match=r"Known: .*\.gpkg"):
+        format_of(tmp_path / "data.bin")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("photo.jpg", b"")
-    with pytest.raises(typer.BadParameter, match=r"photo\.jpg"):
-        intake.format_of(tmp_path / "a.zip")
+    with pytest.raises(DeliveryError, match=r"photo\.jpg"):
+        format_of(tmp_path / "a.zip")
     (tmp_path / "broken.zip").write_bytes(b"PK\3\4")
-    with pytest.raises(typer.BadParameter, match="cannot be opened"):
-        intake.format_of(tmp_path / "broken.zip")
+    with pytest.raises(DeliveryError, match="cannot be opened"):
+        format_of(tmp_path / "broken.zip")
 
 
 def test_a_file_that_is_named_like_a_filegdb_folder_is_none(tmp_path):
     touch(tmp_path, "a.gdb")
-    with pytest.raises(typer.BadParameter):
-        intake.format_of(tmp_path / "a.gdb")
+    with pytest.raises(DeliveryError):
+        format_of(tmp_path / "a.gdb")
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
     touch(tmp_path, "east/roads.shp", "west/Roads.shp", "south/roads.gpkg")
-    found = intake.uploads([tmp_path / "east/roads.shp", tmp_path / "west/Roads.shp", tmp_path / "south/roads.gpkg"], None)
+    found = delivery.local_files([tmp_path / "east/roads.shp", tmp_path / "west/Roads.shp", tmp_path / "south/roads.gpkg"])
     assert [upload.key for upload in found] == ["roads.shp", "2/Roads.shp", "roads.gpkg"]
 
 
 def test_a_format_by_name_is_forgiving_about_its_spelling_only(tmp_path):
     touch(tmp_path, "data.bin")
-    assert intake.uploads([tmp_path / "data.bin"], "geo package")[0].format.name == "GPKG"
-    with pytest.raises(Rejected, match="unknown_format"):
-        intake.uploads([tmp_path / "data.bin"], "GeoPakage")
+    assert delivery.local_files([tmp_path / "data.bin"], find_format("geo package", "format"))[0].format.name == "GPKG"
 
 
 def test_a_parquet_file_without_geometry_is_a_table(tmp_path):
@@ -132,18 +129,18 @@ def test_a_parquet_file_without_geometry_is_a_table(tmp_path):
         connection.execute(f"COPY (SELECT 'POINT (1 2)'::GEOMETRY AS g) TO '{tmp_path}/type.parquet' (GEOPARQUET_VERSION 'NONE')")
     assert b"geo" not in (tmp_path / "type.parquet").read_bytes()
     (tmp_path / "short.parquet").write_bytes(b"PAR1")
-    types = {name: intake.uploads([tmp_path / f"{name}.parquet"], None)[0].entry({})["type"]
+    types = {name: delivery.local_files([tmp_path / f"{name}.parquet"])[0].entry({}, {})["type"]
              for name in ("plain", "large", "geo", "type", "short")}  # fmt: skip
     assert types == {"plain": "tabular", "large": "tabular", "geo": "vector", "type": "vector", "short": "vector"}
 
 
 def test_only_a_csv_with_coordinates_is_vector(tmp_path):
     touch(tmp_path, "t.csv", "a.geojson")
-    table, geojson = intake.uploads([tmp_path / "t.csv", tmp_path / "a.geojson"], None)
-    assert table.entry({"delimiter": ";"}) == {"type": "tabular", "format": "CSV", "options": {"delimiter": ";"}}
-    assert table.entry({"x": "lon", "y": "lat"}) == {"type": "vector", "format": "CSV", "options": {"x": "lon", "y": "lat"}}
-    assert table.entry({}) == {"type": "tabular", "format": "CSV"}
-    assert geojson.entry({"x": "lon", "y": "lat"}) == {"type": "vector", "format": "GeoJSON"}
+    table, geojson = delivery.local_files([tmp_path / "t.csv", tmp_path / "a.geojson"])
+    assert table.entry({"delimiter": ";"}, {}) == {"type": "tabular", "format": "CSV", "options": {"delimiter": ";"}}
+    assert table.entry({"x": "lon", "y": "lat"}, {}) == {"type": "vector", "format": "CSV", "options": {"x": "lon", "y": "lat"}}
+    assert table.entry({}, {}) == {"type": "tabular", "format": "CSV"}
+    assert geojson.entry({"x": "lon", "y": "lat"}, {}) == {"type": "vector", "format": "GeoJSON"}
 
 
 @pytest.mark.parametrize(
@@ -159,53 +156,33 @@ def test_only_a_csv_with_coordinates_is_vector(tmp_path):
 def test_columns_that_look_like_coordinates_are_noticed(tmp_path, header, columns):
     path = tmp_path / "t.csv"
     path.write_text(header, encoding="utf-8", newline="")
-    assert intake.coordinate_columns(path) == columns
+    assert delivery.coordinate_columns(path) == columns
 
 
 def test_a_folder_is_a_filegdb_or_a_mistake(tmp_path):
     (tmp_path / "shapes").mkdir()
-    with pytest.raises(typer.BadParameter, match="is a folder"):
-        intake.format_of(tmp_path / "shapes")
-
-
-def test_parameters_are_json_where_they_can_be():
-    assert intake.parameters(["n=5", "s=Elm Street", "l=[1,2]", "e=", "q=a=b"]) == {
-        "n": 5, "s": "Elm Street", "l": [1, 2], "e": "", "q": "a=b",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("pairs", [["n"], ["=5"], ["n=1", "n=2"]])
-def test_wrong_parameters_are_usage_errors(pairs):
-    with pytest.raises(typer.BadParameter):
-        intake.parameters(pairs)
-
-
-NAMES = st.text(min_size=1).filter(lambda name: "=" not in name)
-
-
-@given(st.dictionaries(NAMES, st.integers() | st.lists(st.booleans()), max_size=4))
-def test_every_json_value_survives(values):
-    assert intake.parameters([f"{name}={json.dumps(value)}" for name, value in values.items()]) == values
+    with pytest.raises(DeliveryError, match="is a folder"):
+        format_of(tmp_path / "shapes")
 
 
 @pytest.mark.parametrize("name", ["roads.gpkg", "Straßen & Wege.geojson", "..gpkg", "日本.csv", "x" * 200 + ".shp", "_x.kml"])
 def test_a_batch_id_can_be_made_of_any_file_name(tmp_path, name):
     import re
 
-    identifier = intake.new_batch_id(tmp_path / name)
+    identifier = delivery.new_batch_id(tmp_path / name)
     assert re.match(ID_PATTERN, identifier)
-    assert identifier != intake.new_batch_id(tmp_path / name)
+    assert identifier != delivery.new_batch_id(tmp_path / name)
 
 
 def manifest(*paths):
     files = [{"path": f"s3://landing-zone/{path}", "type": "vector", "format": "GPKG"} for path in paths]
-    return json.dumps({"batch_id": "b", "uploader": "me", "intent": "ingest_vector", "files": files}).encode()
+    return Manifest.model_validate({"batch_id": "b", "uploader": "me", "intent": "ingest_vector", "files": files})
 
 
 def test_files_go_where_the_manifest_says(tmp_path):
     touch(tmp_path, "a.gpkg", "b.gpkg")
     content = manifest("team/march/a.gpkg", "b.gpkg")
-    found = intake.places([tmp_path / "b.gpkg", tmp_path / "a.gpkg"], content, "landing-zone")
+    found = delivery.places([tmp_path / "b.gpkg", tmp_path / "a.gpkg"], content, "landing-zone")
     assert [(path.name, kind.name, folder) for path, kind, folder in found] == [
         ("b.gpkg", "GPKG", ""), ("a.gpkg", "GPKG", "team/march"),
     ]  # fmt: skip
@@ -213,9 +190,7 @@ def test_files_go_where_the_manifest_says(tmp_path):
 
 def test_a_file_that_the_manifest_does_not_name_once_is_a_usage_error(tmp_path):
     touch(tmp_path, "a.gpkg", "b.gpkg")
-    with pytest.raises(typer.BadParameter, match=r"a\.gpkg: the manifest names other files: b\.gpkg"):
-        intake.places([tmp_path / "a.gpkg"], manifest("in/b.gpkg"), "landing-zone")
-    with pytest.raises(typer.BadParameter, match=r"a\.gpkg: the manifest names 2 files of this name"):
-        intake.places([tmp_path / "a.gpkg"], manifest("in/a.gpkg", "other/a.gpkg"), "landing-zone")
-    with pytest.raises(Rejected):
-        intake.places([tmp_path / "a.gpkg"], b"{}", "landing-zone")
+    with pytest.raises(DeliveryError, match=r"a\.gpkg: the manifest names other files: b\.gpkg"):
+        delivery.places([tmp_path / "a.gpkg"], manifest("in/b.gpkg"), "landing-zone")
+    with pytest.raises(DeliveryError, match=r"a\.gpkg: the manifest names 2 files of this name"):
+        delivery.places([tmp_path / "a.gpkg"], manifest("in/a.gpkg", "other/a.gpkg"), "landing-zone")

@@ -1,9 +1,9 @@
-"""A dataset in the making.
+"""The making of a dataset in PostGIS.
 
-Chunks of the source are transformed side by side, each in a session of its own, and leave the server at once: their rows are
-written there once, into ``raw_data``, and ``processed`` is a view. What must see all rows follows in the first of the sessions;
-there, ``processed`` is a table. Columns that the recipe hands on as they are do not come back from the server, and those that it
-does not read do not even go there.
+Chunks of the source are transformed side by side, each in a session of its own. A chunk is written to the server once, into
+``raw_data``; ``processed`` is a view of it, and its rows leave the server at once. Stages that must see all rows follow in the
+first session; there, ``processed`` is a table. Columns that no step reads are not sent to the server. Columns that the recipe
+hands on unchanged are not fetched from it.
 """
 
 import threading
@@ -19,17 +19,17 @@ import pyarrow as pa
 
 from libs.compute.batching import chunks
 from libs.compute.engine import Processed, Source
-from libs.compute.layout import Layout
+from libs.compute.layout import Layout, Report
+from libs.compute.postgis.chunk_session import UNLOGGED, Chunk, ChunkSession
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.connection import Connection, StatementFailed
-from libs.compute.postgis.lane import UNLOGGED, Chunk, Lane
 from libs.compute.postgis.output import Output
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
 from libs.compute.type_mapping import engine_schema
-from libs.models import Changes, Problem, Rejected
+from libs.models import Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.postgis import GuardedPostGis
 
@@ -44,57 +44,58 @@ _OF_THE_DATA = {
 }
 
 
-class PostGISTable:
-    """See :class:`libs.compute.engine.Table`.
+class PostGISDatasetBuilder:
+    """See :class:`libs.compute.engine.DatasetBuilder`.
 
     Args:
         new_schema: Begins a session with a schema of its own. Called from several threads.
         recipe: With its parameters bound.
         rows: Where to keep the result.
-        aside: Path for values that the server cannot hold.
+        side_path: Path for values that the server cannot hold.
         sessions: How many chunks are transformed at a time.
     """
 
-    def __init__(self, new_schema: Callable[[], OwnSchema], recipe: Recipe, rows: Rows, aside: Path, sessions: int) -> None:
-        self._new_schema, self._recipe, self._result, self._aside, self._sessions = new_schema, recipe, rows, aside, sessions
+    def __init__(self, new_schema: Callable[[], OwnSchema], recipe: Recipe, rows: Rows, side_path: Path, sessions: int) -> None:
+        self._new_schema, self._recipe, self._result = new_schema, recipe, rows
+        self._side_path, self._sessions = side_path, sessions
         self._rows = 0
         self._closed = False
-        self._making: _Making | None = None
+        self._planned: _PlannedDataset | None = None
         self._first = new_schema()
-        self._schemas, self._free = [self._first], list[Lane]()
+        self._schemas, self._free_sessions = [self._first], list[ChunkSession]()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(sessions, thread_name_prefix="postgis")
 
     def load(self, source: Source) -> int:  # noqa: D102 - see the protocol
         engine_schema(source.schema, source.where)  # refuses what no engine keeps
-        making = self._making or self._begin(source)
-        making.layout.add(source, self._rows)
+        planned = self._planned or self._begin(source)
+        planned.layout.add(source, self._rows)
         before = self._rows
-        at_work: deque[Future[None]] = deque()
+        pending: deque[Future[None]] = deque()
         for group in chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES):
-            if len(at_work) > self._sessions:
-                at_work.popleft().result()
+            if len(pending) > self._sessions:
+                pending.popleft().result()
             chunk = Chunk(self._rows, pa.concat_batches(group), source.where)
             self._rows += chunk.rows.num_rows
-            at_work.append(self._pool.submit(self._transform, making, chunk))
-        for future in at_work:
+            pending.append(self._pool.submit(self._transform, planned, chunk))
+        for future in pending:
             future.result()
         return self._rows - before
 
     def finish(self) -> Processed:  # noqa: D102 - see the protocol
-        if self._making is None:
+        if self._planned is None:
             raise ValueError("nothing was loaded")
-        making, later = self._making, self._making.layout.plan.stages[1:]
+        planned, later = self._planned, self._planned.layout.plan.stages[1:]
         for schema in self._schemas[1 if later else 0 :]:
             self._pool.submit(schema.close)
         audits: list[Sequence[int | None] | None] = []
         if later:
             connection = self._first.connection
-            audits = making.attempt(connection, self._run_later_stages)
-            making.output.take_in(connection.stream(making.output.query))
+            audits = planned.run_guarded(connection, self._run_later_stages)
+            planned.output.take_in(connection.stream(planned.output.query))
             self._pool.submit(self._first.close)
-        told = making.layout.told([*audits, making.gathering.audit], self._rows)
-        return _PostGISProcessed(making.layout, making.gathering, told)
+        report = planned.layout.report([*audits, planned.collector.audit], self._rows)
+        return _PostGISProcessed(planned.layout, planned.collector, report)
 
     def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
@@ -103,51 +104,53 @@ class PostGISTable:
                 schema.connection.cancel()
             self._pool.shutdown(cancel_futures=True)
             self._result.close()
-            if self._making is not None:
-                self._making.columns.close()
+            if self._planned is not None:
+                self._planned.columns.close()
             for schema in self._schemas:
                 schema.close()
 
-    def _begin(self, source: Source) -> "_Making":
-        making = _Making(source, self._recipe, Srids(self._first.connection), self._result, self._aside)
+    def _begin(self, source: Source) -> "_PlannedDataset":
+        planned = _PlannedDataset(source, self._recipe, Srids(self._first.connection), self._result, self._side_path)
         try:
-            self._free.append(Lane(self._first, making.layout, making.columns, making.functions))
+            self._free_sessions.append(ChunkSession(self._first, planned.layout, planned.columns, planned.functions))
         except StatementFailed as error:
-            raise making.refused(error, source.where, 0) from error
-        first, *later = making.layout.plan.stages
-        if later:  # every lane adds to it
+            raise planned.refused(error, source.where, 0) from error
+        first, *later = planned.layout.plan.stages
+        if later:  # every session adds to it
             self._first.connection.execute(f"CREATE UNLOGGED TABLE {first.target} {UNLOGGED} AS {first.select} WITH NO DATA")
-        self._making = making
-        return making
+        self._planned = planned
+        return planned
 
-    def _transform(self, making: "_Making", chunk: Chunk) -> None:
-        lane = self._free_lane(making)
+    def _transform(self, planned: "_PlannedDataset", chunk: Chunk) -> None:
+        session = self._free_session(planned)
         try:
-            lane.fill(chunk)
-            made = [] if self._closed else making.attempt(lane.connection, lambda plan: self._made(making, lane, plan))
+            session.fill(chunk)
+            if self._closed:
+                return
+            rows = planned.run_guarded(session.connection, lambda plan: self._transformed(planned, session, plan))
         except StatementFailed as error:
-            raise making.refused(error, chunk.where, chunk.first) from error
-        making.output.take_in(made, chunk)
+            raise planned.refused(error, chunk.where, chunk.first) from error
+        planned.output.take_in(rows, chunk)
         with self._lock:
-            self._free.append(lane)
+            self._free_sessions.append(session)
 
-    def _free_lane(self, making: "_Making") -> Lane:
+    def _free_session(self, planned: "_PlannedDataset") -> ChunkSession:
         with self._lock:
-            if self._free:
-                return self._free.pop()
+            if self._free_sessions:
+                return self._free_sessions.pop()
         schema = self._new_schema()
         with self._lock:
             self._schemas.append(schema)
-        return Lane(schema, making.layout, making.columns, making.functions)
+        return ChunkSession(schema, planned.layout, planned.columns, planned.functions)
 
-    def _made(self, making: "_Making", lane: Lane, plan: Plan) -> list[pa.RecordBatch]:
-        """The result's rows of the lane's chunk; none yet, where a stage follows that must see all rows."""
+    def _transformed(self, planned: "_PlannedDataset", session: ChunkSession, plan: Plan) -> list[pa.RecordBatch]:
+        """The result's rows of the session's chunk; none yet, where a stage follows that must see all rows."""
         first, *later = plan.stages
         if later:
-            lane.connection.execute(f'INSERT INTO "{self._first.name}".{first.target} {first.select}')
+            session.connection.execute(f'INSERT INTO "{self._first.name}".{first.target} {first.select}')
             return []
-        lane.show(first.select)
-        return lane.connection.batches(making.output.query)
+        session.set_view(first.select)
+        return session.connection.batches(planned.output.query)
 
     def _run_later_stages(self, plan: Plan) -> list[Sequence[int | None] | None]:
         """Make ``processed``; the audits of the stages before it."""
@@ -163,19 +166,19 @@ class PostGISTable:
         return audits
 
 
-class _Making:
+class _PlannedDataset:
     """What is known of a dataset once its first source is there."""
 
-    def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, aside: Path) -> None:
+    def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, side_path: Path) -> None:
         self._source, self._recipe, self._srids = replace(source, batches=()), recipe, srids
         dialect = PostGis(srids.of)
         self.layout = Layout.plan_for(source, recipe, dialect)
         self.functions = list(chain.from_iterable(dialect.functions.values()))
-        self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), aside)
-        self.gathering = ResultCollector(rows, self.layout.plan.stages[-1])
-        self.output = Output(self.layout, self.columns, self.gathering)
+        self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), side_path)
+        self.collector = ResultCollector(rows, self.layout.plan.stages[-1])
+        self.output = Output(self.layout, self.columns, self.collector)
 
-    def attempt(self, connection: Connection, work: Callable[[Plan], T]) -> T:
+    def run_guarded(self, connection: Connection, work: Callable[[Plan], T]) -> T:
         """Work by the plan.
 
         PostGIS fails as a whole where a vertex cannot be projected. Tried one by one, which is slow, each can be named.
@@ -200,19 +203,19 @@ class _Making:
             "not_storable",
             where if error.row is None else self.layout.locate(first + error.row),
             f"PostGIS cannot keep it as it is: {f'{known} ({error})' if known else error}.",
-            "Correct it, or have the batch processed on DuckDB, which keeps it (POSTGRES_HOST not set).",
+            "Correct it, or have the batch processed on DuckDB, which keeps it (SPATIAL_ETL_ENGINE=duckdb).",
         )
 
 
-class _PostGISProcessed:
-    def __init__(self, layout: Layout, gathering: ResultCollector, told: tuple[Changes, tuple[Problem, ...]]) -> None:
+class _PostGISProcessed(Processed):
+    def __init__(self, layout: Layout, collector: ResultCollector, report: Report) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = told
-        self.features, self.bbox, self._gathering = gathering.features, gathering.bbox, gathering
+        self.changes, self.warnings = report.changes, report.warnings
+        self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        return self._gathering.batches()
+        return self._collector.batches()
 
 
 def _make(connection: Connection, stage: Stage) -> None:

@@ -1,0 +1,89 @@
+"""Outcomes that are too large for one document: their lists go into parts, which are inserted before the outcome that names them.
+
+The outcome's insert stays the one decision. Parts that no outcome names are leftovers of a worker that died; gc removes them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from libs.ledger.encoding import encode
+from libs.ledger.store import Document, DocumentStore
+from libs.models import Outcome, OutcomePart, PartReference, ServiceUnavailable
+
+COLLECTION = "outcome_parts"
+
+PART_BYTES = 2 * 1024 * 1024
+"""As JSON, of an outcome in one document, and of a part. As BSON it is at most some four times as much; a server keeps 16 MiB."""
+
+_LISTS = ("problems", "warnings", "assets", "lineage")
+
+
+def split(outcome: Outcome, size: int = PART_BYTES) -> tuple[Document, list[tuple[str, Document]]]:
+    """The outcome's document, and its parts with their ``_id``s; none for an outcome that fits one document.
+
+    Args:
+        outcome: With its lists.
+        size: Bytes, as JSON, of what fits.
+    """
+    document = outcome.to_document()
+    items = [(name, item, len(encode(item))) for name in _LISTS for item in document[name]]
+    if sum(item_size for _, _, item_size in items) <= size:
+        return document, []
+    parts: list[tuple[str, Document]] = []
+    references: list[dict[str, Any]] = []
+    for group in _grouped(items, size):
+        lists: dict[str, list[Any]] = {}
+        for name, item in group:
+            lists.setdefault(name, []).append(item)
+        part = OutcomePart(run_id=outcome.run_id, number=len(parts)).to_document() | lists
+        sha256 = digest(part)
+        reference = PartReference(id=f"{outcome.run_id}/{len(parts):06}~{sha256[:16]}", sha256=sha256)
+        parts.append((reference.id, part))
+        references.append(reference.model_dump())
+    return document | {name: [] for name in _LISTS} | {"parts": references}, parts
+
+
+def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
+    """An outcome with its lists.
+
+    Raises:
+        ServiceUnavailable: when a part is gone or damaged.
+    """
+    if not outcome.parts:
+        return outcome
+    lists: dict[str, list[Any]] = {name: [] for name in _LISTS}
+    for reference in outcome.parts:
+        document = store.get(COLLECTION, reference.id)
+        if document is None or digest(document) != reference.sha256:
+            state = "is gone" if document is None else "was changed"
+            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
+            raise ServiceUnavailable("the ledger", message, store.place)
+        part = OutcomePart.from_document(document)
+        for name in _LISTS:
+            lists[name] += getattr(part, name)
+    return outcome.model_copy(update={name: tuple(items) for name, items in lists.items()} | {"parts": ()})
+
+
+def digest(document: Document) -> str:
+    """SHA-256 of a document, the same whatever store it went through."""
+    return hashlib.sha256(encode(_sorted(document)).encode()).hexdigest()
+
+
+def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[tuple[str, Any]]]:
+    group: list[tuple[str, Any]] = []
+    used = 0
+    for name, item, item_size in items:
+        if group and used + item_size > size:
+            yield group
+            group, used = [], 0
+        group.append((name, item))
+        used += item_size
+    if group:
+        yield group
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,217 @@
+"""A delivery: from files on a local disk to the manifest that describes them."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from libs.ledger import Ledger
+from libs.models import (
+    FileType,
+    LakeOfAnother,
+    Manifest,
+    ParsedManifest,
+    ServiceUnavailable,
+    Status,
+    landing_key,
+    parse_manifest,
+)
+from libs.models.base import ID_PATTERN
+from libs.models.settings import Settings
+from libs.pipeline.format_choice import format_of, is_plain_table
+from libs.pipeline.identity import require_own_lake
+from libs.pipeline.naming import slug
+from libs.pipeline.upload import DeliveryError
+from libs.spatial_utils import coordinate_names
+from libs.spatial_utils.formats import Format, find_format
+from libs.storage import DataLake, LandingZone
+
+MAX_HEADER = 100_000
+"""Characters: a longer first line is no header."""
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the batch on its way to the landing zone.
+
+    Attributes:
+        path: On the disk.
+        key: Below the batch's folder; sidecars go beside it.
+        format: What the manifest calls it.
+    """
+
+    path: Path
+    key: str
+    format: Format
+
+    def entry(self, options: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
+        """The file's own part of its entry in the manifest: type, format, and the options if the format takes any.
+
+        Args:
+            options: Of formats that are tables of text.
+            of_all: What every file's entry gets. A CSV with a CRS, and with columns named as coordinates are, is no mere table.
+        """
+        if self.format.name == "GeoParquet" and self.path.is_file() and is_plain_table(self.path):
+            return {"type": FileType.TABULAR, "format": self.format.name}
+        if not self.format.takes:
+            return {"type": FileType.VECTOR, "format": self.format.name}
+        located = (
+            options.keys() & {"x", "y", "wkt"} or "geometry" in of_all or ("crs" in of_all and coordinate_columns(self.path))
+        )
+        kind = FileType.VECTOR if located else FileType.TABULAR
+        return {"type": kind, "format": self.format.name, **given(options=dict(options))}
+
+    def likely_points(self, options: Mapping[str, Any], of_all: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The columns that look like coordinates in a CSV that is loaded as a table; None for everything else."""
+        is_table = self.format.name == "CSV" and self.entry(options, of_all)["type"] == FileType.TABULAR
+        return coordinate_columns(self.path) if is_table else None
+
+
+def local_files(paths: Sequence[Path], chosen: Format | None = None) -> list[LocalFile]:
+    """The files of a batch, each with its format and a key of its own.
+
+    Args:
+        paths: Files, or folders of a FileGDB.
+        chosen: The format of all of them; None: proposed for each file.
+
+    Raises:
+        DeliveryError: when no format can be proposed for a file.
+    """
+    found: list[LocalFile] = []
+    taken: set[str] = set()
+    for number, path in enumerate(paths, 1):
+        name = path.resolve().name
+        if name.casefold() in taken:  # files of one name from several folders, sidecars included, must not overwrite each other
+            name = f"{number}/{name}"
+        taken.add(name.casefold())
+        found.append(LocalFile(path.resolve(), name, chosen or format_of(path)))
+    return found
+
+
+def places(files: Iterable[Path], manifest: Manifest, bucket: str) -> list[tuple[Path, Format, str]]:
+    """Where the files of a manifest are to lie: each with its format, and its folder in the landing zone.
+
+    Args:
+        files: On the disk; each has the name of one that the manifest names.
+        manifest: The manifest.
+        bucket: Name of the landing zone.
+
+    Raises:
+        DeliveryError: when the manifest names no such file, or several.
+    """
+    named: dict[str, dict[str, str]] = {}
+    for spec in manifest.files:
+        folder, _, name = landing_key(spec.path, bucket).rpartition("/")
+        named.setdefault(name, {})[folder] = spec.format
+    found = []
+    for file in files:
+        folders = named.get(file.name, {})
+        if len(folders) != 1:
+            said = f"names {len(folders)} files of this name" if folders else f"names other files: {', '.join(sorted(named))}"
+            raise DeliveryError(f"{file.name}: the manifest {said}.")
+        ((folder, format_),) = folders.items()
+        found.append((file.resolve(), find_format(format_, "format"), folder))
+    return found
+
+
+def make_manifest(
+    landing: LandingZone,
+    files: Sequence[LocalFile],
+    *,
+    batch_id: str,
+    uploader: str,
+    intent: str,
+    parameters: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    options: Mapping[str, Any],
+    of_all: Mapping[str, Any],
+) -> ParsedManifest:
+    """The manifest of a delivery, checked for all that can be known before a file is uploaded.
+
+    Args:
+        landing: Where the files will lie, in a folder named after the batch.
+        files: The files.
+        batch_id: Name of the batch.
+        uploader: Who delivers.
+        intent: What to do with the files.
+        parameters: Of the recipe.
+        metadata: Of the batch.
+        options: For the files whose format takes options.
+        of_all: Keys that every file's entry gets: ``crs``, ``layer``, ``geometry``, ``dataset_id``, ``encoding``,
+            ``keep_key``.
+
+    Raises:
+        Rejected: when a value is wrong. This comes before a gigabyte is copied.
+    """
+    used = any(file.format.takes for file in files)
+    unused = given(options={} if used else dict(options))  # the report will say that they were not used
+    manifest = {
+        "batch_id": batch_id,
+        "uploader": uploader,
+        "intent": intent,
+        "files": [
+            {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options, of_all), **of_all, **unused}
+            for file in files
+        ],
+        "metadata": dict(metadata),
+        "parameters": dict(parameters),
+    }
+    content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
+    parsed = parse_manifest(content, landing_bucket=landing.bucket)
+    parsed.require()
+    return parsed
+
+
+def require_new_batch(settings: Settings, lake: DataLake, ledger: Ledger, batch_id: str) -> None:
+    """Refuse the name of a batch that has succeeded or is at work: an upload would replace the files that it is made from.
+
+    Args:
+        settings: Name the lake and the ledger in an error.
+        lake: The lake.
+        ledger: Knows the batches.
+        batch_id: The name.
+
+    Raises:
+        DeliveryError: when the batch exists.
+        LakeOfAnother: when this ledger cannot know, because the lake belongs to another one.
+    """
+    try:
+        require_own_lake(settings, lake, ledger, bind=False)
+    except LakeOfAnother:
+        raise
+    except ServiceUnavailable:
+        pass  # the batch waits in the landing zone until that is put right
+    state = ledger.batch(batch_id)
+    if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
+        raise DeliveryError(f"The batch {batch_id!r} exists, with the status {state.status}.")
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The values that are set: a manifest leaves out the others."""
+    return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def new_batch_id(path: Path) -> str:
+    """A name for a batch: that of its first file, the time, and a random part, so that two in one second differ."""
+    stem = slug(path.resolve().name.split(".", 1)[0]).strip("_-")[:64] or "batch"
+    return f"{stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def batch_id_of(manifest: ParsedManifest) -> str | None:
+    """The name that a manifest gives its batch; None when it gives no valid one. Processing reports all other problems."""
+    name = manifest.value.get("batch_id") if isinstance(manifest.value, dict) else None
+    return name if isinstance(name, str) and re.match(ID_PATTERN, name) else None
+
+
+def coordinate_columns(path: Path) -> tuple[str, str] | None:
+    """The columns of a CSV whose names look like coordinates; None when no two do. A hint only: a name is no proof."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            header = file.readline(MAX_HEADER)
+    except OSError:
+        return None
+    return coordinate_names.coordinate_columns([name.strip().strip('"') for name in re.split(r"[,;\t|]", header.strip())])

@@ -1,0 +1,104 @@
+"""Which format a manifest should name for a local file: judged by its extension, its first bytes, and what an archive holds.
+
+A proposal, like one that a person writes into a manifest: reading checks it.
+"""
+
+import os
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from libs.pipeline.upload import DeliveryError
+from libs.spatial_utils.archive_members import COMPRESSED, ERRORS, Member, is_archive, members
+from libs.spatial_utils.documents import is_document_by
+from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, Format, find_format
+from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
+
+_PARQUET_END = 8
+_PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\x24[\x00\x18\x25])")
+"""In Thrift's compact protocol: the key ``geo``, and a LogicalType whose member is 17 or 18, GEOMETRY or GEOGRAPHY."""
+
+
+def format_of(path: Path) -> Format:
+    """The format of a local file, by its extension, or by those inside an archive.
+
+    Where one extension serves several formats (``.json``, ``.tab``), the first bytes decide.
+
+    Raises:
+        DeliveryError: when the extension does not say it.
+    """
+    extension = path.suffix.lower()
+    if path.is_dir() and extension != ".gdb":
+        raise DeliveryError(f"{path.name} is a folder. Name the files in it; the only format that is a folder is FileGDB (.gdb).")
+    if extension in {".zip", *COMPRESSED} and is_archive(path):
+        return _format_in_archive(path)
+    if extension == ".kmz":
+        return find_format("KMZ", "format")
+    candidates = [entry for entry in FORMATS if extension in entry.extensions and entry.folder == path.is_dir()]
+    if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
+        raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
+    if not candidates:
+        known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
+        raise DeliveryError(f"{path.name}: the extension does not say what it is. Known: {' '.join(known)}.", format_helps=True)
+    if len(candidates) > 1:
+        kind = kind_of(path)
+        candidates = [entry for entry in candidates if kind in entry.kinds] or candidates
+    return candidates[0]
+
+
+def _format_in_archive(path: Path) -> Format:
+    """The format of what an archive holds: by extension and first bytes. The format that is easiest to tell apart comes first."""
+    names: list[str] = []
+    try:
+        with members(path) as archive:
+            found = [*_formats_held(archive, names)]
+    except ERRORS as error:
+        raise DeliveryError(f"{path.name} cannot be opened as an archive: {error}.") from error
+    if not found:
+        raise DeliveryError(f"{path.name} holds no data of a known format. It holds: {', '.join(names[:5])}.", format_helps=True)
+    # The order of the formats decides, not that of the archive.
+    return min(found, key=lambda held: (not held[1], _likeness(held[0]), FORMATS.index(held[0])))[0]
+
+
+def _formats_held(archive: Iterator[Member], names: list[str]) -> Iterator[tuple[Format, bool]]:
+    """The formats that the extensions in an archive stand for, each with whether the first bytes agree; ``names`` grows."""
+    for member in archive:
+        names.append(member.name)
+        name = PurePosixPath(member.name)
+        folders = name.parts if member.is_folder else name.parts[:-1]
+        if name.suffix.lower() == ".gdbtable" or any(PurePosixPath(part).suffix.lower() == ".gdb" for part in folders):
+            yield find_format("FileGDB", "format"), True  # a folder
+            continue
+        candidates = [entry for entry in FORMATS if name.suffix.lower() in entry.extensions and not entry.folder]
+        if member.is_folder or not candidates or any(part.startswith((".", "__MACOSX")) for part in name.parts):
+            continue
+        with member.open() as file:
+            head = file.read(HEAD_BYTES)
+        if name.suffix.lower() == ".csv" or not head or not is_document_by(name.name, head):
+            kind = kind_of_bytes(head)
+            yield from ((entry, kind in entry.kinds) for entry in candidates)
+
+
+def _likeness(entry: Format) -> int:
+    """How easily other data is taken for a format: 0 if its first bytes are its own, 1 if it is JSON or XML, 2 if any text."""
+    if entry.kinds & {Kind.TEXT, Kind.TEXT_UTF16}:
+        return 2
+    return int(bool(entry.kinds & {Kind.JSON, Kind.XML, Kind.DBASE}))
+
+
+def is_plain_table(path: Path) -> bool:
+    """Whether a Parquet file's footer names no geometry, neither in its metadata nor in its types.
+
+    This looks for bytes that every footer with a geometry has. Only the reading process parses files of unknown origin.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _PARQUET_END, 0))
+        end = file.read()
+        if len(end) < _PARQUET_END or end[4:] != b"PAR1":
+            return False
+        (length,) = struct.unpack("<I", end[:4])
+        file.seek(max(size - _PARQUET_END - length, 0))
+        footer = file.read(length)
+    return _PARQUET_GEOMETRY.search(footer) is None

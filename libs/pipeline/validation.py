@@ -1,0 +1,142 @@
+"""The one pass of validation: a manifest in its surroundings, which are files, formats, CRSs, encodings and the recipe.
+
+It runs before a run begins, on every part of the manifest that is well-formed, so that the uploader gets one complete list. What
+it has found on the way, the bound recipe and the files, is handed on to the run: nothing is parsed, bound or looked up again.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, landing_key, says_no_crs
+from libs.models.base import ID_PATTERN
+from libs.pipeline.batch_files import BatchFiles
+from libs.spatial_utils.crs import require_crs
+from libs.spatial_utils.formats import find_format
+from libs.storage import LandingZone
+from libs.transformations import Recipe, Registry
+
+
+@dataclass(frozen=True)
+class ValidBatch:
+    """A batch in which no problem was found.
+
+    Attributes:
+        manifest: The manifest.
+        recipe: With its parameters bound.
+        intent_known: Whether the recipe is that of the intent, and not the default one.
+        files: The files of the manifest in the landing zone.
+    """
+
+    manifest: Manifest
+    recipe: Recipe
+    intent_known: bool
+    files: BatchFiles
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to read: each entry counts its file, sidecars aside."""
+        keys = [landing_key(spec.path, self.files.landing.bucket) for spec in self.manifest.files]
+        return sum(info.size for key in keys for info in self.files.resolve(key))
+
+
+class Validation:
+    """The validation of one manifest.
+
+    Args:
+        parsed: The manifest, whether or not it has problems in itself.
+        landing: Where its files should be.
+        registry: Knows the recipe of the intent.
+
+    Attributes:
+        batch: What is handed on; None before :meth:`problems` was called, and when there are problems.
+    """
+
+    def __init__(self, parsed: ParsedManifest, landing: LandingZone, registry: Registry) -> None:
+        self._parsed, self._registry = parsed, registry
+        self._files = BatchFiles(landing)
+        self.batch: ValidBatch | None = None
+
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the manifest beyond itself."""
+        content = self._parsed.value
+        if not isinstance(content, dict):
+            return []
+        problems: list[Problem] = []
+        files = content.get("files")
+        for index, spec in enumerate(files if isinstance(files, list) else []):
+            if isinstance(spec, dict):
+                texts = {key: value for key, value in spec.items() if isinstance(value, str)}
+                problems += _file_problems(texts, f"files[{index}]", self._files)
+        metadata = content.get("metadata")
+        if isinstance(metadata, dict):
+            problems += _name_problems(metadata.get("dataset_id"))
+        recipe, intent_known, recipe_problems = self._bound(content)
+        problems += recipe_problems
+        if self._parsed.manifest is not None and recipe is not None and not problems:
+            self.batch = ValidBatch(self._parsed.manifest, recipe, intent_known, self._files)
+        return problems
+
+    def _bound(self, content: dict[str, Any]) -> tuple[Recipe | None, bool, list[Problem]]:
+        """The recipe of the intent with the manifest's parameters; whether the intent is known; and what is wrong with these."""
+        intent, parameters = content.get("intent"), content.get("parameters", {})
+        if not isinstance(intent, str) or not isinstance(parameters, dict):
+            return None, False, []
+        recipe, is_default = self._registry.for_intent(intent)
+        try:
+            return recipe.bind(parameters), not is_default, []
+        except Rejected as rejection:
+            return None, not is_default, [*rejection.problems]
+
+
+def _name_problems(dataset_id: Any) -> list[Problem]:
+    if dataset_id is None or (isinstance(dataset_id, str) and re.fullmatch(ID_PATTERN, dataset_id)):
+        return []
+    return [
+        Problem(code="bad_identifier", where="metadata.dataset_id", message=f"{dataset_id!r} cannot be used as an identifier.",
+                remedy="Use 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit.")
+    ]  # fmt: skip
+
+
+def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[Problem]:
+    problems: list[Problem] = []
+    raster = spec.get("type") == FileType.RASTER
+    if raster:
+        problems.append(
+            Problem(code="raster_not_read", where=f"{where}.type", message="Rasters are not processed by this version.",
+                    remedy="Take the file out of the manifest; vector files and tables are processed.")
+        )  # fmt: skip
+    try:
+        if spec.get("format") and not raster:
+            find_format(spec["format"], f"{where}.format")
+    except Rejected as rejection:
+        problems += rejection.problems
+    try:
+        if spec.get("crs") and not says_no_crs(spec["crs"]):
+            require_crs(spec["crs"], f"{where}.crs")
+    except Rejected as rejection:
+        problems += rejection.problems
+    try:
+        codecs.lookup(spec.get("encoding", "utf-8"))
+    except LookupError:
+        problems.append(
+            Problem(code="unknown_encoding", where=f"{where}.encoding", message=f"{spec['encoding']!r} is no character encoding.",
+                    remedy="Write a common name: UTF-8, ISO-8859-1, windows-1252, cp437, Shift_JIS, ...")
+        )  # fmt: skip
+    if spec.get("path"):
+        problems += _path_problems(spec["path"], f"{where}.path", files)
+    return problems
+
+
+def _path_problems(path: str, where: str, files: BatchFiles) -> list[Problem]:
+    try:
+        key = landing_key(path, files.landing.bucket)
+    except ValueError:
+        return []  # the manifest's own parsing has said it
+    try:
+        if files.resolve(key):
+            return []
+    except Rejected as rejection:
+        return [problem.model_copy(update={"where": where}) for problem in rejection.problems]
+    return [files.missing(key, where)]

@@ -1,0 +1,1 @@
+"""FileGDB: geodatabases in files."""

@@ -1,0 +1,121 @@
+"""GeoJSON and sequences of it: a large file of ordinary features is parsed by Arrow, every other file by GDAL."""
+
+import re
+from dataclasses import replace
+from itertools import chain, count
+
+import pyarrow as pa
+
+from libs.spatial_utils.worker.formats.geojson import checks
+from libs.spatial_utils.worker.formats.geojson.features.framing import find
+from libs.spatial_utils.worker.formats.geojson.features.layer import ParsedLayer
+from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile, tidied
+from libs.spatial_utils.worker.ogr.columns import Column
+from libs.spatial_utils.worker.ogr.layer import OgrLayer
+from libs.spatial_utils.worker.ogr.messages import MessageRules
+from libs.spatial_utils.worker.ogr.reader import OgrReader
+from libs.spatial_utils.worker.protocol import OpenFile, SchemaInferenceFailed, Unreadable
+
+
+class Reader(OgrReader):
+    """See ``OgrReader``."""
+
+    messages = MessageRules(
+        harmless=(
+            re.compile(r"Invalid coord dimension for '\[ \]'"),  # an empty point: RFC 7946 lets it be read as a missing geometry
+            re.compile("Several features with id"),  # ids are a column of their own, whatever GDAL makes of them
+            re.compile("Integer values probably ranging out of 64bit integer range"),  # the profile of the file finds them
+        )
+    )
+    time_zones_known = True
+
+    _profile: GeoJSONProfile
+    _times_as_text: bool
+    """GDAL leaves what looks like a time as text."""
+
+    def open(self) -> None:
+        """See ``FileReader``."""
+        layer = self._parsed_layer() if self.request.may_infer else None
+        if layer is None:
+            super().open()
+        elif self.add_name(layer.name):
+            self.opened.layers.append(layer)
+            self.opened.inferred = True
+
+    def check_before(self) -> None:
+        """See ``OgrReader``."""
+        checks.check(self.path, self.request.driver)
+        try:
+            self._profile = GeoJSONProfile.of(self.path, self.request.driver)
+        except Unreadable as error:
+            if self.prefix:  # one of several files
+                error.place = f"{self.path.name}, {error.place}"
+            raise
+        self._profile.page.tell(self._profile.features, self.notes, self.path.name if self.prefix else "")
+        self._times_as_text = checks.has_partly_read_times_in(self.path)
+        if self._profile.untidy:
+            self.source = self.gdal.held(tidied(self.path), self.path.name)
+
+    def open_options(self) -> list[str]:
+        """See ``OgrReader``."""
+        return ["DATE_AS_STRING=YES"] if self._times_as_text else []
+
+    def describe(self, layer: OgrLayer) -> None:
+        """See ``OgrReader``."""
+        layer.crs = self._profile.crs.reference(layer.crs, layer.place)
+        layer.claimed = self._profile.features
+        layer.times_as_text = self._times_as_text
+
+    def columns(self, layer: OgrLayer, columns: list[Column]) -> list[Column]:
+        """The columns, with those that GDAL would get wrong as they stand in the file, and the features' own ids."""
+        profile = self._profile
+        profile.tell(layer.notes, layer.place, {*layer.names})
+        again = profile.again()
+
+        def remade(column: Column, kind: pa.DataType) -> Column:
+            def convert(values: pa.Array, first: int) -> pa.Array:
+                return again.column(column.name, kind, first, len(values))
+
+            return Column(column.name, kind, column.position, convert)
+
+        types = profile.remade()
+        corrected = [remade(column, types[column.name]) if column.name in types else column for column in columns]
+        if (ids := profile.ids) is None:
+            return corrected
+        corrected = [column for column in corrected if column.name != "id" or "id" in profile.names]  # GDAL's, for some ids
+        names = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
+        name = next(name for name in names if name not in profile.names)
+        return [Column(name, ids.type, 0, lambda values, first: _joined(ids.slice(first, len(values)))), *corrected]
+
+    def _parsed_layer(self) -> ParsedLayer | None:
+        """The layer of a file that need not be read by GDAL; None if it must."""
+        frame = find(self.path, self.request.driver)
+        if frame is None:
+            return None
+        sample = frame.sample()
+        features = frame.parsed(sample)
+        of_sample = Reader(self.gdal, self.path, self.prefix, replace(self.request, full_scan=True), OpenFile())
+        of_sample._times_as_text = checks.has_partly_read_times(sample)
+        options = [*self.request.options, *of_sample.open_options()]
+        try:
+            with self.gdal.open_bytes(frame.document(sample), self.path.name, self.request.driver, options) as dataset:
+                if dataset is None:
+                    return None
+                handle = self.gdal.GDALDatasetGetLayer(dataset, 0)
+                name = self.prefix + self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
+                profile = GeoJSONProfile.of_features(features)
+                profile.look_at(frame.members())
+                if profile.page.matched is not None and profile.page.returned is None:  # then all features are to be counted
+                    return None
+                of_sample.dataset, of_sample._profile = dataset, profile
+                layer = ParsedLayer(frame, sample, features, OgrLayer(of_sample, handle, name))
+                profile.page.tell(None, self.notes, self.path.name if self.prefix else "")
+                return layer
+        except (SchemaInferenceFailed, Unreadable):
+            return None
+        finally:
+            self.gdal.complaints.take()
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

@@ -1,0 +1,15 @@
+"""GPX, of which GDAL always shows the same layers."""
+
+from libs.spatial_utils.worker.formats.xml import XmlReader
+from libs.spatial_utils.worker.ogr.layer import OgrLayer
+from libs.spatial_utils.worker.ogr.reference import by_default
+
+
+class Reader(XmlReader):
+    """See ``OgrReader``."""
+
+    implicit_layers = True
+
+    def describe(self, layer: OgrLayer) -> None:
+        """The format has no place for a CRS: its standard says which one it is."""
+        layer.crs = by_default(layer.crs)

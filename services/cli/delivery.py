@@ -1,0 +1,54 @@
+"""What the command line adds to a delivery: the user's name, parameters as text, and usage errors."""
+
+import getpass
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from libs.pipeline.upload import DeliveryError
+
+
+@contextmanager
+def usage_errors(param_hint: str | None = None) -> Iterator[None]:
+    """Turn an error of the local files into a usage error that names the option which helps."""
+    try:
+        yield
+    except DeliveryError as error:
+        remedy = " Name its format by --format." if error.format_helps else ""
+        raise typer.BadParameter(f"{error}{remedy}", param_hint=param_hint) from error
+
+
+def user() -> str:
+    """The name that the uploader is recorded by."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a process without an entry in the user database, as in a container
+        return "unknown"
+
+
+def row_number(said: str | None) -> int | str | None:
+    """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
+    return int(said) if said is not None and said.isascii() and said.isdigit() else said
+
+
+def parameters(pairs: Iterable[str]) -> dict[str, Any]:
+    """``--param`` values: ``tolerance=5`` gives a number, ``name=Elm Street`` a text, ``bbox=[1,2,3,4]`` a list.
+
+    Raises:
+        typer.BadParameter: without a ``=``, or for a name given twice.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise typer.BadParameter(f"{pair!r} is not of the form NAME=VALUE.", param_hint="--param")
+        if name in values:
+            raise typer.BadParameter(f"{name!r} is given twice.", param_hint="--param")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
