@@ -2,7 +2,8 @@
 
 Every step may be made again, by any number of processes at once: whoever dies between a step and its record does no harm.
 A step that has been released never changes; what is needed later is a further one. All of them serve speed only: a server that
-does not know how to make one does without, and is asked again when the store is next opened.
+does not know how to make one does without, and is asked again when the store is next opened. No step changes a document: those
+of older formats are upgraded when they are read (``upgraded`` of each model in ``libs/models``).
 """
 
 from collections.abc import Callable
@@ -19,11 +20,13 @@ _Step = Callable[[Database[dict[str, Any]]], None]
 
 
 def _by_time(database: Database[dict[str, Any]]) -> None:
+    """Listing manifests, assets and the audit log newest first needs no sort."""
     for collection, field in ORDERED_BY.items():
         database[collection].create_index([(field, 1), ("_id", 1)], name="by_time")
 
 
 def _activity_by_subject(database: Database[dict[str, Any]]) -> None:
+    """What was done to one batch or object is found without reading the whole audit log."""
     order = [("subject", 1), (ORDERED_BY["activity_logs"], 1), ("_id", 1)]
     database["activity_logs"].create_index(order, name="by_subject")
 

@@ -148,35 +148,27 @@ class MongoStore:
                 left = left[free + 1 :]
 
     def insert_new(self, collection: str, documents: Mapping[str, Document]) -> set[str]:
-        """See :class:`~libs.ledger.store.DocumentStore`. In groups; what was in doubt when an answer was lost is looked at."""
+        """See :class:`~libs.ledger.store.DocumentStore`. What was taken after an answer was lost is looked at, as in insert.
+
+        Unordered: FerretDB goes on behind an error in an ordered insert of more than a hundred documents.
+        """
         bodies = [(identity, _body(identity, document)) for identity, document in documents.items()]
         won: set[str] = set()
-        while bodies:
-            group, bodies = bodies[:_GROUP], bodies[_GROUP:]
+        for start in range(0, len(bodies), _GROUP):
+            group = bodies[start : start + _GROUP]
             uncertain = False
 
-            def attempt() -> int:
+            def attempt() -> set[str]:
                 nonlocal uncertain
                 try:
-                    return _insert_up_to_taken(self._database[collection], [body for _, body in group])  # noqa: B023
+                    return _insert_free(self._database[collection], group)  # noqa: B023
                 except PyMongoError:
                     uncertain = True
                     raise
 
             free = self._patiently(attempt)
-            won |= {identity for identity, _ in group[:free]}
-            if free < len(group):
-                taken = group[free][0]
-                if uncertain and self.get(collection, taken) == documents[taken]:
-                    won.add(taken)
-                # The rest may be in doubt like this one: it is tried by itself.
-                for identity, _ in group[free + 1 :] if uncertain else ():
-                    if (
-                        self.insert(collection, identity, documents[identity])
-                        or self.get(collection, identity) == documents[identity]
-                    ):
-                        won.add(identity)
-                bodies = bodies if uncertain else group[free + 1 :] + bodies
+            taken = [identity for identity, _ in group if identity not in free]
+            won |= free | {each for each in taken if uncertain and self.get(collection, each) == documents[each]}
         return won
 
     def remove(self, collection: str, identities: Iterable[str]) -> None:
@@ -361,6 +353,19 @@ def _body(identity: str, document: Document) -> RawBSONDocument:
 
 def _split(stored: dict[str, Any]) -> tuple[str, Document]:
     return stored.pop("_id"), from_bson(stored)
+
+
+def _insert_free(documents: _Documents, bodies: list[tuple[str, RawBSONDocument]]) -> set[str]:
+    """Insert documents whose ``_id`` is free. Returns these ``_id``s."""
+    try:
+        documents.insert_many([body for _, body in bodies], ordered=False)
+    except BulkWriteError as error:
+        failed = error.details.get("writeErrors", ())
+        if not failed or any(each["code"] != _DUPLICATE for each in failed):
+            raise
+        taken = {each["index"] for each in failed}
+        return {identity for position, (identity, _) in enumerate(bodies) if position not in taken}
+    return {identity for identity, _ in bodies}
 
 
 def _insert_up_to_taken(documents: _Documents, bodies: list[RawBSONDocument]) -> int:

@@ -4,10 +4,11 @@ The outcome's insert stays the one decision. Parts that no outcome names are lef
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from libs.ledger.encoding import encode
 from libs.ledger.store import Document, DocumentStore
 from libs.models import Outcome, OutcomePart, PartReference, ServiceUnavailable
 
@@ -27,7 +28,7 @@ def split(outcome: Outcome, size: int = PART_BYTES) -> tuple[Document, list[tupl
         size: Bytes, as JSON, of what fits.
     """
     document = outcome.to_document()
-    items = [(name, item, len(encode(item))) for name in _LISTS for item in document[name]]
+    items = [(name, item, len(json.dumps(item, default=_text))) for name in _LISTS for item in document[name]]
     if sum(item_size for _, _, item_size in items) <= size:
         return document, []
     parts: list[tuple[str, Document]] = []
@@ -53,21 +54,37 @@ def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
     if not outcome.parts:
         return outcome
     lists: dict[str, list[Any]] = {name: [] for name in _LISTS}
-    for reference in outcome.parts:
-        document = store.get(COLLECTION, reference.id)
-        if document is None or digest(document) != reference.sha256:
-            state = "is gone" if document is None else "was changed"
-            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
-            raise ServiceUnavailable("the ledger", message, store.place)
+    for document in _documents(store, outcome):
         part = OutcomePart.from_document(document)
         for name in _LISTS:
             lists[name] += getattr(part, name)
     return outcome.model_copy(update={name: tuple(items) for name, items in lists.items()} | {"parts": ()})
 
 
+def asset_ids(store: DocumentStore, outcome: Outcome) -> frozenset[str]:
+    """``_id``s of the assets of an outcome as it is stored, without reading each into its model.
+
+    Raises:
+        ServiceUnavailable: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
+    """
+    documents = _documents(store, outcome)
+    in_parts = (f"{asset['dataset_id']}@{asset['version']}" for document in documents for asset in document.get("assets", ()))
+    return frozenset([*(asset.id for asset in outcome.assets), *in_parts])
+
+
 def digest(document: Document) -> str:
     """SHA-256 of a document, the same whatever store it went through."""
-    return hashlib.sha256(encode(_sorted(document)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=_text).encode()).hexdigest()
+
+
+def _documents(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
+    for reference in outcome.parts:
+        document = store.get(COLLECTION, reference.id)
+        if document is None or digest(document) != reference.sha256:
+            state = "is gone" if document is None else "was changed"
+            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
+            raise ServiceUnavailable("the ledger", message, store.place)
+        yield document
 
 
 def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[tuple[str, Any]]]:
@@ -83,7 +100,6 @@ def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[
         yield group
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+def _text(value: Any) -> str:
+    """What JSON has no word for, the same whatever store it went through."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else repr(value)

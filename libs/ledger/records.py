@@ -232,8 +232,8 @@ class Records:
             if reservation is None:
                 continue
             if reservation.run_id not in committed:
-                outcome = self.outcome(reservation.run_id)
-                committed[reservation.run_id] = frozenset(asset.id for asset in outcome.assets) if outcome else None
+                outcome = self._get(Outcome, "outcomes", reservation.run_id)
+                committed[reservation.run_id] = parts.asset_ids(self.store, outcome) if outcome else None
             if (kept := committed[reservation.run_id]) is not None:
                 yield reservation, reservation.id in kept
 

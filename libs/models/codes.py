@@ -269,7 +269,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The file's byte order mark differs from 'encoding'.", "Leave 'encoding' out, if text came out wrong."
             ),
             "encoding_found": _warning(
-                "The text is not UTF-8, and was read as Windows-1252.", "Set 'encoding', if letters are wrong."
+                "The encoding was found by the letters of the text.", "Set 'encoding' if names with accents are wrong."
             ),
             "unknown_encoding": _problem(
                 "A character encoding is not known.", "Write a common name, such as UTF-8 or windows-1252."
@@ -277,14 +277,20 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "wrong_encoding": _problem("Text is not in the encoding that is named.", "Set 'encoding' of the file."),
         },
         "Delimited text": {
-            "coordinates_missing": _warning("Words stand where coordinates are expected.", "Nothing, if there is no position."),
+            "coordinates_missing": _warning(
+                "Words such as NA stand where coordinates are expected: these features have no geometry.",
+                "Nothing, if there is no position.",
+            ),
             "csv_bad_delimiter": _problem(
                 "The delimiter is not possible.", "Use one ASCII character other than the double quote."
             ),
             "csv_bad_geometry": _problem("A row has no coordinate or geometry where one is expected.", "Correct the row."),
-            "csv_columns_found": _warning("The columns of the geometry were found by their names.", "Nothing, if that is right."),
+            "csv_columns_found": _warning(
+                "The columns of the geometry were found by their names.",
+                "Set 'options' x and y, or 'geometry', if they are others.",
+            ),
             "csv_geometry_unknown": _problem(
-                "The columns of the geometry are not named.", "Set 'options' x and y, or wkt; or declare it as 'tabular'."
+                "The columns of the geometry are not named.", "Set 'options' x and y, or 'geometry'; or declare it as 'tabular'."
             ),
             "csv_no_header": _problem("The file has no line with column names.", "Write the names to the first line."),
             "csv_no_such_column": _problem("A column of 'options' is not in the file.", "Correct 'options'."),
@@ -293,36 +299,26 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A row has more or fewer values than the header.", "Correct the row, or set 'options.delimiter'."
             ),
             "csv_row_too_long": _problem("A row is too long.", "Close open quotes, or use another format."),
-            "csv_several_crs": _problem(
-                "The geometries of a column are in several CRSs.", "Write them in one, or make a file of each."
-            ),
+            "csv_several_crs": _problem("The geometries of a column are in several CRSs.", "Write them in one CRS."),
             "decimal_comma": _warning(
-                "Columns hold numbers with a decimal comma, and were read so.", "Nothing, or set 'options.decimal'."
+                "Numbers with a decimal comma were found and read so.", "Set 'options.decimal' to '.' if it is not one."
             ),
         },
         "Spreadsheets": {
-            "password_protected": _problem("The spreadsheet is protected by a password.", "Save it without one."),
-            "sheet_bad_date": _problem("A cell is a date or time, but its value is not one.", "Correct the cell."),
+            "password_protected": _problem("The file has a password.", "Save it without one."),
+            "sheet_bad_date": _problem("A cell of dates holds no date.", "Correct the cell."),
             "sheet_empty": _warning("A sheet is empty and was skipped.", "Nothing."),
-            "sheet_empty_rows": _warning(
-                "There are empty rows between rows with values.", "Put another table on a sheet of its own."
-            ),
+            "sheet_empty_rows": _warning("Rows without a value were skipped.", "Nothing."),
             "sheet_error_cell": _problem(
-                "A cell holds an error, or a formula that was not calculated.", "Correct it, and save the file."
+                "A cell holds an error, or a formula without a result.", "Correct or clear it, and save the file."
             ),
-            "sheet_hidden": _warning("A sheet is hidden, and was read.", "Name the sheets as 'layer', if it is not wanted."),
-            "sheet_merged_cells": _warning(
-                "Cells are merged; the value is in the first.", "Split and fill them, if each row should have it."
-            ),
-            "sheet_mixed_types": _warning(
-                "A column holds values of several types, and is read as text.", "Correct the cells, if needed."
-            ),
-            "sheet_no_header": _problem("The row with the column names cannot be found.", "Set 'options.header' (--header)."),
-            "sheet_rows_above_header": _warning(
-                "Rows above the header were not read.", "Set 'options.header' (--header), if it is wrong."
-            ),
-            "sheet_times_as_text": _warning("Times without a date are read as text.", "Nothing."),
-            "sheet_without_cells": _warning("A chart or a dialog was skipped.", "Nothing."),
+            "sheet_hidden": _warning("A hidden sheet was read.", "Choose another one by 'layer' if it is not wanted."),
+            "sheet_merged_cells": _warning("Cells are merged: the first one has the value.", "Undo it where each row needs it."),
+            "sheet_mixed_types": _warning("A column holds numbers and text; it is text.", "Correct the cells that are wrong."),
+            "sheet_no_header": _problem("The row with the column names is not found.", "Set 'options.header'."),
+            "sheet_rows_above_header": _warning("Rows above the column names were skipped.", "Set 'options.header' if need be."),
+            "sheet_times_as_text": _warning("Times of day and durations are kept as text.", "Nothing."),
+            "sheet_without_cells": _warning("A sheet is a chart or a dialog and was skipped.", "Nothing."),
         },
         "Reading": {
             "count_mismatch": _problem("There are not as many features as the file says.", "Upload the whole file again."),
@@ -404,7 +400,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "lease_expired": _problem(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
-            "newer_format": _problem("The ledger holds a document of a newer release.", "Install the newer release here."),
+            "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."
             ),

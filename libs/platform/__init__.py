@@ -77,11 +77,16 @@ def open_engine(settings: Settings) -> "ComputeEngine":
         ServiceUnavailable: when the settings name no engine that can be opened.
     """
     _choose_allocator()
-    chosen = choose_engine(settings).entry
-    with needing(chosen.name, f"the engine {chosen.name}", chosen.server or "SPATIAL_ETL_ENGINE"):
-        kind = resolve_name(chosen.path)
-    engine: ComputeEngine = kind.from_settings(settings)
-    return engine
+    entry = choose_engine(settings).entry
+    if entry.extra is None:
+        engine: ComputeEngine = resolve_name(entry.path).from_settings(settings)
+        return engine
+    with needing(
+        entry.extra, f"the engine {entry.name}", "SPATIAL_ETL_ENGINE" if settings.spatial_etl_engine else str(entry.server)
+    ):
+        kind = resolve_name(entry.path)
+    opened: ComputeEngine = kind.from_settings(settings)
+    return opened
 
 
 def _choose_allocator() -> None:

@@ -20,15 +20,17 @@ class EngineEntry:
         name: Value of ``SPATIAL_ETL_ENGINE``, and name in the lineage.
         path: Module and class, imported only when the engine is opened. See :class:`libs.compute.engine.ComputeEngine`.
         server: Setting that names its server, which it needs. Where that is set, the engine is the default. None: no server.
+        extra: The optional part of the installation that it needs; see ``libs.platform.extras``.
     """
 
     name: str
     path: str
     server: str | None = None
+    extra: str | None = None
 
 
 ENGINES: Sequence[EngineEntry] = (
-    EngineEntry("postgis", "libs.compute.postgis:PostGISEngine", server="POSTGRES_HOST"),
+    EngineEntry("postgis", "libs.compute.postgis:PostGISEngine", server="POSTGRES_HOST", extra="postgis"),
     EngineEntry("duckdb", "libs.compute.duckdb:DuckDBEngine"),
 )
 """In the order in which they are taken as default. The last one needs no server."""

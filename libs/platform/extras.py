@@ -19,7 +19,7 @@ def needing(extra: str, what: str, setting: str) -> Iterator[None]:
     """Import what an extra brings.
 
     Args:
-        extra: Its name; an engine without one is in every installation.
+        extra: Its name.
         what: What it is needed for, to begin a message.
         setting: What asks for it.
 
@@ -30,7 +30,7 @@ def needing(extra: str, what: str, setting: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in MODULES.get(extra, ()):
+        if missing not in MODULES[extra]:
             raise
         message = f"the Python package {missing!r} is not installed. Install it: pip install 'spatial-etl[{extra}]'."
         raise ServiceUnavailable(what, message, setting) from error

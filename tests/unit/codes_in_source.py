@@ -26,18 +26,13 @@ def codes_in(folders: Iterable[Path]) -> dict[str, dict[str, str]]:
         CannotFollowError: for a call whose code cannot be followed.
     """
     modules = {path: ast.parse(path.read_text()) for folder in folders for path in sorted(folder.rglob("*.py"))}
-    own: dict[Path, Sinks] = {path: defaultdict(set) for path in modules}
-    for path, tree in modules.items():
+    sinks: Sinks = defaultdict(set)
+    for tree in modules.values():
         for name, place in _sinks(tree):
-            own[path][name].add(place)
-    public: Sinks = defaultdict(set)
-    for sinks in own.values():
-        for name, places in sinks.items():
-            if not name.startswith("_"):  # what is private to a module may mean something else in another
-                public[name] |= places
+            sinks[name].add(place)
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for path, tree in modules.items():
-        for line, code, sink in _Module(path, tree).codes(public | own[path]):
+        for line, code, sink in _Module(path, tree).codes(sinks):
             found[code][f"{path.relative_to(ROOT)}:{line}"] = sink
     return dict(found)
 

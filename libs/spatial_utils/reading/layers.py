@@ -83,7 +83,7 @@ def _agreed_crs(
     """The CRS to read a layer in, and who says so. The manifest and the file must agree; what a format only assumes gives way."""
     place = f"{where}: layer {layer}"
     own, not_understood = _own_crs(found)
-    _warn(own, place, warnings)
+    _note_remark(own, place, warnings)
     if spec.crs is None:
         if own is not None:
             return own, "file"
@@ -102,7 +102,7 @@ def _agreed_crs(
         return own, "file"
     else:
         declared = require_crs(spec.crs, f"{where}.crs")
-        _warn(declared, f"{where}.crs", warnings)
+        _note_remark(declared, f"{where}.crs", warnings)
     if own is None:
         return declared, "manifest"
     if declared is None or not own.same(declared):
@@ -130,7 +130,7 @@ def _own_crs(found: dict[str, str] | None) -> tuple[Crs | None, str | None]:
         return None, str(error).removesuffix(".")
 
 
-def _warn(crs: Crs | None, where: str, warnings: list[Problem]) -> None:
+def _note_remark(crs: Crs | None, where: str, warnings: list[Problem]) -> None:
     if crs is not None and crs.remark:
         warning = Problem(
             code="crs_code_not_epsg", where=where, message=crs.remark, remedy=f"Write {crs.name}, if that is what it is."

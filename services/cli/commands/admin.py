@@ -76,8 +76,8 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Se
 
         yield from prepare_mongodb(settings, accounts)
     engine = choose_engine(settings).entry
-    if engine.server is not None:
-        with needing(engine.name, f"the engine {engine.name}", engine.server):
+    if engine.server is not None and engine.extra is not None:
+        with needing(engine.extra, f"the engine {engine.name}", engine.server):
             prepare_engine = resolve_name(f"services.{engine.name}.init:prepare")
         yield from prepare_engine(settings, accounts)
     if on_servers:

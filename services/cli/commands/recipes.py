@@ -14,7 +14,7 @@ def recipes(
     name: RecipeName = None,
     *,
     sql: Annotated[
-        str | None, typer.Option(metavar="ENGINE", help="Show the SQL that the recipe becomes on this engine, such as duckdb.")
+        str | None, typer.Option(metavar="ENGINE", help="Show the SQL of the recipe for this engine, such as duckdb.")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the recipe. Repeatable.")] = None,
     dataset: Annotated[

@@ -37,6 +37,12 @@ def insert(kind: str, place: str, number: str) -> None:
     print(*(i for i in range(100) if store.insert("runs", f"batch#{i}", {"owner": number})))
 
 
+def insert_new(kind: str, place: str, number: str) -> None:
+    """Try to insert the same 1,000 documents at once; print which were ours."""
+    store = store_of(kind, place)
+    print(*sorted(store.insert_new("versions", {f"dataset@{i}": {"owner": number} for i in range(1_000)})))
+
+
 def insert_forever(kind: str, place: str, _number: str) -> None:
     """Insert until killed, printing what has been acknowledged."""
     store = store_of(kind, place)
@@ -121,7 +127,7 @@ def main() -> None:
     kind, place, what, number = sys.argv[1:]
     print("ready", flush=True)
     sys.stdin.readline()
-    tasks = (insert, insert_forever, insert_many, work, work_until_done)
+    tasks = (insert, insert_new, insert_forever, insert_many, work, work_until_done)
     {task.__name__: task for task in tasks}[what](kind, place, number)
 
 

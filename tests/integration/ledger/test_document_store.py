@@ -72,6 +72,27 @@ def test_inserting_what_is_missing_leaves_what_is_there(store: DocumentStore) ->
     assert store.get("lineage", "b") == {"n": 2}
 
 
+def test_of_many_inserts_at_once_those_that_were_free_are_ours(store: DocumentStore) -> None:
+    documents = {f"d{i:04}@1": {"i": i} for i in range(1_200)}
+    for taken in (0, 3, 4, 700, 1_199):
+        store.insert("versions", f"d{taken:04}@1", {"i": -1})
+    won = store.insert_new("versions", documents)
+    assert documents.keys() - won == {"d0000@1", "d0003@1", "d0004@1", "d0700@1", "d1199@1"}
+    found = dict(store.find("versions"))
+    assert found == documents | {key: {"i": -1} for key in documents.keys() - won}
+    assert store.insert_new("versions", documents) == set()
+    assert store.insert_new("versions", {}) == set()
+
+
+def test_what_is_removed_is_gone_and_nothing_else(store: DocumentStore) -> None:
+    store.insert_new("outcome_parts", {name: {"n": 1} for name in "abc"})
+    store.insert("outcomes", "a", {"n": 1})
+    store.remove("outcome_parts", ["a", "c", "missing"])
+    assert list(store.ids("outcome_parts")) == ["b"]
+    assert list(store.ids("outcomes")) == ["a"]
+    assert store.insert("outcome_parts", "a", {"n": 2})
+
+
 def test_touching_sets_fields_and_makes_nothing(store: DocumentStore) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     store.insert("runs", "a", {"owner": "me", "heartbeat_at": moment})
@@ -143,6 +164,15 @@ def test_of_eight_processes_that_open_a_new_store_and_insert_one_wins(race, open
     assert sorted(int(word) for words in printed for word in words) == list(range(100))
     stored = dict(open_store().find("runs"))
     assert stored == {f"batch#{i}": {"owner": str(n)} for n, words in enumerate(printed) for i in words}
+
+
+def test_of_eight_processes_that_insert_the_same_many_each_document_has_one_winner(
+    race: Callable[..., list[list[str]]], store: DocumentStore
+) -> None:
+    printed = race(8, "insert_new")
+    won = {identity: str(number) for number, words in enumerate(printed) for identity in words}
+    assert (sum(map(len, printed)), len(won)) == (1_000, 1_000)
+    assert dict(store.find("versions")) == {identity: {"owner": owner} for identity, owner in won.items()}
 
 
 def test_eight_processes_copy_the_same_documents(race, store: DocumentStore) -> None:

@@ -417,6 +417,41 @@ def test_geometries_of_kml_that_cannot_be_read_are_named(refused: Refuser, tmp_p
     assert named in problem.message
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+@pytest.mark.parametrize(("written", "code"), [("1,2 3,4", None), ("1,2&#32;3,4", None), ("1,2\n3,4\n5,x 6,7", "bad_coordinate")])
+def test_coordinates_of_kml_in_several_lines(
+    refused: Refuser, read: Reader, tmp_path: Path, encoding: str, written: str, code: str | None
+) -> None:
+    path = tmp_path / "a.kml"
+    text = KML_LINE.format(f"<!-- Zürich -->\n<coordinates>{written}</coordinates>")
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?>\n{text}', encoding=encoding)
+    if code is None:
+        assert read(path, "KML").table.num_rows == 1
+        return
+    problem = refused(path, "KML")
+    assert (problem.code, problem.where) == (code, "files[0]: line 6")
+    assert "'5,x 6,7'" in problem.message
+
+
+def test_coordinates_of_a_gml_in_an_encoding_of_windows(refused: Refuser, read: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "a.gml"
+    text = '<?xml version="1.0" encoding="windows-1252"?>\n<!-- Zürich -->' + GML_POINT
+    path.write_text(text.format("47"), encoding="windows-1252")
+    assert read(path, "GML").table.num_rows == 1
+    path.write_text(text.format("x"), encoding="windows-1252")
+    assert refused(path, "GML").code == "bad_coordinate"
+
+
+def test_xml_that_ends_too_early(refused: Refuser, tmp_path: Path) -> None:
+    """What comes first is said: the coordinate, then the missing end."""
+    path = tmp_path / "a.kml"
+    text = KML_LINE.format("<coordinates>{}</coordinates>").removesuffix("</kml>")
+    path.write_text(text.format("1,x"))
+    assert refused(path, "KML").code == "bad_coordinate"
+    path.write_text(text.format("1,2"))
+    assert refused(path, "KML").code in {"damaged", "unreadable"}
+
+
 def test_what_looks_like_wrong_coordinates_in_a_large_kml_is_none(read: Reader, tmp_path: Path) -> None:
     """It is read by pieces, whose ends are no ends of coordinates or times; and comments and descriptions are no markup."""
     path = tmp_path / "a.kml"

@@ -13,7 +13,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
-from libs.spatial_utils.worker.formats.geojson.checks import has_partly_read_times_in
+from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile
 from tests.integration.reading.writing import collection
 
 pytestmark = pytest.mark.integration
@@ -133,9 +133,8 @@ def test_what_gdal_would_cut_off_a_time_is_kept(read: Reader, tmp_path: Path, te
     ],
 )
 def test_times_that_gdal_reads_whole_are_left_to_it(tmp_path: Path, text: str) -> None:
-    """Else all texts of the file would be read twice."""
     path = collection(tmp_path / "a.geojson", {"properties": {"t": text, "d": "2024-05-01", "c": "10:00:00.25"}})
-    assert not has_partly_read_times_in(path)
+    assert not GeoJSONProfile.of(path, "GeoJSON").exact_times
 
 
 def waypoint(time: str) -> str:

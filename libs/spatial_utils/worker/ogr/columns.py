@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -60,7 +60,7 @@ class _ColumnPlan:
 
     def columns(self) -> list[Column]:
         layer = self._layer
-        times_of = self._types_of_texts() if layer.times_as_text else self._types_of_times()
+        times_of = self._types_of_times() if layer.types_of_times is None else self._types_of_texts(layer.types_of_times)
         layer.types = layer.stream_schema().types[1 if layer.key else 0 :][: len(layer.fields)]
         return [
             self._confirmed(index, self._with_notes(field, self._column(index, field, type_, times_of.get(index))))
@@ -123,10 +123,10 @@ class _ColumnPlan:
             )
         return types
 
-    def _types_of_texts(self) -> dict[int, pa.DataType]:
+    def _types_of_texts(self, known: Mapping[str, pa.DataType]) -> dict[int, pa.DataType]:
         """Types of the columns of text, by field, of which every value is a time or a date."""
-        types = self._inferred(self._fields_of(STRING), empty=pa.string())
-        return {index: kind for index, kind in types.items() if not pa.types.is_string(kind)}
+        names = self._layer.names
+        return {index: known[names[index]] for index in self._fields_of(STRING) if names[index] in known}
 
     def _fields_of(self, kind: int) -> list[int]:
         return [index for index, field in enumerate(self._layer.fields) if self._gdal.OGR_Fld_GetType(field) == kind]

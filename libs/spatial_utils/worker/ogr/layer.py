@@ -18,7 +18,7 @@ from libs.spatial_utils.worker.values import wkb
 from libs.spatial_utils.worker.values.text import Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from libs.spatial_utils.worker.ogr.reader import OgrReader
     from libs.spatial_utils.worker.values.times import TimeInference
@@ -43,7 +43,7 @@ class OgrLayer:
         decoder: What decodes text; None where it is always UTF-8.
         key: Name of the key that becomes a column; None when it is left out.
         batch_rows: Features of a batch, at most.
-        times_as_text: Whether GDAL delivers times as text, so that the types of columns of text are inferred.
+        types_of_times: Where GDAL delivers times as text, the types of those columns of text that are times; else None.
         full_scan: Whether types are inferred from all rows.
         unconfirmed: By field, what was inferred from the first rows.
         stream_options: For GDAL's Arrow stream.
@@ -73,7 +73,8 @@ class OgrLayer:
         self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
         self.claimed = self._claimed()
         self.key: str | None = None
-        self.batch_rows, self.times_as_text = BATCH_ROWS, False
+        self.batch_rows = BATCH_ROWS
+        self.types_of_times: Mapping[str, pa.DataType] | None = None
         self.types: list[pa.DataType] = []
         reader.describe(self)
         self.stream_options = [f"INCLUDE_FID={'YES' if self.key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self.batch_rows}"]

@@ -6,7 +6,6 @@ What GDAL passes over, it says in its messages only. No upstream issue is known 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from libs.spatial_utils.worker.ogr.gdal import FAILURE
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
@@ -29,17 +28,20 @@ _LOSS = re.compile(
 )
 
 
-class MessageRule(NamedTuple):
+@dataclass(frozen=True)
+class MessageRule:
     """What a message of GDAL means, whatever severity GDAL gives it.
 
     Attributes:
-        pattern: Of the message.
-        code: Of the problem or warning, likewise ``text`` and ``remedy``.
+        pattern: Finds the message.
+        code: Of the problem or warning.
+        message: ``{}`` stands for GDAL's message in a loss, for the pattern's first group in a note.
+        remedy: What to do.
     """
 
     pattern: re.Pattern[str]
     code: str
-    text: str
+    message: str
     remedy: str
 
 
@@ -49,8 +51,8 @@ class MessageRules:
 
     Attributes:
         harmless: Messages that say nothing an uploader needs to know.
-        losses: Messages that say that something is lost. ``{}`` in the text stands for the message.
-        notes: Messages that become a warning. ``{}`` in the text stands for the pattern's first group.
+        losses: Messages that say that something is lost.
+        notes: Messages that become a warning.
     """
 
     harmless: tuple[re.Pattern[str], ...] = ()
@@ -111,7 +113,7 @@ def classify(
             continue
         for rule in (*rules.losses, *_LOSSES):
             if rule.pattern.search(message):
-                raise Unreadable(rule.code, rule.text.format(said), rule.remedy, place)
+                raise Unreadable(rule.code, rule.message.format(said), rule.remedy, place)
         if severity >= FAILURE or opening:
             raise Unreadable(
                 "damaged",
@@ -128,5 +130,5 @@ def classify(
             )
         for rule in (*rules.notes, *_NOTES):
             if match := rule.pattern.search(said):
-                notes.warn(rule.code, rule.text.format(match[1]), rule.remedy, place)
+                notes.warn(rule.code, rule.message.format(match[1]), rule.remedy, place)
                 break

@@ -16,13 +16,12 @@ from libs.spatial_utils.worker.values.text import Decoder
 class OgrReader(FileReader):
     """Reads a file with GDAL. The hooks of this class do nothing, which is right for a plain format.
 
-    The hooks, in the order in which they are called. For the file: ``check_before``, ``open_options``. For each layer that is
-    wanted: ``passes_over``, ``decoder``, ``describe``, ``columns``. For the file: ``check_described``. While a layer is read:
-    ``rows``, ``check_after``, ``explains``.
+    The hooks, in the order in which they are called. For the file: ``check_before``, ``open_options``, ``check_opened``. For
+    each layer: ``has_layer``, and if it is wanted ``passes_over``, ``decoder``, ``describe``, ``columns``. For the file:
+    ``check_described``. While a layer is read: ``rows``, ``check_after``, ``explains``.
 
     Attributes:
         messages: What GDAL's messages mean for this format.
-        implicit_layers: Whether the driver always shows the same layers, also those without a feature.
         time_zones_known: Whether GDAL has looked at the time zone of every value before it says which a column has.
         valid_wkb: Whether GDAL makes the geometries; else it hands on bytes of the file, and each has to be checked.
         source: What GDAL opens; ``check_before`` may put something else in the place of the file.
@@ -31,7 +30,6 @@ class OgrReader(FileReader):
     """
 
     messages: ClassVar[MessageRules] = MessageRules()
-    implicit_layers: ClassVar[bool] = False
     time_zones_known: ClassVar[bool] = False
     valid_wkb: ClassVar[bool] = True
 
@@ -45,6 +43,18 @@ class OgrReader(FileReader):
     def open_options(self) -> list[str]:
         """Open options of the driver, after those of the registry."""
         return []
+
+    def check_opened(self) -> None:
+        """Look at the file once GDAL has opened it; raises ``Unreadable``."""
+
+    def has_layer(self, handle: int, table: str) -> bool:  # noqa: ARG002 - for those who override it
+        """Whether the file has a layer that GDAL shows: some drivers always show the same ones.
+
+        Args:
+            handle: GDAL's handle of the layer.
+            table: Its name for GDAL.
+        """
+        return True
 
     def ignores_geometry(self) -> bool:
         """Whether a table is wanted and GDAL shows a geometry that belongs to another file."""
@@ -96,13 +106,14 @@ class OgrReader(FileReader):
         self.source = str(self.path)
         self.check_before()
         self._open_dataset()
+        self.check_opened()
         self.handles = [
             gdal.GDALDatasetGetLayer(self.dataset, index) for index in range(gdal.GDALDatasetGetLayerCount(self.dataset))
         ]
         layers: list[OgrLayer] = []
         for handle in self.handles:
             table = gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
-            if self.implicit_layers and gdal.OGR_L_GetFeatureCount(handle, 1) <= 0:
+            if not self.has_layer(handle, table):
                 continue
             name = self.prefix + table
             if not self.add_name(name) or (self.request.layer is None and self.passes_over(table, name)):

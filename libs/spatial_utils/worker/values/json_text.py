@@ -1,13 +1,14 @@
 """JSON (RFC 8259) value by value, out of a file of any size."""
 
+import codecs
 import json
 import re
-from typing import Any
+from typing import Any, BinaryIO
 
 from libs.spatial_utils.worker.protocol import Unreadable
 
 CHUNK = 1024 * 1024
-"""Characters that are read at once, at least."""
+"""Bytes that are read at once, at least."""
 DECODER = json.JSONDecoder(strict=False)
 _LARGEST = 200 * 1024 * 1024
 """Characters of a value. Larger features are none for GDAL, either."""
@@ -16,13 +17,20 @@ _LARGEST = 200 * 1024 * 1024
 class Text:
     """A JSON text that is read as far as it is asked for."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: BinaryIO) -> None:
+        """Read a file in UTF-8; bytes that are not stay as surrogates."""
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._file, self._text, self._at, self._ended, self._dropped, self._lines = file, "", 0, False, 0, 1
 
     @property
     def passed(self) -> int:
         """Characters, from the first."""
         return self._dropped + self._at
+
+    @property
+    def line(self) -> int:
+        """The number of the line that is reached."""
+        return self._lines + self._text.count("\n", 0, self._at)
 
     @property
     def finished(self) -> bool:
@@ -70,17 +78,17 @@ class Text:
 
     def broken(self, reason: str) -> Unreadable:
         """What to say of what comes next."""
-        line = self._lines + self._text.count("\n", 0, self._at)
         return Unreadable(
             "damaged",
-            f"The file is not valid JSON: {reason}, in what begins in line {line:,}.",
+            f"The file is not valid JSON: {reason}, in what begins in line {self.line:,}.",
             "Check the file with the program that made it, and write or upload it again.",
-            f"line {line}",
+            f"line {self.line}",
         )
 
     def _read_on(self) -> None:
-        chunk = self._file.read(max(CHUNK, len(self._text) - self._at))
-        self._ended = not chunk
+        data = self._file.read(max(CHUNK, len(self._text) - self._at))
+        self._ended = not data
+        chunk = self._decoder.decode(data, final=self._ended)
         self._lines += self._text.count("\n", 0, self._at)
         self._dropped += self._at
         self._text, self._at = self._text[self._at :] + chunk, 0

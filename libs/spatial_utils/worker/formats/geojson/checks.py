@@ -5,6 +5,7 @@ RFC 7946 (GeoJSON) and RFC 8142 (text sequences; the newline-delimited spelling 
 No upstream issue is known (GDAL 3.12.4).
 """
 
+import io
 import json
 import re
 from collections.abc import Iterable
@@ -16,7 +17,6 @@ import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
-from libs.spatial_utils.worker.values.pieces import pieces
 from libs.spatial_utils.worker.values.times import date_that_exists
 
 _SLASH = rb"(?:-|\\?/)"
@@ -34,48 +34,86 @@ milliseconds, a zone that it does not know (odd minutes, letters, ``Z`` without 
 not exist, or a second too many, of which it makes the next."""
 _HEAD_BYTES = 1024 * 1024
 _OVERLAP_BYTES = 64 * 1024
-_LONGEST_LINE = 64 * 1024 * 1024
+_BUFFER_BYTES = 1024 * 1024
 _SEPARATOR = b"\x1e"
 NUL = b"\\u0000"
 _ESCAPED_NUL = re.compile(rb"[^\\](?:\\\\)*+\\u0000")
 """With an odd number of backslashes in front of that, it is text."""
 
 
-def check(path: Path, driver: str) -> None:
-    """Find what GDAL would pass over without a word.
+class CheckedBytes(io.RawIOBase):
+    """The bytes of a file as they are read, each checked on its way for what GDAL would pass over.
 
-    Raises:
-        Unreadable: for a sequence declared as one document, the other way round, and texts with a NUL character, which C cuts.
+    Attributes:
+        partly_read_times: Whether texts were found that GDAL makes times of, without all that they say.
     """
-    first = _first_value(path)
-    kind = first.get("type") if isinstance(first, dict) else None
-    if driver == "GeoJSON" and kind == "Feature" and _has_second_line(path):
-        raise Unreadable(
-            "format_mismatch",
-            "The file is declared as GeoJSON but holds one feature a line: only the first would be read.",
-            'Write "format": "GeoJSONSeq".',
-        )
-    if driver == "GeoJSONSeq" and kind == "FeatureCollection":
-        raise Unreadable(
-            "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
-        )
-    for text in pieces(path, overlap=_OVERLAP_BYTES):
+
+    def __init__(self, path: Path) -> None:
+        """Open a file."""
+        self._file = path.open("rb", buffering=0)
+        self._tail = b""
+        self.partly_read_times = False
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes.
+
+        Raises:
+            Unreadable: ``nul_character``.
+        """
+        length: int = self._file.readinto(buffer)
+        with memoryview(buffer) as room:
+            self._check(self._tail + room[:length])
+        return length
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+    def _check(self, text: bytes) -> None:
         if NUL in text and _ESCAPED_NUL.search(text):
             raise Unreadable(
                 "nul_character",
                 "A text holds the NUL character (\\u0000), which no database keeps.",
                 "Remove it from the text.",
             )
+        self.partly_read_times = self.partly_read_times or has_partly_read_times(text)
+        self._tail = text[-_OVERLAP_BYTES:]
+
+    def buffered(self) -> io.BufferedReader:
+        """The same, in large pieces."""
+        return io.BufferedReader(self, _BUFFER_BYTES)
+
+
+def check_declared(path: Path, driver: str) -> None:
+    """Look at the head of a file for a document that is declared as a sequence.
+
+    Raises:
+        Unreadable: ``format_mismatch``.
+    """
+    first = _first_value(path) if driver == "GeoJSONSeq" else None
+    if isinstance(first, dict) and first.get("type") == "FeatureCollection":
+        raise Unreadable(
+            "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
+        )
+
+
+def sequence_as_document() -> Unreadable:
+    """What to say of a sequence that is declared as one document."""
+    return Unreadable(
+        "format_mismatch",
+        "The file is declared as GeoJSON but holds one feature a line: only the first would be read.",
+        'Write "format": "GeoJSONSeq".',
+    )
 
 
 def has_partly_read_times(text: bytes) -> bool:
     """Whether some bytes of a file have texts that GDAL makes times of, without all that they say."""
     return _PARTLY_READ.search(text) is not None
-
-
-def has_partly_read_times_in(path: Path) -> bool:
-    """The same for a whole file."""
-    return any(has_partly_read_times(text) for text in pieces(path, overlap=_OVERLAP_BYTES))
 
 
 def inexact(batch: pa.RecordBatch) -> set[str]:
@@ -121,14 +159,3 @@ def _first_value(path: Path) -> Any:
         return json.JSONDecoder().raw_decode(head)[0]
     except (ValueError, RecursionError):
         return {"type": "FeatureCollection"} if '"FeatureCollection"' in head else None
-
-
-def _has_second_line(path: Path) -> bool:
-    """Whether something follows the first line, which is a whole JSON value by itself."""
-    with path.open("rb") as file:
-        first = file.readline(_LONGEST_LINE)
-        try:
-            json.loads(first)
-        except (ValueError, RecursionError):
-            return False
-        return any(line.strip() for line in file)

@@ -8,7 +8,6 @@ No upstream issue is known of the rest (GDAL 3.12.4).
 
 import gc
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -18,22 +17,18 @@ from typing import Any
 import pyarrow as pa
 
 from libs.spatial_utils.worker.formats.geojson import other_json
+from libs.spatial_utils.worker.formats.geojson.checks import CheckedBytes, check_declared
 from libs.spatial_utils.worker.formats.geojson.named_crs import NamedCrs
+from libs.spatial_utils.worker.formats.geojson.parsing import GEOMETRIES, Around, features_of, opened, shown
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.values import times
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
-from libs.spatial_utils.worker.values.json_text import CHUNK, DECODER, Text
 
-_GEOMETRIES = frozenset({*LOWER_CASE_DEPTHS, "geometrycollection"})
-_READ_TYPES = _GEOMETRIES | other_json.CURVES
+_READ_TYPES = GEOMETRIES | other_json.CURVES
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
-_LARGEST_COPY = 256 * 1024 * 1024
-_HEAD_BYTES = 1024 * 1024
 _INT64 = range(-(2**63), 2**63)
-_SEPARATOR = b"\x1e"
-_BOM = b"\xef\xbb\xbf"
-_BLANK, _BETWEEN = re.compile(r"[\s\x1e]*"), re.compile(r"[\s,]*")
 _NULL = type(None)
 
 
@@ -46,6 +41,7 @@ class GeoJSONProfile:
         crs: What the file says of its CRS.
         page: What the file says of further features elsewhere.
         untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
+        exact_times: Whether GDAL has to leave times as text, since it would not read all that they say.
     """
 
     def __init__(self, pieces: Callable[[], Iterator[list[Any]]] | None = None) -> None:
@@ -54,11 +50,12 @@ class GeoJSONProfile:
         Args:
             pieces: The features, from the start, whenever it is called.
         """
-        self.features, self.untidy = 0, False
+        self.features, self.untidy, self.exact_times = 0, False, False
         self.crs = NamedCrs()
         self.page = Page()
         self._pieces = pieces
         self._kinds = set[tuple[str, type]]()
+        self._times = defaultdict[str, times.TimeInference](lambda: times.TimeInference(pa.string()))
         self._wide = defaultdict[str, list[int]](list)
         self._parts = defaultdict[str, set[type]](set)
         self._foreign = set[str]()
@@ -67,18 +64,23 @@ class GeoJSONProfile:
 
     @classmethod
     def of(cls, path: Path, driver: str) -> "GeoJSONProfile":
-        """What stands in a file.
+        """What stands in a file, which is read once.
 
         Raises:
-            Unreadable: for what is no feature, for broken JSON, and for coordinates that are none.
+            Unreadable: for what is no feature, for broken JSON, for coordinates that are none, for texts with a NUL character,
+                which C cuts, and for a sequence declared as one document, or the other way round.
         """
-        contents = cls(lambda: _sequence(path, cls()) if driver == "GeoJSONSeq" else _document(path, cls()))
+        check_declared(path, driver)
+        contents, around = cls(lambda: features_of(opened(path), driver, Around())), Around()
         gc.disable()  # it would look at every list again and again; JSON has no cycles
         try:
-            for piece in _sequence(path, contents) if driver == "GeoJSONSeq" else _document(path, contents):
-                contents.add(piece)
+            with CheckedBytes(path) as checked:
+                for piece in features_of(checked.buffered(), driver, around):
+                    contents.add(piece)
         finally:
             gc.enable()
+        contents.look_at(around.members)
+        contents.untidy, contents.exact_times = around.untidy, checked.partly_read_times
         return contents
 
     @classmethod
@@ -106,6 +108,7 @@ class GeoJSONProfile:
         self._kinds |= set(zip(chain.from_iterable(rows), map(type, chain.from_iterable(map(dict.values, rows))), strict=True))
         for name, value in ((name, value) for row in rows for name, value in row.items() if type(value) in _WATCHED):
             self._classify(name, value)
+        self._survey(rows)
         if foreign := set[str]().union(*features) - _MEMBERS:
             if "crs" in foreign:
                 foreign.remove("crs")
@@ -141,6 +144,10 @@ class GeoJSONProfile:
         types = {name: self._type(name, found - {_NULL}) for name, found in kinds.items()}
         return {name: kind for name, kind in types.items() if kind is not None}
 
+    def types_of_times(self) -> dict[str, pa.DataType]:
+        """Properties of which every value is a time or a date, with the type that keeps all that they say."""
+        return {name: survey.type for name, survey in self._times.items() if not pa.types.is_string(survey.type)}
+
     def again(self) -> "Again":
         """The values of the properties once more, from the first."""
         return Again(map(_rows, self._pieces() if self._pieces else iter(())))
@@ -175,7 +182,7 @@ class GeoJSONProfile:
             if type(feature) is not dict or feature.get("type") != "Feature":
                 raise Unreadable(
                     "damaged",
-                    f"Member {number:,} of the FeatureCollection is no feature: {_shown(feature)}.",
+                    f"Member {number:,} of the FeatureCollection is no feature: {shown(feature)}.",
                     'Correct it: a feature has "type": "Feature".',
                     f"feature {number}",
                 )
@@ -183,7 +190,7 @@ class GeoJSONProfile:
             if properties is not None and type(properties) is not dict:
                 raise Unreadable(
                     "damaged",
-                    f"The properties of feature {number:,} are no object: {_shown(properties)}.",
+                    f"The properties of feature {number:,} are no object: {shown(properties)}.",
                     "Write an object, with a name for every value, or null.",
                     f"feature {number}",
                 )
@@ -220,6 +227,15 @@ class GeoJSONProfile:
             self._parts[name].add(type(leaf))
             if type(leaf) is int and not -EXACT <= leaf <= EXACT:
                 self._wide[name] = _extremes([*self._wide[name], leaf])
+
+    def _survey(self, rows: list[dict[str, Any]]) -> None:
+        """Look for times among the values of the properties that have had nothing but times so far."""
+        for name in [name for name, kind in self._kinds if kind is str and not self._times[name].settled]:
+            values = [value for row in rows if type(value := row.get(name)) is str]
+            try:
+                self._times[name].add(pa.array(values, pa.string()))
+            except UnicodeEncodeError:  # no time; reading will refuse it
+                self._times[name].other = True
 
     def _type(self, name: str, kinds: set[type]) -> pa.DataType | None:
         """That of a property that is made here of its values; None where GDAL's is right."""
@@ -280,22 +296,6 @@ def texts(values: list[Any], name: str) -> pa.Array:
         ) from error
 
 
-def tidied(path: Path) -> bytes:
-    """A sequence as RFC 8142 wants it, which GDAL reads whatever stands between its features.
-
-    Raises:
-        Unreadable: where that would take too much memory.
-    """
-    if path.stat().st_size > _LARGEST_COPY:
-        raise Unreadable(
-            "damaged",
-            "The sequence has a byte order mark, blank lines, or several features in one line.",
-            "Write one feature a line, and nothing else.",
-        )
-    values = (text[start:end] for _, text, spans in _records(path, GeoJSONProfile()) for start, end, _ in spans)
-    return b"".join(b"\x1e%s\n" % value.encode("utf-8", "surrogateescape") for value in values)
-
-
 def _rows(features: list[Any]) -> list[dict[str, Any]]:
     """The properties of features. Of those that have none, GDAL takes all other members."""
     return [
@@ -323,7 +323,7 @@ def _lengths(coordinates: Any, depth: int, number: int) -> set[int]:
         pass
     raise Unreadable(
         "damaged_geometry",
-        f"The geometry of feature {number:,} has coordinates that are none: {_shown(coordinates)}.",
+        f"The geometry of feature {number:,} has coordinates that are none: {shown(coordinates)}.",
         "A position is a list of two or three numbers; a geometry that is missing is null.",
         f"feature {number}",
     )
@@ -348,131 +348,6 @@ def _extremes(numbers: list[int]) -> list[int]:
     """Of some integers those that decide: the least, the largest, and one that no double is."""
     rounded = next((number for number in numbers if is_rounded(number)), None)
     return list(dict.fromkeys([*([] if rounded is None else [rounded]), min(numbers), max(numbers)]))
-
-
-def _document(path: Path, contents: GeoJSONProfile) -> Iterator[list[Any]]:
-    """The features of a FeatureCollection, or the one that the file is."""
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        text = Text(file)
-        members = dict[str, Any]()
-        text.skip(_BETWEEN)
-        if not text.taken("{"):
-            raise other_json.verdict(text.value())
-        text.skip(_BETWEEN)
-        while not text.taken("}"):
-            name = text.value()
-            text.skip(_BLANK)
-            if not isinstance(name, str) or not text.taken(":"):
-                raise text.broken("A name and a colon are expected")
-            text.skip(_BLANK)
-            if name == "features" and text.taken("["):
-                members[name] = []
-                yield from _listed(text)
-            else:
-                members[name] = text.value()
-            text.skip(_BETWEEN)
-        text.skip(_BLANK)
-        if not text.finished:
-            raise text.broken("Something follows its end")
-        contents.look_at(members)
-        kind = members.get("type")
-        if kind == "Feature":
-            yield [members]
-        elif isinstance(kind, str) and kind.lower() in _GEOMETRIES:
-            yield [{"type": "Feature", "properties": None, "geometry": members}]
-        elif kind != "FeatureCollection":
-            raise other_json.verdict(members)
-        elif type(members.get("features")) is not list:
-            raise other_json.without_features()
-
-
-def _listed(text: Text) -> Iterator[list[Any]]:
-    """The members of a list, some at a time."""
-    members, began = [], text.passed
-    text.skip(_BETWEEN)
-    while not text.taken("]"):
-        members.append(text.value())
-        text.skip(_BETWEEN)
-        if text.passed - began > CHUNK:
-            yield members
-            members, began = [], text.passed
-    yield members
-
-
-def _sequence(path: Path, contents: GeoJSONProfile) -> Iterator[list[Any]]:
-    """The features of a sequence, some at a time."""
-    features, length = list[Any](), 0
-    for number, text, spans in _records(path, contents):
-        for start, end, value in spans:
-            kind = value.get("type") if isinstance(value, dict) else None
-            if kind == "Feature":
-                features.append(value)
-            elif isinstance(kind, str) and kind.lower() in _GEOMETRIES:
-                features.append({"type": "Feature", "properties": None, "geometry": value})
-            else:
-                raise _bad_line(number, f"is no GeoJSON feature: {_shown(text[start:end], quoted=True)}")
-        length += len(text)
-        if length > CHUNK:
-            yield features
-            features, length = [], 0
-    yield features
-
-
-def _records(path: Path, contents: GeoJSONProfile) -> Iterator[tuple[int, str, list[tuple[int, int, Any]]]]:
-    """Records that are not blank: the number of the line that they begin in, their text, the values with their places in it.
-
-    Raises:
-        Unreadable: for one that is no JSON.
-    """
-    for number, record in _raw_records(path):
-        text, at, spans = record.decode("utf-8", "surrogateescape"), 0, list[tuple[int, int, Any]]()
-        if number == 1 and text.startswith("\ufeff"):
-            text, contents.untidy = text[1:], True
-        try:
-            while (at := _BLANK.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # matches nothing, too
-                value, end = DECODER.raw_decode(text, at)
-                spans.append((at, end, value))
-                at = end
-        except RecursionError as error:
-            raise _bad_line(number, "is nested too deeply") from error
-        except ValueError as error:
-            raise _bad_line(number, f"is not valid JSON: {error}") from error
-        contents.untidy |= len(spans) != 1
-        if spans:
-            yield number, text, spans
-
-
-def _raw_records(path: Path) -> Iterator[tuple[int, bytes]]:
-    """What stands between line breaks, or between RS characters, with the number of the line that it begins in."""
-    with path.open("rb") as file:
-        separated = file.read(_HEAD_BYTES).removeprefix(_BOM).lstrip().startswith(_SEPARATOR)
-        file.seek(0)
-        if not separated:
-            yield from enumerate(file, 1)
-            return
-        record, began = b"", 1
-        for number, line in enumerate(file, 1):
-            before, *records = line.split(_SEPARATOR)
-            record += before
-            for following in records:
-                if record.removeprefix(_BOM).strip():
-                    yield began, record
-                record, began = following, number
-        yield began, record
-
-
-def _bad_line(number: int, reason: str) -> Unreadable:
-    return Unreadable(
-        "damaged",
-        f"The record that begins in line {number} {reason}.",
-        "Correct it. A feature takes one line, or begins with the RS character (RFC 8142).",
-        f"line {number}",
-    )
-
-
-def _shown(value: Any, *, quoted: bool = False) -> str:
-    text = value if quoted else json.dumps(value)
-    return repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a line's worth
 
 
 _WATCHED = frozenset({int, list, dict})

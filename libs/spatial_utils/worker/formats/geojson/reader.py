@@ -9,7 +9,8 @@ import pyarrow as pa
 from libs.spatial_utils.worker.formats.geojson import checks
 from libs.spatial_utils.worker.formats.geojson.features.framing import find
 from libs.spatial_utils.worker.formats.geojson.features.layer import ParsedLayer
-from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile, tidied
+from libs.spatial_utils.worker.formats.geojson.parsing import tidied
+from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile
 from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRules
@@ -44,7 +45,6 @@ class Reader(OgrReader):
 
     def check_before(self) -> None:
         """See ``OgrReader``."""
-        checks.check(self.path, self.request.driver)
         try:
             self._profile = GeoJSONProfile.of(self.path, self.request.driver)
         except Unreadable as error:
@@ -52,7 +52,7 @@ class Reader(OgrReader):
                 error.place = f"{self.path.name}, {error.place}"
             raise
         self._profile.page.tell(self._profile.features, self.notes, self.path.name if self.prefix else "")
-        self._times_as_text = checks.has_partly_read_times_in(self.path)
+        self._times_as_text = self._profile.exact_times
         if self._profile.untidy:
             self.source = self.gdal.held(tidied(self.path), self.path.name)
 
@@ -64,7 +64,8 @@ class Reader(OgrReader):
         """See ``OgrReader``."""
         layer.crs = self._profile.crs.reference(layer.crs, layer.place)
         layer.claimed = self._profile.features
-        layer.times_as_text = self._times_as_text
+        if self._times_as_text:
+            layer.types_of_times = self._profile.types_of_times()
 
     def columns(self, layer: OgrLayer, columns: list[Column]) -> list[Column]:
         """The columns, with those that GDAL would get wrong as they stand in the file, and the features' own ids."""

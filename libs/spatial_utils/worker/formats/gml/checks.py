@@ -7,25 +7,16 @@ No upstream issue is known (GDAL 3.12.4).
 """
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.parsers import expat
 
-from libs.spatial_utils.worker.formats.pages import Page
+from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reference import crs_of_code
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
-_GEOMETRIES = frozenset(
-    f"{prefix}{kind}"
-    for prefix in ("Multi", "Composite", "Orientable", "Polyhedral", "Triangulated", "Topo", "")
-    for kind in ("Point", "LineString", "Curve", "Polygon", "Surface", "Solid", "Geometry", "Tin")
-)
-_NO_PROPERTIES = frozenset({"boundedBy", "metaDataProperty"})
-_COLLECTIONS = frozenset({"FeatureCollection", "SimpleFeatureCollection"})
 _CODE = re.compile(
     r"(?:EPSG:|urn:(?:x-)?ogc:def:crs:EPSG:[^:,]*:|https?://www\.opengis\.net/(?:def/crs/EPSG/[^/]*/|gml/srs/epsg\.xml#))(\d+)",
     re.IGNORECASE,
@@ -35,89 +26,13 @@ _CRS84 = re.compile(
 )
 
 
-class GmlProfile:
-    """What is in a file, by the name of a type of feature.
-
-    Attributes:
-        features: How many of a type.
-        geometries: How many one feature of a type has at most, and in which line it has the last of them.
-        page: What the file says of further features elsewhere.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Look through a file; ``expat.ExpatError`` when it is no XML."""
-        self.features = Counter[str]()
-        self.geometries: dict[str, tuple[int, int]] = {}
-        self._references: defaultdict[str, set[str]] = defaultdict(set)
-        self._depth = self._member = self._feature = self._geometry = 0  # at which depth each began; 0: in none
-        self._kind, self._property, self._count, self._counted = "", "", 0, False
-        self._properties: defaultdict[str, set[str]] = defaultdict(set)
-        self._nested = {*_NO_PROPERTIES}
-        self._parser = expat.ParserCreate()
-        self.page = Page()
-        self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
-        with path.open("rb") as file:
-            self._parser.ParseFile(file)
-
-    def references(self, kind: str) -> set[str]:
-        """The CRSs that geometries of a type of feature name: EPSG codes, however they are written, or names as they stand."""
-        return {_reference(name.strip()) for name in self._references.get(kind, ())}
-
-    def properties(self, kind: str) -> set[str]:
-        """The properties of features of a type, but for those that hold elements."""
-        return self._properties.get(kind, set()) - self._nested
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth == 1:
-            self.page = Page.of_attributes(attributes)
-        if self._geometry:
-            if not self._counted:  # here, since a property that is only called like a geometry has nothing but a text
-                self._count_geometry()
-        elif not self._feature:
-            self._start_above(name.rpartition(":")[2])
-            return
-        elif self._depth == self._feature + 1:
-            self._property = name.rpartition(":")[2]
-            self._properties[self._kind].add(self._property)
-            return
-        else:
-            self._nested.add(self._property)
-            if name.rpartition(":")[2] not in _GEOMETRIES:
-                return
-            self._geometry, self._counted = self._depth, False
-        if "srsName" in attributes:
-            self._references[self._kind].add(attributes["srsName"])
-
-    def _start_above(self, name: str) -> None:
-        """An element that is in no feature: as GDAL has it, a feature is what is in something called ``...member``."""
-        if self._member and name not in _COLLECTIONS:
-            self._feature, self._kind, self._count = self._depth, name, 0
-            self.features[name] += 1
-        else:
-            self._member = self._depth if name.lower().endswith(("member", "members")) else 0
-
-    def _count_geometry(self) -> None:
-        self._count, self._counted = self._count + 1, True
-        if self._count > self.geometries.get(self._kind, (0, 0))[0]:
-            self.geometries[self._kind] = self._count, self._parser.CurrentLineNumber
-
-    def _end(self, _: str) -> None:
-        if self._depth == self._geometry:
-            self._geometry = 0
-        elif self._depth == self._feature:
-            self._feature = 0
-        elif self._depth == self._member:
-            self._member = 0
-        self._depth -= 1
-
-
-def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrLayer], notes: Notes) -> None:
+def check(gdal: Gdal, path: Path, found: GmlGuard, handles: dict[str, Any], layers: Sequence[OgrLayer], notes: Notes) -> None:
     """Hold what GDAL found against what is there, and give layers the CRS that their features name.
 
     Args:
         gdal: The library.
         path: The file.
+        found: What is in it.
         handles: GDAL's layers, by name.
         layers: Those that are to be read.
         notes: Takes the warning about a page of a larger answer.
@@ -125,10 +40,6 @@ def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrL
     Raises:
         Unreadable: ``features_lost``, ``geometry_lost``, ``crs_mixed`` or ``crs_mismatch``.
     """
-    try:
-        found = GmlProfile(path)
-    except expat.ExpatError:  # GDAL has read it: it knows encodings that expat does not
-        return
     _check_features(gdal, found, handles)
     found.page.tell(found.features.total(), notes, path.name)
     for layer in layers:
@@ -138,7 +49,7 @@ def check(gdal: Gdal, path: Path, handles: dict[str, Any], layers: Sequence[OgrL
         _check_crs(gdal, found, layer)
 
 
-def _check_features(gdal: Gdal, found: GmlProfile, handles: dict[str, Any]) -> None:
+def _check_features(gdal: Gdal, found: GmlGuard, handles: dict[str, Any]) -> None:
     if unknown := found.features.keys() - handles.keys():
         read = sum(max(gdal.OGR_L_GetFeatureCount(handle, 1), 0) for handle in handles.values())
         if read < found.features.total():
@@ -150,7 +61,7 @@ def _check_features(gdal: Gdal, found: GmlProfile, handles: dict[str, Any]) -> N
             )
 
 
-def _check_geometries(found: GmlProfile, layer: OgrLayer) -> None:
+def _check_geometries(found: GmlGuard, layer: OgrLayer) -> None:
     count, line = found.geometries.get(layer.own_name, (0, 0))
     if count > layer.geometries:
         raise Unreadable(
@@ -161,7 +72,7 @@ def _check_geometries(found: GmlProfile, layer: OgrLayer) -> None:
         )
 
 
-def _check_properties(found: GmlProfile, layer: OgrLayer) -> None:
+def _check_properties(found: GmlGuard, layer: OgrLayer) -> None:
     known = [column.lower() for column in layer.names]
     lost = [
         name for name in sorted(found.properties(layer.own_name)) if not any(column.startswith(name.lower()) for column in known)
@@ -175,8 +86,8 @@ def _check_properties(found: GmlProfile, layer: OgrLayer) -> None:
         )
 
 
-def _check_crs(gdal: Gdal, found: GmlProfile, layer: OgrLayer) -> None:
-    named = found.references(layer.own_name)
+def _check_crs(gdal: Gdal, found: GmlGuard, layer: OgrLayer) -> None:
+    named = {_reference(name.strip()) for name in found.references(layer.own_name)}
     if not layer.geometry or (layer.geometries > 1 and len(named) > 1):  # each of the geometries may have its own
         return
     if len(named) > 1:

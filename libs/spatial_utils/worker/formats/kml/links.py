@@ -3,36 +3,29 @@
 No upstream issue is known (GDAL 3.12.4).
 """
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from libs.spatial_utils.worker.formats.markup import texts
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
-from libs.spatial_utils.worker.values.pieces import pieces
 
-_NAME = b"NetworkLink"
-_START = rb"<(?:[\w.-]++:)?+"
-_LINK = re.compile(_START + rb"NetworkLink[\s>/]")
-_TARGET = re.compile(
-    _START + rb"NetworkLink[\s>](?:[^<]++|<(?!/(?:[\w.-]++:)?+NetworkLink\s*>))*?" + _START + rb"href\s*>\s*+([^<]{1,200})"
-)
-_FEATURE = re.compile(_START + rb"(?:Placemark|GroundOverlay)[\s>/]")
+LONGEST = 200
+"""Characters of a target that are looked at."""
 
 
-def check_links(path: Path, notes: Notes) -> None:
-    """Look for links to other files.
+def check(path: Path, links: int, targets: Sequence[str], notes: Notes, *, features: bool) -> None:
+    """Say what is not loaded.
+
+    Args:
+        path: The file.
+        links: How many it has.
+        targets: Of those that name one.
+        notes: Takes the warning.
+        features: Whether the file has features, too.
 
     Raises:
         Unreadable: ``no_features``, where there is nothing else.
     """
-    if not any(_NAME in piece for piece in pieces(path, overlap=len(_NAME))):
-        return
-    links, targets, features = 0, list[str](), False
-    for _, text in texts(path):
-        links += len(_LINK.findall(text))
-        features = features or _FEATURE.search(text) is not None
-        targets += [found.decode("utf-8", "replace").strip() for found in _TARGET.findall(text)]
     elsewhere = [target for target in targets if not _is_beside(path, target)]  # other files of a KMZ are read anyway
     links -= len(targets) - len(elsewhere)
     if not links:

@@ -15,13 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.formats.dbase_records import part
-from libs.spatial_utils.worker.formats.shapefile.layout import Field, layout_of
+from libs.spatial_utils.worker.formats.shapefile.layout import Field, blank, layout_of, records_of, undeleted
 from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.formats.shapefile.table import LOGICAL, column
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 
-_DELETED = b"*"
 _NO_NUMBER = re.compile(rb"\**")
 _INTEGER = re.compile(rb"[+-]?[0-9]+(?:\.0*)?")
 _DIGITS = re.compile(rb"[+-]?[0-9]+")
@@ -82,8 +81,7 @@ class Cells:
             rows -= len(records)
             self._check_all(records, numbers)
             for index, masks in blanks.items():
-                field = self._layout.fields[index]
-                masks.append(_blank(pc.binary_slice(records, field.begin, field.end)))
+                masks.append(blank(records, self._layout.fields[index]))
         columns = batch.columns
         for index, masks in blanks.items():
             columns[index] = pc.if_else(pa.concat_arrays(masks), pa.scalar(None, LOGICAL), columns[index])
@@ -97,8 +95,8 @@ class Cells:
             raise self._disagreement()
         self._next += rows
         data = bytes_at(self._file, self._layout.begin + first * size, rows * size)  # type: ignore[arg-type]  # it is there
-        records = pa.Array.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(data)])
-        kept = pc.indices_nonzero(pc.not_equal(pc.binary_slice(records, 0, 1), _DELETED))
+        records = records_of(data, size)
+        kept = pc.indices_nonzero(undeleted(records))
         return (records if len(kept) == rows else records.take(kept)), pc.add(kept.cast(pa.int64()), first)
 
     def _check_all(self, records: pa.Array, numbers: pa.Array) -> None:
@@ -145,11 +143,6 @@ class Cells:
             "Write the file again with the program that made it.",
             self._place,
         )
-
-
-def _blank(cells: pa.FixedSizeBinaryArray) -> pa.BooleanArray:
-    text = cells.cast(pa.binary())
-    return pc.match_substring_regex(text, r"\A[\x00 ]*\z")
 
 
 def _loss(cell: bytes, field: Field, type_: pa.DataType) -> str | None:

@@ -6,8 +6,12 @@ No upstream issue is known (GDAL 3.12.4).
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.protocol import BATCH_BYTES, Unreadable
 
@@ -21,7 +25,7 @@ _BINARY = {
     b"0": "null flags",
 }  # fmt: skip
 _HEAD_BYTES, _FIELD_BYTES = 12, 32
-_LAST_FIELD = b"\r"
+_LAST_FIELD, _DELETED = b"\r", b"*"
 _REMEDY = "Export the data again, as a Shapefile or dBASE III of its own program, or as GeoPackage or CSV."
 
 
@@ -83,6 +87,31 @@ def layout_of(dbf: Path) -> Layout:
         fields.append(Field(one[:11].partition(b"\0")[0], one[11:12], end, end + one[16], one[17]))
         end = fields[-1].end
     return Layout(rows, begin, size, tuple(fields))
+
+
+def records_of(data: bytes, size: int) -> pa.FixedSizeBinaryArray:
+    """Bytes as whole records of a size."""
+    return pa.Array.from_buffers(pa.binary(size), len(data) // size, [None, pa.py_buffer(data)])
+
+
+def windows(dbf: Path, layout: Layout) -> Iterator[pa.FixedSizeBinaryArray]:
+    """All records, some at a time, as far as they are there."""
+    with dbf.open("rb") as file:
+        file.seek(layout.begin)
+        left = layout.rows
+        while left > 0 and (data := file.read(layout.size * min(left, layout.rows_in_memory))):
+            yield records_of(data, layout.size)
+            left -= layout.rows_in_memory
+
+
+def undeleted(records: pa.FixedSizeBinaryArray) -> pa.BooleanArray:
+    """Which records are not marked as deleted."""
+    return pc.not_equal(pc.binary_slice(records, 0, 1), _DELETED)
+
+
+def blank(records: pa.FixedSizeBinaryArray, field: Field) -> pa.BooleanArray:
+    """Which records have nothing in a field."""
+    return pc.match_substring_regex(pc.binary_slice(records, field.begin, field.end).cast(pa.binary()), r"\A[\x00 ]*\z")
 
 
 def check_table(dbf: Path) -> int:
@@ -149,14 +178,7 @@ def _check_kinds(dbf: Path, layout: Layout) -> None:
 
 def _is_blank(dbf: Path, layout: Layout, field: Field) -> bool:
     """Whether no record that is not deleted has anything in a field."""
-    with dbf.open("rb") as file:
-        file.seek(layout.begin)
-        for first in range(0, layout.rows, layout.rows_in_memory):
-            data = file.read(layout.size * min(layout.rows_in_memory, layout.rows - first))
-            for at in range(0, len(data), layout.size):
-                if data[at : at + 1] != b"*" and data[at + field.begin : at + field.end].strip(b" \0"):
-                    return False
-    return True
+    return not any(pc.any(pc.and_not(undeleted(records), blank(records, field))).as_py() for records in windows(dbf, layout))
 
 
 def _check_end(dbf: Path, layout: Layout) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.formats.dbase_records import part
-from libs.spatial_utils.worker.formats.shapefile.layout import NUMBERS, Field, layout_of
+from libs.spatial_utils.worker.formats.shapefile.layout import NUMBERS, Field, layout_of, records_of
 from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.protocol import BATCH_ROWS
 from libs.spatial_utils.worker.values.doubles import EXACT
@@ -70,7 +70,7 @@ class DbfTable:
         data = bytes_at(self._file, self._layout.begin + first * size, rows * size)
         if b"\0" in data or data[::size].strip(b" "):
             raise FastPathUnsupported("NUL characters, or records that are deleted")
-        records = pa.Array.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(data)])
+        records = records_of(data, size)
         return [column(records, field, type_) for field, type_ in zip(self._layout.fields, self._types, strict=True)]
 
 
