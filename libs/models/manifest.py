@@ -369,7 +369,7 @@ def _explain(details: ErrorDetails) -> Problem:
             code, message = "unknown_key", f"The key {name!r} is not known here."
             remedy = "Remove it, correct its spelling, or move it under 'metadata', where any key may stand."
         case "enum" | "literal_error":
-            code, message = "not_allowed", f"{_shown(given)} is none of {context.get('expected')}."
+            code, message = "not_allowed", f"{_shown(given)} is not one of {context.get('expected')}."
             remedy = "Use one of these."
         case "string_pattern_mismatch" if name == "sha256":
             code, message = "bad_sha256", f"{_shown(given)} is no SHA-256 checksum."
