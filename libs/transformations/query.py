@@ -7,30 +7,11 @@ from typing import Literal
 from libs.column_names import GEOMETRY, RESERVED_PREFIX
 from libs.models import Policies, Problem, Rejected
 from libs.transformations import coordinates
+from libs.transformations.bad_rows import Bad, BadRows, with_way_in
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
-from libs.transformations.plan import (
-    ABSENT,
-    DROP,
-    ROW,
-    SOURCE,
-    TARGET,
-    Check,
-    Counter,
-    Plan,
-    Reason,
-    Stage,
-    about_feature,
-)
+from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
 from libs.transformations.relation import Column, Relation
-
-Bad = Literal["geometry", "value"]
-"""What may be wrong with a row that a policy is for: ``on_bad_geometry``, ``on_bad_value``."""
-_WAY_IN = {
-    bad: f'Or have such features set aside, to look at later: write "on_bad_{bad}": "set_aside" in the manifest, or type '
-    f"--on-bad-{bad} set_aside."
-    for bad in ("geometry", "value")
-}
 
 
 @dataclass
@@ -91,8 +72,7 @@ class Query:
 
     Args:
         not_loaded: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
-        policies: What becomes of rows that cannot be kept as they are. They hold as long as a row is a feature of the source:
-            what is found after features were taken apart or united rejects the batch.
+        policies: What becomes of rows that cannot be kept as they are.
     """
 
     def __init__(
@@ -104,7 +84,7 @@ class Query:
         policies: Policies | None = None,
     ) -> None:
         self.relation, self.dialect, self._look_up, self._not_loaded = relation, dialect, look_up, not_loaded
-        self._policies, self._reasons = policies or Policies(), list[Reason]()
+        self._bad_rows = BadRows(policies)
         self.where, self.valid = "recipe", False
         self.surfaces: str | None = None
         self._step, self._label, self._slot = 0, "source", ""
@@ -271,6 +251,7 @@ class Query:
 
     def explode(self) -> None:
         """Make a row of each part of a geometry, and count the rows added."""
+        self._open.stale = self._open.stale or bool(self._bad_rows.reasons)  # what is set aside stays one row
         parts = self.scratch("parts", self.dialect.parts(self.geometry()))
         self.settle()
         part = self.mark("part", self.dialect.part_numbers(parts))
@@ -326,17 +307,9 @@ class Query:
         """Report the rows for which a mark holds as a warning. The batch is not rejected."""
         self._open.checks.append((Check(mark, code, self.where, message, remedy, fatal="never"), len(self._open.order)))
 
-    @property
-    def _policies_hold(self) -> bool:
-        """Whether a row is a feature of the source, which can be given back as it came."""
-        return not self._stages and len(self._open.order) == 1
-
     def policy(self, bad: Bad | None) -> Literal["reject", "set_aside", "null"]:
-        """What becomes of rows that are bad in some way; of those that no policy is for, None, the batch is rejected."""
-        if bad is None or not self._policies_hold:
-            return "reject"
-        policy = self._policies.on_bad_geometry if bad == "geometry" else self._policies.on_bad_value
-        return "reject" if policy is None or policy == "fix" else policy  # what steps find has no standard fix
+        """What becomes of rows that are bad in some way; None: no policy is for them."""
+        return self._bad_rows.policy(bad) if bad is not None and self._policies_hold else "reject"
 
     def refuse(
         self, failing: str, code: str, message: str, remedy: str, *, bad: Bad | None = None, hide_geometry: bool = False
@@ -355,34 +328,13 @@ class Query:
         """
         match self.policy(bad):
             case "set_aside":
-                self._set_aside([(failing, code, self.where, message)])
+                self._set_aside([Check(failing, code, self.where, message, remedy)], hide_geometry=hide_geometry)
             case "null" if bad == "geometry":
-                self._without_geometry(failing, Check(failing, code, self.where, message, remedy))
+                self._without_geometry(Check(failing, code, self.where, message, remedy))
             case _:
                 if hide_geometry:
                     self._open.geometry_hidden_by.append(failing)
-                self._refuse({failing: message}, failing, code, self._with_way_in(remedy, bad))
-
-    def _with_way_in(self, remedy: str, bad: Bad | None) -> str:
-        """A remedy with the policy that helps, if one does."""
-        return f"{remedy} {_WAY_IN[bad]}" if bad is not None and self._policies_hold else remedy
-
-    def _set_aside(self, findings: Sequence[tuple[str, str, str, str]]) -> None:
-        """Leave rows out, for the reasons with these predicates, codes, places and messages; a row for the first that holds."""
-        self.settle()
-        first, before = len(self._reasons) + 1, f" WHEN {DROP} IS NOT NULL THEN {DROP}" if DROP in self._open.marks else ""
-        cases = "".join(f" WHEN {failing} THEN -{number}" for number, (failing, *_) in enumerate(findings, start=first))
-        self._open.marks[DROP] = f"CASE{before}{cases} END"
-        self._open.stale = self._open.geometry is not None
-        self._reasons += [Reason(code, about_feature(where, message)) for _, code, where, message in findings]
-
-    def _without_geometry(self, failing: str, check: Check) -> None:
-        """Let the rows that fail a check go on without a geometry; count them, and say so."""
-        self._open.geometry_hidden_by.append(failing)
-        self._open.nulled = True
-        self.count("counts.bad_geometry_to_null", failing, prefilter=check.prefilter)
-        told = replace(check, message=f"{check.message}; it has no geometry now, as 'on_bad_geometry' says", fatal="never")
-        self._open.checks.append((told, len(self._open.order)))
+                self._refuse({failing: message}, failing, code, remedy, bad)
 
     def refuse_any(self, mark: str, code: str, messages: Sequence[str], remedy: str, *, bad: Bad | None = None) -> None:
         """The same for a mark that says which of several messages a row deserves, counted from 1; 0: none.
@@ -391,15 +343,35 @@ class Query:
         """
         which = {f"{mark} = {number}": message for number, message in enumerate(messages, start=1)}
         if self.policy(bad) == "set_aside":
-            self._set_aside([(failing, code, self.where, message) for failing, message in which.items()])
+            self._set_aside([Check(each, code, self.where, message, remedy) for each, message in which.items()])
             return
-        self._refuse(which, f"({mark} > 0)", code, self._with_way_in(remedy, bad))
+        self._refuse(which, f"({mark} > 0)", code, remedy, bad)
 
-    def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str) -> None:
+    def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str, bad: Bad | None) -> None:
+        remedy = with_way_in(remedy, bad) if bad is not None and self._policies_hold else remedy
         before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
         checks = (Check(each + before, code, self.where, message, remedy) for each, message in which.items())
         self._open.checks += [(check, len(self._open.order)) for check in checks]
         self._open.refused.append(failing)
+
+    @property
+    def _policies_hold(self) -> bool:
+        return not self._stages and len(self._open.order) == 1
+
+    def _set_aside(self, checks: Sequence[Check], *, hide_geometry: bool = False) -> None:
+        # Their geometry stays, unless it does harm: to hide it takes a look at all rows, and nobody counts what is done to it.
+        self.settle()
+        self._open.marks[DROP] = self._bad_rows.drop(checks, may_be_dropped=DROP in self._open.marks)
+        if hide_geometry:
+            self._open.geometry_hidden_by += [check.failing for check in checks]
+
+    def _without_geometry(self, check: Check) -> None:
+        """Let the rows that fail a check go on without a geometry; count them, and say so."""
+        self._open.geometry_hidden_by.append(check.failing)
+        self._open.nulled = True
+        self.count("counts.bad_geometry_to_null", check.failing, prefilter=check.prefilter)
+        told = replace(check, message=f"{check.message}; it has no geometry now, as 'on_bad_geometry' says", fatal="never")
+        self._open.checks.append((told, len(self._open.order)))
 
     def rejection(self, code: str, message: str, remedy: str) -> Rejected:
         """A rejection of the current step for a single reason."""
@@ -420,7 +392,7 @@ class Query:
         read = frozenset(self._read)
         return Plan(
             tuple(self._stages), self.relation, row_filter, self._open.order, read, self._passthrough, self._origins, renamed,
-            self._constants, tuple(self._reasons),
+            self._constants, tuple(self._bad_rows.reasons),
         )  # fmt: skip
 
     def check_coordinates(self, *, strict: bool = True, wraps: bool = False) -> None:
@@ -442,26 +414,26 @@ class Query:
         mark = f"{RESERVED_PREFIX}position"
         self._open.marks[mark] = coordinate_check.mark
         self.settle()
-        suspicious, policy, impossible = f"{mark} <> {coordinates.FINE}", self.policy("geometry"), list[Check]()
-        absent = [coordinates.ABSENT]  # and what is kept out of the result: the rest is judged as if it had not been there
+        suspicious, policy = f"{mark} <> {coordinates.FINE}", self.policy("geometry")
+        absent, impossible = [coordinates.ABSENT], list[Check]()
         for finding in coordinate_check.findings:
             failing, fatal = f"{mark} = {finding.mark}", finding.fatal if strict else "never"
-            remedy = self._with_way_in(finding.remedy, "geometry" if fatal == "any" and policy == "reject" else None)
-            check = Check(failing, finding.code, "", finding.message, remedy, fatal, finding.only_if_all_fail, suspicious)
+            check = Check(failing, finding.code, "", finding.message, finding.remedy, fatal, finding.only_if_all_fail, suspicious)
             if fatal == "any" and policy != "reject":
-                absent.append(finding.mark)
+                absent.append(finding.mark)  # all the others are judged as if it had not been there
                 impossible.append(check)
                 continue
-            self._open.checks.append((check, len(self._open.order)))
             if fatal == "any":
                 self._open.geometry_hidden_by.append(failing)
-        are = f"= {absent[0]}" if len(absent) == 1 else f"IN ({', '.join(map(str, absent))})"
+                check = replace(check, remedy=with_way_in(check.remedy, "geometry") if self._policies_hold else check.remedy)
+            self._open.checks.append((check, len(self._open.order)))
+        are = f"IN ({', '.join(map(str, absent))})" if impossible else f"= {coordinates.ABSENT}"
         self.count(ABSENT, f"{mark} {are}", prefilter=suspicious)
-        if policy == "null":
+        if policy == "set_aside" and impossible:
+            self._set_aside(impossible, hide_geometry=True)
+        elif policy == "null":
             for check in impossible:
-                self._without_geometry(check.failing, check)
-        elif impossible:
-            self._set_aside([(check.failing, check.code, check.where, check.message) for check in impossible])
+                self._without_geometry(check)
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select(self.dialect.fence)
@@ -474,7 +446,7 @@ class Query:
             return "".join(f" AND {part} = 0" for part in last.order[order:])
 
         # What steps did to rows that are not in the result is not told. Of all rows together, they are.
-        there = f" AND coalesce({DROP}, 0) >= 0" if self._reasons and not self._stages else ""
+        there = f" AND coalesce({DROP}, 0) >= 0" if self._bad_rows.reasons and not self._stages else ""
         counters = tuple(
             Counter(slot, f"{_both(which, '' if slot == ABSENT else there)}{first(order)}", amount, prefilter)
             for slot, which, amount, prefilter, order in last.counts

@@ -133,6 +133,18 @@ def test_parts_of_features_still_reject(through: Callable, source: Callable) -> 
     assert "set_aside" not in caught.value.problems[0].remedy
 
 
+def test_what_is_set_aside_before_parts_are_rows_is_one_row(through: Callable, source: Callable) -> None:
+    shapes = [shapely.MultiPoint([(10, 53), (11, 53)]), shapely.MultiPoint([(10, 53), (10, -20)])]
+    made = through(
+        source(layer(*shapes, *shapes, texts=["1", "1", "x", "x"])), steps(*CAST, *TO_GNOMONIC, {"op": "explode"}), policies=ASIDE
+    )
+    assert made.rows["number"].to_pylist() == [0, 0]
+    assert made.changes.counts == {"exploded": 1}
+    assert [(reject["_etl_row"], reject["_etl_code"]) for reject in made.rejects] == [
+        (1, "unprojectable"), (2, "cannot_cast_value"), (3, "cannot_cast_value"),
+    ]  # fmt: skip
+
+
 def test_a_wrong_crs_is_no_exception(through: Callable, source: Callable) -> None:
     """Those set aside do not hide that all the rest lies elsewhere."""
     table = layer(*[shapely.Point(5934000, 565000)] * 9, shapely.Point(-1.7976931348623157e308, 0))
