@@ -12,5 +12,8 @@ RESERVED_NAMES = frozenset({GEOMETRY, BBOX})
 PROBLEM, RAW = "_etl_problem", "_etl_raw"
 """Columns that the worker adds for features that a policy sets aside: what is wrong, and the values as they stand in the file."""
 
+CODE, MESSAGE = "_etl_code", "_etl_message"
+"""Columns that an engine adds for features that a recipe's step sets aside: what is wrong."""
+
 RESERVED_PREFIX = "_etl_"
 """Columns that a plan adds for its own use begin with it. No attribute may."""

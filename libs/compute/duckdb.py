@@ -19,13 +19,14 @@ from libs.compute.batching import chunks, read_ahead, rows_within
 from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout, Report
 from libs.compute.rows import Rows
+from libs.compute.set_aside import SetAside
 from libs.compute.type_mapping import engine_schema, restored
-from libs.models import BBox, Rejected, ServiceUnavailable
+from libs.models import BBox, Policies, Rejected, ServiceUnavailable
 from libs.models.settings import Settings
 from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.duckdb import SPLIT
-from libs.transformations.plan import ROW, SOURCE, TARGET, Stage
+from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Stage
 
 CHUNK_ROWS = 122_880
 """DuckDB's own row group: a larger statement holds more without being faster."""
@@ -198,11 +199,12 @@ class _DuckDBWorkspace:
         self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._count = 0
 
-    def dataset(self, recipe: Recipe) -> DatasetBuilder:
+    def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
         self._count += 1
         schema = schema_name(self._run_id, self._count)
         rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
-        builder = _DuckDBDatasetBuilder(self._engine, schema, recipe, rows)
+        aside = Rows.aside(self._scratch / f"{schema}.aside.arrow")
+        builder = _DuckDBDatasetBuilder(self._engine, schema, recipe, policies, rows, aside)
         self._open_datasets.callback(builder.close)
         return builder
 
@@ -213,8 +215,11 @@ class _DuckDBDatasetBuilder:
     The rows that the last stage makes leave the engine at once. ``processed`` keeps their marks and extents, and where they lie.
     """
 
-    def __init__(self, engine: DuckDBEngine, schema: str, recipe: Recipe, result: Rows) -> None:
-        self._engine, self._schema, self._recipe, self._result = engine, schema, recipe, result
+    def __init__(
+        self, engine: DuckDBEngine, schema: str, recipe: Recipe, policies: Policies | None, result: Rows, aside: Rows
+    ) -> None:
+        self._engine, self._schema, self._recipe, self._policies = engine, schema, recipe, policies
+        self._result, self._aside = result, SetAside(aside)
         self._connection = connection = engine.connect()
         self._layout: Layout | None = None
         self._created = set[str]()
@@ -227,7 +232,7 @@ class _DuckDBDatasetBuilder:
     def load(self, source: Source) -> int:
         loaded_schema = engine_schema(source.schema, source.where)
         if self._layout is None:
-            self._layout = Layout.plan_for(source, self._recipe, DuckDb())
+            self._layout = Layout.plan_for(source, self._recipe, DuckDb(), self._policies)
             _require_few(self._layout, source.where)
             self._limit_memory(self._engine.limit.usual_mb)
             self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], loaded_schema)
@@ -248,12 +253,14 @@ class _DuckDBDatasetBuilder:
                 self._run(self._layout, stage)
                 self._execute(f"DROP TABLE {stage.source}")
             audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        return _DuckDBProcessed(self._connection, self._layout, self._layout.report(audits, self._rows), self._result)
+        report = self._layout.report(audits, self._rows)
+        return _DuckDBProcessed(self._connection, self._layout, report, self._result, self._aside)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._result.close()
+            self._aside.close()
             self._connection.execute(f'DROP SCHEMA "{self._schema}" CASCADE')
             self._engine.limit.set(self._connection, self._schema)
             self._connection.close()
@@ -283,6 +290,9 @@ class _DuckDBDatasetBuilder:
     def _run(self, layout: Layout, stage: Stage, chunk: pa.Table | None = None) -> None:
         if stage is not layout.plan.stages[-1]:
             self._add_to(stage.target, stage.select)
+            if chunk is not None and layout.plan.reasons:
+                found = f"SELECT {ROW}, {DROP} FROM {stage.target} WHERE {DROP} < 0 AND {ROW} >= {self._rows}"
+                self._set_aside(layout, chunk, self._execute(found).to_arrow_reader(RESULT_ROWS).read_all())
             return
         select = layout.with_extent(stage, _extent_columns)
         sql = f"SELECT {', '.join([*_result_columns(layout), ''])}COLUMNS('^_etl_') FROM ({select})"
@@ -299,8 +309,16 @@ class _DuckDBDatasetBuilder:
                 place = self._result.put(pa.RecordBatch.from_pydict({name: here[name] for name in layout.schema.names}))
                 places = pa.arange(place, place + batch.num_rows)
                 marked.append(pa.RecordBatch.from_arrays([*batch.columns[len(fetched) :], places], schema=marks))
-        with self._registered(_MARKS, pa.Table.from_batches(marked, marks)):
+        made = pa.Table.from_batches(marked, marks)
+        if chunk is not None and layout.plan.reasons:
+            self._set_aside(layout, chunk, made)
+        with self._registered(_MARKS, made):
             self._add_to(stage.target, f"SELECT * FROM {_MARKS}")
+
+    def _set_aside(self, layout: Layout, chunk: pa.Table, made: pa.Table) -> None:
+        """Keep the source rows that the first stage sets aside, by the marks that it made."""
+        for batch in made.select([ROW, DROP]).to_batches():
+            self._aside.add(chunk, self._rows, batch, layout.plan.reasons)
 
     def _add_to(self, table: str, select: str) -> None:
         self._execute(f"INSERT INTO {table} BY NAME {select}" if table in self._created else f"CREATE TABLE {table} AS {select}")
@@ -319,8 +337,11 @@ class _DuckDBDatasetBuilder:
 
 
 class _DuckDBProcessed(Processed):
-    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout, report: Report, result: Rows) -> None:
-        self._connection, self._layout, self._result = connection, layout, result
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, layout: Layout, report: Report, result: Rows, aside: SetAside
+    ) -> None:
+        self._connection, self._layout, self._result, self._aside = connection, layout, result, aside
+        self.set_aside = aside.count
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
         self.changes, self.warnings = report.changes, report.warnings
@@ -340,6 +361,9 @@ class _DuckDBProcessed(Processed):
         with _translated_errors():
             for batch in self._result.in_order(self._places(sql)):
                 yield restored(batch, self.schema)
+
+    def rejects(self) -> Iterator[pa.RecordBatch]:
+        return self._aside.batches()
 
     def _places(self, sql: str) -> Iterator[pa.Array]:
         for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS):

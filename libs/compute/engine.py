@@ -7,7 +7,7 @@ here.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from libs.compute.batching import read_ahead
-from libs.models import BBox, Changes, Model, Problem
+from libs.models import BBox, Changes, Model, Policies, Problem
 from libs.models.settings import Settings
 from libs.spatial_utils import geoparquet
 from libs.spatial_utils.geoparquet import ResultFile
@@ -68,6 +68,8 @@ class Source:
         batches: Record batches in source order. Consumed once, never held together.
         where: The place, for problems: ``files[0]: layer roads``.
         crs_assumed: Whether the CRS is the default of the format, as neither the file nor the manifest names one.
+        feature_of: Gives the feature's number in its layer for a row of the batches, both from 0: they differ once features were
+            set aside on the way here.
     """
 
     schema: pa.Schema
@@ -75,6 +77,7 @@ class Source:
     batches: Iterable[pa.RecordBatch]
     where: str
     crs_assumed: bool = False
+    feature_of: Callable[[int], int] = int
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ class Processed(Protocol):
         changes: What the recipe changed, counted.
         origins: Columns that come from a column of the sources, renamed and cast ones, too; and from which.
         warnings: What the uploader should know although nothing is wrong.
+        set_aside: Features that a policy kept out of the result. They are not among ``changes``.
     """
 
     schema: pa.Schema
@@ -113,11 +117,20 @@ class Processed(Protocol):
     changes: Changes
     origins: Mapping[str, str]
     warnings: tuple[Problem, ...]
+    set_aside: int
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.
 
         A recipe that defines another order, and a table, come in theirs.
+        """
+        ...
+
+    def rejects(self) -> Iterator[pa.RecordBatch]:
+        """The features that were set aside, in source order. Can be read once.
+
+        Columns: ``_etl_row`` (64-bit), the feature's place among all rows loaded, from 0; ``_etl_code`` and ``_etl_message``,
+        what is wrong with it; and those of the source, their values as they came, before the first step.
         """
         ...
 
@@ -159,8 +172,13 @@ class DatasetBuilder(Protocol):
 class Workspace(Protocol):
     """What one run has in an engine, for as long as the run lasts."""
 
-    def dataset(self, recipe: Recipe) -> DatasetBuilder:
-        """A new dataset to be made by a recipe with bound parameters."""
+    def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
+        """A new dataset to be made by a recipe with bound parameters.
+
+        Args:
+            recipe: It.
+            policies: ``on_bad_value`` and ``on_bad_geometry``, for what its steps find; None: that rejects the batch.
+        """
         ...
 
 

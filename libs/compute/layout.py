@@ -10,7 +10,7 @@ import pyarrow as pa
 from libs.column_names import BBOX, GEOMETRY
 from libs.compute.crs import look_up_crs
 from libs.compute.engine import Source
-from libs.models import Changes, Problem, Rejected
+from libs.models import Changes, Policies, Problem, Rejected
 from libs.spatial_utils.arrays import Integers, indices
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
@@ -55,15 +55,17 @@ class Layout:
     loaded: tuple[str, ...]
     _starts: list[int] = field(default_factory=list)
     _places: list[str] = field(default_factory=list)
+    _features: list[Callable[[int], int]] = field(default_factory=list)
 
     @classmethod
-    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect) -> "Layout":
+    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect, policies: Policies | None = None) -> "Layout":
         """Plan a recipe on the first of a dataset's sources. Columns that no step reads stay out of the engine.
 
         Args:
             source: Its batches are not looked at.
             recipe: With its parameters bound.
             dialect: Of the engine.
+            policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
 
         Raises:
             Rejected: when the recipe does not fit the source.
@@ -75,8 +77,8 @@ class Layout:
             crs=source.crs,
             crs_assumed=source.crs_assumed,
         )
-        read = recipe.plan(relation, dialect, look_up_crs).read
-        plan = recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read)
+        read = recipe.plan(relation, dialect, look_up_crs, policies=policies).read
+        plan = recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read, policies=policies)
         types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
         schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
         if plan.relation.geometry:
@@ -130,6 +132,7 @@ class Layout:
             self._require_agreement(source)
         self._starts.append(first_row)
         self._places.append(source.where)
+        self._features.append(source.feature_of)
 
     def report(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> Report:
         """What the recipe changed and what is doubtful, from the stages' audits, when ``rows`` were loaded.
@@ -142,7 +145,7 @@ class Layout:
     def locate(self, row: int) -> str:
         """The place of a row as problems name it."""
         index = bisect_right(self._starts, row) - 1
-        return f"{self._places[index]}, feature {row - self._starts[index] + 1:,}"
+        return f"{self._places[index]}, feature {self._features[index](row - self._starts[index]) + 1:,}"
 
     def _require_agreement(self, source: Source) -> None:
         mine = {item.name: str(item.type) for item in self.source_schema}

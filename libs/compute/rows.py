@@ -19,6 +19,8 @@ PIECE_BYTES = 48 * 1024 * 1024
 """The same in bytes, for large rows: reordering copies them more than once."""
 MEMORY_SHARE = 0.6
 """Share of an engine's memory that the rows of a result may take before they go into a file."""
+ASIDE_BYTES = 16 * 1024 * 1024
+"""What rows may take in memory that are kept beside a result."""
 MAX_PARTITIONS = 256
 """Files that are written at once. A result that would need more partitions gets larger ones, and takes more memory."""
 
@@ -45,6 +47,11 @@ class Rows:
     def in_share(cls, path: Path, memory_mb: int) -> "Rows":
         """Rows with their share of an engine's memory, which is given in MiB."""
         return cls(path, round(memory_mb * 1024 * 1024 * MEMORY_SHARE))
+
+    @classmethod
+    def aside(cls, path: Path) -> "Rows":
+        """Rows that are few as a rule, with little memory."""
+        return cls(path, ASIDE_BYTES)
 
     def put(self, batch: pa.RecordBatch) -> int:
         """Append rows, all of one schema. Returns the position of the first."""

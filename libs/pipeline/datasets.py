@@ -41,6 +41,7 @@ from libs.pipeline.rejects import Rejects
 from libs.pipeline.rejects import warning as set_aside_warning
 from libs.pipeline.stack import Event, Progress, Stack
 from libs.pipeline.staging import StagedFile, stage
+from libs.pipeline.step_rejects import LoadedLayer, add_rejects
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
 from libs.spatial_utils.geoparquet import WrittenFile
@@ -89,6 +90,8 @@ class _OpenDataset:
     table: DatasetBuilder
     rejects: Rejects
     policies: Policies
+    rows: int = 0
+    loaded: list[LoadedLayer] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
     inputs: list[InputLayer] = field(default_factory=list)
     read_changes: list[Changes] = field(default_factory=list)
@@ -250,7 +253,9 @@ class DatasetMaker:
         dataset = self._open.get(identifier)
         if dataset is None:
             dataset = self._open[identifier] = _OpenDataset(
-                workspace.dataset(self._recipe), Rejects(self._scratch / "rejects" / identifier), effective(spec, self._manifest)
+                workspace.dataset(self._recipe, self._step_policies(spec)),
+                Rejects(self._scratch / "rejects" / identifier),
+                effective(spec, self._manifest),
             )
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
         fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
@@ -259,10 +264,14 @@ class DatasetMaker:
         disputed = dataset.notes.add(dict(zip(names, stream.notes, strict=False)), where)
         self.warnings += [warning for warning in disputed if warning not in self.warnings]  # a file may be read twice
         crs = stream.layer.crs.name if stream.layer.crs else None
-        stream.set_aside = partial(_set_aside, dataset.rejects, names, path=spec.path, layer=stream.layer.name, crs=crs)
+        loaded = LoadedLayer(dataset.rows, spec.path, stream.layer.name, crs)
+        dataset.loaded.append(loaded)
+        stream.set_aside = partial(_set_aside, dataset.rejects, loaded, names)
         with dataset.timed("read and transform"):
             batches = _renamed(self._counted(stream, spec.path), schema)
-            dataset.table.load(Source(schema, crs, batches, where, stream.layer.crs_assumed))
+            dataset.rows += dataset.table.load(
+                Source(schema, crs, batches, where, stream.layer.crs_assumed, feature_of=loaded.feature)
+            )
         dataset.read_changes.append(_read_changes(stream.counts, renamed))
         dataset.inputs.append(
             InputLayer(
@@ -270,6 +279,19 @@ class DatasetMaker:
                 objects=staged.objects(), crs_source=stream.layer.crs_source,
             )
         )  # fmt: skip
+
+    def _step_policies(self, spec: FileSpec) -> Policies:
+        """For what the recipe's steps find in a dataset: of files that are appended to each other, what all of them say."""
+        files = [each for each in self._manifest.files if spec.dataset_id and each.dataset_id == spec.dataset_id]
+        first, *others = [effective(each, self._manifest) for each in files or [spec]]
+        kinds = ("on_bad_value", "on_bad_geometry")
+        return Policies(
+            **{
+                kind: getattr(first, kind)
+                for kind in kinds
+                if all(getattr(first, kind) == getattr(each, kind) for each in others)
+            }
+        )
 
     def _counted(self, batches: Iterable[pa.RecordBatch], path: str) -> Iterator[pa.RecordBatch]:
         features = 0
@@ -281,11 +303,18 @@ class DatasetMaker:
     def _finish(self, identifier: str) -> None:
         """Apply what is left of the recipe, write the file, and let go of the engine's table."""
         dataset = self._open[identifier]
-        dataset.rejects.require_few(sum(layer.features for layer in dataset.inputs), dataset.policies, f"dataset {identifier}")
         del self._open[identifier]
         self._finished.add(identifier)
-        with dataset.timed("read and transform"):
-            processed = dataset.table.finish()
+        try:
+            with dataset.timed("read and transform"):
+                processed = dataset.table.finish()
+                add_rejects(processed, dataset.loaded, dataset.rejects)
+            features = sum(layer.features for layer in dataset.inputs)
+            dataset.rejects.require_few(features, dataset.policies, f"dataset {identifier}")
+        except Rejected:
+            dataset.table.close()
+            dataset.rejects.close()
+            raise
         if self._problems:  # the batch is rejected: nobody wants the file
             dataset.table.close()
             dataset.rejects.close()
@@ -366,11 +395,10 @@ def _project_not_used(project: Any) -> Problem:
     )
 
 
-def _set_aside(
-    rejects: Rejects, names: Sequence[str], batch: pa.RecordBatch, rows: pa.Array, *, path: str, layer: str, crs: str | None
-) -> None:
+def _set_aside(rejects: Rejects, layer: LoadedLayer, names: Sequence[str], batch: pa.RecordBatch, rows: pa.Array) -> None:
+    layer.pass_over(rows)
     own = [*names, *batch.schema.names[len(names) :]]
-    rejects.add(batch.rename_columns(own), rows, path=path, layer=layer, crs=crs)
+    rejects.add(batch.rename_columns(own), rows, path=layer.path, layer=layer.name, crs=layer.crs)
 
 
 def _renamed(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -7,7 +7,7 @@
 from libs.transformations.dialect import Dialect
 from libs.transformations.duckdb import DuckDb
 from libs.transformations.parameter import Parameter
-from libs.transformations.plan import Check, Counter, Plan, Stage
+from libs.transformations.plan import Check, Counter, Plan, Reason, Stage
 from libs.transformations.postgis import PostGis
 from libs.transformations.recipe import Recipe
 from libs.transformations.registry import Registry
@@ -17,6 +17,6 @@ DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (Duck
 """The SQL dialect of each engine, by the engine's name. A further dialect is a class and a word here."""
 
 __all__ = [
-    "DIALECTS", "Check", "Column", "Counter", "Dialect", "DuckDb", "Parameter", "Plan", "PostGis", "Recipe", "Registry",
-    "Relation", "Stage",
+    "DIALECTS", "Check", "Column", "Counter", "Dialect", "DuckDb", "Parameter", "Plan", "PostGis", "Reason", "Recipe",
+    "Registry", "Relation", "Stage",
 ]  # fmt: skip

@@ -20,7 +20,8 @@ ABSENT = "absent"
 """Slot of the counter of rows without a geometry that lies anywhere."""
 
 DROP = "_etl_drop"
-"""Column of a stage's table, where steps leave features out: the number of the step that did, NULL for those that stay."""
+"""Column of a stage's table, where steps leave features out: NULL for those that stay, else the number of the step that did; or,
+below zero, why the feature was set aside (see ``Plan.reasons``)."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,26 @@ class Check:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
         others = f" (and {count - 1:,} more)" if count > 1 else ""
         return Problem(
-            code=self.code,
-            where=feature,
-            message=f"{f'{self.where}: the' if self.where else 'The'} feature {self.message}{others}.",
-            remedy=self.remedy,
+            code=self.code, where=feature, message=about_feature(self.where, f"{self.message}{others}"), remedy=self.remedy
         )
+
+
+def about_feature(where: str, message: str) -> str:
+    """A sentence of what follows the words "the feature", with the step that found it, if one did."""
+    return f"{f'{where}: the' if where else 'The'} feature {message}."
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why features are set aside.
+
+    Attributes:
+        code: Of the problem that would reject the batch.
+        message: Its message.
+    """
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -142,6 +158,8 @@ class Plan:
         order: Columns of ``processed`` that give the source order, to break ties with.
         renamed: Source name to result name of columns that the recipe renames.
         constants: Counts that are known without a look at the rows, by name.
+        reasons: Why the first stage may set features aside: where its ``_etl_drop`` is -1, it is the first of them. Without
+            reasons, it has no ``_etl_drop`` below zero.
     """
 
     stages: tuple[Stage, ...]
@@ -153,6 +171,7 @@ class Plan:
     origins: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
 
     def changes(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int) -> Changes:
         """What was changed, from the rows that the stages' audits gave (None for a stage without one), in order.

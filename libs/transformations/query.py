@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from libs.column_names import GEOMETRY, RESERVED_PREFIX
-from libs.models import Problem, Rejected
+from libs.models import Policies, Problem, Rejected
 from libs.transformations import coordinates
+from libs.transformations.bad_rows import Bad, BadRows, with_way_in
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
 from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
@@ -26,6 +28,7 @@ class _Statement:
         chain: The SELECTs before it, by name.
         order: Marks that give the source order of rows.
         stale: Whether rows have been left out that still have their geometry.
+        nulled: Whether rows of ``geometry_hidden_by`` are in the result, without their geometry.
         counts: Slot, predicate, amount, its prefilter, and how much of ``order`` there was when it was set.
         refused: Marks that reject the batch.
         geometry_hidden_by: Those of them whose rows still have their geometry.
@@ -41,6 +44,7 @@ class _Statement:
     chain: list[tuple[str, str]] = field(default_factory=list)
     order: tuple[str, ...] = (ROW,)
     stale: bool = False
+    nulled: bool = False
     counts: list[tuple[str, str, str, str | None, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     geometry_hidden_by: list[str] = field(default_factory=list)
@@ -68,10 +72,19 @@ class Query:
 
     Args:
         not_loaded: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
+        policies: What becomes of rows that cannot be kept as they are.
     """
 
-    def __init__(self, relation: Relation, dialect: Dialect, look_up: CrsLookup, not_loaded: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        relation: Relation,
+        dialect: Dialect,
+        look_up: CrsLookup,
+        not_loaded: Collection[str] = (),
+        policies: Policies | None = None,
+    ) -> None:
         self.relation, self.dialect, self._look_up, self._not_loaded = relation, dialect, look_up, not_loaded
+        self._bad_rows = BadRows(policies)
         self.where, self.valid = "recipe", False
         self.surfaces: str | None = None
         self._step, self._label, self._slot = 0, "source", ""
@@ -238,6 +251,7 @@ class Query:
 
     def explode(self) -> None:
         """Make a row of each part of a geometry, and count the rows added."""
+        self._open.stale = self._open.stale or bool(self._bad_rows.reasons)  # what is set aside stays one row
         parts = self.scratch("parts", self.dialect.parts(self.geometry()))
         self.settle()
         part = self.mark("part", self.dialect.part_numbers(parts))
@@ -293,33 +307,71 @@ class Query:
         """Report the rows for which a mark holds as a warning. The batch is not rejected."""
         self._open.checks.append((Check(mark, code, self.where, message, remedy, fatal="never"), len(self._open.order)))
 
-    def refuse(self, failing: str, code: str, message: str, remedy: str, *, hide_geometry: bool = False) -> None:
+    def policy(self, bad: Bad | None) -> Literal["reject", "set_aside", "null"]:
+        """What becomes of rows that are bad in some way; None: no policy is for them."""
+        return self._bad_rows.policy(bad) if bad is not None and self._policies_hold else "reject"
+
+    def refuse(
+        self, failing: str, code: str, message: str, remedy: str, *, bad: Bad | None = None, hide_geometry: bool = False
+    ) -> None:
         """Reject the batch when a mark (never NULL) holds for any row. A row is reported by the first step that refuses it.
+
+        Where a policy says so, such rows are set aside instead, or have no geometry from here on.
 
         Args:
             failing: The mark.
             code: Code of the problem.
             message: Following the words "the feature".
             remedy: What to do about it.
+            bad: What of the row is bad; None where no policy is for it.
             hide_geometry: Whether the steps that follow would fail on the row's geometry, or make nonsense of it. They get NULL.
         """
-        if hide_geometry:
-            self._open.geometry_hidden_by.append(failing)
-        self._refuse({failing: message}, failing, code, remedy)
+        match self.policy(bad):
+            case "set_aside":
+                self._set_aside([Check(failing, code, self.where, message, remedy)], hide_geometry=hide_geometry)
+            case "null" if bad == "geometry":
+                self._without_geometry(Check(failing, code, self.where, message, remedy))
+            case _:
+                if hide_geometry:
+                    self._open.geometry_hidden_by.append(failing)
+                self._refuse({failing: message}, failing, code, remedy, bad)
 
-    def refuse_any(self, mark: str, code: str, messages: Sequence[str], remedy: str) -> None:
+    def refuse_any(self, mark: str, code: str, messages: Sequence[str], remedy: str, *, bad: Bad | None = None) -> None:
         """The same for a mark that says which of several messages a row deserves, counted from 1; 0: none.
 
         There may be thousands, so that none names those before it.
         """
         which = {f"{mark} = {number}": message for number, message in enumerate(messages, start=1)}
-        self._refuse(which, f"({mark} > 0)", code, remedy)
+        if self.policy(bad) == "set_aside":
+            self._set_aside([Check(each, code, self.where, message, remedy) for each, message in which.items()])
+            return
+        self._refuse(which, f"({mark} > 0)", code, remedy, bad)
 
-    def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str) -> None:
+    def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str, bad: Bad | None) -> None:
+        remedy = with_way_in(remedy, bad) if bad is not None and self._policies_hold else remedy
         before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
         checks = (Check(each + before, code, self.where, message, remedy) for each, message in which.items())
         self._open.checks += [(check, len(self._open.order)) for check in checks]
         self._open.refused.append(failing)
+
+    @property
+    def _policies_hold(self) -> bool:
+        return not self._stages and len(self._open.order) == 1
+
+    def _set_aside(self, checks: Sequence[Check], *, hide_geometry: bool = False) -> None:
+        # Their geometry stays, unless it does harm: to hide it takes a look at all rows, and nobody counts what is done to it.
+        self.settle()
+        self._open.marks[DROP] = self._bad_rows.drop(checks, may_be_dropped=DROP in self._open.marks)
+        if hide_geometry:
+            self._open.geometry_hidden_by += [check.failing for check in checks]
+
+    def _without_geometry(self, check: Check) -> None:
+        """Let the rows that fail a check go on without a geometry; count them, and say so."""
+        self._open.geometry_hidden_by.append(check.failing)
+        self._open.nulled = True
+        self.count("counts.bad_geometry_to_null", check.failing, prefilter=check.prefilter)
+        told = replace(check, message=f"{check.message}; it has no geometry now, as 'on_bad_geometry' says", fatal="never")
+        self._open.checks.append((told, len(self._open.order)))
 
     def rejection(self, code: str, message: str, remedy: str) -> Rejected:
         """A rejection of the current step for a single reason."""
@@ -332,7 +384,7 @@ class Query:
     def plan(self) -> Plan:
         """Everything so far, as a plan."""
         self.check_coordinates(strict=False)
-        if self._open.stale:
+        if self._open.stale or self._open.nulled:
             self.geometry_once()
         self._close(TARGET)
         row_filter = self.not_dropped if DROP in self._open.marks else None
@@ -340,7 +392,7 @@ class Query:
         read = frozenset(self._read)
         return Plan(
             tuple(self._stages), self.relation, row_filter, self._open.order, read, self._passthrough, self._origins, renamed,
-            self._constants,
+            self._constants, tuple(self._bad_rows.reasons),
         )  # fmt: skip
 
     def check_coordinates(self, *, strict: bool = True, wraps: bool = False) -> None:
@@ -362,14 +414,26 @@ class Query:
         mark = f"{RESERVED_PREFIX}position"
         self._open.marks[mark] = coordinate_check.mark
         self.settle()
-        suspicious = f"{mark} <> {coordinates.FINE}"
-        self.count(ABSENT, f"{mark} = {coordinates.ABSENT}", prefilter=suspicious)
+        suspicious, policy = f"{mark} <> {coordinates.FINE}", self.policy("geometry")
+        absent, impossible = [coordinates.ABSENT], list[Check]()
         for finding in coordinate_check.findings:
             failing, fatal = f"{mark} = {finding.mark}", finding.fatal if strict else "never"
             check = Check(failing, finding.code, "", finding.message, finding.remedy, fatal, finding.only_if_all_fail, suspicious)
-            self._open.checks.append((check, len(self._open.order)))
+            if fatal == "any" and policy != "reject":
+                absent.append(finding.mark)  # all the others are judged as if it had not been there
+                impossible.append(check)
+                continue
             if fatal == "any":
                 self._open.geometry_hidden_by.append(failing)
+                check = replace(check, remedy=with_way_in(check.remedy, "geometry") if self._policies_hold else check.remedy)
+            self._open.checks.append((check, len(self._open.order)))
+        are = f"IN ({', '.join(map(str, absent))})" if impossible else f"= {coordinates.ABSENT}"
+        self.count(ABSENT, f"{mark} {are}", prefilter=suspicious)
+        if policy == "set_aside" and impossible:
+            self._set_aside(impossible, hide_geometry=True)
+        elif policy == "null":
+            for check in impossible:
+                self._without_geometry(check)
 
     def _close(self, target: str) -> None:
         last, select = self._open, self._select(self.dialect.fence)
@@ -381,10 +445,16 @@ class Query:
         def first(order: int) -> str:  # of a row's later parts, count the first
             return "".join(f" AND {part} = 0" for part in last.order[order:])
 
+        # What steps did to rows that are not in the result is not told. Of all rows together, they are.
+        there = f" AND coalesce({DROP}, 0) >= 0" if self._bad_rows.reasons and not self._stages else ""
         counters = tuple(
-            Counter(slot, f"{which}{first(order)}", amount, prefilter) for slot, which, amount, prefilter, order in last.counts
+            Counter(slot, f"{_both(which, '' if slot == ABSENT else there)}{first(order)}", amount, prefilter)
+            for slot, which, amount, prefilter, order in last.counts
         )
-        checks = tuple(replace(check, failing=f"{check.failing}{first(order)}") for check, order in last.checks)
+        checks = tuple(
+            replace(check, failing=f"{_both(check.failing, there if _is_of_rows(check) else '')}{first(order)}")
+            for check, order in last.checks
+        )
         self._stages.append(Stage(select, last.source, target, counters, checks))
 
     def _note_read(self, name: str) -> None:
@@ -413,3 +483,11 @@ class Query:
             name, text = last.chain[-1]
             source = f"(\n{text}\n) AS {name}" if self.dialect.nests else name
         return f"SELECT {', '.join(filter(None, (*columns, *further)))}\nFROM {source}{last.tail}"
+
+
+def _is_of_rows(check: Check) -> bool:
+    return check.fatal == "never" and not check.only_if_all_fail
+
+
+def _both(predicate: str, further: str) -> str:
+    return f"({predicate}){further}" if further else predicate

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import JsonValue, StringConstraints, ValidationError, model_validator
 
-from libs.models import Model, Problem, Rejected
+from libs.models import Model, Policies, Problem, Rejected
 from libs.transformations.crs import CrsLookup, unresolved_crs
 from libs.transformations.dialect import Dialect
 from libs.transformations.parameter import Parameter
@@ -152,7 +152,12 @@ class Recipe(Model):
         )
 
     def plan(
-        self, relation: Relation, dialect: Dialect, look_up: CrsLookup = unresolved_crs, not_loaded: Collection[str] = ()
+        self,
+        relation: Relation,
+        dialect: Dialect,
+        look_up: CrsLookup = unresolved_crs,
+        not_loaded: Collection[str] = (),
+        policies: Policies | None = None,
     ) -> Plan:
         """The statements that apply this recipe to a relation.
 
@@ -161,13 +166,14 @@ class Recipe(Model):
             dialect: Of the engine.
             look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be converted to its unit.
             not_loaded: Columns that the statements leave out, because no step reads them (see ``Plan.read``).
+            policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
 
         Raises:
             Rejected: when the relation does not allow a step: an unknown column, a type that does not fit. Also when the recipe
                 is not bound and has a parameter that must be given.
         """
         recipe = self.bind({}) if self.parameters else self
-        query = Query(relation, dialect, look_up, not_loaded)
+        query = Query(relation, dialect, look_up, not_loaded, policies)
         times: Counter[str] = Counter()
         for number, data in enumerate(recipe.steps, start=1):
             step = STEPS[str(data["op"])].model_validate(data)

@@ -44,6 +44,7 @@ def _reproject(query: Query, source: CrsFacts, target: CrsFacts, mark: str) -> N
         "unprojectable",
         f"has coordinates that cannot be projected from {short_name(source.name)} to {short_name(target.name)}",
         "Check the declared CRS and the feature's coordinates, or use an intent that keeps the CRS.",
+        bad="geometry",
     )
 
 

@@ -28,9 +28,11 @@ from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
+from libs.compute.set_aside import SetAside
 from libs.compute.type_mapping import engine_schema
-from libs.models import Rejected
+from libs.models import Policies, Rejected
 from libs.transformations import Plan, PostGis, Recipe, Stage
+from libs.transformations.plan import DROP, ROW
 from libs.transformations.postgis import GuardedPostGis
 
 T = TypeVar("T")
@@ -50,13 +52,24 @@ class PostGISDatasetBuilder:
     Args:
         new_schema: Begins a session with a schema of its own. Called from several threads.
         recipe: With its parameters bound.
+        policies: See :meth:`libs.compute.engine.Workspace.dataset`.
         rows: Where to keep the result.
+        aside: Where to keep what is set aside.
         side_path: Path for values that the server cannot hold.
         sessions: How many chunks are transformed at a time.
     """
 
-    def __init__(self, new_schema: Callable[[], OwnSchema], recipe: Recipe, rows: Rows, side_path: Path, sessions: int) -> None:
-        self._new_schema, self._recipe, self._result = new_schema, recipe, rows
+    def __init__(
+        self,
+        new_schema: Callable[[], OwnSchema],
+        recipe: Recipe,
+        policies: Policies | None,
+        rows: Rows,
+        aside: SetAside,
+        side_path: Path,
+        sessions: int,
+    ) -> None:
+        self._new_schema, self._recipe, self._policies, self._result, self._aside = new_schema, recipe, policies, rows, aside
         self._side_path, self._sessions = side_path, sessions
         self._rows = 0
         self._closed = False
@@ -95,7 +108,7 @@ class PostGISDatasetBuilder:
             planned.output.take_in(connection.stream(planned.output.query))
             self._pool.submit(self._first.close)
         report = planned.layout.report([*audits, planned.collector.audit], self._rows)
-        return _PostGISProcessed(planned.layout, planned.collector, report)
+        return _PostGISProcessed(planned.layout, planned.collector, report, self._aside)
 
     def close(self) -> None:  # noqa: D102 - see the protocol
         if not self._closed:
@@ -104,13 +117,16 @@ class PostGISDatasetBuilder:
                 schema.connection.cancel()
             self._pool.shutdown(cancel_futures=True)
             self._result.close()
+            self._aside.close()
             if self._planned is not None:
                 self._planned.columns.close()
             for schema in self._schemas:
                 schema.close()
 
     def _begin(self, source: Source) -> "_PlannedDataset":
-        planned = _PlannedDataset(source, self._recipe, Srids(self._first.connection), self._result, self._side_path)
+        planned = _PlannedDataset(
+            source, self._recipe, self._policies, Srids(self._first.connection), self._result, self._aside, self._side_path
+        )
         try:
             self._free_sessions.append(ChunkSession(self._first, planned.layout, planned.columns, planned.functions))
         except StatementFailed as error:
@@ -130,7 +146,9 @@ class PostGISDatasetBuilder:
             rows = planned.run_guarded(session.connection, lambda plan: self._transformed(planned, session, plan))
         except StatementFailed as error:
             raise planned.refused(error, chunk.where, chunk.first) from error
-        planned.output.take_in(rows, chunk)
+        planned.set_aside(rows, chunk)
+        if planned.is_one_stage:
+            planned.output.take_in(rows, chunk)
         with self._lock:
             self._free_sessions.append(session)
 
@@ -144,10 +162,14 @@ class PostGISDatasetBuilder:
         return ChunkSession(schema, planned.layout, planned.columns, planned.functions)
 
     def _transformed(self, planned: "_PlannedDataset", session: ChunkSession, plan: Plan) -> list[pa.RecordBatch]:
-        """The result's rows of the session's chunk; none yet, where a stage follows that must see all rows."""
+        """The result's rows of the session's chunk; where a stage follows that must see all rows, only what is set aside."""
         first, *later = plan.stages
         if later:
-            session.connection.execute(f'INSERT INTO "{self._first.name}".{first.target} {first.select}')
+            insert = f'INSERT INTO "{self._first.name}".{first.target} {first.select}'
+            if plan.reasons:
+                added = f"WITH added AS ({insert} RETURNING {ROW}, {DROP}) SELECT {ROW}, {DROP} FROM added WHERE {DROP} < 0"
+                return session.connection.batches(added)
+            session.connection.execute(insert)
             return []
         session.set_view(first.select)
         return session.connection.batches(planned.output.query)
@@ -169,10 +191,20 @@ class PostGISDatasetBuilder:
 class _PlannedDataset:
     """What is known of a dataset once its first source is there."""
 
-    def __init__(self, source: Source, recipe: Recipe, srids: Srids, rows: Rows, side_path: Path) -> None:
-        self._source, self._recipe, self._srids = replace(source, batches=()), recipe, srids
+    def __init__(
+        self,
+        source: Source,
+        recipe: Recipe,
+        policies: Policies | None,
+        srids: Srids,
+        rows: Rows,
+        aside: SetAside,
+        side_path: Path,
+    ) -> None:
+        self._source, self._recipe, self._policies, self._srids = replace(source, batches=()), recipe, policies, srids
+        self._aside = aside
         dialect = PostGis(srids.of)
-        self.layout = Layout.plan_for(source, recipe, dialect)
+        self.layout = Layout.plan_for(source, recipe, dialect, policies)
         self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), side_path)
         self.collector = ResultCollector(rows, self.layout.plan.stages[-1])
@@ -189,10 +221,21 @@ class _PlannedDataset:
             if "transform" not in str(error):
                 raise
         dialect = GuardedPostGis(self._srids.of)
-        plan = Layout.plan_for(self._source, self._recipe, dialect).plan
+        plan = Layout.plan_for(self._source, self._recipe, dialect, self._policies).plan
         for statement in chain.from_iterable(dialect.functions.values()):
             connection.execute(statement)
         return work(plan)
+
+    @property
+    def is_one_stage(self) -> bool:
+        """Whether a chunk's rows become rows of the result at once."""
+        return len(self.layout.plan.stages) == 1
+
+    def set_aside(self, made: Sequence[pa.RecordBatch], chunk: Chunk) -> None:
+        """Keep those of a chunk's rows that the first stage sets aside, by the marks that it made."""
+        reasons = self.layout.plan.reasons
+        for batch in made if reasons else ():
+            self._aside.add(chunk.rows, chunk.first, batch.select([ROW, DROP]), reasons)
 
     def refused(self, error: StatementFailed, where: str, first: int) -> Exception:
         """What the data is to blame for, with the place of it; rows are counted from ``first`` on."""
@@ -208,14 +251,18 @@ class _PlannedDataset:
 
 
 class _PostGISProcessed(Processed):
-    def __init__(self, layout: Layout, collector: ResultCollector, report: Report) -> None:
+    def __init__(self, layout: Layout, collector: ResultCollector, report: Report, aside: SetAside) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
         self.changes, self.warnings = report.changes, report.warnings
         self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
+        self.set_aside, self._aside = aside.count, aside
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         return self._collector.batches()
+
+    def rejects(self) -> Iterator[pa.RecordBatch]:
+        return self._aside.batches()
 
 
 def _make(connection: Connection, stage: Stage) -> None:

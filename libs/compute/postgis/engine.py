@@ -13,7 +13,8 @@ from libs.compute.postgis.connection import Connection, Server
 from libs.compute.postgis.dataset import PostGISDatasetBuilder
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.rows import Rows
-from libs.models import ServiceUnavailable
+from libs.compute.set_aside import SetAside
+from libs.models import Policies, ServiceUnavailable
 from libs.models.settings import Settings
 from libs.transformations import Recipe
 
@@ -181,10 +182,11 @@ class _PostGISWorkspace:
         self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._numbers, self._tables = count(1), count(1)
 
-    def dataset(self, recipe: Recipe) -> DatasetBuilder:
+    def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
         path = self._scratch / schema_name(self._run_id, next(self._tables))
         rows = Rows.in_share(path.with_name(f"{path.name}.arrow"), self._engine.memory_mb)
-        builder = PostGISDatasetBuilder(self._new_schema, recipe, rows, path, self._engine.sessions)
+        aside = SetAside(Rows.aside(path.with_name(f"{path.name}.aside.arrow")))
+        builder = PostGISDatasetBuilder(self._new_schema, recipe, policies, rows, aside, path, self._engine.sessions)
         self._open_datasets.callback(builder.close)
         return builder
 

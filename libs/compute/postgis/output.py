@@ -15,7 +15,7 @@ from libs.compute.result_collector import ResultCollector
 from libs.spatial_utils.arrays import array, numbers
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis
-from libs.transformations.plan import ROW, TARGET
+from libs.transformations.plan import DROP, ROW, TARGET
 
 _BOX, _ROW_AUDIT, _IN_RESULT = "_etl_box", "_etl_row_audit", "_etl_in_result"
 # A box takes half the time that its sides took as columns of their own; a list, null in nearly every row, a twentieth of it all.
@@ -53,6 +53,8 @@ class Output:
             wanted.append(f"array_send({row_audit}) AS {_ROW_AUDIT}")
         if plan.row_filter is not None:
             wanted.append(f"{plan.row_filter} AS {_IN_RESULT}")
+        if plan.reasons and len(plan.stages) == 1:
+            wanted.append(DROP)
         self.query = f"SELECT {', '.join([*wanted, *plan.order])} FROM {TARGET}"
 
     def take_in(self, batches: Iterable[pa.RecordBatch], chunk: Chunk | None = None) -> None:

@@ -136,7 +136,7 @@ class Cast(Step):
         query.set_columns(changed)
         query.settle()
         failed = [f"{given} AND {query.column(name)} IS NULL" for name, _, given in casts]
-        if self.on_error == "null":
+        if self.on_error == "null" or query.policy("value") == "null":
             failures = query.mark("failed", _sum_expression([f"CASE WHEN {each} THEN 1 ELSE 0 END" for each in failed]))
             query.count("counts.cast_to_null", f"{failures} > 0", amount=failures)
             return
@@ -146,6 +146,7 @@ class Cast(Step):
             "cannot_cast_value",
             [f"has a value in the column {name!r} that is not exactly a {target}" for name, target, _ in casts],
             "Correct the value, choose another type, or write 'on_error: \"null\"' in the step.",
+            bad="value",
         )
 
 

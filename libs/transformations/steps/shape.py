@@ -168,6 +168,7 @@ def _repair(query: Query, suspects: str | None = None) -> None:
         "irreparable",
         "has a geometry that cannot be made valid, as a rule because a coordinate is not a finite number",
         "Correct the feature in its source, or use the intent 'raw' to keep it as it is.",
+        bad="geometry",
         hide_geometry=True,
     )
 
@@ -199,6 +200,7 @@ def require_sound(query: Query) -> None:
         "height_not_finite",
         "has a height that is not a finite number, which the step cannot compute with",
         "Correct the height in its source, put a step 'force_2d' before this one, or use an intent that only repairs.",
+        bad="geometry",
         hide_geometry=True,
     )
 

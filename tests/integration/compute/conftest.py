@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from libs.compute.engine import ComputeEngine, Source
-from libs.models import BBox, Changes, Problem
+from libs.models import BBox, Changes, Policies, Problem
 from libs.transformations import Recipe, Registry
 from services.local import Service
 from tests.integration.compute.worker import ENGINES
@@ -28,6 +28,8 @@ class Result:
     bbox: BBox | None
     changes: Changes
     warnings: tuple[Problem, ...]
+    set_aside: int
+    rejects: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))
@@ -102,14 +104,23 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
     """Takes sources through a recipe in a workspace, and gives all that comes out."""
 
     def through(
-        sources: Sequence[Source] | Source, by: Recipe | str = "raw", *, run_id: str = "run#1", on: ComputeEngine = engine
+        sources: Sequence[Source] | Source,
+        by: Recipe | str = "raw",
+        *,
+        run_id: str = "run#1",
+        on: ComputeEngine = engine,
+        policies: Policies | None = None,
     ) -> Result:
         with on.workspace(run_id, tmp_path) as workspace:
-            table = workspace.dataset(recipe(by) if isinstance(by, str) else by)
+            table = workspace.dataset(recipe(by) if isinstance(by, str) else by, policies)
             for each in [sources] if isinstance(sources, Source) else sources:
                 table.load(each)
             processed = table.finish()
             rows = pa.Table.from_batches(processed.batches(), processed.schema)
-            return Result(rows, processed.crs, processed.features, processed.bbox, processed.changes, processed.warnings)
+            rejects = [row for batch in processed.rejects() for row in batch.to_pylist()]
+            return Result(
+                rows, processed.crs, processed.features, processed.bbox, processed.changes, processed.warnings,
+                processed.set_aside, rejects,
+            )  # fmt: skip
 
     return through
