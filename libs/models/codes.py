@@ -223,6 +223,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "empty_numbers": _warning(
                 "Empty numbers are read as 0, as the format demands.", "Use a format that has empty numbers."
             ),
+            "field_type_differs": _warning(
+                "Values of a column are not of the type that the file declares.", "Correct the values or the declaration."
+            ),
             "integer_lost": _problem("An integer would be rounded.", "Write the column as text, or use GeoPackage."),
             "key_kept": _warning(
                 "A key is kept, because another table refers to it.", "Nothing, or use the intent 'select' without it."

@@ -96,6 +96,10 @@ FORMATS: tuple[Format, ...] = (
         reader="geojson", infers=True,
     ),
     _gdal(
+        "EsriJSON", Kind.ESRI_JSON, (".esrijson", ".json", ".geojson"), "ESRIJSON", "ESRIJSON",
+        aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), reader="esrijson",
+    ),
+    _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
     ),

@@ -83,6 +83,8 @@ _XML_ROOTS: tuple[tuple[str, Kind], ...] = (
     ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
 )  # fmt: skip
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32
+_ESRI_MEMBERS = frozenset({b"geometryType", b"spatialReference", b"objectIdFieldName", b"fieldAliases"})
+_ESRI_FEATURES = re.compile(rb'"features"\s*:\s*\[\s*\{\s*(?:"geometry"\s*:\s*\{[^{}]*\}\s*,\s*)?"attributes"\s*:\s*\{')
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -183,7 +185,7 @@ def _json_kind(text: bytes) -> Kind:
     keys = json_members(text)
     if keys.get(b"type") == b"Topology":
         return Kind.TOPOJSON
-    if keys.keys() & {b"geometryType", b"spatialReference"} and not keys.get(b"type", b"").startswith(b"Feature"):
+    if b"type" not in keys and (keys.keys() & _ESRI_MEMBERS or _ESRI_FEATURES.search(text)):
         return Kind.ESRI_JSON
     return Kind.JSON
 
