@@ -196,6 +196,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "no_geometry": _problem(
                 "A geometry is needed, and the table has none.", "Declare the file as 'tabular', or use another intent."
             ),
+            "rings_closed": _warning(
+                "Rings did not end where they begin; they were closed.", "Check these polygons at their source."
+            ),
             "second_geometry": _warning(
                 "A second geometry column is kept as an attribute (WKB).", "Submit it as a dataset of its own."
             ),

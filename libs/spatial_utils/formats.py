@@ -99,6 +99,7 @@ FORMATS: tuple[Format, ...] = (
         "EsriJSON", Kind.ESRI_JSON, (".esrijson", ".json", ".geojson"), "ESRIJSON", "ESRIJSON",
         aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), reader="esrijson",
     ),
+    Format("TopoJSON", frozenset({Kind.TOPOJSON}), (".topojson", ".json"), reader="topojson"),
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
@@ -155,7 +156,6 @@ FORMATS: tuple[Format, ...] = (
 )  # fmt: skip
 
 KNOWN_BUT_NOT_READ = {
-    "topojson": "Convert it to GeoJSON: TopoJSON shares arcs between features, and few tools agree on it.",
     "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",

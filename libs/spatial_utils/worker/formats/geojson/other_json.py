@@ -20,7 +20,7 @@ def _named(name: str) -> str:
 
 
 _LOOKS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (
-    (lambda members: members.get("type") == "Topology", "TopoJSON", f"{_CONVERT}."),
+    (lambda members: members.get("type") == "Topology", "TopoJSON", _named("TopoJSON")),
     (
         lambda members: bool(members.keys() & {"geometryType", "spatialReference", "fieldAliases"}),
         "Esri JSON",
