@@ -205,6 +205,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "surface_not_dissolved": _problem(
                 "A surface in space cannot be united with others.", "Put a step 'force_2d' before."
             ),
+            "unknown_geometry": _problem(
+                "'geometry' names none of the geometries of the file.", "Give a name that the message lists, or leave it out."
+            ),
             "unknown_geometry_type": _problem("A geometry has a type that the format does not have.", "Correct the type."),
         },
         "Columns and values": {

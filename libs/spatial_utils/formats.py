@@ -37,6 +37,7 @@ class Format:
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
         takes: Names of the options in a manifest that say how a file is read.
+        picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Format:
     has_keys: bool = False
     options: tuple[str, ...] = ()
     takes: frozenset[str] = frozenset()
+    picks_geometry: bool = False
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
         """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
@@ -103,6 +105,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
+        picks_geometry=True,
     ),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
@@ -125,6 +128,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
         options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared", reader="gml",
+        picks_geometry=True,
     ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
@@ -151,7 +155,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None, reader="dxf"),
     Format(
         "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
-        reader="parquet", named_after_file=True,
+        reader="parquet", named_after_file=True, picks_geometry=True,
     ),
 )  # fmt: skip
 
