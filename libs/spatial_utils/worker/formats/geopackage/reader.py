@@ -107,7 +107,7 @@ class Reader(DatabaseReader):
         super().check_described(layers)
         wanted, there = (
             self.request.geometry,
-            {layer.own_name: self._geometry_column(layer) for layer in layers if layer.geometry},
+            {layer.own_name: layer.geometry_name for layer in layers if layer.geometry},
         )
         if wanted is not None and wanted.casefold() not in {column.casefold() for column in there.values()}:
             raise unknown_geometry(wanted, dict.fromkeys(there.values()))
@@ -120,12 +120,8 @@ class Reader(DatabaseReader):
         ]
         checks.check(self.gdal, self.dataset, self.table_of(layer), columns)
         if missing:
-            checks.check_geometries(self.gdal, self.dataset, self.table_of(layer), self._geometry_column(layer), missing)
+            checks.check_geometries(self.gdal, self.dataset, self.table_of(layer), layer.geometry_name, missing)
 
     def explains(self, layer: OgrLayer, read: int) -> bool:
         """The count that a file claims is kept by triggers, which other programs may lack."""
         return read == checks.count(self.gdal, self.dataset, self.table_of(layer))
-
-    def _geometry_column(self, layer: OgrLayer) -> str:
-        field = self.gdal.OGR_FD_GetGeomFieldDefn(self.gdal.OGR_L_GetLayerDefn(layer.handle), 0)
-        return str(self.gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace"))
