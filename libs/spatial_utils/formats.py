@@ -171,6 +171,30 @@ KNOWN_BUT_NOT_READ = {
     "spatialite": "Convert it to GeoPackage.",
 }
 
+_RASTER = "Rasters are not read yet. Upload vector data, or take the file out of the batch."
+_NO_DATA = "It holds no features. Upload the data itself, for example as GeoPackage or GeoJSON."
+WHAT_TO_DO = {
+    Kind.FOLDER: "Name the files in it. The only format that is a folder is FileGDB (.gdb).",
+    Kind.XLSB: "Open it in a spreadsheet program and save it as XLSX.",
+    Kind.OLE: "Open it in a spreadsheet program and save it as XLSX, without a password.",
+    Kind.ARCHIVE: "Unpack it, and upload the files in it, or pack them as ZIP or tar.gz.",
+    Kind.TIFF: _RASTER,
+    Kind.IMAGE: _RASTER,
+    Kind.NETCDF: _RASTER,
+    Kind.POINT_CLOUD: "Point clouds are not read. Upload features, for example as GeoPackage.",
+    Kind.ACCESS: "Export its tables: a personal geodatabase as FileGDB or GeoPackage, other tables as CSV or XLSX.",
+    Kind.PDF: _NO_DATA,
+    Kind.HTML: "It is a web page, perhaps one that asks for a login. Download the data itself, and upload that.",
+    Kind.VRT: "It only refers to other files, which are never followed. Upload these, or convert it: ogr2ogr out.gpkg in.vrt",
+    Kind.PBF: "Extract the features that you need to GeoPackage first: ogr2ogr out.gpkg in.osm.pbf",
+    Kind.OSM_XML: "Extract the features that you need to GeoPackage first: ogr2ogr out.gpkg in.osm",
+    Kind.XML_ERROR: "A server has answered with an error. Read it in a text editor, repeat the request, and upload its answer.",
+    Kind.DXF_BINARY: "Save it as DXF in text form (ASCII).",
+    Kind.DWG: "Save it as DXF in text form (ASCII).",
+    Kind.LFS_POINTER: "Run 'git lfs pull' in the repository that it comes from, and upload the file that is there then.",
+}
+"""What to do with a file of a kind that no format has."""
+
 
 def _normal(name: str) -> str:
     return "".join(character for character in name.casefold() if character not in " -_/")

@@ -1,7 +1,8 @@
 import pytest
 
 from libs.models import Rejected
-from libs.spatial_utils.formats import FORMATS, find_format
+from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, find_format
+from libs.spatial_utils.sniffing import ARCHIVES, Kind
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,9 @@ def test_companions() -> None:
     assert shapefile.companions("roads.shp", folder) == ("roads.SHX", "roads.dbf", "roads.prj")
     assert find_format("GPKG", "").companions("a.gpkg", ["a.gpkg", "a.gpkg-wal", "b.gpkg-wal", "a.csv"]) == ("a.gpkg-wal",)
     assert find_format("CSV", "").companions("a.csv", ["a.csv", "a.tsv"]) == ()
+
+
+def test_every_kind_of_file_is_a_format_or_says_what_to_do() -> None:
+    plain = {Kind.EMPTY, Kind.BINARY, Kind.TEXT, Kind.TEXT_UTF16}
+    known = {kind for entry in FORMATS for kind in entry.kinds} | ARCHIVES | plain
+    assert {*Kind} - known <= WHAT_TO_DO.keys()
