@@ -101,6 +101,7 @@ class FileSpec(Policies):
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
         geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
+            Where a feature has several geometries (GeoPackage, GeoParquet, GML), the one that is read as the geometry.
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
             it wins over what the file says.
         sha256: Checked against the file when given.

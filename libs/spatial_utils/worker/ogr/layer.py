@@ -42,6 +42,8 @@ class OgrLayer:
         names: Their names, decoded.
         types: Their types in GDAL's batches; known when the columns are.
         geometries: Number of geometry columns.
+        geometry_names: Their names.
+        geometry_name: That of the one that is read as the geometry; empty without one.
         decoder: What decodes text; None where it is always UTF-8.
         key: Name of the key that becomes a column; None when it is left out.
         batch_rows: Features of a batch, at most.
@@ -75,7 +77,13 @@ class OgrLayer:
                 self.place,
             )
         self.geometry = self.geometries > 0 and not request.tabular
-        self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
+        geometry_fields = [gdal.OGR_FD_GetGeomFieldDefn(definition, index) for index in range(self.geometries)]
+        self.geometry_names = [gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace") for field in geometry_fields]
+        picked = self._picked(request.geometry)
+        self.geometry_name = self.geometry_names[picked] if self.geometry else ""
+        # some drivers say it of the layer only
+        own = gdal.OGR_GFld_GetSpatialRef(geometry_fields[picked]) if picked else gdal.OGR_L_GetSpatialRef(handle)
+        self.crs = crs_of(gdal, own) if self.geometry else None
         self.claimed = self._claimed()
         self.key: str | None = None
         self.batch_rows = BATCH_ROWS
@@ -84,9 +92,9 @@ class OgrLayer:
         reader.describe(self)
         self.stream_options = [f"INCLUDE_FID={'YES' if self.key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self.batch_rows}"]
         self._columns = self._all_columns()
-        self._geometry_position = len(self.fields)
+        self._geometry_position = len(self.fields) + picked
         if self.geometries > 1 and self.geometry:
-            self._keep_further_geometries(definition)
+            self._keep_further_geometries(picked)
         fields = [pa.field(column.name, column.type, metadata=column.notes) for column in self._columns]
         if self.geometry:
             fields.append(pa.field(GEOMETRY, pa.binary()))
@@ -183,17 +191,22 @@ class OgrLayer:
             columns.append(Column(name, pa.int64(), 0, unchanged))
         return columns
 
-    def _keep_further_geometries(self, definition: int) -> None:
-        """Geometry columns after the first stay as attributes: WKB in their own CRS."""
-        first = self._geometry_position
-        for index in range(1, self.geometries):
-            field = self.gdal.OGR_FD_GetGeomFieldDefn(definition, index)
-            name = self.gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace") or f"geometry_{index + 1}"
-            self._columns.append(Column(name, pa.binary(), first + index, lambda column, _: column.cast(pa.binary())))
+    def _picked(self, wanted: str | None) -> int:
+        """Which geometry column is read as the geometry: the first, unless another is wanted."""
+        names = [name.casefold() for name in self.geometry_names]
+        return names.index(wanted.casefold()) if wanted is not None and wanted.casefold() in names else 0
+
+    def _keep_further_geometries(self, picked: int) -> None:
+        """The other geometry columns stay as attributes: WKB in their own CRS."""
+        for index, known in enumerate(self.geometry_names):
+            if index == picked:
+                continue
+            name, position = known or f"geometry_{index + 1}", len(self.fields) + index
+            self._columns.append(Column(name, pa.binary(), position, lambda column, _: column.cast(pa.binary())))
             self.notes.warn(
                 "second_geometry",
                 f"The geometry column {name!r} is kept as a plain attribute (WKB in its own CRS).",
-                "Submit it as a layer of its own if it should be one.",
+                f'To read it as the geometry, write "geometry": "{name}" (--geometry {name}).',
                 self.place,
             )
 
