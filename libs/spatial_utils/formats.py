@@ -100,6 +100,10 @@ FORMATS: tuple[Format, ...] = (
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
     ),
     _gdal(
+        "SQLite", Kind.SQLITE, (".sqlite", ".sqlite3", ".spatialite", ".db"), "SQLite", "SQLite",
+        aliases=("SpatiaLite", "SQLite3"), suffixes=("-wal", "-journal"), has_keys=True, reader="sqlite",
+    ),
+    _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
         required=(".shx", ".dbf"), optional=(".prj", ".cpg", ".cst", ".qpj"),
@@ -120,6 +124,11 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
         options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared", reader="gml",
+    ),
+    _gdal("OSM PBF", Kind.PBF, (".pbf",), "OSM", "OSM", aliases=("PBF", "OpenStreetMap PBF"), reader="osm"),
+    _gdal(
+        "OSM XML", Kind.OSM_XML, (".osm",), "OSM", "OSM",
+        aliases=("OSM", "OpenStreetMap XML"), encoding="declared", reader="osm",
     ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
@@ -152,15 +161,10 @@ FORMATS: tuple[Format, ...] = (
 
 KNOWN_BUT_NOT_READ = {
     "topojson": "Convert it to GeoJSON: TopoJSON shares arcs between features, and few tools agree on it.",
-    "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "xls": "Open it in a spreadsheet program and save it as XLSX.",
     "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
     "fods": "Open it in a spreadsheet program and save it as ODS.",
     "dwg": "Save it as DXF.",
-    "sqlite": "Convert it to GeoPackage.",
-    "spatialite": "Convert it to GeoPackage.",
 }
 
 

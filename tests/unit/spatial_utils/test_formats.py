@@ -34,7 +34,7 @@ def test_no_spelling_means_two_formats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("TopoJSON", "GeoJSON"), ("XLS", "XLSX"), ("OSM PBF", "GeoPackage"), ("foo", "GeoJSON, GeoJSONSeq")]
+    ("name", "hint"), [("TopoJSON", "GeoJSON"), ("XLS", "XLSX"), ("DWG", "DXF"), ("foo", "GeoJSON, GeoJSONSeq")]
 )
 def test_formats_that_are_not_read(name: str, hint: str) -> None:
     with pytest.raises(Rejected) as caught:

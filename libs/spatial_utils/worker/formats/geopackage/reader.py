@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from libs.spatial_utils.worker.formats import sqlite_tables, sqlite_values
 from libs.spatial_utils.worker.formats.catalog import CatalogTable, Relationship
 from libs.spatial_utils.worker.formats.database import DatabaseReader
-from libs.spatial_utils.worker.formats.geopackage import checks, tables
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 
@@ -29,18 +29,18 @@ class Reader(DatabaseReader):
 
     def tables(self) -> list[CatalogTable]:
         """See ``DatabaseReader``."""
-        return tables.tables(self.gdal, self.dataset)
+        return sqlite_tables.tables(self.gdal, self.dataset)
 
     def relationships(self) -> list[Relationship]:
         """See ``DatabaseReader``."""
         known = super().relationships()
-        return [*known, *tables.relationships_by_key(self.gdal, self.dataset, known)]
+        return [*known, *sqlite_tables.relationships_by_key(self.gdal, self.dataset, known)]
 
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """Warn of the tables that GDAL does not list: once one without geometry is registered, all have to be."""
         if self.request.layer is None:
             listed = {name.removeprefix(self.prefix).casefold() for name in self.opened.names}
-            known = listed | tables.registered(self.gdal, self.dataset)
+            known = listed | sqlite_tables.registered(self.gdal, self.dataset)
             for name, table in self.catalog.tables.items():
                 if name not in known and self.catalog.program(name) is None:
                     self.notes.warn(
@@ -53,16 +53,11 @@ class Reader(DatabaseReader):
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:  # noqa: ARG002 - see OgrReader
         """See ``OgrReader``."""
-        columns = [
-            checks.TypedColumn(name, self.gdal.OGR_Fld_GetType(field), self.gdal.OGR_Fld_GetSubType(field))
-            for name, field in zip(layer.names, layer.fields, strict=True)
-        ]
-        checks.check(self.gdal, self.dataset, layer.own_name, columns)
+        sqlite_values.check(self.gdal, self.dataset, layer.own_name, sqlite_values.columns_of(self.gdal, layer))
         if missing:
-            field = self.gdal.OGR_FD_GetGeomFieldDefn(self.gdal.OGR_L_GetLayerDefn(layer.handle), 0)
-            column = self.gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace")
-            checks.check_geometries(self.gdal, self.dataset, layer.own_name, column, missing)
+            column = sqlite_values.geometry_of(self.gdal, layer)
+            sqlite_values.check_geometries(self.gdal, self.dataset, layer.own_name, column, missing)
 
     def explains(self, layer: OgrLayer, read: int) -> bool:
         """The count that a file claims is kept by triggers, which other programs may lack."""
-        return read == checks.count(self.gdal, self.dataset, layer.own_name)
+        return read == sqlite_values.count(self.gdal, self.dataset, layer.own_name)
