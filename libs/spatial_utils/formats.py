@@ -152,7 +152,10 @@ FORMATS: tuple[Format, ...] = (
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
         required=(".mid",), encoding=None, named_after_file=True, reader="mapinfo",
     ),
-    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None, reader="dxf"),
+    _gdal(
+        "DXF", (Kind.DXF, Kind.DXF_BINARY), (".dxf",), "DXF", "DXF",
+        aliases=("AutoCAD DXF", "binary DXF"), encoding=None, reader="dxf",
+    ),
     Format(
         "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
         reader="parquet", named_after_file=True,
