@@ -366,6 +366,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "no_layers": _problem("The file has no layers.", "Check that it is the right file."),
             "nothing_to_do": _problem("No file of the batch has a layer.", "Check that these are the right files."),
             "one_page_of_many": _warning("The file is one page of a larger answer of a server.", "Download all pages."),
+            "osm_elements_not_read": _warning(
+                "Relations or ways of OpenStreetMap have no feature.",
+                "Take an extract with complete relations, if they are wanted.",
+            ),
             "read_crashed": _problem("The reading process ended too early.", "Check the file in another program."),
             "read_out_of_memory": _problem(
                 "The file needs more memory than is allowed.", "Split it, or raise SPATIAL_ETL_READ_MEMORY_MB."
@@ -383,6 +387,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "unknown_layer": _problem("The file has no layer of that name.", "Use a name that the message lists."),
             "unreadable": _problem(
                 "The file has nothing that can be read as features or a table.", "Check the file and 'format'."
+            ),
+            "view_not_read": _warning("A view of a database is not read.", "Name it as 'layer', if it is wanted."),
+            "virtual_table_not_read": _warning(
+                "A virtual table of a database is not read.", "Copy its rows into an ordinary table, if they are wanted."
             ),
         },
         "Recipes": {

@@ -108,6 +108,10 @@ FORMATS: tuple[Format, ...] = (
         picks_geometry=True,
     ),
     _gdal(
+        "SQLite", Kind.SQLITE, (".sqlite", ".sqlite3", ".spatialite", ".db"), "SQLite", "SQLite",
+        aliases=("SpatiaLite", "SQLite3"), suffixes=("-wal", "-journal"), has_keys=True, reader="sqlite",
+    ),
+    _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
         required=(".shx", ".dbf"), optional=(".prj", ".cpg", ".cst", ".qpj"),
@@ -129,6 +133,11 @@ FORMATS: tuple[Format, ...] = (
         "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
         options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared", reader="gml",
         picks_geometry=True,
+    ),
+    _gdal("OSM PBF", Kind.PBF, (".pbf",), "OSM", "OSM", aliases=("PBF", "OpenStreetMap PBF"), reader="osm"),
+    _gdal(
+        "OSM XML", Kind.OSM_XML, (".osm",), "OSM", "OSM",
+        aliases=("OSM", "OpenStreetMap XML"), encoding="declared", reader="osm",
     ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
@@ -152,7 +161,10 @@ FORMATS: tuple[Format, ...] = (
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
         required=(".mid",), encoding=None, named_after_file=True, reader="mapinfo",
     ),
-    _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None, reader="dxf"),
+    _gdal(
+        "DXF", (Kind.DXF, Kind.DXF_BINARY), (".dxf",), "DXF", "DXF",
+        aliases=("AutoCAD DXF", "binary DXF"), encoding=None, reader="dxf",
+    ),
     Format(
         "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
         reader="parquet", named_after_file=True, picks_geometry=True,
@@ -160,15 +172,10 @@ FORMATS: tuple[Format, ...] = (
 )  # fmt: skip
 
 KNOWN_BUT_NOT_READ = {
-    "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
-    "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "xls": "Open it in a spreadsheet program and save it as XLSX.",
     "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
     "fods": "Open it in a spreadsheet program and save it as ODS.",
     "dwg": "Save it as DXF.",
-    "sqlite": "Convert it to GeoPackage.",
-    "spatialite": "Convert it to GeoPackage.",
 }
 
 _RASTER = "Rasters are not read yet. Upload vector data, or take the file out of the batch."
@@ -186,10 +193,7 @@ WHAT_TO_DO = {
     Kind.PDF: _NO_DATA,
     Kind.HTML: "It is a web page, perhaps one that asks for a login. Download the data itself, and upload that.",
     Kind.VRT: "It only refers to other files, which are never followed. Upload these, or convert it: ogr2ogr out.gpkg in.vrt",
-    Kind.PBF: "Extract the features that you need to GeoPackage first: ogr2ogr out.gpkg in.osm.pbf",
-    Kind.OSM_XML: "Extract the features that you need to GeoPackage first: ogr2ogr out.gpkg in.osm",
     Kind.XML_ERROR: "A server has answered with an error. Read it in a text editor, repeat the request, and upload its answer.",
-    Kind.DXF_BINARY: "Save it as DXF in text form (ASCII).",
     Kind.DWG: "Save it as DXF in text form (ASCII).",
     Kind.LFS_POINTER: "Run 'git lfs pull' in the repository that it comes from, and upload the file that is there then.",
 }

@@ -34,7 +34,7 @@ def test_no_spelling_means_two_formats() -> None:
         assert all(find_format(alias, "") is entry for alias in entry.aliases)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("XLS", "XLSX"), ("OSM PBF", "GeoPackage"), ("foo", "GeoJSON, GeoJSONSeq")])
+@pytest.mark.parametrize(("name", "hint"), [("XLS", "XLSX"), ("DWG", "DXF"), ("foo", "GeoJSON, GeoJSONSeq")])
 def test_formats_that_are_not_read(name: str, hint: str) -> None:
     with pytest.raises(Rejected) as caught:
         find_format(name, "files[3].format")

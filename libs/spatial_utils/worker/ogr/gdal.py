@@ -157,7 +157,7 @@ OF_VECTOR_READ_ONLY = 0x04 | 0x40
 _SOURCE_FILE = re.compile(r"/\S*/(\w+\.(?:cpp|c|h))\b")
 """Where GDAL was built: of no use to an uploader."""
 DEBUG, WARNING, FAILURE = 1, 2, 3
-INTEGER, REAL, STRING, DATE, DATE_TIME, INTEGER64 = 0, 2, 4, 9, 11, 12
+INTEGER, REAL, STRING, BINARY, DATE, TIME, DATE_TIME, INTEGER64 = 0, 2, 4, 8, 9, 10, 11, 12
 """OGRFieldType."""
 BOOLEAN, INT16, FLOAT32 = 1, 2, 3
 """OGRFieldSubType."""

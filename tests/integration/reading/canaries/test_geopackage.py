@@ -9,7 +9,7 @@ from tests.integration.reading.writing import geopackage
 
 pytestmark = pytest.mark.integration
 
-GUARD = "formats/geopackage/checks.py"
+GUARD = "formats/sqlite_values.py"
 
 
 @pytest.mark.parametrize(

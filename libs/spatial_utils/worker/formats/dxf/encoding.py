@@ -4,16 +4,18 @@ Upstream: OSGeo/gdal#3716 (closed) is about UTF-8 that is read as Latin-1.
 """
 
 import re
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.dxf import binary
 from libs.spatial_utils.worker.protocol import Notes
 from libs.spatial_utils.worker.values.text import Decoder, codec_named
 
-_HEADER_LINES = 20_000
+_HEADER_LINES, _HEADER_BYTES = 20_000, 1024 * 1024
 _VERSION = re.compile(r"AC(\d{4})")
 _ESCAPE = re.compile(r"\\U\+((?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 _ALWAYS_UTF8 = 1021
@@ -65,16 +67,27 @@ def _declared(path: Path, encoding: str | None) -> tuple[str | None, str]:
 
 
 def _header(path: Path) -> dict[str, str]:
-    """The variables of the header: the line before a value says of what kind it is."""
+    """The variables of the header: the code before a value says of what kind it is."""
     variables: dict[str, str] = {}
-    with path.open("rb") as file:
-        lines = (line.decode("ascii", "replace").strip() for line in islice(file, _HEADER_LINES))
-        name = ""
-        for code, value in zip(lines, lines, strict=False):
-            if code == "9":
-                name = value
-            elif name:
-                variables.setdefault(name, value)
-            if code == "0" and value == "ENDSEC":
-                break
+    name = ""
+    for code, value in _pairs(path):
+        if code == "9":
+            name = value
+        elif name:
+            variables.setdefault(name, value)
+        if code == "0" and value == "ENDSEC":
+            break
     return variables
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, str]]:
+    """Codes with their values, from the beginning."""
+    with path.open("rb") as file:
+        head = file.read(len(binary.SENTINEL))
+        if head == binary.SENTINEL:
+            for code, value in binary.pairs(head + file.read(_HEADER_BYTES)):
+                yield str(code), value
+            return
+        file.seek(0)
+        lines = (line.decode("ascii", "replace").strip() for line in islice(file, _HEADER_LINES))
+        yield from zip(lines, lines, strict=False)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from libs.spatial_utils.worker.formats import sqlite_tables, sqlite_values
 from libs.spatial_utils.worker.formats.catalog import CatalogTable, Relationship
 from libs.spatial_utils.worker.formats.database import DatabaseReader
-from libs.spatial_utils.worker.formats.geopackage import checks, tables
 from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
@@ -38,7 +38,7 @@ class Reader(DatabaseReader):
     def check_opened(self) -> None:
         """See ``OgrReader``."""
         with self.gdal.overhearing():
-            self._parted = tables.several_geometries(self.gdal, self.dataset)
+            self._parted = sqlite_tables.several_geometries(self.gdal, self.dataset)
 
     def has_layer(self, handle: int, table: str) -> bool:  # noqa: ARG002 - see OgrReader
         """Each geometry column of a table is a layer, unless the manifest picks one."""
@@ -84,18 +84,18 @@ class Reader(DatabaseReader):
 
     def tables(self) -> list[CatalogTable]:
         """See ``DatabaseReader``."""
-        return tables.tables(self.gdal, self.dataset)
+        return sqlite_tables.tables(self.gdal, self.dataset)
 
     def relationships(self) -> list[Relationship]:
         """See ``DatabaseReader``."""
         known = super().relationships()
-        return [*known, *tables.relationships_by_key(self.gdal, self.dataset, known)]
+        return [*known, *sqlite_tables.relationships_by_key(self.gdal, self.dataset, known)]
 
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """Warn of the tables that GDAL does not list: once one without geometry is registered, all have to be."""
         if self.request.layer is None:
             listed = {name.removeprefix(self.prefix).casefold() for name in self.opened.names}
-            known = listed | tables.registered(self.gdal, self.dataset)
+            known = listed | sqlite_tables.registered(self.gdal, self.dataset)
             for name, table in self.catalog.tables.items():
                 if name not in known and self.catalog.program(name) is None:
                     self.notes.warn(
@@ -114,14 +114,10 @@ class Reader(DatabaseReader):
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:  # noqa: ARG002 - see OgrReader
         """See ``OgrReader``."""
-        columns = [
-            checks.TypedColumn(name, self.gdal.OGR_Fld_GetType(field), self.gdal.OGR_Fld_GetSubType(field))
-            for name, field in zip(layer.names, layer.fields, strict=True)
-        ]
-        checks.check(self.gdal, self.dataset, self.table_of(layer), columns)
+        sqlite_values.check(self.gdal, self.dataset, self.table_of(layer), sqlite_values.columns_of(self.gdal, layer))
         if missing:
-            checks.check_geometries(self.gdal, self.dataset, self.table_of(layer), layer.geometry_name, missing)
+            sqlite_values.check_geometries(self.gdal, self.dataset, self.table_of(layer), layer.geometry_name, missing)
 
     def explains(self, layer: OgrLayer, read: int) -> bool:
         """The count that a file claims is kept by triggers, which other programs may lack."""
-        return read == checks.count(self.gdal, self.dataset, self.table_of(layer))
+        return read == sqlite_values.count(self.gdal, self.dataset, self.table_of(layer))

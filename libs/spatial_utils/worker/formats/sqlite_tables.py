@@ -1,4 +1,4 @@
-"""What the tables of a GeoPackage are, as SQLite says it: columns, keys, foreign keys."""
+"""What the tables of an SQLite database are, GeoPackage or not, as SQLite says it: columns, keys, foreign keys."""
 
 import json
 import re
@@ -46,6 +46,13 @@ def relationships_by_key(gdal: Gdal, dataset: int, known: Sequence[Relationship]
         if (to, table, *names) not in told:
             keys = tuple(row[4] or _primary_key(gdal, dataset, to) for row in rows)
             yield Relationship(f"{to}_{table}", CARDINALITIES[1], ((to, keys), (table, names)))
+
+
+def objects(gdal: Gdal, dataset: int) -> list[tuple[str, str, int]]:
+    """Name, kind (``table``, ``view``) and root page of all tables and views: a virtual table has the page 0."""
+    return _rows(
+        gdal, dataset, ("m.name", "m.type", "coalesce(m.rootpage, 0)"), "sqlite_master m WHERE m.type IN ('table', 'view')"
+    )
 
 
 def _columns(gdal: Gdal, dataset: int) -> list[tuple[str, str, str]]:

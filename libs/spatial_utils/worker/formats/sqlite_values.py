@@ -1,12 +1,14 @@
-"""What GDAL does not tell of a GeoPackage: SQLite stores anything in any column, and GDAL makes of it what fits the type.
+"""What GDAL does not tell of SQLite, and so of GeoPackage: any column stores anything, and GDAL makes of it what fits the type.
 
-Upstream: opengeospatial/geopackage#591, as the format does not forbid it. No issue of GDAL is known (3.12.4).
+Upstream: opengeospatial/geopackage#591, as GeoPackage does not forbid it. No issue of GDAL is known (3.12.4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from libs.spatial_utils.worker.ogr.gdal import BOOLEAN, DATE, FLOAT32, INT16, INTEGER, INTEGER64, REAL, STRING, Gdal
+from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.protocol import Unreadable
 
 # Conditions under which a value would not come out as it is. Text is greater than every number, and a blob greater than every
@@ -38,7 +40,24 @@ class TypedColumn:
     subtype: int
 
 
-def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[TypedColumn]) -> None:
+def columns_of(gdal: Gdal, layer: OgrLayer) -> list[TypedColumn]:
+    """The columns of attributes of a layer."""
+    return [
+        TypedColumn(name, gdal.OGR_Fld_GetType(field), gdal.OGR_Fld_GetSubType(field))
+        for name, field in zip(layer.names, layer.fields, strict=True)
+    ]
+
+
+def geometry_of(gdal: Gdal, layer: OgrLayer) -> str:
+    """The name of the geometry column of a layer."""
+    field = gdal.OGR_FD_GetGeomFieldDefn(gdal.OGR_L_GetLayerDefn(layer.handle), 0)
+    name: bytes = gdal.OGR_GFld_GetNameRef(field)
+    return name.decode("utf-8", "replace")
+
+
+def check(
+    gdal: Gdal, dataset: int, layer: str, columns: Iterable[TypedColumn], further: Mapping[int, str] = MappingProxyType({})
+) -> None:
     """Check that every value is of its column's type.
 
     Args:
@@ -46,14 +65,16 @@ def check(gdal: Gdal, dataset: int, layer: str, columns: Iterable[TypedColumn]) 
         dataset: The opened GeoPackage.
         layer: Name of the table.
         columns: Those that are read.
+        further: By type, conditions under which a value would not come out, for types without a rule or with another one.
 
     Raises:
         Unreadable: ``value_lost``, naming the column and a value.
     """
+    misfits = {**_MISFITS, **further}
     rules = {
         column.name: rule.format(_quoted(column.name))
         for column in columns
-        if (rule := _MISFITS_OF_SUBTYPES.get((column.kind, column.subtype), _MISFITS.get(column.kind))) is not None
+        if (rule := _MISFITS_OF_SUBTYPES.get((column.kind, column.subtype), misfits.get(column.kind))) is not None
     }
     if not rules:
         return
