@@ -97,7 +97,8 @@ class FileSpec(Model):
         type: Kind of data.
         format: The format's name as in the list of formats (``GeoJSON``, ``GPKG``, ``ESRI Shapefile``, ...).
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
-        layer: Read only this layer; every layer when left out.
+        layer: Read only this layer, or those that a pattern such as ``road_*`` fits (``*`` for any characters, ``?`` for one;
+            a layer of exactly this name wins); every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
         geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
             Where a feature has several geometries (GeoPackage, GeoParquet, GML), the one that is read as the geometry.

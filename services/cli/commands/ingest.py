@@ -38,7 +38,9 @@ def ingest(
         str | None,
         typer.Option(metavar="CODE", help="CRS of files that do not carry one: EPSG:25832, or WKT; none for local coordinates."),
     ] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Read only this layer.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Read only this layer, or those that a pattern such as 'road_*' fits.")
+    ] = None,
     keep_key: Annotated[
         bool, typer.Option("--keep-key", help="GeoPackage, FileGDB: keep the key that numbers the rows (fid, OBJECTID).")
     ] = False,
