@@ -106,6 +106,7 @@ class FileSpec(Model):
             it wins over what the file says.
         sha256: Checked against the file when given.
         options: For CSV and spreadsheets.
+        missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
     """
@@ -121,6 +122,7 @@ class FileSpec(Model):
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
     keep_key: StrictBool = False
+    missing_sidecars: Literal["reject", "allow"] = "reject"
 
 
 def says_no_crs(crs: str | None) -> bool:
