@@ -203,6 +203,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "rings_closed": _warning(
                 "Rings did not end where they begin; they were closed.", "Check these polygons at their source."
             ),
+            "rings_collapsed": _warning(
+                "Rings that simplification had collapsed to a point or a line were left out.", "Use the data as it was before."
+            ),
             "second_geometry": _warning(
                 "A second geometry column is kept as an attribute (WKB).", "Submit it as a dataset of its own."
             ),
