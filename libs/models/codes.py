@@ -116,6 +116,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "sha256_mismatch": _problem(
                 "A file has another SHA-256 than the manifest says.", "Upload it again, or correct the checksum."
             ),
+            "sidecars_made": _warning(
+                "Files that belong to a Shapefile were missing, and made again as far as possible.",
+                "Upload them, if there are any.",
+            ),
             "unfinished_transaction": _problem(
                 "A database file was copied while a program wrote to it.", "Close it there, then upload it."
             ),
@@ -198,6 +202,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "rings_closed": _warning(
                 "Rings did not end where they begin; they were closed.", "Check these polygons at their source."
+            ),
+            "rings_collapsed": _warning(
+                "Rings that simplification had collapsed to a point or a line were left out.", "Use the data as it was before."
             ),
             "second_geometry": _warning(
                 "A second geometry column is kept as an attribute (WKB).", "Submit it as a dataset of its own."

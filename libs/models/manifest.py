@@ -98,7 +98,8 @@ class FileSpec(Policies):
         type: Kind of data.
         format: The format's name as in the list of formats (``GeoJSON``, ``GPKG``, ``ESRI Shapefile``, ...).
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
-        layer: Read only this layer; every layer when left out.
+        layer: Read only this layer, or those that a pattern such as ``road_*`` fits (``*`` for any characters, ``?`` for one;
+            a layer of exactly this name wins); every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
         geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
             Where a feature has several geometries (GeoPackage, GeoParquet, GML), the one that is read as the geometry.
@@ -106,6 +107,7 @@ class FileSpec(Policies):
             it wins over what the file says.
         sha256: Checked against the file when given.
         options: For CSV and spreadsheets.
+        missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
     """
@@ -121,6 +123,7 @@ class FileSpec(Policies):
     sha256: Sha256 | None = None
     options: CsvOptions = CsvOptions()
     keep_key: StrictBool = False
+    missing_sidecars: Literal["reject", "allow"] = "reject"
 
 
 def says_no_crs(crs: str | None) -> bool:

@@ -28,6 +28,7 @@ class Format:
         register: C function that registers this driver.
         required: Extensions of files that must lie beside the main file, with the same stem; ``.a|.b``: one of them.
         geometry_parts: Those of them that a table without geometry lacks.
+        replaceable: Those of them that can be made again where the manifest allows it (``missing_sidecars``).
         optional: Extensions of files that are read as well if they are there.
         suffixes: Suffixes to the whole name, of files that are read as well (``roads.shp.xml``, ``data.gpkg-wal``).
         encoding: How text is encoded: always in UTF-8, as the file declares (XML), or None where the manifest may say.
@@ -50,6 +51,7 @@ class Format:
     register: str = ""
     required: tuple[str, ...] = ()
     geometry_parts: frozenset[str] = frozenset()
+    replaceable: frozenset[str] = frozenset()
     optional: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     encoding: Literal["UTF-8", "declared"] | None = "UTF-8"
@@ -114,7 +116,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
-        required=(".shx", ".dbf"), optional=(".prj", ".cpg", ".cst", ".qpj"),
+        required=(".shx", ".dbf"), replaceable=frozenset({".shx", ".dbf"}), optional=(".prj", ".cpg", ".cst", ".qpj"),
         encoding=None, named_after_file=True, reader="shapefile",
     ),
     _gdal(

@@ -17,6 +17,7 @@ _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".
 """Extensions of indexes, which programs make again: nobody misses them."""
 _PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
 """What is a ZIP archive itself, and is read without being unpacked."""
+_ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
 _SHARED = frozenset({".tab"})
 """Extensions that are the usual one of a format, and one of another, too."""
 
@@ -36,7 +37,9 @@ class Located:
     warnings: tuple[Problem, ...] = ()
 
 
-def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: ArchiveLimits, *, tabular: bool) -> Located:
+def locate(
+    path: Path, unpacked: Path, kind: Format, where: str, limits: ArchiveLimits, *, tabular: bool, complete: bool = False
+) -> Located:
     """Find the main files and check that each is there in full and looks like its format.
 
     Args:
@@ -46,13 +49,14 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
         where: Place of the file, for problems.
         limits: Of an archive.
         tabular: Whether a table is wanted, so that parts with geometry may be missing.
+        complete: Whether parts may be missing that can be made again.
 
     Raises:
         Rejected: ``format_mismatch``, ``missing_sidecar``, and what ``unpack`` raises.
     """
     looks = kind_of(path)
     if looks not in ARCHIVES:
-        _check(path, looks, kind, where, tabular=tabular)
+        _check(path, looks, kind, where, tabular=tabular, complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
         return Located(((path, ""),), path if path.is_dir() else path.parent)
@@ -74,7 +78,7 @@ def locate(path: Path, unpacked: Path, kind: Format, where: str, limits: Archive
         )
     for main in mains:
         looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
-        _check(main, looks, kind, place, tabular=tabular)
+        _check(main, looks, kind, place, tabular=tabular, complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
@@ -167,7 +171,7 @@ def _listed(files: Sequence[Path], folder: Path) -> str:
     return (", ".join(shown) or "nothing") + (f" and {more:,} more" if more else "")
 
 
-def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool) -> None:
+def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, complete: bool) -> None:
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
@@ -184,13 +188,16 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool) 
         return
     beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
+    if complete:
+        required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]
     if missing := [parts for parts in required if beside.isdisjoint(parts)]:
         names = ", ".join(" or ".join(path.stem + part for part in parts) for parts in missing)
         raise Rejected.because(
             "missing_sidecar",
             where,
             f"{path.name!r} is one of several files that make up a file of the format {kind.name}; missing: {names}.",
-            "Upload all of them to the same folder, or together as a ZIP archive.",
+            "Upload all of them to the same folder, or together as a ZIP archive."
+            + (_ALLOW if kind.replaceable.issuperset(parts[0] for parts in missing) else ""),
         )
     if any(file.name == f"{path.name}-journal" and file.stat().st_size for file in path.parent.iterdir()):
         raise Rejected.because(

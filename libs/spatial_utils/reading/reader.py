@@ -15,7 +15,7 @@ from libs.column_names import PROBLEM, RAW
 from libs.models import ColumnNotes, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
-from libs.spatial_utils.reading import mapinfo
+from libs.spatial_utils.reading import mapinfo, sidecars
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import Layer, agreed_layers
 from libs.spatial_utils.reading.locate import Located, locate
@@ -246,7 +246,9 @@ def open_source(
     neutral = _beside(path, ".neutral")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
-        located = locate(path, unpacked, kind, where, limit, tabular=tabular)
+        located = locate(path, unpacked, kind, where, limit, tabular=tabular, complete=spec.missing_sidecars == "allow")
+        if spec.missing_sidecars == "allow" and kind.replaceable:
+            located = sidecars.completed(located, neutral, where)
         warnings = [*located.warnings]
         if spec.encoding is not None and kind.driver == mapinfo.DRIVER:
             located = mapinfo.without_charset(located, neutral)

@@ -83,6 +83,7 @@ def _open(request: Request) -> OpenFile:
     opened = OpenFile()
     for path, prefix in request.paths:
         reader(_gdal, path, prefix, request, opened).open()
+    opened.keep_exact(request.layer)
     return opened
 
 

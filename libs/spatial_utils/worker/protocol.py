@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,7 +97,7 @@ class Request:
         reader: Folder in ``formats/`` of the format's reader; empty: GDAL by itself reads it.
         may_infer: Whether a large file may be parsed by a sample of it, where the format can do that.
         driver: GDAL driver, with the C function that registers it and its open options.
-        layer: The one layer that is wanted, or None.
+        layer: The layer that is wanted, or a pattern of such names (``*``, ``?``), or None for all of them.
         encoding: As the manifest says, or None.
         tabular: Whether a file is read as a table, even if it could hold geometry.
         csv: The manifest's options for tables of text, with ``geometry`` of the file as ``wkt``: CSV and spreadsheets.
@@ -137,8 +138,10 @@ class Request:
         return self.keep_key or key.casefold() in self.named
 
     def wants(self, layer: str) -> bool:
-        """Whether a layer is to be read."""
-        return self.layer in {None, layer}
+        """Whether a layer is to be read, unless another has exactly the name that is wanted (``OpenFile.keep_exact``)."""
+        if self.layer is None or self.layer == layer:
+            return True
+        return any(sign in self.layer for sign in "*?") and fnmatchcase(layer, self.layer.replace("[", "[[]"))
 
     @property
     def paths(self) -> list[tuple[Path, str]]:
@@ -161,3 +164,8 @@ class OpenFile:
     layers: list[LayerReader] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     inferred: bool = False
+
+    def keep_exact(self, wanted: str | None) -> None:
+        """Leave out what a pattern has found, if a layer has exactly this name: names may hold ``*`` and ``?``."""
+        if wanted in self.names:
+            self.layers = [layer for layer in self.layers if layer.name == wanted]

@@ -39,7 +39,13 @@ def ingest(
         str | None,
         typer.Option(metavar="CODE", help="CRS of files that do not carry one: EPSG:25832, or WKT; none for local coordinates."),
     ] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Read only this layer.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Read only this layer, or those that a pattern such as 'road_*' fits.")
+    ] = None,
+    missing_sidecars: Annotated[
+        str | None,
+        typer.Option(metavar="reject|allow", help="'allow': read a Shapefile without its .shx or .dbf."),
+    ] = None,
     keep_key: Annotated[
         bool, typer.Option("--keep-key", help="GeoPackage, FileGDB: keep the key that numbers the rows (fid, OBJECTID).")
     ] = False,
@@ -131,7 +137,15 @@ def ingest(
         x=x, y=y, delimiter=delimiter, decimal=decimal, thousands=thousands, null_values=null_value, quote=quote,
         header=row_number(header), skip_rows=skip_rows, comment=comment,
     )  # fmt: skip
-    of_all = given(crs=crs, layer=layer, geometry=geometry, dataset_id=dataset_id, encoding=encoding, keep_key=keep_key or None)
+    of_all = given(
+        missing_sidecars=missing_sidecars,
+        crs=crs,
+        layer=layer,
+        geometry=geometry,
+        dataset_id=dataset_id,
+        encoding=encoding,
+        keep_key=keep_key or None,
+    )
     settings = Settings()
     landing = open_landing_zone(settings)
     manifest = make_manifest(

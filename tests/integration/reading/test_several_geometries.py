@@ -168,3 +168,14 @@ def test_positions_of_both_are_x_and_y(read: Reader, tmp_path: Path) -> None:
 
 def test_two_geometries_in_one_place_are_refused_as_before(refused: Refuser, tmp_path: Path) -> None:
     assert refused(members(tmp_path / "a.gml", f"<a>{at(1, 2)}</a><a>{at(3, 4)}</a>"), "GML").code == "geometry_lost"
+
+
+def test_geometries_of_one_name_at_two_depths_are_told_apart(read: Reader, tmp_path: Path) -> None:
+    path = members(
+        tmp_path / "a.gml",
+        f"<a>{at(1, 2)}</a><part><q><a>{at(3, 4)}</a></q></part>",
+        f"<part><q><a>{at(5, 6)}</a></q></part>",
+    )
+    got = read(path, "GML")
+    assert [geometry and geometry.wkt for geometry in got.geometries] == ["POINT (1 2)", None]
+    assert [shapely.from_wkb(value).wkt for value in got.table.column("part").to_pylist()] == ["POINT (3 4)", "POINT (5 6)"]

@@ -65,6 +65,15 @@ def test_open_rings_are_closed_and_told(read: Callable[..., Any], tmp_path: Path
     assert [(warning.code, warning.where) for warning in got.warnings] == [("rings_closed", "files[0]: layer a")]
 
 
+def test_rings_without_an_area_are_left_out_beside_others_and_told(read: Callable[..., Any], tmp_path: Path) -> None:
+    arcs = [*ARCS, [[1, 1], [0, 0]], [[0, 1], [1, 0], [-1, 0]]]
+    several = {"type": "MultiPolygon", "arcs": [[[2]], [[0, 1], [3]]]}
+    got = read(topology(tmp_path / "a.topojson", arcs=arcs, a=several), "TopoJSON")
+    assert got.geometries[0].equals(shapely.box(7, 46, 8, 46.5))
+    assert shapely.get_num_coordinates(got.geometries[0]) == 5
+    assert [(warning.code, warning.message[:1]) for warning in got.warnings] == [("rings_collapsed", "2")]
+
+
 def test_a_crs_that_is_named(read: Callable[..., Any], tmp_path: Path) -> None:
     crs = {"crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::25832"}}}
     path = topology(tmp_path / "a.topojson", None, [], crs, p={"type": "Point", "coordinates": [500_000, 5_500_000]})

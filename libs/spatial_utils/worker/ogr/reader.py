@@ -116,7 +116,7 @@ class OgrReader(FileReader):
             if not self.has_layer(handle, table):
                 continue
             name = self.prefix + table
-            if not self.add_name(name) or (self.request.layer is None and self.passes_over(table, name)):
+            if not self.add_name(name) or (self.request.layer != name and self.passes_over(table, name)):
                 continue
             layers.append(OgrLayer(self, handle, name))
             opened.inferred |= layers[-1].inferred

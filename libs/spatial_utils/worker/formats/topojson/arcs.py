@@ -23,13 +23,14 @@ class Arcs:
 
     Attributes:
         rings_closed: How many rings did not end where they begin, and were closed.
+        rings_collapsed: How many rings have no area left, and were left out beside others that have.
 
     Raises:
         Unreadable: ``damaged`` for arcs or a transform that are none.
     """
 
     def __init__(self, topology: dict[str, Any]) -> None:
-        self.rings_closed = 0
+        self.rings_closed = self.rings_collapsed = 0
         self._transform = _transform(topology.get("transform"))
         try:
             self._arcs = [self._decoded(arc) for arc in topology.get("arcs") or []]
@@ -55,7 +56,8 @@ class Arcs:
             if kind in _POSITIONS:
                 return {"type": kind, "coordinates": self._placed(made["coordinates"], _POSITIONS[kind])}
             if kind in _ARCS:
-                return {"type": kind, "coordinates": self._joined(made["arcs"], _ARCS[kind], closed="Polygon" in kind)}
+                joined = self._joined(made["arcs"], _ARCS[kind], closed="Polygon" in kind)
+                return {"type": kind, "coordinates": self._with_area(joined, kind)}
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise Unreadable(
                 "damaged_geometry",
@@ -101,6 +103,21 @@ class Arcs:
             line += arc[1:] if line and arc and arc[0] == line[-1] else arc
         return self._ring(line) if closed else line
 
+    def _with_area(self, joined: Any, kind: str) -> Any:
+        """Polygons without what simplification has collapsed to a point or a line, unless nothing else is left."""
+        if kind == "Polygon":
+            return self._some(joined[:1], joined[1:])
+        if kind != "MultiPolygon":
+            return joined
+        kept = [self._some(polygon[:1], polygon[1:]) for polygon in joined if polygon and _has_area(polygon[0])]
+        self.rings_collapsed += len(joined) - len(kept) if kept else 0
+        return kept or joined
+
+    def _some(self, outer: list[Any], holes: list[Any]) -> list[Any]:
+        kept = [hole for hole in holes if _has_area(hole)]
+        self.rings_collapsed += len(holes) - len(kept)
+        return [*outer, *kept]
+
     def _ring(self, line: list[list[float]]) -> list[list[float]]:
         if not line:
             raise ValueError("a ring has no positions")
@@ -109,6 +126,10 @@ class Arcs:
             line = [*line, line[0]]
         # What simplification has collapsed gets as many positions as a ring needs, as the reference implementation does it.
         return line + [line[0]] * (_CLOSED - len(line))
+
+
+def _has_area(ring: list[list[float]]) -> bool:
+    return len({tuple(position[:2]) for position in ring}) >= _CLOSED - 1
 
 
 def _position(position: Any) -> list[float]:

@@ -39,7 +39,14 @@ class Reader(FileReader):
                 "Check these polygons, and write the file again from its source, if they look wrong.",
                 place,
             )
-            arcs.rings_closed = 0
+        if arcs.rings_collapsed:
+            self.notes.warn(
+                "rings_collapsed",
+                f"{arcs.rings_collapsed:,} rings of polygons have collapsed to a point or a line. They were left out.",
+                "Use the data before it was simplified, if these parts are wanted.",
+                place,
+            )
+        arcs.rings_closed = arcs.rings_collapsed = 0
 
 
 def _features(made: Any, arcs: Arcs, place: str) -> Iterator[Feature]:

@@ -1,0 +1,82 @@
+"""Shapefiles without an index or a table, where the manifest allows that."""
+
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pytest
+import shapely
+
+from libs.models import Problem
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def path(write: Callable[..., Path], places: gpd.GeoDataFrame) -> Path:
+    lines = [shapely.LineString([(0, 0), (1, i), (i, 2)][: 2 + i % 2]) if i % 7 else None for i in range(len(places))]
+    return write(places[["text", "geometry"]].set_geometry(lines, crs="EPSG:4326"), "a.shp", "ESRI Shapefile")
+
+
+@pytest.mark.parametrize("missing", [(".shx",), (".dbf",), (".shx", ".dbf")])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_is_left_is_read(
+    read: Callable[..., Any], refused: Callable[..., Problem], path: Path, missing: tuple[str, ...], zipped: bool
+) -> None:
+    whole = read(path, "ESRI Shapefile")
+    for suffix in missing:
+        path.with_suffix(suffix).unlink()
+    source = path
+    if zipped:
+        source = path.with_name("a.zip")
+        with zipfile.ZipFile(source, "w") as archive:
+            for file in path.parent.glob("a.*"):
+                if file != source:
+                    archive.write(file, f"in/{file.name}")
+    before = sorted(file.name for file in path.parent.iterdir())
+    assert '"missing_sidecars": "allow"' in refused(source, "ESRI Shapefile").remedy
+    got = read(source, "ESRI Shapefile", missing_sidecars="allow")
+    assert got.layer.crs.name == "EPSG:4326"
+    assert got.geometries == whole.geometries
+    if ".dbf" in missing:
+        assert got.layer.columns == (("row", "int32"),)
+        assert got.table.column("row").to_pylist() == list(range(1, 101))
+    else:
+        assert got.table.column("text").to_pylist() == whole.table.column("text").to_pylist()
+    assert [warning.code for warning in got.warnings if warning not in whole.warnings] == ["sidecars_made"]
+    assert sorted(file.name for file in path.parent.iterdir()) == before
+
+
+def test_a_table_of_another_length_is_refused(refused: Callable[..., Problem], path: Path) -> None:
+    path.with_suffix(".shx").unlink()
+    table = bytearray(path.with_suffix(".dbf").read_bytes())
+    (length, record) = struct.unpack("<HH", table[8:12])
+    table[4:8] = struct.pack("<I", 90)
+    path.with_suffix(".dbf").write_bytes(table[: length + 90 * record])
+    assert refused(path, "ESRI Shapefile", missing_sidecars="allow").code in {"count_mismatch", "damaged"}
+
+
+@pytest.mark.parametrize("cut", [50, 101, 400, -1])
+def test_cut_shapes_are_refused(refused: Callable[..., Problem], path: Path, cut: int) -> None:
+    path.with_suffix(".shx").unlink()
+    path.write_bytes(path.read_bytes()[:cut])
+    assert refused(path, "ESRI Shapefile", missing_sidecars="allow").code == "damaged"
+
+
+def test_an_endless_record_is_refused(refused: Callable[..., Problem], path: Path) -> None:
+    path.with_suffix(".shx").unlink()
+    data = bytearray(path.read_bytes())
+    data[104:108] = struct.pack(">i", -4)
+    path.write_bytes(data)
+    assert refused(path, "ESRI Shapefile", missing_sidecars="allow").code == "damaged"
+
+
+def test_whole_files_are_read_as_ever(read: Callable[..., Any], path: Path) -> None:
+    shutil.copy(path, path.with_name("copy.bak"))
+    one, other = read(path, "ESRI Shapefile"), read(path, "ESRI Shapefile", missing_sidecars="allow")
+    assert one.table == other.table
+    assert one.warnings == other.warnings
