@@ -30,7 +30,7 @@ test: $(VENV)/.dev ## Every test that can run here, with coverage; says what it 
 	@$(BIN)/python -m services.local build || echo "Tests that need it will be left out."
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 $(PYTEST_ARGS) --cov $(FLOOR)
 
-test-full: ## The same with every sweep whole and properties tried five times as often: takes hours
+test-full: ## The same with every sweep whole and properties tried five times as often: takes much longer
 	@SPATIAL_ETL_TEST_FULL=1 PYTEST_TIMEOUT=7200 $(MAKE) --no-print-directory test
 
 lint: $(VENV)/.dev ## Format, style, types, direction of imports

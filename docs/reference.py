@@ -58,7 +58,7 @@ def cli() -> Iterator[str]:
         usage = " ".join([name, *shown])
         yield f"## {name}\n\n```sh\nspatial-etl {usage}\n```\n\n{_prose(command.help or '')}\n"
         rows = [(f"`{item.metavar}`", item.help) for item in arguments]
-        rows += [(f"`{' '.join(filter(None, (item.opts[0], item.metavar)))}`", _option(item)) for item in options]
+        rows += [(f"`{' '.join(filter(None, (', '.join(item.opts), item.metavar)))}`", _option(item)) for item in options]
         yield from _table(("", "meaning"), rows)
 
 
@@ -164,7 +164,10 @@ def settings() -> Iterator[str]:
     rows = []
     for name, field in Settings.model_fields.items():
         secret = " Secret." if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ())) else ""
-        rows.append((f"`{name.upper()}`", "" if field.default is None else f"`{field.default}`", documented[name] + secret))
+        meaning = re.sub(
+            r"`(\w+)`", lambda code: code[0].upper() if code[1] in Settings.model_fields else code[0], documented[name]
+        )
+        rows.append((f"`{name.upper()}`", "" if field.default is None else f"`{field.default}`", meaning + secret))
     yield from _table(("setting", "default", "meaning"), rows)
 
 

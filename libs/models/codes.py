@@ -196,11 +196,17 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "no_geometry": _problem(
                 "A geometry is needed, and the table has none.", "Declare the file as 'tabular', or use another intent."
             ),
+            "rings_closed": _warning(
+                "Rings did not end where they begin; they were closed.", "Check these polygons at their source."
+            ),
             "second_geometry": _warning(
                 "A second geometry column is kept as an attribute (WKB).", "Submit it as a dataset of its own."
             ),
             "surface_not_dissolved": _problem(
                 "A surface in space cannot be united with others.", "Put a step 'force_2d' before."
+            ),
+            "unknown_geometry": _problem(
+                "'geometry' names none of the geometries of the file.", "Give a name that the message lists, or leave it out."
             ),
             "unknown_geometry_type": _problem("A geometry has a type that the format does not have.", "Correct the type."),
         },
@@ -222,6 +228,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "domain_not_read": _warning("The domain of a column cannot be read.", "Correct it at its source."),
             "empty_numbers": _warning(
                 "Empty numbers are read as 0, as the format demands.", "Use a format that has empty numbers."
+            ),
+            "field_type_differs": _warning(
+                "Values of a column are not of the type that the file declares.", "Correct the values or the declaration."
             ),
             "integer_lost": _problem("An integer would be rounded.", "Write the column as text, or use GeoPackage."),
             "key_kept": _warning(
@@ -275,6 +284,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
         },
         "Text": {
+            "column_name_cut": _warning("The name of a column was cut within a character.", "Nothing."),
             "encoding_contradicted": _warning(
                 "The file's byte order mark differs from 'encoding'.", "Leave 'encoding' out, if text came out wrong."
             ),

@@ -101,6 +101,7 @@ class FileSpec(Policies):
         layer: Read only this layer; every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
         geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
+            Where a feature has several geometries (GeoPackage, GeoParquet, GML), the one that is read as the geometry.
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
             it wins over what the file says.
         sha256: Checked against the file when given.
@@ -369,7 +370,7 @@ def _explain(details: ErrorDetails) -> Problem:
             code, message = "unknown_key", f"The key {name!r} is not known here."
             remedy = "Remove it, correct its spelling, or move it under 'metadata', where any key may stand."
         case "enum" | "literal_error":
-            code, message = "not_allowed", f"{_shown(given)} is none of {context.get('expected')}."
+            code, message = "not_allowed", f"{_shown(given)} is not one of {context.get('expected')}."
             remedy = "Use one of these."
         case "string_pattern_mismatch" if name == "sha256":
             code, message = "bad_sha256", f"{_shown(given)} is no SHA-256 checksum."

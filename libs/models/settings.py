@@ -38,26 +38,26 @@ class Settings(BaseSettings):
         minio_root_password: Secret key of the object store.
         minio_use_ssl: ``false`` for a server without TLS.
         minio_ca_file: PEM file with the certificate authority of MinIO, where the system does not know it.
-        minio_region: Where the buckets are; only AWS and few others ask.
+        minio_region: Region of the buckets; only AWS and a few others need it.
         minio_landing_bucket: Name of the bucket, or of the folder below the home, of the landing zone.
-        minio_lake_bucket: The same of the data lake.
-        mongo_connection_string: Of the ledger's MongoDB; unset: SQLite below the home.
+        minio_lake_bucket: Name of the bucket, or of the folder below the home, of the data lake.
+        mongo_connection_string: Connection string of the ledger's MongoDB; unset: SQLite below the home.
         mongo_database: Name of the ledger's database.
         spatial_etl_engine: Compute engine, ``duckdb`` or ``postgis``; unset: PostGIS where ``postgres_host`` is set, else DuckDB.
-        postgres_host: Of the PostGIS used for compute.
-        postgres_port: Its port.
-        postgres_user: The account that computes there.
-        postgres_password: Its password.
-        postgres_db: The database, with the extension PostGIS.
-        postgres_statement_seconds: How long PostGIS may take for one statement; the copying in of a file is one, too.
-        spatial_etl_scratch: Folder for transient files; unset: ``scratch`` below the home.
+        postgres_host: Host of the PostGIS server, for compute.
+        postgres_port: Port of the PostGIS server.
+        postgres_user: Account on the PostGIS server.
+        postgres_password: Password of this account.
+        postgres_db: Database on the PostGIS server, with the extension.
+        postgres_statement_seconds: Time that PostGIS may take for one statement, in seconds. To copy in a file is one statement.
+        spatial_etl_scratch: Folder for temporary files; unset: ``scratch`` below the home.
         spatial_etl_recipes: Folder with recipes of the user's own (``*.yaml``); unset: ``recipes`` below the home.
-        spatial_etl_memory_mb: What the compute engine may use, in MiB.
-        spatial_etl_threads: Threads of the compute engine; 0: one per core, as far as memory goes.
+        spatial_etl_memory_mb: Memory that the compute engine may use, in MiB.
+        spatial_etl_threads: Threads of the compute engine; 0: one per core, if memory allows.
         spatial_etl_read_memory_mb: Memory that the reading of one file may take, in MiB.
-        spatial_etl_read_seconds: Wall time that the reading of one file may take, in seconds.
-        spatial_etl_max_unpacked_mb: What an archive may unpack to, in MiB.
-        spatial_etl_lease_seconds: How long a silent run counts as alive.
+        spatial_etl_read_seconds: Time that the reading of one file may take, in seconds.
+        spatial_etl_max_unpacked_mb: Size that an archive may have when unpacked, in MiB.
+        spatial_etl_lease_seconds: A worker without a sign of life for this long counts as dead, in seconds.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)

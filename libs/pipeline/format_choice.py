@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from libs.pipeline.upload import DeliveryError
 from libs.spatial_utils.archive_members import COMPRESSED, ERRORS, Member, is_archive, members
 from libs.spatial_utils.documents import is_document_by
-from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, Format, find_format
+from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, Format, find_format
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
 _PARQUET_END = 8
@@ -39,6 +39,9 @@ def format_of(path: Path) -> Format:
     if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
     if not candidates:
+        looks = kind_of(path)
+        if remedy := WHAT_TO_DO.get(looks):
+            raise DeliveryError(f"{path.name} looks like {looks.value}. {remedy}")
         known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
         raise DeliveryError(f"{path.name}: the extension does not say what it is. Known: {' '.join(known)}.", format_helps=True)
     if len(candidates) > 1:

@@ -125,7 +125,7 @@ def _stores(settings: Settings) -> Iterator[Check]:
     waiting, unrecognized = count(len(landing.waiting()), "manifest"), landing.unrecognized()
     found = f"{landing.store.uri('')}, {waiting} waiting"
     if unrecognized:
-        others = f"{count(len(unrecognized), 'file')} among the manifests that are none: {', '.join(unrecognized[:3])}"
+        others = f"{count(len(unrecognized), 'file')} in manifests/ without the name of a manifest: {', '.join(unrecognized[:3])}"
         yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {NO_MANIFEST}")
     else:
         yield Check("Landing", Verdict.GOOD, found)

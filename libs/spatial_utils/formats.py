@@ -37,6 +37,7 @@ class Format:
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
         takes: Names of the options in a manifest that say how a file is read.
+        picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Format:
     has_keys: bool = False
     options: tuple[str, ...] = ()
     takes: frozenset[str] = frozenset()
+    picks_geometry: bool = False
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
         """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
@@ -96,8 +98,14 @@ FORMATS: tuple[Format, ...] = (
         reader="geojson", infers=True,
     ),
     _gdal(
+        "EsriJSON", Kind.ESRI_JSON, (".esrijson", ".json", ".geojson"), "ESRIJSON", "ESRIJSON",
+        aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), reader="esrijson",
+    ),
+    Format("TopoJSON", frozenset({Kind.TOPOJSON}), (".topojson", ".json"), reader="topojson"),
+    _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
+        picks_geometry=True,
     ),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
@@ -120,6 +128,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "GML", Kind.XML, (".gml", ".xml"), "GML", "GML", aliases=("OGC GML",), optional=(".xsd", ".gfs"),
         options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared", reader="gml",
+        picks_geometry=True,
     ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
@@ -146,12 +155,11 @@ FORMATS: tuple[Format, ...] = (
     _gdal("DXF", Kind.DXF, (".dxf",), "DXF", "DXF", aliases=("AutoCAD DXF",), encoding=None, reader="dxf"),
     Format(
         "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
-        reader="parquet", named_after_file=True,
+        reader="parquet", named_after_file=True, picks_geometry=True,
     ),
 )  # fmt: skip
 
 KNOWN_BUT_NOT_READ = {
-    "topojson": "Convert it to GeoJSON: TopoJSON shares arcs between features, and few tools agree on it.",
     "osm": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "osmpbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
     "pbf": "Extract the features you need to GeoPackage first (ogr2ogr, osmium export).",
@@ -162,6 +170,30 @@ KNOWN_BUT_NOT_READ = {
     "sqlite": "Convert it to GeoPackage.",
     "spatialite": "Convert it to GeoPackage.",
 }
+
+_RASTER = "Rasters are not read yet. Upload vector data, or take the file out of the batch."
+_NO_DATA = "It holds no features. Upload the data itself, for example as GeoPackage or GeoJSON."
+WHAT_TO_DO = {
+    Kind.FOLDER: "Name the files in it. The only format that is a folder is FileGDB (.gdb).",
+    Kind.XLSB: "Open it in a spreadsheet program and save it as XLSX.",
+    Kind.OLE: "Open it in a spreadsheet program and save it as XLSX, without a password.",
+    Kind.ARCHIVE: "Unpack it, and upload the files in it, or pack them as ZIP or tar.gz.",
+    Kind.TIFF: _RASTER,
+    Kind.IMAGE: _RASTER,
+    Kind.NETCDF: _RASTER,
+    Kind.POINT_CLOUD: "Point clouds are not read. Upload features, for example as GeoPackage.",
+    Kind.ACCESS: "Export its tables: a personal geodatabase as FileGDB or GeoPackage, other tables as CSV or XLSX.",
+    Kind.PDF: _NO_DATA,
+    Kind.HTML: "It is a web page, perhaps one that asks for a login. Download the data itself, and upload that.",
+    Kind.VRT: "It only refers to other files, which are never followed. Upload these, or convert it: ogr2ogr out.gpkg in.vrt",
+    Kind.PBF: "Extract the features that you need to GeoPackage first: ogr2ogr out.gpkg in.osm.pbf",
+    Kind.OSM_XML: "Extract the features that you need to GeoPackage first: ogr2ogr out.gpkg in.osm",
+    Kind.XML_ERROR: "A server has answered with an error. Read it in a text editor, repeat the request, and upload its answer.",
+    Kind.DXF_BINARY: "Save it as DXF in text form (ASCII).",
+    Kind.DWG: "Save it as DXF in text form (ASCII).",
+    Kind.LFS_POINTER: "Run 'git lfs pull' in the repository that it comes from, and upload the file that is there then.",
+}
+"""What to do with a file of a kind that no format has."""
 
 
 def _normal(name: str) -> str:

@@ -33,6 +33,10 @@ class Kind(StrEnum):
     PARQUET = "Parquet"
     PBF = "OpenStreetMap PBF"
     TIFF = "a TIFF image"
+    IMAGE = "a picture (PNG, JPEG or JPEG 2000)"
+    NETCDF = "netCDF or HDF5"
+    POINT_CLOUD = "a point cloud (LAS or LAZ)"
+    ACCESS = "a Microsoft Access database (MDB or ACCDB)"
     PDF = "a PDF document"
     HTML = "a web page (HTML)"
     KML = "KML"
@@ -65,6 +69,9 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.XZ), (b"BZh", Kind.BZIP2),
     (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
     (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
+    (b"\x89PNG\r\n", Kind.IMAGE), (b"\xff\xd8\xff", Kind.IMAGE), (b"\0\0\0\x0cjP  ", Kind.IMAGE),
+    (b"CDF\x01", Kind.NETCDF), (b"CDF\x02", Kind.NETCDF), (b"\x89HDF\r\n", Kind.NETCDF), (b"LASF", Kind.POINT_CLOUD),
+    (b"\0\x01\0\0Standard Jet DB\0", Kind.ACCESS), (b"\0\x01\0\0Standard ACE DB\0", Kind.ACCESS),
     (b"AutoCAD Binary DXF", Kind.DXF_BINARY), (b"AC10", Kind.DWG), (b"version https://git-lfs", Kind.LFS_POINTER),
     (b"\xff\xfe", Kind.TEXT_UTF16), (b"\xfe\xff", Kind.TEXT_UTF16), (b"\x1e", Kind.JSON_SEQUENCE),
 )  # fmt: skip
@@ -83,6 +90,8 @@ _XML_ROOTS: tuple[tuple[str, Kind], ...] = (
     ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
 )  # fmt: skip
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32
+_ESRI_MEMBERS = frozenset({b"geometryType", b"spatialReference", b"objectIdFieldName", b"fieldAliases"})
+_ESRI_FEATURES = re.compile(rb'"features"\s*:\s*\[\s*\{\s*(?:"geometry"\s*:\s*\{[^{}]*\}\s*,\s*)?"attributes"\s*:\s*\{')
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -183,7 +192,7 @@ def _json_kind(text: bytes) -> Kind:
     keys = json_members(text)
     if keys.get(b"type") == b"Topology":
         return Kind.TOPOJSON
-    if keys.keys() & {b"geometryType", b"spatialReference"} and not keys.get(b"type", b"").startswith(b"Feature"):
+    if b"type" not in keys and (keys.keys() & _ESRI_MEMBERS or _ESRI_FEATURES.search(text)):
         return Kind.ESRI_JSON
     return Kind.JSON
 

@@ -41,7 +41,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> typer.BadParameter:
 
     names = list(known)
     if not names:
-        return typer.BadParameter(f"There is no {kind} {name!r}: there is none at all yet.")
+        return typer.BadParameter(f"There is no {kind} {name!r}: no {kind} exists yet.")
     close = get_close_matches(name, names, n=3)
     # Somebody who types a part of a long id means what contains it.
     close += [candidate for candidate in names if name.lower() in candidate.lower() and candidate not in close][:3]

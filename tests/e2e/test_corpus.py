@@ -64,7 +64,6 @@ def corpus() -> list[Item]:
 _GEOTOOLS = "peers/geotools/modules/plugin/shapefile/src/test/resources/org/geotools/data/shapefile/test-data"
 NOT_TAKEN = {
     "OSM": "unknown_format",
-    "TopoJSON": "unknown_format",
     "XLSX": "unknown_format",
     "peers/fiona/tests/data/collection-pp.txt": "format_mismatch",
     "peers/fiona/tests/data/sequence.txt": "format_mismatch",
@@ -141,9 +140,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory):
         for item in ITEMS:
             declared_format = str(spec(item, "")["format"])
             if item.path.is_file():
-                companions = (
-                    () if item.driver in {"OSM", "TopoJSON", "XLSX", "GTiff", "AAIGrid"} else find_format(declared_format, "")
-                )
+                companions = () if item.driver in {"OSM", "XLSX", "GTiff", "AAIGrid"} else find_format(declared_format, "")
                 uri = upload(stack.landing, item.path, companions, item.batch_id) if companions else _upload_alone(stack, item)
                 manifest = {
                     "batch_id": item.batch_id,

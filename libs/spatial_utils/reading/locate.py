@@ -7,7 +7,7 @@ from pathlib import Path
 from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
-from libs.spatial_utils.formats import FORMATS, Format
+from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -178,7 +178,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool) 
             f"The file {path.name!r} is declared as {kind.name} but looks like {looks.value}.",
             f'Write "format": "{right}" if that is what was meant, or upload the right file.'
             if right
-            else "Upload the file itself, in the declared format.",
+            else WHAT_TO_DO.get(looks, "Upload the file itself, in the declared format."),
         )
     if path.is_dir():
         return

@@ -254,7 +254,7 @@ def open_source(
             warnings.append(_encoding_ignored(kind, where))
         if idle := spec.options.given - kind.takes:
             warnings.append(_options_ignored(sorted(idle), kind, where))
-        if spec.geometry is not None and "wkt" not in kind.takes:
+        if spec.geometry is not None and not (kind.picks_geometry or "wkt" in kind.takes):
             warnings.append(_geometry_ignored(kind, where))
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
@@ -325,7 +325,7 @@ def _geometry_ignored(kind: Format, where: str) -> Problem:
     return Problem(
         code="geometry_ignored",
         where=f"{where}.geometry",
-        message=f"'geometry' was not used: in files of the format {kind.name} no column of text holds the geometry.",
+        message=f"'geometry' was not used: in files of the format {kind.name} one geometry is all that a feature has.",
         remedy="Leave it out.",
     )
 
@@ -370,6 +370,7 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         "layer": spec.layer,
         "encoding": spec.encoding,
         "tabular": tabular,
+        "geometry": spec.geometry if kind.picks_geometry else None,
         "csv": spec.options.model_dump() | {"wkt": spec.geometry or spec.options.wkt},
         "memory_mb": limits.memory_mb,
         "cpu_seconds": limits.seconds,

@@ -1,7 +1,7 @@
 """What every reader in the worker offers: layers, each a schema up front and batches later. Knows no format."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,16 @@ class Unreadable(Exception):  # noqa: N818 - a verdict on the file
     def as_dict(self) -> dict[str, str]:
         """As it is sent to the reader."""
         return {"code": self.code, "message": self.message, "remedy": self.remedy, "place": self.place}
+
+
+def unknown_geometry(wanted: str, there: Iterable[str]) -> Unreadable:
+    """What to say where no geometry has the name that the manifest gives."""
+    listed = ", ".join(map(repr, there)) or "none"
+    return Unreadable(
+        "unknown_geometry",
+        f"No geometry has the name {wanted!r}, which 'geometry' gives. There are: {listed}.",
+        "Give one of these names as 'geometry' (--geometry), or leave it out.",
+    )
 
 
 class SchemaInferenceFailed(Exception):  # noqa: N818 - a verdict on what was said of the file
@@ -90,6 +100,7 @@ class Request:
         encoding: As the manifest says, or None.
         tabular: Whether a file is read as a table, even if it could hold geometry.
         csv: The manifest's options for tables of text, with ``geometry`` of the file as ``wkt``: CSV and spreadsheets.
+        geometry: The one of several geometries of a feature that is wanted, or None.
         memory_mb: Address space to take, in MiB.
         cpu_seconds: Processor time to take.
         keep_key: Whether the keys of rows are wanted that a database keeps beside the columns.
@@ -116,6 +127,7 @@ class Request:
     full_scan: bool
     written_bytes: int
     policies: dict[str, str | None] = field(default_factory=dict)
+    geometry: str | None = None
     keep_key: bool = False
     named: tuple[str, ...] = ()
     appended: bool = False

@@ -27,6 +27,7 @@ class Quarantine:
     def __init__(self, policies: Mapping[str, str | None], notes: Notes, layer: str) -> None:
         self._policies, self._notes, self._layer = policies, notes, layer
         self._bad: dict[int, Unreadable] = {}
+        self._texts: dict[int, dict[str, str]] = {}
         self._met = set[int]()
 
     def policy(self, kind: str) -> str:
@@ -39,7 +40,7 @@ class Quarantine:
         sets_aside = any(policy == SET_ASIDE for policy in self._policies.values())
         return [pa.field(PROBLEM, pa.string()), pa.field(RAW, pa.string())] if sets_aside else []
 
-    def meet(self, kind: str, row: int, problem: Unreadable, column: str = "") -> None:
+    def meet(self, kind: str, row: int, problem: Unreadable, column: str = "", text: str | None = None) -> None:
         """Deal with a value that cannot be kept; it is null from then on.
 
         Args:
@@ -47,6 +48,7 @@ class Quarantine:
             row: Of the batch.
             problem: What is wrong. Its remedy names the policies, too.
             column: Name of the column; empty for the geometry.
+            text: The value as it stands in the file, where ``raw`` of :meth:`columns` does not know it.
 
         Raises:
             Unreadable: the problem, where the policy is to reject.
@@ -55,6 +57,8 @@ class Quarantine:
         policy = self.policy(kind)
         if policy == SET_ASIDE:
             self._bad.setdefault(row, problem)
+            if text is not None:
+                self._texts.setdefault(row, {})[column] = text
             return
         if policy != NULL:
             problem.remedy += _way_in(kind)
@@ -83,11 +87,12 @@ class Quarantine:
         if not self.fields:
             return []
         bad, self._bad = self._bad, {}
+        texts, self._texts = self._texts, {}
         problems: list[str | None] = [None] * rows
         values: list[str | None] = [None] * rows
         for row, problem in bad.items():
             problems[row] = json.dumps({"code": problem.code, "message": problem.message, "place": problem.place})
-            values[row] = json.dumps(dict(raw(row)), ensure_ascii=False)
+            values[row] = json.dumps({**raw(row), **texts.get(row, {})}, ensure_ascii=False)
         return [pa.array(problems, pa.string()), pa.array(values, pa.string())]
 
 

@@ -59,7 +59,7 @@ def ingest(
             "--geometry",
             "--wkt",
             metavar="COLUMN",
-            help="CSV, spreadsheet: column with geometries (WKT, EWKT, WKB in hex, GeoJSON).",
+            help="CSV, spreadsheet: column with geometries (WKT, EWKT, WKB in hex, GeoJSON). Other formats: which of several.",
         ),
     ] = None,
     delimiter: Annotated[

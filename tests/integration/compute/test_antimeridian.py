@@ -352,13 +352,21 @@ def at_home(crs: str) -> shapely.Geometry:
     return shapely.Point(pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(*middle))
 
 
+def holes_stay_inside(shape: shapely.Geometry, crs: str) -> bool:
+    """Whether a hole lies within its polygon in degrees, too: only vertices are reprojected, edges between them stay straight."""
+    if shape.geom_type != "Polygon" or not shape.interiors:
+        return True
+    outer, inner = (expected(shapely.Polygon(ring), crs) for ring in (shape.exterior, shape.interiors[0]))
+    return bool(outer.buffer(-1e-9).covers(inner))
+
+
 @settings(
     max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(batch=batches())
 def test_what_comes_out_is_valid_within_the_world_and_right(through: Callable, source: Callable, batch: Any) -> None:
     crs, shapes = batch
-    given_ = [shape for shape in shapes if shape.is_valid]
+    given_ = [shape for shape in shapes if shape.is_valid and holes_stay_inside(shape, crs)]
     result = through(into(source, [at_home(crs), *given_], crs), by=TO_DEGREES)
     for before, after in zip(given_, shapes_of(result)[1:], strict=True):
         right = expected(before, crs)

@@ -280,3 +280,22 @@ def test_documents_beside_a_filegdb_are_named(read: Reader, tmp_path: Path) -> N
         archive.writestr("licence.txt", "CC0")
     (warning,) = read(tmp_path / "a.zip", "FileGDB").warnings
     assert (warning.code, warning.message.rpartition(": ")[2]) == ("documents_not_read", "licence.txt.")
+
+
+@pytest.mark.parametrize(
+    ("head", "advice"),
+    [
+        (b"II*\0", "Rasters are not read yet"),
+        (b"%PDF-1.7", "holds no features"),
+        (b"AC1027", "Save it as DXF"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (b"Rar!\x1a\x07\x01", "Unpack it"),
+        (b"<html>", "login"),
+    ],
+)
+def test_what_is_of_no_format_says_what_to_do(refused: Callable[..., Problem], tmp_path: Path, head: bytes, advice: str) -> None:
+    path = tmp_path / "a.geojson"
+    path.write_bytes(head)
+    problem = refused(path, "GeoJSON")
+    assert problem.code == "format_mismatch"
+    assert advice in problem.remedy

@@ -23,7 +23,7 @@ pytestmark = [
 
 FORMAT_OF_DRIVER = {"OpenFileGDB": "FileGDB", "LIBKML": "KML", "MapInfo File": "MapInfo TAB"}
 FORMAT_OF_EXTENSION = {".shp": "ESRI Shapefile", ".zip": "ESRI Shapefile", ".dbf": "dBASE"}
-NOT_READ = frozenset({"OSM", "TopoJSON", "XLSX"})
+NOT_READ = frozenset({"OSM", "XLSX"})
 REFUSED = {
     # what GDAL reads, with damage that it does not tell of
     "peers/fiona/tests/data/collection-pp.txt": "format_mismatch",  # no sequence

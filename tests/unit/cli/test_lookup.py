@@ -20,7 +20,7 @@ def test_an_unknown_name_is_corrected(typed, hint):
 
 
 def test_nothing_to_choose_from_is_said():
-    assert "none at all" in lookup.unknown("batch", "b1", []).message
+    assert "exists yet" in lookup.unknown("batch", "b1", []).message
 
 
 def test_a_version_is_split_from_its_dataset():

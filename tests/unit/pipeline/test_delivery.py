@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -194,3 +195,25 @@ def test_a_file_that_the_manifest_does_not_name_once_is_a_usage_error(tmp_path):
         delivery.places([tmp_path / "a.gpkg"], manifest("in/b.gpkg"), "landing-zone")
     with pytest.raises(DeliveryError, match=r"a\.gpkg: the manifest names 2 files of this name"):
         delivery.places([tmp_path / "a.gpkg"], manifest("in/a.gpkg", "other/a.gpkg"), "landing-zone")
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "advice"),
+    [
+        ("a.tif", b"II*\0", "Rasters are not read yet"),
+        ("a.jpg", b"\xff\xd8\xff\xe0", "Rasters are not read yet"),
+        ("a.nc", b"CDF\x01", "Rasters are not read yet"),
+        ("a.las", b"LASF", "Point clouds are not read"),
+        ("a.mdb", b"\0\x01\0\0Standard Jet DB\0", "Export its tables"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "Unpack it"),
+        ("a.rar", b"Rar!\x1a\x07", "Unpack it"),
+        ("a.pdf", b"%PDF-1.7", "holds no features"),
+        ("a.bin", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        ("a.html", b"<!doctype html><html>", "login"),
+    ],
+)
+def test_what_is_no_data_says_what_it_looks_like_and_what_to_do(tmp_path: Path, name: str, head: bytes, advice: str) -> None:
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(DeliveryError, match="looks like") as caught:
+        format_of(tmp_path / name)
+    assert advice in str(caught.value)

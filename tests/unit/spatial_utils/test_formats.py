@@ -1,7 +1,8 @@
 import pytest
 
 from libs.models import Rejected
-from libs.spatial_utils.formats import FORMATS, find_format
+from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, find_format
+from libs.spatial_utils.sniffing import ARCHIVES, Kind
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,7 @@ def test_no_spelling_means_two_formats() -> None:
         assert all(find_format(alias, "") is entry for alias in entry.aliases)
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"), [("TopoJSON", "GeoJSON"), ("XLS", "XLSX"), ("OSM PBF", "GeoPackage"), ("foo", "GeoJSON, GeoJSONSeq")]
-)
+@pytest.mark.parametrize(("name", "hint"), [("XLS", "XLSX"), ("OSM PBF", "GeoPackage"), ("foo", "GeoJSON, GeoJSONSeq")])
 def test_formats_that_are_not_read(name: str, hint: str) -> None:
     with pytest.raises(Rejected) as caught:
         find_format(name, "files[3].format")
@@ -61,3 +60,9 @@ def test_companions() -> None:
     assert shapefile.companions("roads.shp", folder) == ("roads.SHX", "roads.dbf", "roads.prj")
     assert find_format("GPKG", "").companions("a.gpkg", ["a.gpkg", "a.gpkg-wal", "b.gpkg-wal", "a.csv"]) == ("a.gpkg-wal",)
     assert find_format("CSV", "").companions("a.csv", ["a.csv", "a.tsv"]) == ()
+
+
+def test_every_kind_of_file_is_a_format_or_says_what_to_do() -> None:
+    plain = {Kind.EMPTY, Kind.BINARY, Kind.TEXT, Kind.TEXT_UTF16}
+    known = {kind for entry in FORMATS for kind in entry.kinds} | ARCHIVES | plain
+    assert {*Kind} - known <= WHAT_TO_DO.keys()

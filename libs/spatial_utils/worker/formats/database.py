@@ -30,6 +30,10 @@ class DatabaseReader(OgrReader):
         """The tables of the database, each with GDAL's messages about it: they matter only where the table is read."""
         return []
 
+    def table_of(self, layer: OgrLayer) -> str:
+        """The table that a layer shows."""
+        return str(layer.own_name)
+
     def relationships(self) -> list[Relationship]:
         """How the tables refer to each other."""
         return list(relationships_of(self.gdal, self.dataset))
@@ -71,7 +75,7 @@ class DatabaseReader(OgrReader):
 
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """See ``OgrReader``."""
-        self.catalog.tell({layer.own_name: layer.claimed for layer in layers}, self.notes, self.prefix)
+        self.catalog.tell({self.table_of(layer): layer.claimed for layer in layers}, self.notes, self.prefix)
 
     def _kept_key(self, layer: OgrLayer) -> str | None:
         """The key of the rows, which GDAL hides, where somebody asks for it or it says something; else None.
@@ -87,7 +91,7 @@ class DatabaseReader(OgrReader):
         is_own = self.keys_have_names and key.lower() not in _ONLY_NUMBERS
         if is_own or request.asks_for(key):
             return key
-        reference = self.catalog.reference_to(layer.own_name, key)
+        reference = self.catalog.reference_to(self.table_of(layer), key)
         if reference is None:
             return None
         if request.appended:

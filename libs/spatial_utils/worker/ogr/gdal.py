@@ -63,6 +63,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "VSIFileFromMemBuffer": (_V, (_S, _S, ctypes.c_uint64, _I)),
     "VSIFCloseL": (_I, (_V,)),
     "VSIUnlink": (_I, (_S,)),
+    "VSIGetMemFileBuffer": (_V, (_S, ctypes.POINTER(ctypes.c_uint64), _I)),
     "GDALOpenEx": (_V, (_S, ctypes.c_uint, _LIST, _LIST, _LIST)),
     "GDALClose": (_I, (_V,)),
     "GDALDatasetGetLayerCount": (_I, (_V,)),
@@ -110,6 +111,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OGR_FD_GetGeomFieldCount": (_I, (_V,)),
     "OGR_FD_GetGeomFieldDefn": (_V, (_V, _I)),
     "OGR_GFld_GetNameRef": (_S, (_V,)),
+    "OGR_GFld_GetSpatialRef": (_V, (_V,)),
     "OGR_Fld_GetNameRef": (_S, (_V,)),
     "OGR_Fld_GetType": (_I, (_V,)),
     "OGR_Fld_GetSubType": (_I, (_V,)),
@@ -254,6 +256,12 @@ class Gdal:
         self.VSIFCloseL(self.VSIFileFromMemBuffer(os.fsencode(path), data, len(data), 0))
         self._held[path] = data  # GDAL reads it where it lies
         return path
+
+    def written(self, path: str) -> bytes:
+        """What GDAL has written into a file in memory; nothing where there is no such file."""
+        length = ctypes.c_uint64()
+        start = self.VSIGetMemFileBuffer(os.fsencode(path), ctypes.byref(length), 0)
+        return ctypes.string_at(start, length.value) if start else b""
 
     @contextmanager
     def open_bytes(self, data: bytes, name: str, driver: str, options: Sequence[str]) -> Iterator[int | None]:

@@ -6,6 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.ogr import domains
@@ -14,11 +15,12 @@ from libs.spatial_utils.worker.ogr.gdal import strings
 from libs.spatial_utils.worker.ogr.messages import classify
 from libs.spatial_utils.worker.ogr.reference import crs_of
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.values import wkb
 from libs.spatial_utils.worker.values.text import Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from libs.spatial_utils.worker.ogr.reader import OgrReader
     from libs.spatial_utils.worker.values.times import TimeInference
@@ -40,6 +42,8 @@ class OgrLayer:
         names: Their names, decoded.
         types: Their types in GDAL's batches; known when the columns are.
         geometries: Number of geometry columns.
+        geometry_names: Their names.
+        geometry_name: That of the one that is read as the geometry; empty without one.
         decoder: What decodes text; None where it is always UTF-8.
         key: Name of the key that becomes a column; None when it is left out.
         batch_rows: Features of a batch, at most.
@@ -56,7 +60,10 @@ class OgrLayer:
         self.full_scan, self.unconfirmed = request.full_scan, dict[int, "TimeInference"]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self.place = f"layer {name}"
+        self.quarantine = Quarantine(request.policies, self.notes, name)
         self.decoder = reader.decoder(self)
+        if self.decoder:
+            self.decoder.quarantine = self.quarantine
         definition = gdal.OGR_L_GetLayerDefn(handle)
         self.fields = [gdal.OGR_FD_GetFieldDefn(definition, index) for index in range(gdal.OGR_FD_GetFieldCount(definition))]
         decoder = self.decoder or Decoder("UTF-8", "the format", self.notes)
@@ -70,7 +77,13 @@ class OgrLayer:
                 self.place,
             )
         self.geometry = self.geometries > 0 and not request.tabular
-        self.crs = crs_of(gdal, gdal.OGR_L_GetSpatialRef(handle)) if self.geometry else None
+        geometry_fields = [gdal.OGR_FD_GetGeomFieldDefn(definition, index) for index in range(self.geometries)]
+        self.geometry_names = [gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace") for field in geometry_fields]
+        picked = self._picked(request.geometry)
+        self.geometry_name = self.geometry_names[picked] if self.geometry else ""
+        # some drivers say it of the layer only
+        own = gdal.OGR_GFld_GetSpatialRef(geometry_fields[picked]) if picked else gdal.OGR_L_GetSpatialRef(handle)
+        self.crs = crs_of(gdal, own) if self.geometry else None
         self.claimed = self._claimed()
         self.key: str | None = None
         self.batch_rows = BATCH_ROWS
@@ -79,11 +92,13 @@ class OgrLayer:
         reader.describe(self)
         self.stream_options = [f"INCLUDE_FID={'YES' if self.key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self.batch_rows}"]
         self._columns = self._all_columns()
-        self._geometry_position = len(self.fields)
+        self._geometry_position = len(self.fields) + picked
         if self.geometries > 1 and self.geometry:
-            self._keep_further_geometries(definition)
+            self._keep_further_geometries(picked)
         fields = [pa.field(column.name, column.type, metadata=column.notes) for column in self._columns]
-        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        if self.geometry:
+            fields.append(pa.field(GEOMETRY, pa.binary()))
+        self.schema = pa.schema([*fields, *self.quarantine.fields])
         domains.tell_of_codes(self.schema, self.notes, self.place)
         self.classify()
 
@@ -91,7 +106,7 @@ class OgrLayer:
         """The layer's rows; see ``LayerReader``. ``Unreadable`` when GDAL meets damage, or when some are missing."""
         read = missing = 0
         for batch in self.rows():
-            missing += batch.column(batch.num_columns - 1).null_count if self.geometry else 0
+            missing += batch.column(len(self._columns)).null_count if self.geometry else 0
             yield batch
             read += batch.num_rows
         if self.decoder:
@@ -176,40 +191,54 @@ class OgrLayer:
             columns.append(Column(name, pa.int64(), 0, unchanged))
         return columns
 
-    def _keep_further_geometries(self, definition: int) -> None:
-        """Geometry columns after the first stay as attributes: WKB in their own CRS."""
-        first = self._geometry_position
-        for index in range(1, self.geometries):
-            field = self.gdal.OGR_FD_GetGeomFieldDefn(definition, index)
-            name = self.gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace") or f"geometry_{index + 1}"
-            self._columns.append(Column(name, pa.binary(), first + index, lambda column, _: column.cast(pa.binary())))
+    def _picked(self, wanted: str | None) -> int:
+        """Which geometry column is read as the geometry: the first, unless another is wanted."""
+        names = [name.casefold() for name in self.geometry_names]
+        return names.index(wanted.casefold()) if wanted is not None and wanted.casefold() in names else 0
+
+    def _keep_further_geometries(self, picked: int) -> None:
+        """The other geometry columns stay as attributes: WKB in their own CRS."""
+        for index, known in enumerate(self.geometry_names):
+            if index == picked:
+                continue
+            name, position = known or f"geometry_{index + 1}", len(self.fields) + index
+            self._columns.append(Column(name, pa.binary(), position, lambda column, _: column.cast(pa.binary())))
             self.notes.warn(
                 "second_geometry",
                 f"The geometry column {name!r} is kept as a plain attribute (WKB in its own CRS).",
-                "Submit it as a layer of its own if it should be one.",
+                f'To read it as the geometry, write "geometry": "{name}" (--geometry {name}).',
                 self.place,
             )
 
     def _final(self, batch: pa.RecordBatch, read: int) -> pa.RecordBatch:
         columns = [column.convert(batch.column(column.position), read) for column in self._columns]
         if self.geometry:
+            columns.append(self._normalised(batch.column(self._geometry_position), read))
+        columns += self.quarantine.columns(batch.num_rows, lambda row: _texts(self._columns, columns, row))
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:
+        while True:
             try:
-                columns.append(
-                    wkb.normalise(
-                        batch.column(self._geometry_position), self.gdal, self.notes.counts, vouched=self._reader.valid_wkb
-                    )
-                )
+                return wkb.normalise(geometry, self.gdal, self.notes.counts, vouched=self._reader.valid_wkb)
             except wkb.DamagedGeometry as error:
-                raise Unreadable(
+                problem = Unreadable(
                     "damaged_geometry",
                     f"The geometry of feature {read + error.row + 1} is damaged.",
                     "Repair or remove it.",
                     f"{self.place}, feature {read + error.row + 1}",
-                ) from error
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+                )
+                self.quarantine.meet("geometry", error.row, problem)
+                geometry = pc.if_else(pc.equal(pa.arange(0, len(geometry)), error.row), None, geometry)
 
     def _claimed(self) -> int | None:
         if not self.gdal.OGR_L_TestCapability(self.handle, b"FastFeatureCount"):
             return None
         count = self.gdal.OGR_L_GetFeatureCount(self.handle, 0)
         return int(count) if count >= 0 else None
+
+
+def _texts(described: Sequence[Column], columns: Sequence[pa.Array], row: int) -> dict[str, str | None]:
+    """The attributes of a feature as text."""
+    values = (column[row].as_py() for column in columns[: len(described)])
+    return {column.name: None if value is None else str(value) for column, value in zip(described, values, strict=True)}

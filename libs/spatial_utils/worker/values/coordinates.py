@@ -19,7 +19,7 @@ from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, Numbe
 from libs.spatial_utils.worker.values.sexagesimal import degrees
 
 _POINT = struct.Struct("<BIdd")
-_WORD = "^[^0-9]*$"
+_WORD, _DIGIT = "^[^0-9]*$", "[0-9]"
 """What people write where there is no position: NA, NULL, n/a, -, ?."""
 _AXES = ("EW", "NS")
 
@@ -128,22 +128,19 @@ class CoordinateColumns:
                 self._within,
             )
             trimmed = pc.if_else(words, None, trimmed)
-        try:
-            plain = self._spelling(axis).plain(trimmed)
-            values = (trimmed if plain is None else plain).cast(pa.float64())
-            if pc.all(pc.is_finite(values).drop_null()).as_py() is not False:
-                found: list[float | None] = values.to_pylist()
-                return found
-        except pa.ArrowInvalid:
-            pass
-        coordinates: list[float | None] = []
-        for row, text in enumerate(trimmed.to_pylist()):
+        spelling = self._spelling(axis)
+        usual = pc.and_(spelling.fits(trimmed), pc.match_substring_regex(trimmed, _DIGIT))
+        plain = spelling.plain(numbers := pc.if_else(usual, trimmed, None))
+        values = (numbers if plain is None else plain).cast(pa.float64())
+        usual = pc.and_(usual, pc.fill_null(pc.is_finite(values), fill_value=False))
+        found: list[float | None] = values.to_pylist()
+        for row in pc.indices_nonzero(pc.invert(usual)).to_pylist():  # null where there is nothing
             try:
-                coordinates.append(None if text is None else self._coordinate(text, before + row, axis))
+                found[row] = self._coordinate(trimmed[row].as_py(), before + row, axis)
             except Unreadable as problem:
                 quarantine.meet("geometry", row, problem)
-                coordinates.append(None)
-        return coordinates
+                found[row] = None
+        return found
 
     def _spelling(self, axis: int) -> NumberSpelling:
         if self._told is not None:

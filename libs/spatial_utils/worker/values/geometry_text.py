@@ -105,15 +105,20 @@ def _plain_wkb(value: bytes) -> bytes:
 def _from_geojson(text: str) -> bytes | None:
     """A geometry of GeoJSON as WKB; None when it is none. A fourth number of a position has no meaning there: then it is none."""
     try:
-        return _written(json.loads(text))
+        return of_geojson(json.loads(text))
     except (ValueError, TypeError, KeyError, RecursionError, struct.error):
         return None
 
 
-def _written(geometry: Any) -> bytes:
+def of_geojson(geometry: Any) -> bytes:
+    """A geometry of GeoJSON as WKB.
+
+    Raises:
+        ValueError, TypeError, KeyError, RecursionError, struct.error: when it is none.
+    """
     kind = geometry["type"]
     if kind == "GeometryCollection":
-        parts = [_written(part) for part in geometry["geometries"]]
+        parts = [of_geojson(part) for part in geometry["geometries"]]
         has_z = bool(parts) and all(struct.unpack_from("<I", part, 1)[0] > 1000 for part in parts)  # noqa: PLR2004
         return struct.pack("<BII", 1, 1007 if has_z else 7, len(parts)) + b"".join(parts)
     code, depth = _GEOJSON[kind]

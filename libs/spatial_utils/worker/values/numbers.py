@@ -24,18 +24,30 @@ class NumberSpelling:
     decimal: str = "."
     thousands: str | None = None
 
+    def fits(self, texts: pa.Array) -> pa.Array:
+        """Whether each text is a number in this spelling; null for null."""
+        return pc.match_substring_regex(texts, self._pattern)
+
     def plain(self, texts: pa.Array) -> pa.Array | None:
         """The same numbers with a decimal point and without groups; None when one of the texts is no number in this spelling."""
         if self == PLAIN:
             return texts
-        separators = f"[{re.escape(self.thousands)}{SPACES if self.thousands == ' ' else ''}]" if self.thousands else None
-        whole = "(?:0|[1-9][0-9]*)?" if separators is None else f"(?:0|[1-9][0-9]{{0,2}}(?:{separators}[0-9]{{3}})+|[1-9][0-9]*)?"
-        pattern = rf"^[ \t]*-?{whole}(?:{re.escape(self.decimal)}[0-9]*)?(?:[eE][-+]?[0-9]{{1,3}})?[ \t]*$"
-        if not pc.all(pc.match_substring_regex(texts, pattern)).as_py():
+        if not pc.all(self.fits(texts)).as_py():
             return None
-        if separators is not None:
-            texts = pc.replace_substring_regex(pc.utf8_trim(texts, " \t"), separators, "")
+        if self.thousands is not None:
+            texts = pc.replace_substring_regex(pc.utf8_trim(texts, " \t"), self._separators, "")
         return pc.replace_substring(texts, self.decimal, ".")
+
+    @property
+    def _separators(self) -> str:
+        return f"[{re.escape(self.thousands or '')}{SPACES if self.thousands == ' ' else ''}]"
+
+    @property
+    def _pattern(self) -> str:
+        whole = "(?:0|[1-9][0-9]*)?"
+        if self.thousands is not None:
+            whole = f"(?:0|[1-9][0-9]{{0,2}}(?:{self._separators}[0-9]{{3}})+|[1-9][0-9]*)?"
+        return rf"^[ \t]*-?{whole}(?:{re.escape(self.decimal)}[0-9]*)?(?:[eE][-+]?[0-9]{{1,3}})?[ \t]*$"
 
 
 PLAIN = NumberSpelling()

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import FIX, Quarantine
 
 _CODE_PAGE = re.compile(r"(?:ansi|oem|dos|windows|win|cp|ibm|microsoft)?[ _-]*(\d{3,5})", re.IGNORECASE)
 _ISO = re.compile(r"(?:iso)?[ _-]*8859[ _-]*(\d{1,2})", re.IGNORECASE)
@@ -24,6 +25,8 @@ _OTHER_SPELLINGS = {
     "koi8r": "koi8_r", "20866": "koi8_r", "koi8u": "koi8_u",
 }  # fmt: skip
 """Spellings of .cpg files and manifests that Python knows otherwise; without case, blanks, ``-`` and ``_``."""
+_CUT = frozenset({"unexpected end of data", "incomplete multibyte sequence"})
+"""What Python's codecs say of a character whose last bytes are missing."""
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin_1"})
 _REMEDY = "Set 'encoding' of this file in the manifest to what it was written in, such as 'UTF-8' or 'cp1252'."
 
@@ -58,6 +61,9 @@ class Decoder:
         notes: Takes counts and warnings.
         decoded: GDAL has decoded the text as declared, so that it comes in UTF-8.
 
+    Attributes:
+        quarantine: Takes the rows of values that cannot be decoded; None: such a value is a problem.
+
     Raises:
         Unreadable: when the name means nothing, or nothing that such a file can hold.
     """
@@ -71,12 +77,21 @@ class Decoder:
         # Text in UTF-8 decodes as Latin-1 without an error, into nonsense; the other way round it nearly never does.
         self._suspect = by != "the manifest" and codec in _WESTERN
         self._as_utf8, self._not_utf8 = 0, 0
+        self.quarantine: Quarantine | None = None
 
     def name(self, raw: bytes) -> str:
         """A column's name."""
         try:
             return raw.decode(self._arrives_in)
         except UnicodeDecodeError as error:
+            if error.start > 0 and error.reason in _CUT:  # formats cut names after so many bytes, within a character, too
+                name = raw[: error.start].decode(self._arrives_in)
+                self._notes.warn(
+                    "column_name_cut",
+                    f"The name of the column {name!r} ends within a character, of which the rest was cut off: {raw!r}.",
+                    "Nothing has to be done. A recipe can rename the column.",
+                )
+                return name
             raise self._failed(f"the column name {raw!r}", "") from error
 
     def column(self, column: pa.Array, name: str, width: int, first_row: int, layer: str) -> pa.Array:
@@ -94,7 +109,7 @@ class Decoder:
             return raw.cast(pa.string())
         coded = raw.dictionary_encode()
         values = coded.dictionary.to_pylist()
-        texts = list(self._decoded(values, width, name, lambda value: self._place(raw, value, first_row, layer)))
+        texts = list(self._decoded(values, width, name, raw, lambda value: self._place(raw, value, first_row, layer)))
         return pa.array(texts, pa.string()).take(coded.indices)
 
     def finish(self, layer: str) -> None:
@@ -111,22 +126,38 @@ class Decoder:
                 f"layer {layer}",
             )
 
-    def _decoded(self, values: Iterable[bytes], width: int, name: str, place: Callable[[bytes], str]) -> Iterable[str]:
+    def _decoded(
+        self, values: Iterable[bytes], width: int, name: str, raw: pa.Array, place: Callable[[bytes], str]
+    ) -> Iterable[str | None]:
         for value in values:
             try:
                 text = value.decode(self._arrives_in)
             except UnicodeDecodeError as error:
-                if width and len(value) == width and error.reason in {"unexpected end of data", "incomplete multibyte sequence"}:
+                if width and len(value) == width and error.reason in _CUT:
                     self._notes.counts["cut_characters"] += 1  # a character that the writer cut in half at the end of the field
                     text = value[: error.start].decode(self._codec)
                 else:
-                    raise self._failed(f"{value!r} in the column {name!r}", place(value)) from error
+                    problem = self._failed(f"{value!r} in the column {name!r}", place(value))
+                    yield self._by_policy(value, name, raw, problem)
+                    continue
             if self._suspect and not value.isascii():
                 if _is_utf8(value if self._arrives_in == self._codec else text.encode(self._codec, "replace")):
                     self._as_utf8 += 1
                 else:
                     self._not_utf8 += 1
             yield text
+
+    def _by_policy(self, value: bytes, name: str, raw: pa.Array, problem: Unreadable) -> str | None:
+        """What becomes of a value that cannot be decoded."""
+        if self.quarantine is None:
+            raise problem
+        rows = pc.indices_nonzero(pc.equal(raw, pa.scalar(value, pa.binary()))).to_pylist()
+        if self.quarantine.policy("text") == FIX:
+            self._notes.counts["text_replaced"] += len(rows)
+            return value.decode(self._arrives_in, "replace")
+        for row in rows:
+            self.quarantine.meet("text", row, problem, name, value.decode("ascii", "backslashreplace"))
+        return None
 
     def _failed(self, what: str, place: str) -> Unreadable:
         if self._declared is None:

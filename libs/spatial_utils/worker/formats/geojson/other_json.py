@@ -13,9 +13,19 @@ CURVES = frozenset({"circularstring", "compoundcurve", "curvepolygon", "multicur
 _FG_TYPES = CURVES | {"polyhedron", "multipolyhedron", "prism", "multiprism"}
 _CONVERT = "Convert it to GeoPackage, for example by: ogr2ogr out.gpkg in.json"
 _FG_REMEDY = f"{_CONVERT} (GDAL 3.8 or later reads JSON-FG). Or write GeoJSON, with the geometry in 'geometry'."
+
+
+def _named(name: str) -> str:
+    return f'Write "format": "{name}".'
+
+
 _LOOKS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (
-    (lambda members: members.get("type") == "Topology", "TopoJSON", f"{_CONVERT}."),
-    (lambda members: bool(members.keys() & {"geometryType", "spatialReference", "fieldAliases"}), "Esri JSON", f"{_CONVERT}."),
+    (lambda members: members.get("type") == "Topology", "TopoJSON", _named("TopoJSON")),
+    (
+        lambda members: bool(members.keys() & {"geometryType", "spatialReference", "fieldAliases"}),
+        "Esri JSON",
+        _named("EsriJSON"),
+    ),
     (lambda members: members.get("type") == "CityJSON", "CityJSON", "Convert it to GML or GeoPackage."),
     (
         lambda members: "stac_version" in members or members.get("type") == "Catalog",

@@ -323,7 +323,7 @@ def _lengths(coordinates: Any, depth: int, number: int) -> set[int]:
         pass
     raise Unreadable(
         "damaged_geometry",
-        f"The geometry of feature {number:,} has coordinates that are none: {shown(coordinates)}.",
+        f"The geometry of feature {number:,} has wrong coordinates: {shown(coordinates)}.",
         "A position is a list of two or three numbers; a geometry that is missing is null.",
         f"feature {number}",
     )

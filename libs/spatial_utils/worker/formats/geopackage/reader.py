@@ -1,20 +1,25 @@
 """GeoPackage."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from libs.spatial_utils.worker.formats.catalog import CatalogTable, Relationship
 from libs.spatial_utils.worker.formats.database import DatabaseReader
 from libs.spatial_utils.worker.formats.geopackage import checks, tables
+from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
+from libs.spatial_utils.worker.protocol import unknown_geometry
 
 
 class Reader(DatabaseReader):
     """See ``OgrReader``."""
 
     messages = MessageRules(
-        harmless=(re.compile("Retrying with IMMUTABLE=YES"),),  # in WAL mode with an empty log: nothing is missing
+        harmless=(
+            re.compile("Retrying with IMMUTABLE=YES"),  # in WAL mode with an empty log: nothing is missing
+            re.compile("appearing several times in gpkg_contents and/or gpkg_geometry_columns"),  # each is a layer
+        ),
         losses=(
             MessageRule(
                 re.compile("geometry column '.*' of type '.*' ignored|has multiple geometry fields"),
@@ -26,6 +31,56 @@ class Reader(DatabaseReader):
     )
     valid_wkb = False
     keys_have_names = True
+
+    _parted: Mapping[str, tuple[str, str]]
+    """Layers that show one of several geometry columns of a table: table and column."""
+
+    def check_opened(self) -> None:
+        """See ``OgrReader``."""
+        with self.gdal.overhearing():
+            self._parted = tables.several_geometries(self.gdal, self.dataset)
+
+    def has_layer(self, handle: int, table: str) -> bool:  # noqa: ARG002 - see OgrReader
+        """Each geometry column of a table is a layer, unless the manifest picks one."""
+        own, column = self._parted.get(table, ("", ""))
+        wanted = (self.request.geometry or column).casefold()
+        return wanted == column.casefold() or wanted not in {each.casefold() for each in self._geometries_of(own)}
+
+    def table_of(self, layer: OgrLayer) -> str:
+        """See ``DatabaseReader``."""
+        return self._parted[layer.own_name][0] if layer.own_name in self._parted else super().table_of(layer)
+
+    def describe(self, layer: OgrLayer) -> None:
+        """See ``OgrReader``."""
+        super().describe(layer)
+        if layer.own_name in self._parted:
+            others = [f"'{name}'" for name in self._geometries_of(self.table_of(layer))]
+            complaints = self.gdal.complaints
+            complaints.items = [  # what GDAL leaves out is a layer of its own
+                (severity, said)
+                for severity, said in complaints.items
+                if not ("ignored" in said and any(other in said for other in others))
+            ]
+
+    def columns(self, layer: OgrLayer, columns: list[Column]) -> list[Column]:
+        """The attributes, without the geometries that are layers of their own."""
+        if layer.own_name not in self._parted:
+            return columns
+        table, own = self._parted[layer.own_name]
+        others = [name for name in self._geometries_of(table) if name != own]
+        picked = self.request.geometry is not None
+        layer.notes.warn(
+            "second_geometry",
+            f"The table {table!r} has several geometry columns. This layer has {own!r}; "
+            + ("not read: " if picked else "layers of their own have: ")
+            + f"{', '.join(map(repr, others))}.",
+            "Leave 'geometry' out if all are wanted." if picked else "Pick one as 'geometry' (--geometry) if not all are wanted.",
+            layer.place,
+        )
+        return [column for column in columns if column.name not in others]
+
+    def _geometries_of(self, table: str) -> list[str]:
+        return [column for parted, column in self._parted.values() if parted == table]
 
     def tables(self) -> list[CatalogTable]:
         """See ``DatabaseReader``."""
@@ -50,6 +105,12 @@ class Reader(DatabaseReader):
                         f"layer {table.name}",
                     )
         super().check_described(layers)
+        wanted, there = (
+            self.request.geometry,
+            {layer.own_name: layer.geometry_name for layer in layers if layer.geometry},
+        )
+        if wanted is not None and wanted.casefold() not in {column.casefold() for column in there.values()}:
+            raise unknown_geometry(wanted, dict.fromkeys(there.values()))
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:  # noqa: ARG002 - see OgrReader
         """See ``OgrReader``."""
@@ -57,12 +118,10 @@ class Reader(DatabaseReader):
             checks.TypedColumn(name, self.gdal.OGR_Fld_GetType(field), self.gdal.OGR_Fld_GetSubType(field))
             for name, field in zip(layer.names, layer.fields, strict=True)
         ]
-        checks.check(self.gdal, self.dataset, layer.own_name, columns)
+        checks.check(self.gdal, self.dataset, self.table_of(layer), columns)
         if missing:
-            field = self.gdal.OGR_FD_GetGeomFieldDefn(self.gdal.OGR_L_GetLayerDefn(layer.handle), 0)
-            column = self.gdal.OGR_GFld_GetNameRef(field).decode("utf-8", "replace")
-            checks.check_geometries(self.gdal, self.dataset, layer.own_name, column, missing)
+            checks.check_geometries(self.gdal, self.dataset, self.table_of(layer), layer.geometry_name, missing)
 
     def explains(self, layer: OgrLayer, read: int) -> bool:
         """The count that a file claims is kept by triggers, which other programs may lack."""
-        return read == checks.count(self.gdal, self.dataset, layer.own_name)
+        return read == checks.count(self.gdal, self.dataset, self.table_of(layer))

@@ -29,6 +29,14 @@ def registered(gdal: Gdal, dataset: int) -> set[str]:
     return {name for (name,) in _rows(gdal, dataset, ("lower(table_name)",), "gpkg_contents")}
 
 
+def several_geometries(gdal: Gdal, dataset: int) -> dict[str, tuple[str, str]]:
+    """The layers that GDAL makes of tables with several geometry columns: table and column by the layer's name."""
+    columns = ("g.table_name", "g.column_name")
+    several = "(SELECT COUNT(*) FROM gpkg_geometry_columns o WHERE lower(o.table_name) = lower(g.table_name)) > 1"
+    found = _rows(gdal, dataset, columns, f"gpkg_geometry_columns g WHERE {several} ORDER BY g.rowid")
+    return {f"{table} ({column})": (table, column) for table, column in found}
+
+
 def relationships_by_key(gdal: Gdal, dataset: int, known: Sequence[Relationship]) -> Iterator[Relationship]:
     """Foreign keys that GDAL passes over: to a primary key that they do not name, to the same table."""
     told = {(*each.tables, *each.ends[1][1]) for each in known if not each.through}

@@ -34,6 +34,8 @@ class GmlGuard(XmlGuard):
     Attributes:
         features: How many of a type.
         geometries: How many one feature of a type has at most, and in which line it has the last of them.
+        paths: By type, where in a feature the geometries stand, in their order: how many a feature has there at most, and how
+            many all have.
         page: What the file says of further features elsewhere.
     """
 
@@ -42,6 +44,8 @@ class GmlGuard(XmlGuard):
         super().__init__(notes)
         self.features = Counter[str]()
         self.geometries: dict[str, tuple[int, int]] = {}
+        self.paths: defaultdict[str, dict[tuple[str, ...], tuple[int, int]]] = defaultdict(dict)
+        self._there = Counter[tuple[str, ...]]()
         self.page = Page()
         self._references: defaultdict[str, set[str]] = defaultdict(set)
         self._depth = self._member = self._feature = self._geometry = 0  # at which depth each began; 0: in none
@@ -132,11 +136,16 @@ class GmlGuard(XmlGuard):
         """An element that is in no feature: as GDAL has it, a feature is what is in something called ``...member``."""
         if self._member and name not in _COLLECTIONS:
             self._feature, self._kind, self._count = self._depth, name, 0
+            self._there.clear()
             self.features[name] += 1
         else:
             self._member = self._depth if name.lower().endswith(("member", "members")) else 0
 
     def _count_geometry(self) -> None:
         self._count, self._counted = self._count + 1, True
+        path = tuple(self.stack[self._feature : self._geometry - 1])
+        self._there[path] += 1
+        most, total = self.paths[self._kind].get(path, (0, 0))
+        self.paths[self._kind][path] = max(most, self._there[path]), total + 1
         if self._count > self.geometries.get(self._kind, (0, 0))[0]:
             self.geometries[self._kind] = self._count, self.line

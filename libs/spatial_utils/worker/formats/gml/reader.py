@@ -1,13 +1,15 @@
 """GML."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from libs.spatial_utils.worker.formats.gml import checks
 from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
+from libs.spatial_utils.worker.formats.gml.template import names_of, template_of, with_several_geometries
 from libs.spatial_utils.worker.formats.xml import XmlReader
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRules
+from libs.spatial_utils.worker.protocol import Unreadable, unknown_geometry
 
 
 class Reader(XmlReader):
@@ -19,8 +21,42 @@ class Reader(XmlReader):
         harmless=(re.compile(r"Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"),)
     )
 
+    _several: Mapping[str, Sequence[tuple[str, ...]]]
+    """Types of features with several geometries that have no schema: where these stand."""
+    _template: str | None = None
+
+    def check_before(self) -> None:
+        """See ``OgrReader``."""
+        super().check_before()
+        has_schema = any(self.path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs"))
+        self._several = {} if has_schema else with_several_geometries(self.guard)
+        if self._several:
+            self._template = template_of(self.gdal, self.path, self._several)
+
+    def open_options(self) -> list[str]:
+        """See ``OgrReader``."""
+        return [f"GFS_TEMPLATE={self._template}"] if self._template else []
+
+    def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:
+        """Hold the geometries that were read against those that there are."""
+        paths = self._several.get(layer.own_name, ())
+        if self._template is None or not paths or not layer.geometry:
+            return
+        place = dict(zip(names_of(paths), paths, strict=True))[layer.geometry_name]
+        _, there = self.guard.paths[layer.own_name][place]
+        if read - missing != there:
+            raise Unreadable(
+                "geometry_lost",
+                f"{there:,} features have a geometry in {layer.geometry_name!r}; {read - missing:,} of them can be read.",
+                "Upload the .xsd that lists the properties of the features beside the file.",
+                layer.place,
+            )
+
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """See ``OgrReader``."""
         handles = {self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in self.handles}
         checks.check(self.gdal, self.path, self.guard, handles, layers, self.notes)
         super().check_described(layers)
+        wanted, names = self.request.geometry, dict.fromkeys(name for layer in layers for name in layer.geometry_names)
+        if wanted is not None and wanted.casefold() not in map(str.casefold, names):
+            raise unknown_geometry(wanted, names)

@@ -148,8 +148,8 @@ class KmlGuard(XmlGuard):
             self.warn_once(
                 "no time",
                 "values_not_read",
-                f"A <Data> called like a time of KML is read as one: {said[:40].strip()!r} is none.",
-                "Name it otherwise.",
+                f"A <Data> with the name of a KML time is read as a time, but {said[:40].strip()!r} is not a time.",
+                "Give it another name.",
                 line,
             )
 

@@ -21,6 +21,7 @@ from libs.spatial_utils.worker.protocol import (
     COLUMN_NOTES,
     Notes,
     Unreadable,
+    unknown_geometry,
 )
 from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import wkb
@@ -35,7 +36,7 @@ _COLUMNS = b"spatial_etl:columns"
 class ParquetLayer:
     """The one layer of a Parquet file; see ``LayerReader``."""
 
-    def __init__(self, gdal: Gdal, path: Path, prefix: str, *, tabular: bool) -> None:
+    def __init__(self, gdal: Gdal, path: Path, prefix: str, *, tabular: bool, wanted: str | None) -> None:
         self._gdal, self.name, self.notes = gdal, prefix + path.stem, Notes()
         try:
             self._file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, arrow_extensions_enabled=False)
@@ -58,6 +59,9 @@ class ParquetLayer:
         left_out: set[str] = set()
         if geo is not None:
             primary, columns = geo
+            if wanted is not None and wanted not in columns:
+                raise unknown_geometry(wanted, columns)
+            primary = wanted or primary
             self._geometry_index, left_out = self._check(stored, primary, columns)
             self._encoding = str(columns[primary].get("encoding", "WKB")).lower()
             self.crs = _crs(columns[primary])
@@ -176,7 +180,7 @@ class ParquetLayer:
             self.notes.warn(
                 "second_geometry",
                 f"The geometry column {name!r} is kept as a plain attribute (WKB in its own CRS).",
-                "Submit it as a dataset of its own if it should be one.",
+                f'To read it as the geometry, write "geometry": "{name}" (--geometry {name}).',
             )
         covering = about.get("covering") or {}
         bbox = covering.get("bbox") if isinstance(covering, dict) else None
@@ -281,4 +285,6 @@ class Reader(FileReader):
     def open(self) -> None:
         """See ``FileReader``."""
         if self.add_name(self.prefix + self.path.stem):
-            self.opened.layers.append(ParquetLayer(self.gdal, self.path, self.prefix, tabular=self.request.tabular))
+            self.opened.layers.append(
+                ParquetLayer(self.gdal, self.path, self.prefix, tabular=self.request.tabular, wanted=self.request.geometry)
+            )

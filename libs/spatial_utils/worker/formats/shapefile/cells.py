@@ -19,6 +19,7 @@ from libs.spatial_utils.worker.formats.shapefile.layout import Field, blank, lay
 from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.formats.shapefile.table import LOGICAL, column
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 
 _NO_NUMBER = re.compile(rb"\**")
@@ -41,9 +42,19 @@ class Cells:
         names: Of the columns, for problems.
         place: The layer, for problems.
         notes: Takes the warnings.
+        quarantine: Takes the features whose cells are lost.
     """
 
-    def __init__(self, path: Path, types: Sequence[pa.DataType], names: Sequence[str], place: str, notes: Notes) -> None:
+    def __init__(
+        self,
+        path: Path,
+        types: Sequence[pa.DataType],
+        names: Sequence[str],
+        place: str,
+        notes: Notes,
+        quarantine: Quarantine,
+    ) -> None:
+        self._quarantine, self._lost = quarantine, dict[int, list[int]]()
         self._file = part(path, ".dbf")
         self._types, self._names, self._place, self._notes = types, names, place, notes
         self._cut = set[str]()
@@ -76,15 +87,19 @@ class Cells:
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         blanks: dict[int, list[pa.Array]] = {index: [] for index, type_ in enumerate(self._types) if type_ == LOGICAL}
         rows = batch.num_rows
+        self._lost.clear()
         while rows:
             records, numbers = self._undeleted(rows)
+            self._check_all(records, numbers, batch.num_rows - rows)
             rows -= len(records)
-            self._check_all(records, numbers)
             for index, masks in blanks.items():
                 masks.append(blank(records, self._layout.fields[index]))
         columns = batch.columns
         for index, masks in blanks.items():
             columns[index] = pc.if_else(pa.concat_arrays(masks), pa.scalar(None, LOGICAL), columns[index])
+        for index, lost in self._lost.items():
+            is_lost = pc.is_in(pa.arange(0, batch.num_rows), pa.array(lost, pa.int64()))
+            columns[index] = pc.if_else(is_lost, pa.scalar(None, columns[index].type), columns[index])
         return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
     def _undeleted(self, rows: int) -> tuple[pa.Array, pa.Array]:
@@ -99,11 +114,13 @@ class Cells:
         kept = pc.indices_nonzero(undeleted(records))
         return (records if len(kept) == rows else records.take(kept)), pc.add(kept.cast(pa.int64()), first)
 
-    def _check_all(self, records: pa.Array, numbers: pa.Array) -> None:
-        for field, type_, name in zip(self._layout.fields, self._types, self._names, strict=True):
-            self._check(records, numbers, field, type_, name)
+    def _check_all(self, records: pa.Array, numbers: pa.Array, before: int = 0) -> None:
+        """Check records, of which so many of the batch lie before."""
+        for index, field in enumerate(self._layout.fields):
+            self._check(records, numbers, field, index, before)
 
-    def _check(self, records: pa.Array, numbers: pa.Array, field: Field, type_: pa.DataType, name: str) -> None:
+    def _check(self, records: pa.Array, numbers: pa.Array, field: Field, index: int, before: int) -> None:
+        type_, name = self._types[index], self._names[index]
         cells = pc.binary_slice(records, field.begin, field.end).cast(pa.binary())
         if type_ == pa.string():
             self._note_what_is_cut(cells, name)
@@ -116,13 +133,15 @@ class Cells:
             return
         for cell in suspects.to_pylist():
             if said := _loss(cell, field, type_):
-                number = numbers[pc.index(cells, pa.scalar(cell, pa.binary())).as_py()].as_py() + 1
-                raise Unreadable(
-                    "value_lost",
-                    f"The cell {_shown(cell)} of the column {name!r} {said}.",
-                    "Correct the value, or write the column as text.",
-                    f"{self._place}, feature {number}",
-                )
+                for row in pc.indices_nonzero(pc.equal(cells, pa.scalar(cell, pa.binary()))).to_pylist():
+                    problem = Unreadable(
+                        "value_lost",
+                        f"The cell {_shown(cell)} of the column {name!r} {said}.",
+                        "Correct the value, or write the column as text.",
+                        f"{self._place}, feature {numbers[row].as_py() + 1}",
+                    )
+                    self._quarantine.meet("value", before + row, problem, name, cell.decode("ascii", "backslashreplace").strip())
+                    self._lost.setdefault(index, []).append(before + row)
 
     def _note_what_is_cut(self, cells: pa.Array, name: str) -> None:
         """Once a column: text ends at a NUL, and programs that write C leave behind it what has been there before."""

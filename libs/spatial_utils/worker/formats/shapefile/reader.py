@@ -55,7 +55,7 @@ class Reader(OgrReader):
                 yield batch
                 first += batch.num_rows
         except parts.FastPathUnsupported:
-            cells = Cells(self.path, layer.types, layer.names, layer.place, layer.notes)
+            cells = Cells(self.path, layer.types, layer.names, layer.place, layer.notes, layer.quarantine)
             batches = cells.beside(layer.streamed(first), first)
             yield from patches.beside(self.path, batches, first) if layer.geometry else batches
 

@@ -1,0 +1,1 @@
+"""Esri JSON: the feature sets that ArcGIS servers answer with."""

@@ -1,0 +1,105 @@
+"""A layer of features that a reader has parsed itself: identifiers, properties, and geometries as GeoJSON has them."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import Any
+
+import pyarrow as pa
+
+from libs.column_names import GEOMETRY
+from libs.spatial_utils.worker.ogr.gdal import Gdal
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
+from libs.spatial_utils.worker.values import wkb
+from libs.spatial_utils.worker.values.geometry_text import of_geojson
+from libs.spatial_utils.worker.values.json_values import inferred
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature.
+
+    Attributes:
+        id: Its identifier, or None.
+        properties: Its attributes.
+        geometry: As in GeoJSON, or None.
+    """
+
+    id: Any
+    properties: dict[str, Any]
+    geometry: dict[str, Any] | None
+
+
+class FeatureLayer:
+    """Features as a layer; see ``LayerReader``.
+
+    Args:
+        gdal: Checks the geometries.
+        name: Of the layer.
+        features: In their order.
+        crs: As ``LayerReader`` has it.
+        tabular: Whether a table is wanted.
+
+    Raises:
+        Unreadable: ``type_mismatch`` for a table with geometry; for values that no column keeps.
+    """
+
+    def __init__(self, gdal: Gdal, name: str, features: Sequence[Feature], crs: dict[str, str] | None, *, tabular: bool) -> None:
+        self._gdal, self._features, self.name, self.notes = gdal, features, name, Notes()
+        self._place = f"layer {name}"
+        if tabular and any(feature.geometry is not None for feature in features):
+            raise Unreadable(
+                "type_mismatch",
+                f"The file is declared as tabular, but the layer {name!r} has geometry.",
+                'Write "type": "vector", or choose a \'layer\' without geometry.',
+                self._place,
+            )
+        self.geometry = not tabular
+        self.claimed: int | None = len(features)
+        self.crs = crs if self.geometry else None
+        self._columns = dict(self._made())
+        fields = [pa.field(column, values.type) for column, values in self._columns.items()]
+        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows; raises ``Unreadable`` on a geometry that is none."""
+        for first in range(0, len(self._features), BATCH_ROWS):
+            features = self._features[first : first + BATCH_ROWS]
+            columns = [values.slice(first, len(features)) for values in self._columns.values()]
+            if self.geometry:
+                columns.append(self._geometries(features, first))
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _made(self) -> Iterator[tuple[str, pa.Array]]:
+        rows = [feature.properties for feature in self._features]
+        names = dict.fromkeys(name for row in rows for name in row)
+        ids = [feature.id for feature in self._features]
+        if any(each is not None for each in ids) and ids != [row.get("id") for row in rows]:
+            candidates = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
+            name = next(name for name in candidates if name not in names)
+            yield name, inferred(ids, name, self._place)
+        for name in names:
+            yield name, inferred([row.get(name) for row in rows], name, self._place)
+        if not names and not self.geometry and not any(each is not None for each in ids):
+            yield "fid", pa.array(range(1, len(rows) + 1), pa.int64())
+
+    def _geometries(self, features: Sequence[Feature], first: int) -> pa.Array:
+        rows: list[bytes | None] = []
+        for number, feature in enumerate(features, first + 1):
+            try:
+                rows.append(None if feature.geometry is None else of_geojson(feature.geometry))
+            except (ValueError, TypeError, KeyError, RecursionError, struct.error) as error:
+                raise self._damaged(number) from error
+        try:
+            return wkb.normalise(pa.array(rows, pa.binary()), self._gdal, self.notes.counts, vouched=False)
+        except wkb.DamagedGeometry as error:
+            raise self._damaged(first + error.row + 1) from error
+
+    def _damaged(self, number: int) -> Unreadable:
+        return Unreadable(
+            "damaged_geometry",
+            f"The geometry of feature {number:,} is damaged, or is of a type that is not known.",
+            "A position is a list of two or three numbers, as many in all of a geometry; a geometry that is missing is null.",
+            f"{self._place}, feature {number}",
+        )

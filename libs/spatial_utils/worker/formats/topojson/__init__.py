@@ -1,0 +1,1 @@
+"""TopoJSON: features that share their borders."""

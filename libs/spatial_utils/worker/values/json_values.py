@@ -1,0 +1,107 @@
+"""Columns of values that come from JSON: the type that keeps every value, and the column."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
+from libs.spatial_utils.worker.values.times import TimeInference, parse
+
+_INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
+
+
+def document_of(data: bytes) -> Any:
+    """A JSON text (RFC 8259) as a value.
+
+    Raises:
+        Unreadable: ``damaged``, ``wrong_encoding``; ``value_lost`` for two members of one name; ``nul_character``.
+    """
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_members)
+    except UnicodeDecodeError as error:
+        raise Unreadable("wrong_encoding", f"The file is not UTF-8: {error}.", "Write the file again in UTF-8.") from error
+    except RecursionError as error:
+        raise _damaged("it is nested too deeply") from error
+    except ValueError as error:
+        raise _damaged(str(error)) from error
+
+
+def inferred(values: Sequence[Any], name: str, place: str) -> pa.Array:
+    """Values as a column of the narrowest type that keeps all of them; text as JSON where they do not agree.
+
+    Args:
+        values: As ``json`` reads them.
+        name: Of the column, for problems.
+        place: For problems.
+
+    Raises:
+        Unreadable: ``integer_lost``, for an integer that no column of numbers keeps.
+    """
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds and kinds <= {int, float}:
+        return _numbers(values, kinds, name, place)
+    if kinds == {str}:
+        return _texts_or_times(texts(values, name), name, place)
+    return texts(values, name)
+
+
+def texts(values: Sequence[Any], name: str) -> pa.Array:
+    """Values of whatever types as text: what is none, as JSON spells it."""
+    spelled = [value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False) for value in values]
+    if any(text and "\0" in text for text in spelled):
+        raise Unreadable(
+            "nul_character", f"A text of {name!r} holds the NUL character, which no database keeps.", "Remove it from the text."
+        )
+    try:
+        return pa.array(spelled, pa.string())
+    except UnicodeEncodeError as error:
+        raise Unreadable(
+            "wrong_encoding", f"Text of {name!r} is not UTF-8, as the format demands: {error}.", "Write the file again in UTF-8."
+        ) from error
+
+
+def _numbers(values: Sequence[Any], kinds: set[type], name: str, place: str) -> pa.Array:
+    whole = [value for value in values if type(value) is int]
+    if kinds == {int} and all(value in _INT64 for value in whole):
+        return pa.array(values, pa.int32() if all(value in _INT32 for value in whole) else pa.int64())
+    lost = next((value for value in whole if not -EXACT <= value <= EXACT and is_rounded(value)), None)
+    if lost is not None:
+        raise Unreadable(
+            "integer_lost",
+            f"The integer {lost} of the column {name!r} would be rounded: it has too many digits, or stands among fractions.",
+            "Write the values as text (in quotation marks), or use GeoPackage.",
+            place,
+        )
+    return pa.array([None if value is None else float(value) for value in values], pa.float64())
+
+
+def _texts_or_times(column: pa.Array, name: str, place: str) -> pa.Array:
+    inference = TimeInference(pa.string())
+    inference.add(column)
+    return parse(column, inference.type, name, place)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Unreadable(
+            "value_lost",
+            f"An object has the member {twice!r} twice: one of the two would be lost.",
+            "Give each a name of its own.",
+        )
+    return members
+
+
+def _damaged(reason: str) -> Unreadable:
+    return Unreadable(
+        "damaged",
+        f"The file is not valid JSON: {reason}.",
+        "Check the file with the program that made it, and write or upload it again.",
+    )

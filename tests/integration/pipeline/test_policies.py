@@ -1,0 +1,186 @@
+"""Policies for bad rows: what is set aside lies beside the data, what became null is counted, and nothing gets lost."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from libs.models import Asset, FileRole, Report
+from libs.pipeline.replay import replay
+from libs.pipeline.verify import Finding, verify
+from tests.integration.pipeline.conftest import Platform
+from tests.sampling import examples
+
+pytestmark = pytest.mark.integration
+
+CASES = Path(__file__).parents[2] / "data" / "cases"
+XY = {"x": "x", "y": "y"}
+BAD = "id,x,y\n1,7.5,46.5\n2,7.6,46.x5\n3,NA,NA\n4,1.2.3,4.5.6\n"
+
+
+def csv(platform: Platform, text: str, **more: Any) -> dict[str, Any]:
+    return platform.entry(platform.put("in/a.csv", text), crs="EPSG:4326", options=XY, **more)
+
+
+def rejects(platform: Platform, asset: Asset) -> pd.DataFrame:
+    (file,) = [file for file in asset.files if file.role == FileRole.REJECTS]
+    return geopandas.read_parquet(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri))
+
+
+def data(platform: Platform, asset: Asset) -> pd.DataFrame:
+    (file,) = [file for file in asset.files if file.role == FileRole.DATA]
+    return pq.read_table(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).to_pandas()
+
+
+def only_problem(report: Report) -> Any:
+    (problem,) = report.problems
+    return problem
+
+
+def test_without_a_policy_the_batch_is_rejected_and_the_remedy_names_the_way(platform: Platform) -> None:
+    problem = only_problem(platform.ingest("b", csv(platform, BAD)))
+    assert (problem.code, "data row" in problem.where) == ("csv_bad_geometry", True)
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
+    assert "--on-bad-geometry set_aside" in problem.remedy
+
+
+def test_bad_rows_are_set_aside_as_they_stand(platform: Platform) -> None:
+    report = platform.ingest("b", csv(platform, BAD), on_bad_geometry="set_aside", max_set_aside=2)
+    assert report.status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts["set_aside"]) == (2, 2)
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id", "x", "y"]].to_numpy().tolist() == [
+        [2, "csv_bad_geometry", "2", "7.6", "46.x5"], [4, "csv_bad_geometry", "4", "1.2.3", "4.5.6"],
+    ]  # fmt: skip
+    assert aside.crs.to_string() == "EPSG:4326"
+    assert sorted(data(platform, asset)["id"]) == [1, 3]
+    assert [warning.code for warning in report.warnings if warning.code == "set_aside"] == ["set_aside"]
+    (lineage,) = [platform.stack.ledger.lineage("a", 1)]
+    assert lineage.inputs[0].features == 4
+    assert lineage.changes.counts["set_aside"] == 2
+
+
+def test_such_a_version_is_verified_and_replayed(platform: Platform) -> None:
+    platform.ingest("b", csv(platform, BAD), on_bad_geometry="set_aside", max_set_aside=0.5)
+    assert {found.finding for found in verify(platform.stack)} == {Finding.INTACT}
+    stack = platform.stack
+    again = replay(stack, platform.asset("a"), stack.ledger.lineage("a", 1))
+    assert (again.identical, sorted(file.name for file in again.files)) == (True, ["data.parquet", "rejects.parquet"])
+
+
+def test_more_than_a_share_is_another_file(platform: Platform) -> None:
+    rows = "".join(f"{n},7.{n},{'?1' if n < 20 else 46}\n" for n in range(1, 1001))
+    problem = only_problem(platform.ingest("b", csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside"))
+    assert problem.code == "too_many_set_aside"
+    assert "19 of 1,000 features would be set aside; 10 are allowed" in problem.message
+    assert '"max_set_aside": 19' in problem.remedy
+    report = platform.ingest("c", csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside=19)
+    assert report.status == "success"
+
+
+def test_null_is_counted_and_said(platform: Platform) -> None:
+    report = platform.ingest("b", csv(platform, BAD, on_bad_geometry="null"))
+    asset = platform.asset("a")
+    assert (report.status, asset.features, asset.changes.counts["bad_geometry_to_null"]) == ("success", 4, 3)
+    assert data(platform, asset)["geom"].notna().sum() == 1
+    assert "made_null" in [warning.code for warning in report.warnings]
+
+
+def test_a_file_wins_over_the_batch(platform: Platform) -> None:
+    report = platform.ingest("b", csv(platform, BAD, on_bad_geometry="reject"), on_bad_geometry="set_aside")
+    assert only_problem(report).code == "csv_bad_geometry"
+
+
+def test_a_policy_that_is_none(platform: Platform) -> None:
+    report = platform.ingest("b", csv(platform, BAD), on_bad_value="fix", max_set_aside=-1, on_bad_text="drop")
+    assert {problem.where.split(".")[0] for problem in report.problems} == {"on_bad_value", "on_bad_text", "max_set_aside"}
+
+
+@pytest.mark.parametrize(("policy", "features", "count"), [("set_aside", 1, "set_aside"), ("null", 2, "bad_value_to_null")])
+def test_a_day_that_does_not_exist(platform: Platform, policy: str, features: int, count: str) -> None:
+    path = platform.put("in/dates_invalid.shp", CASES / "dates_invalid.shp")
+    entry = platform.entry(path, crs="EPSG:4326")
+    assert only_problem(platform.ingest("a", entry)).code == "value_lost"
+    assert platform.ingest("b", entry, on_bad_value=policy).status == "success"
+    asset = platform.asset("dates_invalid")
+    assert (asset.features, asset.changes.counts[count]) == (features, 1)
+    if policy == "set_aside":
+        aside = rejects(platform, asset)
+        assert (aside["D"].tolist(), aside["reject_feature"].tolist(), aside.geometry.notna().all()) == (["20231301"], [2], True)
+    else:
+        assert data(platform, asset)["D"].isna().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "names", "count"),
+    [
+        ("set_aside", ["Hamburg"], "set_aside"),
+        ("null", ["Hamburg", None], "bad_text_to_null"),
+        ("fix", ["Hamburg", "M\ufffdnchen"], "text_replaced"),
+    ],
+)
+def test_text_that_cannot_be_decoded(
+    platform: Platform, tmp_path: Path, policy: str, names: list[str | None], count: str
+) -> None:
+    frame = geopandas.GeoDataFrame(
+        {"name": ["Hamburg", "Munchen"]}, geometry=geopandas.points_from_xy([10, 11], [53, 48]), crs=4326
+    )
+    frame.to_file(tmp_path / "a.shp", encoding="UTF-8")
+    dbf = tmp_path / "a.dbf"
+    dbf.write_bytes(dbf.read_bytes().replace(b"Munchen", b"M\xfcnchen"))
+    entry = platform.entry(platform.put("in/a.shp", tmp_path / "a.shp"))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-text set_aside" in problem.remedy) == ("wrong_encoding", True)
+    assert platform.ingest("b", entry, on_bad_text=policy).status == "success"
+    asset = platform.asset("a")
+    assert asset.changes.counts[count] == 1
+    found = [name if isinstance(name, str) else None for name in data(platform, asset)["name"]]
+    assert sorted(found, key=str) == sorted(names, key=str)
+    if policy == "set_aside":
+        assert rejects(platform, asset)["name"].tolist() == [r"M\xfcnchen"]
+
+
+def test_a_name_that_was_cut_within_a_character(platform: Platform) -> None:
+    path = platform.put("in/utf8_truncated_fieldname.shp", CASES / "utf8_truncated_fieldname.shp")
+    report = platform.ingest("a", platform.entry(path))
+    assert report.status == "success"
+    assert "column_name_cut" in {warning.code for warning in report.warnings}
+    assert "Straßenl" in [field.name for field in platform.asset("utf8_truncated_fieldname").table_schema]
+
+
+COORDINATES = st.sampled_from(["7.5", "46", "1e1", "x7", "4.5.6", "7°", "", "NA"])
+
+
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    rows=st.lists(st.tuples(COORDINATES, COORDINATES), min_size=1, max_size=30),
+    policy=st.sampled_from(["set_aside", "null", "reject"]),
+)
+def test_every_feature_is_somewhere(
+    open_platform: Callable[..., Platform], tmp_path_factory: Any, rows: Any, policy: str
+) -> None:
+    """Features in the file = those in the data + those set aside."""
+    home = tmp_path_factory.mktemp("home")
+    platform = open_platform(spatial_etl_home=home)
+    text = "id,x,y\n" + "".join(f"{n},{x},{y}\n" for n, (x, y) in enumerate(rows))
+    report = platform.ingest("b", csv(platform, text), on_bad_geometry=policy, max_set_aside=1.0)
+    if report.status != "success":
+        assert policy == "reject"
+        return
+    asset = platform.asset("a")
+    aside = rejects(platform, asset)["id"].astype(int).tolist() if asset.changes.counts.get("set_aside") else []
+    kept = data(platform, asset)["id"].tolist()
+    assert sorted([*kept, *aside]) == list(range(len(rows)))
+    assert len(aside) == asset.changes.counts.get("set_aside", 0)
+    assert policy != "null" or not aside
+    assert json.loads(asset.model_dump_json())["summary"]["features"] == len(kept)
