@@ -1,8 +1,8 @@
 """Features that a policy sets aside: collected while a dataset is made, and written beside it as a file of the version.
 
-The file has the role ``rejects``: GeoParquet, in the order of the sources. Each feature has its place and what is wrong with it,
-the values of its attributes as they stand in the source, as text, and its geometry as far as it can be read, in the CRS of the
-source.
+The file has the role ``rejects``: GeoParquet, first what was found on reading, then what the recipe's steps found, each in the
+order of the sources. Each feature has its place and what is wrong with it, the values of its attributes as they stand in the
+source, as text, and its geometry as far as it can be read, in the CRS of the source.
 """
 
 import json

@@ -360,7 +360,8 @@ class Query:
 
     def _set_aside(self, checks: Sequence[Check], *, hide_geometry: bool = False) -> None:
         # Their geometry stays, unless it does harm: to hide it takes a look at all rows, and nobody counts what is done to it.
-        self.settle()
+        if any(map(self._is_pending, self._open.marks)):
+            self.settle()
         self._open.marks[DROP] = self._bad_rows.drop(checks, may_be_dropped=DROP in self._open.marks)
         if hide_geometry:
             self._open.geometry_hidden_by += [check.failing for check in checks]

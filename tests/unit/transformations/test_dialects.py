@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from libs.models import Rejected
+from libs.models import Policies, Rejected
 from libs.transformations import Column, Plan, Recipe, Registry, Relation
 from libs.transformations.casting import TARGETS
 from libs.transformations.crs import CrsFacts, CrsUnit
@@ -133,3 +133,21 @@ def test_no_built_in_recipe_is_spelled_for_an_engine(name: str) -> None:
         Relation(columns=COLUMNS, geometry=True, crs="EPSG:25832"), StubDialect(), look_up
     )
     assert {word for sql in statements(plan) for word in foreign(sql)} == set()
+
+
+@pytest.mark.parametrize("name", sorted(Registry().recipes))
+def test_policies_are_seen_only_where_they_change_something(name: str) -> None:
+    bound = Registry().recipes[name].bind(ARGUMENTS.get(name, {}))
+    relation = Relation(columns=COLUMNS, geometry=True, crs="EPSG:25832")
+    none, rejecting, fixing, aside = (
+        bound.plan(relation, StubDialect(), look_up, policies=policies)
+        for policies in (
+            None,
+            Policies(on_bad_geometry="reject", on_bad_value="reject"),
+            Policies(on_bad_geometry="fix"),
+            Policies(on_bad_geometry="set_aside", on_bad_value="set_aside"),
+        )
+    )
+    assert none == rejecting == fixing
+    assert none.reasons == ()
+    assert {word for sql in statements(aside) for word in foreign(sql)} == set()
