@@ -1,4 +1,4 @@
-"""OpenStreetMap: every element with tags is a feature, with all its tags as JSON."""
+"""OpenStreetMap: elements with tags as features, with all their tags as JSON. GDAL leaves some out: they are counted."""
 
 import re
 from collections.abc import Iterator
