@@ -349,6 +349,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
         },
         "Reading": {
             "count_mismatch": _problem("There are not as many features as the file says.", "Upload the whole file again."),
+            "cut_by_tiles": _warning(
+                "The features are pieces, as vector tiles hold them.", "Ask for the data that the tiles were made from."
+            ),
             "damaged": _problem("The file is damaged.", "Write it again with the program that made it."),
             "elements_not_read": _warning(
                 "Elements that are not features were not read.", "Nothing, unless there should be more features."

@@ -113,6 +113,9 @@ FORMATS: tuple[Format, ...] = (
         "SQLite", Kind.SQLITE, (".sqlite", ".sqlite3", ".spatialite", ".db"), "SQLite", "SQLite",
         aliases=("SpatiaLite", "SQLite3"), suffixes=("-wal", "-journal"), has_keys=True, reader="sqlite",
     ),
+    Format(
+        "MBTiles", frozenset({Kind.SQLITE}), (".mbtiles",), driver="MBTiles", register="GDALRegister_MBTiles", reader="mbtiles",
+    ),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
@@ -177,6 +180,7 @@ KNOWN_BUT_NOT_READ = {
     "xls": "Open it in a spreadsheet program and save it as XLSX.",
     "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
     "fods": "Open it in a spreadsheet program and save it as ODS.",
+    "pmtiles": "Convert it with 'tile-join -o out.mbtiles in.pmtiles' (tippecanoe), or ask for the data it was made from.",
     "dwg": "Save it as DXF.",
 }
 

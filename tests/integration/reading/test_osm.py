@@ -14,6 +14,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
+from libs.spatial_utils.reading import ReadLimits
 
 pytestmark = pytest.mark.integration
 
@@ -192,6 +193,14 @@ def test_a_real_extract(read: Reader) -> None:
         "points": 4809, "lines": 5235, "multilinestrings": 217, "multipolygons": 9902, "other_relations": 29,
     }  # fmt: skip
     assert [each.message[:59] for each in got.warnings] == ["48 of 358 relations and 17 of 15,090 ways with tags have no"]
+
+
+@pytest.mark.skipif(not CORPUS, reason="SPATIAL_ETL_CORPUS is not set: real files are not tried")
+def test_more_nodes_than_memory(refused: Refuser) -> None:
+    path = Path(CORPUS) / "real" / "osm" / "liechtenstein-latest.osm.pbf"
+    problem = refused(path, "OSM PBF", limits=ReadLimits(memory_mb=4, seconds=60))
+    assert problem.code == "read_out_of_memory"
+    assert "SPATIAL_ETL_READ_MEMORY_MB" in problem.remedy
 
 
 @pytest.mark.parametrize("cut", [3, 40, -1, -20])

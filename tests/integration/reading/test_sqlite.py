@@ -120,6 +120,16 @@ def test_a_column_of_a_type_that_gdal_does_not_know(refused: Refuser, tmp_path: 
     assert "REAL" in problem.remedy
 
 
+def test_a_large_number_in_a_column_of_integers(read: Reader, refused: Refuser, tmp_path: Path) -> None:
+    """GDAL reads 32 bits of it. What the remedy says works."""
+    path = database(tmp_path / "a.db", "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (99999999999)")
+    problem = refused(path, "SQLite", type="tabular")
+    assert problem.code == "value_lost"
+    assert "BIGINT" in problem.remedy
+    database(path, "CREATE TABLE u (n BIGINT); INSERT INTO u SELECT n FROM t; DROP TABLE t")
+    assert read(path, "SQLite", type="tabular").table["n"].to_pylist() == [1, 99999999999]
+
+
 def test_what_is_no_geometry(refused: Refuser, tmp_path: Path) -> None:
     path = database(tmp_path / "a.sqlite", _SPATIALITE, (1, 1, point(1, 2)), (2, 2, b"junk"), (3, 3, None))
     problem = refused(path, "SQLite")

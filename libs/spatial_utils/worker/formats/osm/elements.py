@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from libs.spatial_utils.worker.formats.protobuf import fields
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.values.xml_text import XmlScan
 
 _MAX_HEADER, _MAX_BLOB = 64 * 1024, 32 * 1024 * 1024
 """Bytes of a block's header, and of its content once it is unpacked: the format's own limits."""
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
-"""Wire types of protocol buffers."""
-_MORE, _LOW = 0x80, 0x7F
+_MORE = 0x80
+"""Set in each byte of a number but the last."""
 
 
 @dataclass
@@ -73,9 +73,9 @@ def _elements_of_pbf(path: Path) -> Elements:
     try:
         for kind, block in _blocks(path):
             if kind == b"OSMHeader":
-                _check_features([value for number, value in _fields(block) if number == 4 and isinstance(value, bytes)])  # noqa: PLR2004
+                _check_features([value for number, value in fields(block) if number == 4 and isinstance(value, bytes)])  # noqa: PLR2004
             elif kind == b"OSMData":
-                for number, group in _fields(block):
+                for number, group in fields(block):
                     if number == 2 and isinstance(group, bytes):  # noqa: PLR2004 - PrimitiveBlock.primitivegroup
                         _count(group, found)
     except (IndexError, KeyError, struct.error, zlib.error) as error:
@@ -90,11 +90,11 @@ def _blocks(path: Path) -> Iterator[tuple[object, bytes]]:
             (size,) = struct.unpack(">I", length)
             if size > _MAX_HEADER:
                 raise _damaged(path, "a block's header is larger than the format allows")
-            header = dict(_fields(_whole(file.read(size), size)))
+            header = dict(fields(_whole(file.read(size), size)))
             size = int(header[3])
             if size > _MAX_BLOB:
                 raise _damaged(path, "a block is larger than the format allows")
-            blob = dict(_fields(_whole(file.read(size), size)))
+            blob = dict(fields(_whole(file.read(size), size)))
             yield header[1], _unpacked(path, blob)
 
 
@@ -130,7 +130,7 @@ def _check_features(required: list[bytes]) -> None:
 
 def _count(group: bytes, found: Elements) -> None:
     """Count the elements of a group."""
-    for number, element in _fields(group):
+    for number, element in fields(group):
         if not isinstance(element, bytes):
             continue
         if number == 4:  # noqa: PLR2004 - Relation
@@ -140,12 +140,12 @@ def _count(group: bytes, found: Elements) -> None:
         elif number == 1:  # Node; 2: its keys
             found.nodes += _has_keys(element)
         elif number == 2:  # noqa: PLR2004 - DenseNodes; 10: keys and values of each node, up to a 0
-            packed = dict(_fields(element)).get(10)
+            packed = dict(fields(element)).get(10)
             found.nodes += _filled_lists(packed) if isinstance(packed, bytes) else 0
 
 
 def _has_keys(element: bytes) -> bool:
-    return any(number == 2 and value != b"" for number, value in _fields(element))  # noqa: PLR2004
+    return any(number == 2 and value != b"" for number, value in fields(element))  # noqa: PLR2004
 
 
 def _filled_lists(packed: bytes) -> int:
@@ -159,36 +159,6 @@ def _filled_lists(packed: bytes) -> int:
             has_some = True
         begins = byte < _MORE
     return filled + has_some
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field of a message; ``IndexError`` where it ends too early."""
-    position, end = 0, len(data)
-    while position < end:
-        key, position = _varint(data, position)
-        kind = key & 7
-        if kind == _VARINT:
-            value, position = _varint(data, position)
-            yield key >> 3, value
-            continue
-        if kind == _BYTES:
-            size, position = _varint(data, position)
-        elif kind in {_EIGHT_BYTES, _FOUR_BYTES}:
-            size = 8 if kind == _EIGHT_BYTES else 4
-        else:
-            raise IndexError
-        yield key >> 3, _whole(data[position : position + size], size)
-        position += size
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    byte = data[position]
-    value, shift, position = byte & _LOW, 7, position + 1
-    while byte >= _MORE:
-        byte = data[position]
-        value |= (byte & _LOW) << shift
-        shift, position = shift + 7, position + 1
-    return value, position
 
 
 def _damaged(path: Path, why: str) -> Unreadable:

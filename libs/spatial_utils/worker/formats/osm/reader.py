@@ -1,5 +1,6 @@
-"""OpenStreetMap: every element with tags is a feature, with all its tags as JSON."""
+"""OpenStreetMap: elements with tags as features, with all their tags as JSON. GDAL leaves some out: they are counted."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 from libs.spatial_utils.worker.formats.osm.elements import Elements, elements_of
 from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
+from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.ogr.reference import by_default
 
@@ -28,6 +30,17 @@ _UTC = pa.timestamp("ms", "UTC")
 
 class Reader(OgrReader):
     """See ``OgrReader``."""
+
+    messages = MessageRules(
+        losses=(
+            MessageRule(
+                re.compile("cannot allocate|out of memory|osm_tmp", re.IGNORECASE),
+                "read_out_of_memory",
+                "The file needs more memory than is allowed: every node is kept until the ways have been read ({}).",
+                "Split it ('osmium extract'), or raise SPATIAL_ETL_READ_MEMORY_MB.",
+            ),
+        )
+    )
 
     _elements: Elements
 

@@ -11,7 +11,7 @@ from libs.spatial_utils.worker.formats.sqlite import system
 from libs.spatial_utils.worker.formats.sqlite.system import VIRTUAL
 from libs.spatial_utils.worker.ogr.gdal import BINARY, DATE, DATE_TIME, STRING, TIME
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
-from libs.spatial_utils.worker.ogr.messages import MessageRules
+from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 from libs.spatial_utils.worker.ogr.reference import crs_of_code
 from libs.spatial_utils.worker.protocol import Unreadable
 
@@ -33,7 +33,17 @@ A column of a type that GDAL does not know, such as DECIMAL(10,2), gets the type
 class Reader(DatabaseReader):
     """See ``OgrReader``."""
 
-    messages = MessageRules(harmless=(re.compile("Retrying with IMMUTABLE=YES"),))
+    messages = MessageRules(
+        harmless=(re.compile("Retrying with IMMUTABLE=YES"),),
+        losses=(
+            MessageRule(
+                re.compile("integer overflow occurred"),
+                "value_lost",
+                "GDAL reads a column that is declared as INTEGER with 32 bits, which are too few: {}.",
+                "Declare the column as BIGINT, in a new table into which you copy the rows.",
+            ),
+        ),
+    )
     keys_have_names = True
 
     def open_options(self) -> list[str]:

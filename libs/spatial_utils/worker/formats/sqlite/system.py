@@ -9,7 +9,7 @@ _OTHERS: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"metadata", "tiles"}),
         "a tile package (MBTiles)",
-        "Ask for the data that the tiles were made from: tiles hold pieces of features, or images.",
+        'Write "format": "MBTiles".',
     ),
 )
 _SPATIALITE = re.compile(

@@ -1,0 +1,1 @@
+"""MBTiles with vector tiles."""
