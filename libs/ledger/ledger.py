@@ -264,6 +264,10 @@ class Ledger(Records):
             reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
         return reserved
 
+    def next_versions(self, dataset_ids: Collection[str]) -> dict[str, int]:
+        """The version number that each dataset would get now. Nothing is reserved."""
+        return {name: number + 1 for name, number in self._latest_reserved(dataset_ids).items()}
+
     def _latest_reserved(self, dataset_ids: Collection[str]) -> dict[str, int]:
         """The highest version of each dataset that was ever reserved, 0 for a new one. Many are looked up in one pass."""
         latest = dict.fromkeys(dataset_ids, 0)

@@ -64,3 +64,9 @@ class Report(Record):
             recipe=None,
             problems=receipt.problems,
         )
+
+
+class DryRunReport(Report):
+    """What would become of a batch: nothing of it was stored."""
+
+    dry_run: bool = True

@@ -28,7 +28,7 @@ from libs.pipeline.naming import slug
 from libs.pipeline.upload import DeliveryError
 from libs.spatial_utils import coordinate_names
 from libs.spatial_utils.formats import Format, find_format
-from libs.storage import DataLake, LandingZone
+from libs.storage import DataLake
 
 MAX_HEADER = 100_000
 """Characters: a longer first line is no header."""
@@ -119,7 +119,7 @@ def places(files: Iterable[Path], manifest: Manifest, bucket: str) -> list[tuple
 
 
 def make_manifest(
-    landing: LandingZone,
+    bucket: str,
     files: Sequence[LocalFile],
     *,
     batch_id: str,
@@ -134,7 +134,7 @@ def make_manifest(
     """The manifest of a delivery, checked for all that can be known before a file is uploaded.
 
     Args:
-        landing: Where the files will lie, in a folder named after the batch.
+        bucket: Name of the landing zone, where the files will lie in a folder named after the batch.
         files: The files.
         batch_id: Name of the batch.
         uploader: Who delivers.
@@ -156,15 +156,14 @@ def make_manifest(
         "uploader": uploader,
         "intent": intent,
         "files": [
-            {"path": landing.store.uri(f"{batch_id}/{file.key}"), **file.entry(options, of_all), **of_all, **unused}
-            for file in files
+            {"path": f"s3://{bucket}/{batch_id}/{file.key}", **file.entry(options, of_all), **of_all, **unused} for file in files
         ],
         **(policies or {}),
         "metadata": dict(metadata),
         "parameters": dict(parameters),
     }
     content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
-    parsed = parse_manifest(content, landing_bucket=landing.bucket)
+    parsed = parse_manifest(content, landing_bucket=bucket)
     parsed.require()
     return parsed
 

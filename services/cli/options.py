@@ -33,6 +33,7 @@ def _recipe_names(incomplete: str) -> list[str]:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text for people.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Go the whole way, print the report that would be, and store nothing.")]
 Batch = Annotated[
     str | None,
     typer.Argument(metavar="BATCH", help="A batch_id; without it, all batches.", autocompletion=_batch_ids),

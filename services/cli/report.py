@@ -43,6 +43,12 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
         output.problems(report.warnings, style="yellow")
 
 
+def show_dry_run(report: Report, *, took: float | None = None) -> None:
+    """Print the report of a dry run: its files are nowhere."""
+    show(report, lambda uri: uri, took=took)
+    output.line(output.text("Dry run: nothing was stored.", "cyan"))
+
+
 def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
     output.line(
         output.text(f"{dataset.dataset_id}@{dataset.version}", "bold"),

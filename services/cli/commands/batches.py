@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.options import AsJson, ManifestFile
+from services.cli.options import AsJson, DryRun, ManifestFile
 
 if TYPE_CHECKING:
-    from libs.models import Report
+    from libs.models import Manifest, Report
+    from libs.spatial_utils.formats import Format
 
 
 def submit(
@@ -22,11 +23,13 @@ def submit(
         ),
     ] = None,
     *,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload a manifest, and before it the FILEs that it names.
 
     Files that you leave out must be in the landing zone already. `spatial-etl process` or `watch` then processes the batch.
+    With --dry-run, name all FILEs.
     """
     from libs.models import parse_manifest
     from libs.models.settings import Settings
@@ -35,14 +38,23 @@ def submit(
     from services.cli import output
     from services.cli.delivery import usage_errors
 
-    landing = open_landing_zone(Settings())  # all that an uploader has access to
-    parsed = parse_manifest(manifest.read_bytes(), landing_bucket=landing.bucket)
+    settings = Settings()
+    bucket = settings.minio_landing_bucket
+    parsed = parse_manifest(manifest.read_bytes(), landing_bucket=bucket)
     batch_id = batch_id_of(parsed) or manifest.stem
+    if dry_run:
+        from services.cli.dry_run import end_dry_run
+
+        with usage_errors("FILE"):
+            found = places(files or (), parsed.manifest, bucket) if parsed.manifest else []
+        _require_all_files(parsed.manifest, found, bucket)
+        end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
+    landing = open_landing_zone(settings)  # all that an uploader has access to
     if files:
         from libs.pipeline.upload import upload
 
         with usage_errors("FILE"):
-            found = places(files, parsed.require(), landing.bucket)
+            found = places(files, parsed.require(), bucket)
         for file, kind, folder in found:
             upload(landing, file, kind, folder)
     key = landing.submit(parsed.content, batch_id)
@@ -50,6 +62,18 @@ def submit(
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
     else:
         output.line("Submitted ", output.text(batch_id, "bold"), ". `spatial-etl process` works on what is waiting.")
+
+
+def _require_all_files(manifest: "Manifest | None", found: "list[tuple[Path, Format, str]]", bucket: str) -> None:
+    """A dry run has the local files only. A manifest with problems is reported without its files."""
+    from libs.models import landing_key
+
+    given = {f"{folder}/{file.name}".removeprefix("/") for file, _, folder in found}
+    missing = [spec.path for spec in manifest.files if landing_key(spec.path, bucket) not in given] if manifest else []
+    if missing:
+        raise typer.BadParameter(
+            f"--dry-run reads local files only. Name these files of the manifest too: {', '.join(missing)}.", param_hint="FILE"
+        )
 
 
 def process(*, as_json: AsJson = False) -> None:

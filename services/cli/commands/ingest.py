@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.options import AsJson, Intent
+from services.cli.options import AsJson, DryRun, Intent
 
 if TYPE_CHECKING:
     from libs.models import ParsedManifest, Report
@@ -114,6 +114,7 @@ def ingest(
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
     uploader: Annotated[str | None, typer.Option(metavar="NAME", help="Who delivers.", show_default="user name")] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Process FILEs as one batch: manifest, upload, report.
@@ -147,9 +148,8 @@ def ingest(
         keep_key=keep_key or None,
     )
     settings = Settings()
-    landing = open_landing_zone(settings)
     manifest = make_manifest(
-        landing,
+        settings.minio_landing_bucket,
         uploads,
         batch_id=batch_id,
         uploader=user() if uploader is None else uploader,
@@ -165,6 +165,12 @@ def ingest(
             max_set_aside=number_or_share(max_set_aside),
         ),
     )
+    if dry_run:
+        from services.cli.dry_run import end_dry_run
+
+        placed = [(file.path, file.format, _folder(file, batch_id)) for file in uploads]
+        end_dry_run(settings, manifest, placed, batch_id, as_json=as_json)
+    landing = open_landing_zone(settings)
     _require_new_batch(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
     with open_stack(settings) as stack:
@@ -193,7 +199,7 @@ def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str
     def work() -> None:
         try:
             for file in uploads:
-                upload(landing, file.path, file.format, str(PurePosixPath(batch_id, file.key).parent))
+                upload(landing, file.path, file.format, _folder(file, batch_id))
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             done.set_exception(error)
         else:
@@ -201,6 +207,11 @@ def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str
 
     threading.Thread(target=work, name="upload", daemon=True).start()
     return done
+
+
+def _folder(file: "LocalFile", batch_id: str) -> str:
+    """The folder of a file in the landing zone."""
+    return str(PurePosixPath(batch_id, file.key).parent)
 
 
 def _require_new_batch(settings: "Settings", batch_id: str) -> None:
