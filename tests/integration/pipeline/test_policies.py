@@ -184,3 +184,68 @@ def test_every_feature_is_somewhere(
     assert len(aside) == asset.changes.counts.get("set_aside", 0)
     assert policy != "null" or not aside
     assert json.loads(asset.model_dump_json())["summary"]["features"] == len(kept)
+
+
+def collection(*geometries: Any) -> str:
+    features = [
+        {"type": "Feature", "properties": {"id": number}, "geometry": geometry} for number, geometry in enumerate(geometries)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+POINT = {"type": "Point", "coordinates": [7.5, 46.5]}
+NO_VERTEX = {"type": "LineString", "coordinates": [[7, 46], [None, None], None, [8, 47]]}
+WORDS = {"type": "Point", "coordinates": ["east", "north"]}
+UNKNOWN = {"type": "Prism", "base": POINT}
+UNCLOSED = {"type": "Polygon", "coordinates": [[[7, 46], [8, 46], [8, 47], [7, 47]]]}
+
+
+def ids(frame: pd.DataFrame) -> list[int]:
+    return sorted(map(int, frame["id"]))
+
+
+@pytest.mark.parametrize(
+    ("geometry", "code"), [(NO_VERTEX, "damaged_geometry"), (WORDS, "damaged_geometry"), (UNKNOWN, "unknown_geometry_type")]
+)
+def test_a_geometry_of_geojson_that_cannot_be_read(platform: Platform, geometry: Any, code: str) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", collection(POINT, geometry, None, POINT)))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == (code, True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
+    asset = platform.asset("a")
+    assert (ids(data(platform, asset)), asset.changes.counts["set_aside"]) == ([0, 2, 3], 1)
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id"]].to_numpy().tolist() == [[2, code, "1"]]
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
+    assert asset.changes.counts["bad_geometry_to_null"] == 1
+    assert data(platform, asset)["geom"].isna().sum() == 2
+
+
+def test_an_empty_vertex_is_dropped(platform: Platform) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", collection(POINT, NO_VERTEX)))
+    assert platform.ingest("a", entry, on_bad_geometry="fix").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts["vertices_dropped"]) == (2, 2)
+    assert "LINESTRING (7 46, 8 47)" in {shape.wkt for shape in geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])}
+
+
+def test_what_has_no_standard_fix_is_still_a_problem(platform: Platform) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", collection(POINT, WORDS)))
+    problem = only_problem(platform.ingest("a", entry, on_bad_geometry="fix"))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+
+
+WKT = 'id,wkt\n1,"POLYGON ((7 46, 8 46, 8 47, 7 47))"\n2,"POLYGON ((7 46, 8 46, 8 47, 7 46))"\n'
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.geojson", collection(UNCLOSED, POINT)), ("a.csv", WKT)])
+def test_a_ring_is_closed(platform: Platform, name: str, text: str) -> None:
+    more = {"crs": "EPSG:4326", "options": {"wkt": "wkt"}} if name.endswith("csv") else {}
+    entry = platform.entry(platform.put(f"in/{name}", text), **more)
+    report = platform.ingest("b", entry, on_bad_geometry="fix")
+    assert report.status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts["rings_closed"]) == (2, 1)
+    shapes = geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])
+    assert max(shape.area for shape in shapes) == 1

@@ -15,7 +15,7 @@ from libs.spatial_utils.worker.ogr.gdal import strings
 from libs.spatial_utils.worker.ogr.messages import classify
 from libs.spatial_utils.worker.ogr.reference import crs_of
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
-from libs.spatial_utils.worker.quarantine import Quarantine
+from libs.spatial_utils.worker.quarantine import FIX, Quarantine
 from libs.spatial_utils.worker.values import wkb
 from libs.spatial_utils.worker.values.text import Decoder
 
@@ -207,7 +207,9 @@ class OgrLayer:
     def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:
         while True:
             try:
-                return wkb.normalise(geometry, self.gdal, self.notes.counts, vouched=self._reader.valid_wkb)
+                normal = wkb.normalise(geometry, self.gdal, self.notes.counts, vouched=self._reader.valid_wkb)
+                fixed = self.quarantine.policy("geometry") == FIX
+                return wkb.with_closed_rings(normal, self.gdal, self.notes.counts) if fixed else normal
             except wkb.DamagedGeometry as error:
                 problem = Unreadable(
                     "damaged_geometry",
