@@ -249,3 +249,40 @@ def test_a_ring_is_closed(platform: Platform, name: str, text: str) -> None:
     assert (asset.features, asset.changes.counts["rings_closed"]) == (2, 1)
     shapes = geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])
     assert max(shape.area for shape in shapes) == 1
+
+
+GEOMETRIES = st.sampled_from([POINT, NO_VERTEX, WORDS, UNKNOWN, UNCLOSED, None, {"type": "Polygon", "coordinates": [None]}])
+
+
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    geometries=st.lists(GEOMETRIES, min_size=1, max_size=20),
+    policy=st.sampled_from(["set_aside", "null", "reject", "fix"]),
+    lines=st.booleans(),
+)
+def test_every_feature_of_geojson_is_somewhere(
+    open_platform: Callable[..., Platform], tmp_path_factory: Any, geometries: Any, policy: str, lines: bool
+) -> None:
+    """Features in the file = those in the data + those set aside, and the same bytes twice."""
+    platform = open_platform(spatial_etl_home=tmp_path_factory.mktemp("home"))
+    text = collection(*geometries)
+    if lines:
+        text = "\n".join(map(json.dumps, json.loads(text)["features"]))
+    entry = platform.entry(platform.put(f"in/a.{'geojsonl' if lines else 'geojson'}", text))
+    reports = [platform.ingest(name, entry, intent="raw", on_bad_geometry=policy, max_set_aside=1.0) for name in "bc"]
+    bad = [geometry for geometry in geometries if geometry not in (POINT, UNCLOSED, None)]
+    unfixable = [geometry for geometry in bad if geometry != NO_VERTEX]
+    refused = (policy == "reject" and bad) or (policy == "fix" and unfixable)
+    assert [report.status for report in reports] == ["rejected" if refused else "success"] * 2
+    if refused:
+        return
+    first, second = (platform.asset("a", version) for version in (1, 2))
+    assert [file.sha256 for file in first.files] == [file.sha256 for file in second.files]
+    aside = ids(rejects(platform, first)) if first.changes.counts.get("set_aside") else []
+    kept = data(platform, first)
+    assert sorted([*ids(kept), *aside]) == list(range(len(geometries)))
+    assert len(aside) == first.changes.counts.get("set_aside", 0) == (len(bad) if policy == "set_aside" else 0)
+    missing = geometries.count(None) + (len(bad) if policy == "null" else 0)
+    assert ("geom" not in kept and missing == len(kept)) or kept["geom"].isna().sum() == missing
