@@ -102,3 +102,12 @@ def way_in(kind: str) -> str:
         f' Or have such features set aside, to look at later: write "on_bad_{kind}": "set_aside" in the manifest, or type '
         f"--on-bad-{kind} set_aside."
     )
+
+
+def way_in_by_fix(what: str) -> str:
+    """What the remedy of a problem says of a geometry's standard correction, where that is the only policy that helps.
+
+    Args:
+        what: Is done: the beginning of the sentence.
+    """
+    return f' {what}: write "on_bad_geometry": "fix" in the manifest, or type --on-bad-geometry fix.'
