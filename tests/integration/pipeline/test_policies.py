@@ -7,6 +7,7 @@ from typing import Any
 
 import geopandas
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -297,3 +298,32 @@ def test_an_empty_position_of_a_track_is_left_out(platform: Platform) -> None:
     assert (asset.features, asset.changes.counts["vertices_dropped"]) == (1, 1)
     (shape,) = geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])
     assert [position[:2] for position in shape.coords] == [(7.2, 46.2), (7.3, 46.3)]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_damaged_geometry_of_geoparquet(platform: Platform, tmp_path: Path, native: bool) -> None:
+    points = geopandas.points_from_xy([7.0, 8.0, 9.0, 10.0], [46.0] * 4)
+    frame = geopandas.GeoDataFrame({"id": [0, 1, 2, 3]}, geometry=points, crs=4326)
+    frame.to_parquet(tmp_path / "a.parquet", geometry_encoding="geoarrow" if native else "WKB")
+    table = pq.read_table(tmp_path / "a.parquet")
+    values = table.column("geometry").to_pylist()
+    for row in (1, 2):
+        values[row] = {"x": None, "y": 46.0} if native else values[row][:11]
+    if native:
+        coordinate = pa.struct([("x", pa.float64()), ("y", pa.float64())])
+        geometry = pa.array(values, coordinate)
+    else:
+        geometry = pa.array(values, pa.binary())
+    at = table.schema.get_field_index("geometry")
+    metadata = table.schema.metadata
+    table = table.set_column(at, "geometry", geometry).replace_schema_metadata(metadata)
+    pq.write_table(table, tmp_path / "b.parquet")
+    entry = platform.entry(platform.put("in/b.parquet", tmp_path / "b.parquet"))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
+    asset = platform.asset("b")
+    assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("b")
+    assert (asset.features, asset.changes.counts["bad_geometry_to_null"]) == (4, 2)
