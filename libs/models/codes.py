@@ -281,6 +281,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "values_replaced": _warning("A value takes the place of another of the same name.", "Give one another name."),
         },
         "Policies": {
+            "empty_positions_dropped": _warning(
+                "Empty positions of tracks were left out, as a policy says.", "Nothing has to be done."
+            ),
             "made_null": _warning("Values that cannot be kept became null, as a policy says.", "Correct them in their source."),
             "set_aside": _warning(
                 "Features were set aside, as a policy says: they are in rejects.parquet beside the data.",

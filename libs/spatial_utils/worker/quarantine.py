@@ -61,7 +61,7 @@ class Quarantine:
                 self._texts.setdefault(row, {})[column] = text
             return
         if policy != NULL:
-            problem.remedy += _way_in(kind)
+            problem.remedy += way_in(kind)
             raise problem
         self._notes.counts[f"bad_{kind}_to_null"] += 1
         where = f"the column {column!r}" if column else "the geometry"
@@ -96,8 +96,18 @@ class Quarantine:
         return [pa.array(problems, pa.string()), pa.array(values, pa.string())]
 
 
-def _way_in(kind: str) -> str:
+def way_in(kind: str) -> str:
+    """What the remedy of a problem says of the policies for its kind: ``value``, ``geometry`` or ``text``."""
     return (
         f' Or have such features set aside, to look at later: write "on_bad_{kind}": "set_aside" in the manifest, or type '
         f"--on-bad-{kind} set_aside."
     )
+
+
+def way_in_by_fix(what: str) -> str:
+    """What the remedy of a problem says of a geometry's standard correction, where that is the only policy that helps.
+
+    Args:
+        what: Is done: the beginning of the sentence.
+    """
+    return f' {what}: write "on_bad_geometry": "fix" in the manifest, or type --on-bad-geometry fix.'

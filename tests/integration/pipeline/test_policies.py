@@ -7,6 +7,7 @@ from typing import Any
 
 import geopandas
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -184,3 +185,145 @@ def test_every_feature_is_somewhere(
     assert len(aside) == asset.changes.counts.get("set_aside", 0)
     assert policy != "null" or not aside
     assert json.loads(asset.model_dump_json())["summary"]["features"] == len(kept)
+
+
+def collection(*geometries: Any) -> str:
+    features = [
+        {"type": "Feature", "properties": {"id": number}, "geometry": geometry} for number, geometry in enumerate(geometries)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+POINT = {"type": "Point", "coordinates": [7.5, 46.5]}
+NO_VERTEX = {"type": "LineString", "coordinates": [[7, 46], [None, None], None, [8, 47]]}
+WORDS = {"type": "Point", "coordinates": ["east", "north"]}
+UNKNOWN = {"type": "Prism", "base": POINT}
+UNCLOSED = {"type": "Polygon", "coordinates": [[[7, 46], [8, 46], [8, 47], [7, 47]]]}
+
+
+def ids(frame: pd.DataFrame) -> list[int]:
+    return sorted(map(int, frame["id"]))
+
+
+@pytest.mark.parametrize(
+    ("geometry", "code"), [(NO_VERTEX, "damaged_geometry"), (WORDS, "damaged_geometry"), (UNKNOWN, "unknown_geometry_type")]
+)
+def test_a_geometry_of_geojson_that_cannot_be_read(platform: Platform, geometry: Any, code: str) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", collection(POINT, geometry, None, POINT)))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == (code, True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
+    asset = platform.asset("a")
+    assert (ids(data(platform, asset)), asset.changes.counts["set_aside"]) == ([0, 2, 3], 1)
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id"]].to_numpy().tolist() == [[2, code, "1"]]
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
+    assert asset.changes.counts["bad_geometry_to_null"] == 1
+    assert data(platform, asset)["geom"].isna().sum() == 2
+
+
+def test_an_empty_vertex_is_dropped(platform: Platform) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", collection(POINT, NO_VERTEX)))
+    assert platform.ingest("a", entry, on_bad_geometry="fix").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts["vertices_dropped"]) == (2, 2)
+    assert "LINESTRING (7 46, 8 47)" in {shape.wkt for shape in geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])}
+
+
+def test_what_has_no_standard_fix_is_still_a_problem(platform: Platform) -> None:
+    entry = platform.entry(platform.put("in/a.geojson", collection(POINT, WORDS)))
+    problem = only_problem(platform.ingest("a", entry, on_bad_geometry="fix"))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+
+
+WKT = 'id,wkt\n1,"POLYGON ((7 46, 8 46, 8 47, 7 47))"\n2,"POLYGON ((7 46, 8 46, 8 47, 7 46))"\n'
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.geojson", collection(UNCLOSED, POINT)), ("a.csv", WKT)])
+def test_a_ring_is_closed(platform: Platform, name: str, text: str) -> None:
+    more = {"crs": "EPSG:4326", "options": {"wkt": "wkt"}} if name.endswith("csv") else {}
+    entry = platform.entry(platform.put(f"in/{name}", text), **more)
+    report = platform.ingest("b", entry, on_bad_geometry="fix")
+    assert report.status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts["rings_closed"]) == (2, 1)
+    shapes = geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])
+    assert max(shape.area for shape in shapes) == 1
+
+
+GEOMETRIES = st.sampled_from([POINT, NO_VERTEX, WORDS, UNKNOWN, UNCLOSED, None, {"type": "Polygon", "coordinates": [None]}])
+
+
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    geometries=st.lists(GEOMETRIES, min_size=1, max_size=20),
+    policy=st.sampled_from(["set_aside", "null", "reject", "fix"]),
+    lines=st.booleans(),
+)
+def test_every_feature_of_geojson_is_somewhere(
+    open_platform: Callable[..., Platform], tmp_path_factory: Any, geometries: Any, policy: str, lines: bool
+) -> None:
+    """Features in the file = those in the data + those set aside, and the same bytes twice."""
+    platform = open_platform(spatial_etl_home=tmp_path_factory.mktemp("home"))
+    text = collection(*geometries)
+    if lines:
+        text = "\n".join(map(json.dumps, json.loads(text)["features"]))
+    entry = platform.entry(platform.put(f"in/a.{'geojsonl' if lines else 'geojson'}", text))
+    reports = [platform.ingest(name, entry, intent="raw", on_bad_geometry=policy, max_set_aside=1.0) for name in "bc"]
+    bad = [geometry for geometry in geometries if geometry not in (POINT, UNCLOSED, None)]
+    unfixable = [geometry for geometry in bad if geometry != NO_VERTEX]
+    refused = (policy == "reject" and bad) or (policy == "fix" and unfixable)
+    assert [report.status for report in reports] == ["rejected" if refused else "success"] * 2
+    if refused:
+        return
+    first, second = (platform.asset("a", version) for version in (1, 2))
+    assert [file.sha256 for file in first.files] == [file.sha256 for file in second.files]
+    aside = ids(rejects(platform, first)) if first.changes.counts.get("set_aside") else []
+    kept = data(platform, first)
+    assert sorted([*ids(kept), *aside]) == list(range(len(geometries)))
+    assert len(aside) == first.changes.counts.get("set_aside", 0) == (len(bad) if policy == "set_aside" else 0)
+    missing = geometries.count(None) + (len(bad) if policy == "null" else 0)
+    assert ("geom" not in kept and missing == len(kept)) or kept["geom"].isna().sum() == missing
+
+
+def test_an_empty_position_of_a_track_is_left_out(platform: Platform) -> None:
+    entry = platform.entry(platform.put("in/track_empty_coord.kml", CASES / "track_empty_coord.kml"))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry fix" in problem.remedy) == ("bad_coordinate", True)
+    assert platform.ingest("b", entry, on_bad_geometry="fix").status == "success"
+    asset = platform.asset("track_empty_coord")
+    assert (asset.features, asset.changes.counts["vertices_dropped"]) == (1, 1)
+    (shape,) = geopandas.GeoSeries.from_wkb(data(platform, asset)["geom"])
+    assert [position[:2] for position in shape.coords] == [(7.2, 46.2), (7.3, 46.3)]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_damaged_geometry_of_geoparquet(platform: Platform, tmp_path: Path, native: bool) -> None:
+    points = geopandas.points_from_xy([7.0, 8.0, 9.0, 10.0], [46.0] * 4)
+    frame = geopandas.GeoDataFrame({"id": [0, 1, 2, 3]}, geometry=points, crs=4326)
+    frame.to_parquet(tmp_path / "a.parquet", geometry_encoding="geoarrow" if native else "WKB")
+    table = pq.read_table(tmp_path / "a.parquet")
+    values = table.column("geometry").to_pylist()
+    for row in (1, 2):
+        values[row] = {"x": None, "y": 46.0} if native else values[row][:11]
+    if native:
+        coordinate = pa.struct([("x", pa.float64()), ("y", pa.float64())])
+        geometry = pa.array(values, coordinate)
+    else:
+        geometry = pa.array(values, pa.binary())
+    at = table.schema.get_field_index("geometry")
+    metadata = table.schema.metadata
+    table = table.set_column(at, "geometry", geometry).replace_schema_metadata(metadata)
+    pq.write_table(table, tmp_path / "b.parquet")
+    entry = platform.entry(platform.put("in/b.parquet", tmp_path / "b.parquet"))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
+    asset = platform.asset("b")
+    assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("b")
+    assert (asset.features, asset.changes.counts["bad_geometry_to_null"]) == (4, 2)

@@ -19,9 +19,13 @@ class XmlReader(OgrReader):
     guards: ClassVar[type[XmlGuard]]
     guard: XmlGuard
 
+    def prepare(self) -> None:
+        """Tell the guard what it has to know before it looks at the file."""
+
     def check_before(self) -> None:
         """See ``OgrReader``."""
         self.guard = self.guards(self.notes)
+        self.prepare()
         self.guard.scan(self.path)
         self.guard.after(self.path)
 

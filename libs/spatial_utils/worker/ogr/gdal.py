@@ -145,6 +145,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OGR_G_HasCurveGeometry": (_I, (_V, _I)),
     "OGR_G_IsMeasured": (_I, (_V,)),
     "OGR_G_SetMeasured": (None, (_V, _I)),
+    "OGR_G_CloseRings": (None, (_V,)),
     "OGR_G_Clone": (_V, (_V,)),
     "OGR_G_CreateGeometry": (_V, (_I,)),
     "OGR_G_AddGeometryDirectly": (_I, (_V, _V)),

@@ -6,7 +6,6 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.ogr import domains
@@ -16,7 +15,7 @@ from libs.spatial_utils.worker.ogr.messages import classify
 from libs.spatial_utils.worker.ogr.reference import crs_of
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
 from libs.spatial_utils.worker.quarantine import Quarantine
-from libs.spatial_utils.worker.values import wkb
+from libs.spatial_utils.worker.values import geometry_column
 from libs.spatial_utils.worker.values.text import Decoder
 
 if TYPE_CHECKING:
@@ -218,18 +217,16 @@ class OgrLayer:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:
-        while True:
-            try:
-                return wkb.normalise(geometry, self.gdal, self.notes.counts, vouched=self._reader.valid_wkb)
-            except wkb.DamagedGeometry as error:
-                problem = Unreadable(
-                    "damaged_geometry",
-                    f"The geometry of feature {read + error.row + 1} is damaged.",
-                    "Repair or remove it.",
-                    f"{self.place}, feature {read + error.row + 1}",
-                )
-                self.quarantine.meet("geometry", error.row, problem)
-                geometry = pc.if_else(pc.equal(pa.arange(0, len(geometry)), error.row), None, geometry)
+        def problem(row: int) -> Unreadable:
+            return Unreadable(
+                "damaged_geometry",
+                f"The geometry of feature {read + row + 1} is damaged.",
+                "Repair or remove it.",
+                f"{self.place}, feature {read + row + 1}",
+            )
+
+        vouched = self._reader.valid_wkb
+        return geometry_column.normalised(geometry, self.gdal, self.notes.counts, self.quarantine, problem, vouched=vouched)
 
     def _claimed(self) -> int | None:
         if not self.gdal.OGR_L_TestCapability(self.handle, b"FastFeatureCount"):

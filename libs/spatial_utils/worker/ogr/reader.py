@@ -29,7 +29,7 @@ class OgrReader(FileReader):
         handles: GDAL's handles of all layers.
     """
 
-    messages: ClassVar[MessageRules] = MessageRules()
+    messages: MessageRules = MessageRules()
     time_zones_known: ClassVar[bool] = False
     valid_wkb: ClassVar[bool] = True
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from libs.spatial_utils.coordinate_names import coordinate_columns, geometry_column
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
-from libs.spatial_utils.worker.quarantine import Quarantine
-from libs.spatial_utils.worker.values import geometry_text, inference
+from libs.spatial_utils.worker.quarantine import FIX, Quarantine
+from libs.spatial_utils.worker.values import geometry_text, inference, wkb
 from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling
 from libs.spatial_utils.worker.values.sexagesimal import degrees
 
@@ -178,6 +178,8 @@ class CoordinateColumns:
                 "hexadecimal digits; or as a geometry of GeoJSON.",
             )
             quarantine.meet("geometry", row, problem)
+        if quarantine.policy("geometry") == FIX:
+            geometry = wkb.with_closed_rings(geometry, gdal, self._notes.counts)
         return geometry
 
     def _bad_value(self, row: int, what: str, remedy: str) -> Unreadable:

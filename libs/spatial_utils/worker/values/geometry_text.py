@@ -81,7 +81,10 @@ def without_srid(texts: pa.Array) -> pa.Array:
 
 def _one(text: str, gdal: Gdal, *, wkt: bool) -> bytes | None:
     if text.startswith("{"):
-        return _from_geojson(text)
+        try:
+            return from_geojson(json.loads(text))
+        except (ValueError, RecursionError):
+            return None
     if re.match(_HEX, text):
         return _plain_wkb(bytes.fromhex(_PREFIX.sub("", text)))
     return gdal.wkb_from_wkt(text) if wkt else None
@@ -102,10 +105,10 @@ def _plain_wkb(value: bytes) -> bytes:
     return value[:1] + struct.pack(f"{order}I", code & ~_HAS_SRID) + value[9:]
 
 
-def _from_geojson(text: str) -> bytes | None:
-    """A geometry of GeoJSON as WKB; None when it is none. A fourth number of a position has no meaning there: then it is none."""
+def from_geojson(geometry: Any) -> bytes | None:
+    """A geometry of GeoJSON as WKB; None for anything else. A position of four numbers has no meaning there."""
     try:
-        return of_geojson(json.loads(text))
+        return of_geojson(geometry)
     except (ValueError, TypeError, KeyError, RecursionError, struct.error):
         return None
 

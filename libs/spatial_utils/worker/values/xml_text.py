@@ -50,6 +50,11 @@ class XmlScan:
         """The line in which the element begins, or ends."""
         return self._parser.CurrentLineNumber
 
+    @property
+    def place(self) -> int:
+        """The byte at which the element begins, or ends."""
+        return self._parser.CurrentByteIndex
+
     def collect(self, then: Callable[[str, int], None]) -> None:
         """Have the text up to the next element, and the line in which it ends, given to a function. Only from ``start``."""
         self._then = then

@@ -16,12 +16,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.spatial_utils.worker.formats.geojson import other_json
+from libs.spatial_utils.worker.formats.geojson import corrections, other_json
 from libs.spatial_utils.worker.formats.geojson.checks import CheckedBytes, check_declared
 from libs.spatial_utils.worker.formats.geojson.named_crs import NamedCrs
 from libs.spatial_utils.worker.formats.geojson.parsing import GEOMETRIES, Around, features_of, opened, shown
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import FIX, REJECT, way_in
 from libs.spatial_utils.worker.values import times
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
@@ -42,14 +43,17 @@ class GeoJSONProfile:
         page: What the file says of further features elsewhere.
         untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
         exact_times: Whether GDAL has to leave times as text, since it would not read all that they say.
+        damaged: By number of the feature, from 0: what is wrong with its geometry, and the geometry as it is corrected, if it is.
     """
 
-    def __init__(self, pieces: Callable[[], Iterator[list[Any]]] | None = None) -> None:
+    def __init__(self, pieces: Callable[[], Iterator[list[Any]]] | None = None, on_bad_geometry: str = REJECT) -> None:
         """Nothing yet.
 
         Args:
             pieces: The features, from the start, whenever it is called.
+            on_bad_geometry: The policy.
         """
+        self.damaged, self._on_bad_geometry = dict[int, tuple[Unreadable, corrections.Corrected | None]](), on_bad_geometry
         self.features, self.untidy, self.exact_times = 0, False, False
         self.crs = NamedCrs()
         self.page = Page()
@@ -63,15 +67,20 @@ class GeoJSONProfile:
         self._empty_points = self._uneven = 0
 
     @classmethod
-    def of(cls, path: Path, driver: str) -> "GeoJSONProfile":
+    def of(cls, path: Path, driver: str, on_bad_geometry: str = REJECT) -> "GeoJSONProfile":
         """What stands in a file, which is read once.
+
+        Args:
+            path: Of the file.
+            driver: Of GDAL.
+            on_bad_geometry: The policy. If it is not to reject, geometries that cannot be read are noted in ``damaged``.
 
         Raises:
             Unreadable: for what is no feature, for broken JSON, for coordinates that are none, for texts with a NUL character,
                 which C cuts, and for a sequence declared as one document, or the other way round.
         """
         check_declared(path, driver)
-        contents, around = cls(lambda: features_of(opened(path), driver, Around())), Around()
+        contents, around = cls(lambda: features_of(opened(path), driver, Around()), on_bad_geometry), Around()
         gc.disable()  # it would look at every list again and again; JSON has no cycles
         try:
             with CheckedBytes(path) as checked:
@@ -194,11 +203,18 @@ class GeoJSONProfile:
                     "Write an object, with a name for every value, or null.",
                     f"feature {number}",
                 )
-            geometry = feature.get("geometry")
-            if geometry:  # an empty object says as much as null
-                self._check_geometry(geometry, number)
-            elif "place" in feature:
-                other_json.check_place(feature, number)
+            try:
+                geometry = feature.get("geometry")
+                if geometry:  # an empty object says as much as null
+                    self._check_geometry(geometry, number)
+                elif "place" in feature:
+                    other_json.check_place(feature, number)
+            except Unreadable as problem:
+                if self._on_bad_geometry == REJECT:
+                    problem.remedy += way_in("geometry")
+                    raise
+                fixed = corrections.without_empty_vertices(geometry) if self._on_bad_geometry == FIX else None
+                self.damaged[number - 1] = problem, fixed
 
     def _check_geometry(self, geometry: Any, number: int) -> None:
         kind = geometry.get("type") if type(geometry) is dict else None

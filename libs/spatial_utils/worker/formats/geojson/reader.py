@@ -1,6 +1,8 @@
 """GeoJSON and sequences of it: a large file of ordinary features is parsed by Arrow, every other file by GDAL."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, count
 
@@ -16,6 +18,10 @@ from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRules
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.protocol import OpenFile, SchemaInferenceFailed, Unreadable
+from libs.spatial_utils.worker.quarantine import REJECT
+
+_OF_GEOMETRIES = re.compile(r"OGRGeoJSON(?:Read\w+|GetCoordinate)\(\)|Invalid (?:\w+ object\.|'[^']*' coordinate\.)")
+"""What GDAL says of geometries that it cannot read."""
 
 
 class Reader(OgrReader):
@@ -46,13 +52,16 @@ class Reader(OgrReader):
     def check_before(self) -> None:
         """See ``OgrReader``."""
         try:
-            self._profile = GeoJSONProfile.of(self.path, self.request.driver)
+            policy = self.request.policies.get("on_bad_geometry") or REJECT
+            self._profile = GeoJSONProfile.of(self.path, self.request.driver, policy)
         except Unreadable as error:
             if self.prefix:  # one of several files
                 error.place = f"{self.path.name}, {error.place}"
             raise
         self._profile.page.tell(self._profile.features, self.notes, self.path.name if self.prefix else "")
         self._times_as_text = self._profile.exact_times
+        if self._profile.damaged:  # each of them is known
+            self.messages = replace(self.messages, harmless=(*self.messages.harmless, _OF_GEOMETRIES))
         if self._profile.untidy:
             self.source = self.gdal.held(tidied(self.path), self.path.name)
 
@@ -87,6 +96,28 @@ class Reader(OgrReader):
         names = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
         name = next(name for name in names if name not in profile.names)
         return [Column(name, ids.type, 0, lambda values, first: _joined(ids.slice(first, len(values)))), *corrected]
+
+    def rows(self, layer: OgrLayer) -> Iterator[pa.RecordBatch]:
+        """See ``OgrReader``. What GDAL makes of geometries that cannot be read is taken out."""
+        damaged = self._profile.damaged
+        numbers, first = list(damaged), 0
+        for batch in layer.streamed():
+            found = numbers[bisect_left(numbers, first) : bisect_left(numbers, first + batch.num_rows)]
+            if not found or not layer.geometry:
+                yield batch
+            else:
+                geometry = batch.column(batch.num_columns - 1).cast(pa.binary()).to_pylist()
+                for number in found:
+                    problem, corrected = damaged[number]
+                    geometry[number - first] = corrected and corrected.wkb
+                    if corrected:
+                        layer.notes.counts["vertices_dropped"] += corrected.dropped
+                    else:
+                        problem.place = f"{layer.place}, {problem.place}"
+                        layer.quarantine.meet("geometry", number - first, problem)
+                columns = [*batch.columns[:-1], pa.array(geometry, pa.binary())]
+                yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+            first += batch.num_rows
 
     def _parsed_layer(self) -> ParsedLayer | None:
         """The layer of a file that need not be read by GDAL; None if it must."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 from libs.spatial_utils.worker.formats.kml import links
 from libs.spatial_utils.worker.formats.markup import NUMBER, XmlGuard, bad_coordinate, list_of
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import FIX, REJECT, way_in_by_fix
 
 _COMMA = r"\s*+,\s*+"
 _POSITIONS = list_of(rf"{NUMBER}{_COMMA}{NUMBER}(?:{_COMMA}{NUMBER}(?:,(?=\s|\Z))?+)?+")
@@ -28,11 +29,17 @@ _SHOWN, _LONGEST_NAME = 60, 80
 
 
 class KmlGuard(XmlGuard):
-    """Coordinates, times, geometries that cannot be read, values without a column, and links."""
+    """Coordinates, times, geometries that cannot be read, values without a column, and links.
+
+    Attributes:
+        on_bad_geometry: The policy.
+        empty_positions: With the policy to fix: where empty positions of tracks begin, as bytes of the file, with what is wrong.
+    """
 
     def __init__(self, notes: Notes) -> None:
         """See ``XmlGuard``."""
         super().__init__(notes)
+        self.on_bad_geometry, self.empty_positions = REJECT, list[tuple[int, Unreadable]]()
         self._texts: dict[str, set[str]] = {}  # of the names and descriptions of the feature so far
         self._data = ""
         self._named: dict[str, int] = {}  # values, by name, each with the line of the first
@@ -48,7 +55,7 @@ class KmlGuard(XmlGuard):
         if name == "coordinates":
             self.collect(partial(self.check_list, _POSITIONS))
         elif name == "coord":
-            self.collect(_check_track_position)
+            self.collect(partial(self._check_track_position, self.place))
         elif name in _TIMES:
             self.collect(self.check_time)
         elif name in _DATA:
@@ -158,14 +165,20 @@ class KmlGuard(XmlGuard):
             self._targets.append(target[: links.LONGEST].strip())
             self._linked = False
 
+    def _check_track_position(self, begins: int, text: str, line: int) -> None:
+        """Check a position of a track. GDAL makes 0 0 0 of an empty one, which the format allows."""
+        if _TRACK_POSITION.fullmatch(text):
+            return
+        problem = bad_coordinate(text, line - text.count("\n"))
+        if not text.strip():
+            problem.remedy += way_in_by_fix("Or have empty positions left out")
+            if self.on_bad_geometry == FIX:
+                self.empty_positions.append((begins, problem))
+                return
+        raise problem
+
     def _lost(self, message: str, remedy: str, line: int) -> Unreadable:
         return Unreadable("geometry_lost", message, remedy, f"line {line}")
-
-
-def _check_track_position(text: str, line: int) -> None:
-    """Check that of a track, where an empty one is allowed, too, and becomes 0 0 0."""
-    if not _TRACK_POSITION.fullmatch(text):
-        raise bad_coordinate(text, line - text.count("\n"))
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
-from libs.spatial_utils.worker.values.wkb import DamagedGeometry
 
 _DIMENSIONS = ({"x", "y"}, {"x", "y", "z"}, {"x", "y", "m"}, {"x", "y", "z", "m"})
 
@@ -27,16 +26,14 @@ def is_stored_as(kind: pa.DataType, encoding: str) -> bool:
     return real and set(names) in _DIMENSIONS and len(names) == len(set(names))
 
 
-def to_wkb(geometry: pa.Array, encoding: str, counts: Counter[str]) -> pa.Array:
+def to_wkb(geometry: pa.Array, encoding: str, counts: Counter[str], damaged: Callable[[int], None]) -> pa.Array:
     """A column of such a type as WKB, without measures.
 
     Args:
         geometry: The column.
         encoding: Its name, a key of ``LOWER_CASE_DEPTHS``.
         counts: ``m_dropped`` is added to, in geometries.
-
-    Raises:
-        DamagedGeometry: when a part, a position or a coordinate is missing.
+        damaged: Gets the rows in which a part, a position or a coordinate is missing; they become null.
     """
     leaf = geometry.type
     for _ in range(LOWER_CASE_DEPTHS[encoding] - 1):
@@ -48,8 +45,9 @@ def to_wkb(geometry: pa.Array, encoding: str, counts: Counter[str]) -> pa.Array:
     for row, value in enumerate(geometry.to_pylist()):
         try:
             rows.append(None if value is None else write(value))
-        except (TypeError, struct.error) as error:
-            raise DamagedGeometry(row) from error
+        except (TypeError, struct.error):
+            damaged(row)
+            rows.append(None)
     return pa.array(rows, pa.binary())
 
 

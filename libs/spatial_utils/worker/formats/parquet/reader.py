@@ -5,7 +5,7 @@ the ``geo`` metadata are read by Parquet's own GEOMETRY type.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from libs.spatial_utils.worker.protocol import (
     Unreadable,
     unknown_geometry,
 )
+from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.reader import FileReader
-from libs.spatial_utils.worker.values import wkb
+from libs.spatial_utils.worker.values import geometry_column
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
 
 _DEFAULT_CRS = "OGC:CRS84"
@@ -36,8 +37,11 @@ _COLUMNS = b"spatial_etl:columns"
 class ParquetLayer:
     """The one layer of a Parquet file; see ``LayerReader``."""
 
-    def __init__(self, gdal: Gdal, path: Path, prefix: str, *, tabular: bool, wanted: str | None) -> None:
+    def __init__(
+        self, gdal: Gdal, path: Path, prefix: str, policies: Mapping[str, str | None], *, tabular: bool, wanted: str | None
+    ) -> None:
         self._gdal, self.name, self.notes = gdal, prefix + path.stem, Notes()
+        self._quarantine = Quarantine(policies, self.notes, self.name)
         try:
             self._file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, arrow_extensions_enabled=False)
         except MemoryError:  # an ArrowException, too, but the limit's affair
@@ -69,7 +73,9 @@ class ParquetLayer:
         notes = _column_notes((self._file.metadata.metadata or {}).get(_COLUMNS))
         named = [(stored.field(index).name, _kept_type(stored.field(index))) for index in self._attributes]
         fields = [pa.field(name, kind, metadata=notes(name)) for name, kind in named]
-        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        if self.geometry:
+            fields.append(pa.field(GEOMETRY, pa.binary()))
+        self.schema = pa.schema([*fields, *self._quarantine.fields])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows; raises ``Unreadable`` on damage."""
@@ -93,6 +99,7 @@ class ParquetLayer:
 
     def _final(self, batch: pa.RecordBatch, read: int) -> pa.RecordBatch:
         columns = [batch.column(index).cast(field.type) for index, field in zip(self._attributes, self.schema, strict=False)]
+        attributes = len(columns)
         for field, column in zip(self.schema, columns, strict=False):
             if _repeats_a_key(column):
                 row = next(row for row in range(len(column)) if _repeats_a_key(column.slice(row, 1)))
@@ -103,19 +110,30 @@ class ParquetLayer:
                     f"row {read + row + 1}",
                 )
         if self.geometry:
-            geometry = batch.column(self._geometry_index)
-            try:
-                if self._encoding in LOWER_CASE_DEPTHS:
-                    geometry = native.to_wkb(geometry, self._encoding, self.notes.counts)
-                columns.append(wkb.normalise(geometry, self._gdal, self.notes.counts, vouched=False))
-            except wkb.DamagedGeometry as error:
-                raise Unreadable(
-                    "damaged_geometry",
-                    f"The geometry of row {read + error.row + 1} is not well-formed.",
-                    "Repair or remove it.",
-                    f"row {read + error.row + 1}",
-                ) from error
+            columns.append(self._normalised(batch.column(self._geometry_index), read))
+
+        def texts(row: int) -> dict[str, str | None]:
+            values = (column[row].as_py() for column in columns[:attributes])
+            return {field.name: None if value is None else str(value) for field, value in zip(self.schema, values, strict=False)}
+
+        columns += self._quarantine.columns(batch.num_rows, texts)
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:
+        def problem(row: int) -> Unreadable:
+            number = read + row + 1
+            return Unreadable(
+                "damaged_geometry",
+                f"The geometry of row {number} is not well-formed.",
+                "Repair or remove it.",
+                f"row {number}",
+            )
+
+        if self._encoding in LOWER_CASE_DEPTHS:
+            geometry = native.to_wkb(
+                geometry, self._encoding, self.notes.counts, lambda row: self._quarantine.meet("geometry", row, problem(row))
+            )
+        return geometry_column.normalised(geometry, self._gdal, self.notes.counts, self._quarantine, problem, vouched=False)
 
     def _geo(self) -> tuple[str, dict[str, dict[str, Any]]]:
         """The primary geometry column and what is said of all of them, from the metadata or from the column types."""
@@ -286,5 +304,12 @@ class Reader(FileReader):
         """See ``FileReader``."""
         if self.add_name(self.prefix + self.path.stem):
             self.opened.layers.append(
-                ParquetLayer(self.gdal, self.path, self.prefix, tabular=self.request.tabular, wanted=self.request.geometry)
+                ParquetLayer(
+                    self.gdal,
+                    self.path,
+                    self.prefix,
+                    self.request.policies,
+                    tabular=self.request.tabular,
+                    wanted=self.request.geometry,
+                )
             )

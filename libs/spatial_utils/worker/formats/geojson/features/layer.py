@@ -43,7 +43,8 @@ class ParsedLayer:
         self._frame, self.name, self.schema, self.geometry = frame, as_gdal.name, as_gdal.schema, as_gdal.geometry
         self.crs, self.notes = as_gdal.crs, as_gdal.notes
         self.claimed: int | None = None
-        self._attributes = [*self.schema][:-1]
+        self._further = as_gdal.quarantine.fields
+        self._attributes = [*self.schema][: -1 - len(self._further)]
         if not self.geometry or not features or not all(_is_ordinary(feature) for feature in features):
             raise SchemaInferenceFailed
         self._id, id_type = self._identity(features)
@@ -94,7 +95,8 @@ class ParsedLayer:
             values = zip(self._attributes, self._values(piece.features), strict=True)
             columns = [self._converted(field, column) for field, column in values]
             geometries = self._spelling.wkb(piece.features.column("geometry"))
-            rows = pa.RecordBatch.from_arrays([*columns, geometries], schema=self.schema)
+            further = [pa.nulls(len(geometries), field.type) for field in self._further]  # null: nothing is wrong
+            rows = pa.RecordBatch.from_arrays([*columns, geometries, *further], schema=self.schema)
             geojson.check_integers(piece.text, geojson.inexact(rows))
         except (pa.ArrowException, ValueError, Unreadable) as error:
             raise SchemaInferenceFailed from error
