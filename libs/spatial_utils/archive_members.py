@@ -76,7 +76,7 @@ def _zipped(archive: zipfile.ZipFile) -> Iterator[Member]:
         name = info.filename.replace("\\", "/")
         yield Member(
             name,
-            is_folder=info.is_dir() or name.endswith("/"),
+            is_folder=name.endswith("/"),
             is_special=mode not in {0, stat.S_IFREG, stat.S_IFDIR},
             is_encrypted=bool(info.flag_bits & 0x1),
             open=partial(archive.open, info),
