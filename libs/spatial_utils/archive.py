@@ -134,10 +134,8 @@ def _checked(member: Member, seen: set[str], where: str, limits: ArchiveLimits) 
 def _forbidden(member: Member, path: PurePosixPath, limits: ArchiveLimits) -> str | None:
     """Why an entry is not unpacked; None when nothing speaks against it."""
     name = member.name
-    if not path.parts:
-        return "has no name"
-    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
-        return "has a name that leads out of the archive"
+    if not path.parts or path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        return "has no name, or one that leads out of the archive"
     if not name.isprintable():
         return "has unprintable characters in its name"
     if len(name.encode("utf-8", "surrogatepass")) > limits.name_bytes or len(path.parts) > limits.depth:
