@@ -123,8 +123,10 @@ class Stage:
         values = [f"sum({counter.amount}) FILTER (WHERE {counter.predicate})" for counter in self.counters]
         for check in self.checks:
             values += [f"count(*) FILTER (WHERE {check.failing})", f"min({ROW}) FILTER (WHERE {check.failing})"]
-        if len(values) <= AT_ONCE:
-            return f"SELECT {', '.join(values)} FROM {self.target}" if values else None
+        if not values:
+            return None
+        if len(values) <= AT_ONCE:  # nearly no row is looked at for all of them; a filter of thousands would be slow to plan
+            return f"SELECT {', '.join(values)} FROM {self.target} WHERE {self._any_finding}"
         parts = (", ".join(values[first : first + AT_ONCE]) for first in range(0, len(values), AT_ONCE))
         return f"SELECT * FROM {', '.join(f'(SELECT {part} FROM {self.target}) AS part_{n}' for n, part in enumerate(parts))}"
 
@@ -136,11 +138,15 @@ class Stage:
         """
         values = [(counter.predicate, counter.amount) for counter in self.counters]
         values += [(check.failing, "1") for check in self.checks]
+        numbers = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in values)
+        return f"CASE WHEN {self._any_finding} THEN {dialect.integers(numbers)} END" if values else None
+
+    @property
+    def _any_finding(self) -> str:
+        """Predicate that is true for every row that counts for a counter or fails a check."""
         prefilters = [counter.prefilter or counter.predicate for counter in self.counters]
         prefilters += [check.prefilter or check.failing for check in self.checks]
-        any_of_them = " OR ".join(f"({predicate})" for predicate in dict.fromkeys(prefilters))
-        numbers = ", ".join(f"CASE WHEN {predicate} THEN {amount} ELSE 0 END" for predicate, amount in values)
-        return f"CASE WHEN {any_of_them} THEN {dialect.integers(numbers)} END" if values else None
+        return " OR ".join(f"({predicate})" for predicate in dict.fromkeys(prefilters))
 
 
 @dataclass(frozen=True)
