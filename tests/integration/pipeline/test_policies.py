@@ -327,3 +327,21 @@ def test_a_damaged_geometry_of_geoparquet(platform: Platform, tmp_path: Path, na
     assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
     asset = platform.asset("b")
     assert (asset.features, asset.changes.counts["bad_geometry_to_null"]) == (4, 2)
+
+
+@pytest.mark.parametrize(("policy", "features", "count"), [("set_aside", 2, "set_aside"), ("null", 3, "bad_value_to_null")])
+def test_times_with_and_without_a_zone(platform: Platform, policy: str, features: int, count: str) -> None:
+    document = json.loads(collection(POINT, POINT, POINT))
+    for feature, time in zip(document["features"], ["2024-03-01", "2024-07-01T10:00:00Z", "2024-03-02T11:00:00"], strict=True):
+        feature["properties"]["t"] = time
+    entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("mixed_time_zones", True)
+    assert platform.ingest("b", entry, on_bad_value=policy).status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts[count]) == (features, 1)
+    assert data(platform, asset)["t"].notna().sum() == 2
+    if policy == "set_aside":
+        aside = rejects(platform, asset)
+        assert (aside["reject_feature"].tolist(), aside["reject_code"].tolist()) == ([2], ["mixed_time_zones"])
+        assert aside["t"].tolist() == ["2024-07-01T10:00:00Z"]
