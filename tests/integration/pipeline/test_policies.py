@@ -83,8 +83,13 @@ def test_more_than_a_share_is_another_file(platform: Platform) -> None:
     assert problem.code == "too_many_set_aside"
     assert "19 of 1,000 features would be set aside; 10 are allowed" in problem.message
     assert '"max_set_aside": 19' in problem.remedy
-    report = platform.ingest("c", csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside=19)
-    assert report.status == "success"
+    for name, most in {"c": 19, "d": "1.9%", "e": 0.019}.items():
+        report = platform.ingest(name, csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside=most)
+        assert report.status == "success"
+    problem = only_problem(
+        platform.ingest("f", csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside="1.8 %")
+    )
+    assert problem.code == "too_many_set_aside"
 
 
 def test_null_is_counted_and_said(platform: Platform) -> None:
