@@ -1,9 +1,10 @@
 """What to do with rows that cannot be kept as they are: data, in a manifest, for a batch or for a file."""
 
 import math
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictFloat, StrictInt
+from pydantic import BeforeValidator, Field, StrictFloat, StrictInt
 
 from libs.models.base import Model
 
@@ -13,6 +14,21 @@ FixablePolicy = Literal["reject", "set_aside", "null", "fix"]
 DEFAULT_MAX_SET_ASIDE = 0.01
 """Share of a dataset's features that may be set aside when nothing else is said: more is no exception, but another file."""
 
+_MaxSetAside = (
+    Annotated[int, Field(ge=0)]
+    | Annotated[float, Field(ge=0, le=1)]
+    | Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]+)? ?%$")]
+    | None
+)
+"""As people write it, for the JSON Schema."""
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
+
+
+def _share(said: object) -> object:
+    """A share that is written in percent, as a number."""
+    percent = _PERCENT.fullmatch(said) if isinstance(said, str) else None
+    return float(percent[1]) / 100 if percent else said
+
 
 class Policies(Model):
     """Policies for bad rows. What is not given here, the batch says; what the batch does not say is ``reject``.
@@ -21,14 +37,17 @@ class Policies(Model):
         on_bad_value: A value that its column cannot hold: ``reject`` the batch; ``set_aside`` the feature; make it ``null``.
         on_bad_geometry: A geometry that cannot be read or placed; also ``fix`` it where a standard fix exists.
         on_bad_text: Text that cannot be decoded; also ``fix``: replace the bytes that are no text.
-        max_set_aside: How many features of a dataset may be set aside: a number such as 100, or a share such as 0.01, which is
-            what holds when it is not given. With more, the batch is rejected.
+        max_set_aside: How many features of a dataset may be set aside: a number such as 100, or a share such as 0.01 or "1%",
+            which is what holds when it is not given. With more, the batch is rejected.
     """
 
     on_bad_value: ValuePolicy | None = None
     on_bad_geometry: FixablePolicy | None = None
     on_bad_text: FixablePolicy | None = None
-    max_set_aside: Annotated[StrictInt, Field(ge=0)] | Annotated[StrictFloat, Field(ge=0, le=1)] | None = None
+    max_set_aside: Annotated[
+        Annotated[StrictInt, Field(ge=0)] | Annotated[StrictFloat, Field(ge=0, le=1)] | None,
+        BeforeValidator(_share, json_schema_input_type=_MaxSetAside),
+    ] = None
 
 
 def effective(own: Policies, batch: Policies) -> Policies:
@@ -43,4 +62,5 @@ def allowed(policies: Policies, features: int) -> int:
     most = policies.max_set_aside
     if isinstance(most, int):
         return most
-    return math.ceil(features * (DEFAULT_MAX_SET_ASIDE if most is None else most))  # of a few features, one
+    share = DEFAULT_MAX_SET_ASIDE if most is None else most
+    return math.ceil(round(features * share, 6))  # of a few features, one; rounded, since 0.07 of 100 is a little above 7

@@ -22,6 +22,9 @@ class Quarantine:
         policies: ``on_bad_value``, ``on_bad_geometry`` and ``on_bad_text``.
         notes: Takes counts and warnings.
         layer: Name of the layer, for warnings.
+
+    Attributes:
+        lost_geometries: How many geometries could not be read, and are null.
     """
 
     def __init__(self, policies: Mapping[str, str | None], notes: Notes, layer: str) -> None:
@@ -29,6 +32,7 @@ class Quarantine:
         self._bad: dict[int, Unreadable] = {}
         self._texts: dict[int, dict[str, str]] = {}
         self._met = set[int]()
+        self.lost_geometries = 0
 
     def policy(self, kind: str) -> str:
         """What to do with bad rows of a kind: ``value``, ``geometry`` or ``text``."""
@@ -54,6 +58,7 @@ class Quarantine:
             Unreadable: the problem, where the policy is to reject.
         """
         self._met.add(row)
+        self.lost_geometries += kind == "geometry"
         policy = self.policy(kind)
         if policy == SET_ASIDE:
             self._bad.setdefault(row, problem)

@@ -1,7 +1,9 @@
 """Policies for bad rows: what is set aside lies beside the data, what became null is counted, and nothing gets lost."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +85,13 @@ def test_more_than_a_share_is_another_file(platform: Platform) -> None:
     assert problem.code == "too_many_set_aside"
     assert "19 of 1,000 features would be set aside; 10 are allowed" in problem.message
     assert '"max_set_aside": 19' in problem.remedy
-    report = platform.ingest("c", csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside=19)
-    assert report.status == "success"
+    for name, most in {"c": 19, "d": "1.9%", "e": 0.019}.items():
+        report = platform.ingest(name, csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside=most)
+        assert report.status == "success"
+    problem = only_problem(
+        platform.ingest("f", csv(platform, "id,x,y\n" + rows), on_bad_geometry="set_aside", max_set_aside="1.8 %")
+    )
+    assert problem.code == "too_many_set_aside"
 
 
 def test_null_is_counted_and_said(platform: Platform) -> None:
@@ -326,4 +333,44 @@ def test_a_damaged_geometry_of_geoparquet(platform: Platform, tmp_path: Path, na
     assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
     assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
     asset = platform.asset("b")
+    assert (asset.features, asset.changes.counts["bad_geometry_to_null"]) == (4, 2)
+
+
+@pytest.mark.parametrize(("policy", "features", "count"), [("set_aside", 2, "set_aside"), ("null", 3, "bad_value_to_null")])
+def test_times_with_and_without_a_zone(platform: Platform, policy: str, features: int, count: str) -> None:
+    document = json.loads(collection(POINT, POINT, POINT))
+    for feature, time in zip(document["features"], ["2024-03-01", "2024-07-01T10:00:00Z", "2024-03-02T11:00:00"], strict=True):
+        feature["properties"]["t"] = time
+    entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("mixed_time_zones", True)
+    assert platform.ingest("b", entry, on_bad_value=policy).status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts[count]) == (features, 1)
+    assert data(platform, asset)["t"].notna().sum() == 2
+    if policy == "set_aside":
+        aside = rejects(platform, asset)
+        assert (aside["reject_feature"].tolist(), aside["reject_code"].tolist()) == ([2], ["mixed_time_zones"])
+        assert aside["t"].tolist() == ["2024-07-01T10:00:00Z"]
+
+
+def test_a_damaged_geometry_of_a_geopackage(platform: Platform, tmp_path: Path) -> None:
+    path = tmp_path / "a.gpkg"
+    points = geopandas.points_from_xy([7.0, 8.0, 9.0, 10.0], [46.0] * 4)
+    geopandas.GeoDataFrame({"id": [0, 1, 2, 3]}, geometry=points, crs=4326).to_file(path)
+    with closing(sqlite3.connect(path)) as database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{trigger}"')
+        for row in (2, 3):
+            ((blob,),) = database.execute("SELECT geom FROM a WHERE fid = ?", [row]).fetchall()
+            database.execute("UPDATE a SET geom = ? WHERE fid = ?", [blob[:-8], row])
+        database.commit()
+    entry = platform.entry(platform.put("in/a.gpkg", path))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
+    asset = platform.asset("a")
+    assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
     assert (asset.features, asset.changes.counts["bad_geometry_to_null"]) == (4, 2)

@@ -24,7 +24,7 @@ def test_one_list_for_the_manifest_and_its_surroundings(platform: Any, geojson: 
         "b1",
         platform.entry(good, format="GeoJSON", crs="EPSG:99999"),
         platform.entry("s3://landing-zone/in/goood.geojson"),
-        platform.entry("s3://elsewhere/a.geojson", format="Excel"),
+        platform.entry("s3://elsewhere/a.geojson", format="Word"),
         platform.entry(good, layer="x", encoding="klingon", sha256="abc"),
         {"path": good, "format": "GeoJSON", "type": "picture"},
         {"path": "s3://landing-zone/in/a.tif", "format": "GTiff", "type": "raster"},

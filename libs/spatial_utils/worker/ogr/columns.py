@@ -70,7 +70,11 @@ class _ColumnPlan:
     def _column(self, index: int, field: int, kind: pa.DataType, time: pa.DataType | None) -> Column:
         layer, name = self._layer, self._layer.names[index]
         if time is not None:
-            return Column(name, time, index, lambda column, _: times.parse(column, time, name, layer.place))
+
+            def convert(column: pa.Array, first: int) -> pa.Array:
+                return times.parse_by_policy(column, time, name, layer.place, first, layer.quarantine)
+
+            return Column(name, time, index, convert)
         if layer.decoder and pa.types.is_string(kind):
             decoder, width = layer.decoder, self._gdal.OGR_Fld_GetWidth(field)
             return Column(name, kind, index, lambda column, first: decoder.column(column, name, width, first, layer.name))

@@ -110,6 +110,7 @@ class OgrLayer:
             read += batch.num_rows
         if self.decoder:
             self.decoder.finish(self.name)
+        missing -= self.quarantine.lost_geometries
         self._reader.check_after(self, read, missing)  # last, while the pipeline is busy with what it was sent
         if self.claimed is not None and read != self.claimed and not self._reader.explains(self, read):
             raise Unreadable(

@@ -42,6 +42,7 @@ def normalised(
                 normal = wkb.with_closed_rings(normal, gdal, changes)
         except wkb.DamagedGeometry as error:
             quarantine.meet("geometry", error.row, problem(error.row))
+            gdal.complaints.take()  # about this one, which is dealt with
             geometry = pc.if_else(pc.equal(pa.arange(0, len(geometry)), error.row), None, geometry)
         else:
             counts.update(changes)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.protocol import SchemaInferenceFailed, Unreadable
+from libs.spatial_utils.worker.quarantine import REJECT, Quarantine, way_in
 
 UNKNOWN_ZONE, LOCAL, MIXED, UTC = 0, 1, 2, 100
 """GDAL's flags of a column; others are ``UTC`` plus quarters of an hour."""
@@ -168,6 +169,36 @@ def parse(texts: pa.Array, kind: pa.DataType, name: str, place: str) -> pa.Array
             "Give every value of the column a time zone, or none.",
             place,
         ) from error
+
+
+def parse_by_policy(texts: pa.Array, kind: pa.DataType, name: str, place: str, first: int, quarantine: Quarantine) -> pa.Array:
+    """Text as times of a type, where the policies may say what to do with values that are none.
+
+    Args:
+        texts: Of a batch.
+        kind: The type.
+        name: Of the column.
+        place: Of the layer.
+        first: Number of the batch's first feature, from 0.
+        quarantine: Takes the rows of values that are no times of the type.
+
+    Raises:
+        Unreadable: where the policy is to reject.
+    """
+    try:
+        return parse(texts, kind, name, place)
+    except Unreadable as problem:
+        if quarantine.policy("value") == REJECT:
+            problem.remedy += way_in("value")
+            raise
+    values = texts.to_pylist()
+    for row, value in enumerate(values):
+        try:
+            parse(texts.slice(row, 1), kind, name, f"{place}, feature {first + row + 1}")
+        except Unreadable as problem:
+            quarantine.meet("value", row, problem, name, value)
+            values[row] = None
+    return parse(pa.array(values, texts.type), kind, name, place)
 
 
 def _zone(text: str) -> str | None:
