@@ -27,6 +27,8 @@ _OTHER_SPELLINGS = {
 """Spellings of .cpg files and manifests that Python knows otherwise; without case, blanks, ``-`` and ``_``."""
 _CUT = frozenset({"unexpected end of data", "incomplete multibyte sequence"})
 """What Python's codecs say of a character whose last bytes are missing."""
+_NAME_BYTES = 10
+"""Of a column's name in dBASE, which programs cut after so many bytes."""
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin_1"})
 _REMEDY = "Set 'encoding' of this file in the manifest to what it was written in, such as 'UTF-8' or 'cp1252'."
 
@@ -78,13 +80,14 @@ class Decoder:
         self._suspect = by != "the manifest" and codec in _WESTERN
         self._as_utf8, self._not_utf8 = 0, 0
         self.quarantine: Quarantine | None = None
+        self._may_be_cut = by != "the format"
 
     def name(self, raw: bytes) -> str:
         """A column's name."""
         try:
             return raw.decode(self._arrives_in)
         except UnicodeDecodeError as error:
-            if error.start > 0 and error.reason in _CUT:  # formats cut names after so many bytes, within a character, too
+            if self._may_be_cut and len(raw) == _NAME_BYTES and error.reason in _CUT:  # within a character
                 name = raw[: error.start].decode(self._arrives_in)
                 self._notes.warn(
                     "column_name_cut",
