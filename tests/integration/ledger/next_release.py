@@ -40,7 +40,7 @@ def main() -> None:
         print("read", asset.id, asset.kind, flush=True)
     for state in ledger.batches():
         print("batch", state.batch_id, state.status.value, flush=True)
-    received = ledger.receive(f"manifests/{BATCH}.json", manifest(BATCH), "upload 1", "landing-zone")
+    received = ledger.receive(f"manifests/{BATCH}.json", manifest(BATCH), "upload 1")
     assert received.action is Action.PROCESS
     run = ledger.claim(received, {})
     assert run is not None

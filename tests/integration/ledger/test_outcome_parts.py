@@ -27,6 +27,7 @@ from libs.models import (
     VectorSummary,
     utc_now,
 )
+from tests.sampling import FULL
 
 pytestmark = pytest.mark.integration
 
@@ -91,6 +92,7 @@ def test_a_small_outcome_is_one_document(store: DocumentStore) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not FULL, reason="a batch of 10,000 datasets takes minutes: make test-full")
 def test_a_batch_of_ten_thousand_datasets_is_committed(open_store: Callable[[], DocumentStore]) -> None:
     ledger, other = Ledger(open_store()), Ledger(open_store())
     run = run_of(ledger)

@@ -32,7 +32,7 @@ def next_release(kind: str, place: str, environment: dict[str, str]) -> Callable
 
 def work(ledger: Ledger, batch_id: str) -> str:
     """Commit a batch with one version, of this release; the version's ``_id``."""
-    received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1", "landing-zone")
+    received = ledger.receive(f"manifests/{batch_id}.json", manifest(batch_id), "upload 1")
     assert received.action is Action.PROCESS
     run = ledger.claim(received, {})
     assert run is not None
@@ -56,7 +56,7 @@ def test_each_reads_what_the_other_wrote(store: DocumentStore, next_release: Cal
         assert (copied["format"], copied["next_field"]) == ("2.1", {"of": ["2.1"]}), "copied by this release, and whole"
     assert ledger.asset("dataset").version == 2
     assert work(ledger, "ours-again") == "dataset@3"
-    received = ledger.receive("manifests/of-the-next.json", manifest("of-the-next"), "upload 1", "landing-zone")
+    received = ledger.receive("manifests/of-the-next.json", manifest("of-the-next"), "upload 1")
     assert received.action is Action.FINISH
     assert len(list(ledger.activity())) > 0
 

@@ -9,11 +9,20 @@ from libs.ledger import parts
 from libs.models import Status
 from libs.pipeline.maintenance import gc, reconcile
 from libs.pipeline.verify import Finding, verify
+from tests.sampling import FULL
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        100,
+        pytest.param(
+            10_000, marks=[pytest.mark.slow, pytest.mark.skipif(not FULL, reason="it takes half an hour: make test-full")]
+        ),
+    ],
+)
 def test_a_batch_of_many_one_feature_files_is_committed(
     count: int, platform: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
