@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from services.cli import streams
-from services.cli.commands import admin, batches, catalog, doctor, housekeeping, ingest, recipes
+from services.cli.commands import admin, batches, catalog, doctor, housekeeping, ingest, inspect, recipes
 from services.cli.commands import settings as settings_command
 
 REJECTED, USAGE, UNREACHABLE = 1, 2, 3
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 for command in (
     ingest.ingest,
+    inspect.inspect,
     batches.submit,
     batches.process,
     batches.watch,
