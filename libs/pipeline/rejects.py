@@ -134,8 +134,8 @@ def warning(count: int, file: str, where: str) -> Problem:
     return Problem(
         code="set_aside",
         where=where,
-        message=f"Set aside, as the policies say: {count:,} of the features. They are in {file} beside the data, each with its place "
-        "and what is wrong with it.",
+        message=f"Set aside, as the policies say: {count:,} of the features. They are in {file} beside the data, each with its "
+        "place and what is wrong with it.",
         remedy="Correct them in their source and deliver it again, if they are wanted.",
     )
 
