@@ -10,11 +10,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def fault(error: Exception, what: str) -> tuple[ServiceUnavailable | None, Problem]:
-    """A fault of a service, which is worth another try, or of this program, which the log is told of.
+    """A fault of a service, which is worth another try, or of this program, which goes to the log.
 
     Args:
         error: What was raised.
-        what: What came to nothing, for the log.
+        what: What failed, for the log.
 
     Returns:
         The service's fault, if it is one, and the problem to report.

@@ -43,7 +43,7 @@ def open_lake(settings: Settings) -> "DataLake":
 
 
 def open_ledger(settings: Settings) -> "Ledger":
-    """The ledger; whoever opens it closes its store."""
+    """The ledger; the caller closes its store."""
     from libs.ledger import DocumentStore, Ledger, SqliteStore
 
     store: DocumentStore
@@ -62,7 +62,7 @@ def open_registry(settings: Settings) -> "Registry":
 
     Raises:
         Rejected: when one of these cannot be used, naming its file.
-        ServiceUnavailable: when the folder that the settings name is none.
+        ServiceUnavailable: when the settings name a folder that is not one.
     """
     from libs.platform.recipes import own_recipes
     from libs.transformations import Registry

@@ -1,7 +1,7 @@
 """Words for numbers and sizes, the same in every interface."""
 
 NO_MANIFEST = "a manifest is manifests/<batch_id>.json, in no sub-folder."
-"""What to know about a file that lies among the manifests and is none."""
+"""What to know about a file in the folder of manifests that is not a manifest."""
 
 
 def count(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from libs.models import BBox
 WIDTH = 320
 """Pixels of the longer side."""
 FEATURES = 2_000
-"""Drawn at most: every so-manieth, from all over the file."""
+"""Drawn at most, spread evenly over the file."""
 LENGTH = 24_000
 """Characters of the drawing at most; it ends where they do."""
 _ROWS = 4_096

@@ -1,4 +1,4 @@
-"""Reading files that nobody vouches for: GDAL in a confined process per file, Arrow record batches out."""
+"""Reading untrusted files: GDAL in a confined process per file, Arrow record batches out."""
 
 from libs.spatial_utils.reading.consume import read_source
 from libs.spatial_utils.reading.layers import Layer

@@ -33,7 +33,7 @@ def receive(child: Child) -> dict[str, Any]:
 
     Raises:
         EOFError: when the process ended before it.
-        ValueError: when it is none.
+        ValueError: when it is not a message.
         TimeLimitExceeded: when nothing came.
     """
     size = child.pipe.read(4)

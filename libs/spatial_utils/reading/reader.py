@@ -1,4 +1,4 @@
-"""Opening a file that nobody vouches for: the side that stays in the pipeline's process and trusts nothing that it gets."""
+"""Opening an untrusted file: the side that stays in the pipeline's process and trusts nothing that it gets."""
 
 import json
 import os

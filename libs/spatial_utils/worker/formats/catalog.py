@@ -86,7 +86,7 @@ class Catalog:
     Attributes:
         tables: By their names in lower case.
         relationships: Sorted by name.
-        heard: By name, what GDAL said when a table was looked at: to be weighed by whoever reads it.
+        heard: By name, what GDAL said when a table was looked at: to be classified when the table is read.
     """
 
     tables: Mapping[str, CatalogTable] = field(default_factory=dict)

@@ -63,7 +63,7 @@ class FeatureLayer:
         self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows; raises ``Unreadable`` on a geometry that is none."""
+        """The rows; raises ``Unreadable`` on a geometry that is not valid GeoJSON."""
         for first in range(0, len(self._features), BATCH_ROWS):
             features = self._features[first : first + BATCH_ROWS]
             columns = [values.slice(first, len(features)) for values in self._columns.values()]

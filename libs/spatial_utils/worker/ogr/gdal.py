@@ -325,7 +325,7 @@ class Gdal:
 
     @contextmanager
     def geometry(self, wkb: bytes) -> Iterator[int | None]:
-        """A geometry from WKB, or None when it is none."""
+        """A geometry from WKB, or None when it is not valid WKB."""
         pointer = ctypes.c_void_p()
         failed = self.OGR_G_CreateFromWkb(wkb, None, ctypes.byref(pointer), len(wkb)) != 0
         try:
@@ -335,7 +335,7 @@ class Gdal:
                 self.OGR_G_DestroyGeometry(pointer)
 
     def wkb_from_wkt(self, text: str) -> bytes | None:
-        """Well-Known Text as WKB; None when it is none, or when something follows it."""
+        """Well-Known Text as WKB; None when it is not valid, or when something follows it."""
         pointer, rest = ctypes.c_void_p(), ctypes.c_char_p(text.encode())
         failed = self.OGR_G_CreateFromWkt(ctypes.byref(rest), None, ctypes.byref(pointer)) != 0
         try:

@@ -7,7 +7,7 @@ EXACT = 2**53
 
 
 def is_rounded(number: int) -> bool:
-    """Whether an integer is no spelling of a double: what programs print that count in doubles is none's loss.
+    """Whether an integer is no spelling of a double: what programs print that compute with doubles loses nothing.
 
     >>> is_rounded(9007199254740993), is_rounded(590295810358705700000)
     (True, False)

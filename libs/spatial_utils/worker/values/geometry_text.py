@@ -117,7 +117,7 @@ def of_geojson(geometry: Any) -> bytes:
     """A geometry of GeoJSON as WKB.
 
     Raises:
-        ValueError, TypeError, KeyError, RecursionError, struct.error: when it is none.
+        ValueError, TypeError, KeyError, RecursionError, struct.error: when it is not a geometry.
     """
     kind = geometry["type"]
     if kind == "GeometryCollection":

@@ -61,7 +61,7 @@ class Text:
         """The value that comes next.
 
         Raises:
-            Unreadable: where it is none.
+            Unreadable: where it is not JSON.
         """
         while True:
             try:

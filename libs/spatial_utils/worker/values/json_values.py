@@ -51,7 +51,7 @@ def inferred(values: Sequence[Any], name: str, place: str) -> pa.Array:
 
 
 def texts(values: Sequence[Any], name: str) -> pa.Array:
-    """Values of whatever types as text: what is none, as JSON spells it."""
+    """Values of whatever types as text: what is not text, as JSON spells it."""
     spelled = [value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False) for value in values]
     if any(text and "\0" in text for text in spelled):
         raise Unreadable(

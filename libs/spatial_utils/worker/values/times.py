@@ -172,7 +172,7 @@ def parse(texts: pa.Array, kind: pa.DataType, name: str, place: str) -> pa.Array
 
 
 def parse_by_policy(texts: pa.Array, kind: pa.DataType, name: str, place: str, first: int, quarantine: Quarantine) -> pa.Array:
-    """Text as times of a type, where the policies may say what to do with values that are none.
+    """Text as times of a type, where the policies may say what to do with values that are not times.
 
     Args:
         texts: Of a batch.

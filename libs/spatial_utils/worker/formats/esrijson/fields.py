@@ -111,7 +111,7 @@ def _days(values: list[Any]) -> pa.Array | None:
 
 
 def _whole(value: Any) -> int | None:
-    """An integer, however it is spelled; None for what is none."""
+    """An integer, however it is spelled; None for anything else."""
     if type(value) is float and value.is_integer() and abs(value) <= 2**53:
         return int(value)
     return value if type(value) is int else None

@@ -52,7 +52,7 @@ def features_of(file: io.BufferedReader, driver: str, around: Around) -> Iterato
         around: Takes what else is found.
 
     Raises:
-        Unreadable: for broken JSON, for what is no document of features, and for records that are none.
+        Unreadable: for broken JSON, for what is not a document of features, and for records that are not features.
     """
     return _sequence(file, around) if driver == "GeoJSONSeq" else _document(file, around)
 

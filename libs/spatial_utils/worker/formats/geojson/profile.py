@@ -76,7 +76,7 @@ class GeoJSONProfile:
             on_bad_geometry: The policy. If it is not to reject, geometries that cannot be read are noted in ``damaged``.
 
         Raises:
-            Unreadable: for what is no feature, for broken JSON, for coordinates that are none, for texts with a NUL character,
+            Unreadable: for what is not a feature, for broken JSON, for bad coordinates, for texts with a NUL character,
                 which C cuts, and for a sequence declared as one document, or the other way round.
         """
         check_declared(path, driver)
@@ -108,7 +108,7 @@ class GeoJSONProfile:
         """Look at more features.
 
         Raises:
-            Unreadable: naming the first that is none.
+            Unreadable: naming the first value that is not one.
         """
         if not features:
             return
@@ -302,7 +302,7 @@ class Again:
 
 
 def texts(values: list[Any], name: str) -> pa.Array:
-    """Values of whatever types as text: what is none, as JSON spells it."""
+    """Values of whatever types as text: what is not text, as JSON spells it."""
     spelled = [value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False) for value in values]
     try:
         return pa.array(spelled, pa.string())

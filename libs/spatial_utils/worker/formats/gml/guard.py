@@ -64,7 +64,7 @@ class GmlGuard(XmlGuard):
         return self._properties.get(kind, set()) - self._nested
 
     def check_columns(self, schemas: Iterable[pa.Schema], columns: Iterable[str]) -> None:  # noqa: ARG002 - see ``XmlGuard``
-        """Look for what is in a column of times and is none: GDAL makes another of it, or nothing."""
+        """Look for values in a column of times that are not times: GDAL changes them, or drops them."""
         times = {column.name for schema in schemas for column in schema if pa.types.is_temporal(column.type)}
         for name, (said, line) in self._no_times.items():
             if name in times:

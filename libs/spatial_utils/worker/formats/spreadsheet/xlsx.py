@@ -185,7 +185,7 @@ def read_sheets(package: Package, wants: Callable[[str], bool], notes: Notes) ->
         notes: Takes a warning for sheets without cells, such as charts.
 
     Raises:
-        Unreadable: when a part is damaged or a date is none.
+        Unreadable: when a part is damaged or a date is not valid.
     """
     try:
         yield from _read(package, wants, notes)

@@ -26,7 +26,7 @@ class Arcs:
         rings_collapsed: How many rings have no area left, and were left out beside others that have.
 
     Raises:
-        Unreadable: ``damaged`` for arcs or a transform that are none.
+        Unreadable: ``damaged`` for arcs or a transform that are not valid.
     """
 
     def __init__(self, topology: dict[str, Any]) -> None:
