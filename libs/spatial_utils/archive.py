@@ -1,4 +1,4 @@
-"""Unpacking archives that nobody vouches for: every entry is checked before it is written.
+"""Unpacking untrusted archives: every entry is checked before it is written.
 
 Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives, and
 whatever goes beyond the limits, which are counted on the bytes that really come out and not on what the archive claims.
