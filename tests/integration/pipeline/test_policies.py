@@ -342,8 +342,9 @@ def test_times_with_and_without_a_zone(platform: Platform, policy: str, features
     for feature, time in zip(document["features"], ["2024-03-01", "2024-07-01T10:00:00Z", "2024-03-02T11:00:00"], strict=True):
         feature["properties"]["t"] = time
     entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
-    problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("mixed_time_zones", True)
+    (warning,) = platform.ingest("a", entry).warnings
+    assert (warning.code, "--on-bad-value set_aside" in warning.remedy) == ("mixed_time_zones", True)
+    assert data(platform, platform.asset("a"))["t"].tolist() == ["2024-03-01", "2024-07-01T10:00:00Z", "2024-03-02T11:00:00"]
     assert platform.ingest("b", entry, on_bad_value=policy).status == "success"
     asset = platform.asset("a")
     assert (asset.features, asset.changes.counts[count]) == (features, 1)

@@ -53,11 +53,20 @@ def test_several_time_zones_stay_as_text_with_a_warning(read: Reader, tmp_path: 
     assert [warning.code for warning in got.warnings] == ["mixed_time_zones"]
 
 
-def test_times_with_and_without_zone_in_one_column_are_a_problem(refused: Refuser, tmp_path: Path) -> None:
-    """GDAL would drop the zone."""
-    times = ["2024-05-01T10:00:00", "2024-05-01T10:00:00+02:00"]
-    problem = refused(collection(tmp_path / "a.geojson", *({"properties": {"t": time}} for time in times)), "GeoJSON")
-    assert problem.code == "mixed_time_zones"
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2024-05-01T10:00:00", "2024-05-01T10:00:00+02:00"],
+        ["2024-03-01", "2024-07-01T10:00:00Z"],
+        ["2024-07-01T10:00:00", "2024-03-01"],
+    ],
+)
+def test_times_and_dates_that_do_not_agree_stay_as_they_are(read: Reader, tmp_path: Path, times: list[str]) -> None:
+    """GDAL would drop the zone, or make midnight of a date."""
+    got = read(collection(tmp_path / "a.geojson", *({"properties": {"t": time, "u": "2024-05-01"}} for time in times)), "GeoJSON")
+    assert got.table.column("t").to_pylist() == times
+    assert got.layer.columns == (("t", "string"), ("u", "date32[day]"))
+    assert [warning.code for warning in got.warnings] == ["mixed_time_zones"]
 
 
 def test_microseconds_are_not_cut(read: Reader, tmp_path: Path) -> None:

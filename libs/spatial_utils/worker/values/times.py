@@ -20,6 +20,7 @@ _SHAPE = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?P<fraction>\.[0-9]{1,9})?)?"
     r"(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
 )
+_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _DATE_LENGTH = len("2024-05-01")
 _MILLISECONDS, _MICROSECONDS = 4, 7  # digits of a fraction, with its point
 
@@ -72,7 +73,12 @@ class TimeInference:
         """Look at more values."""
         if self._add_plain(texts):
             return
-        parts = pc.extract_regex(normal(texts).drop_null(), _SHAPE)
+        values = normal(texts).drop_null()
+        days = pc.match_substring_regex(values, _DAY)
+        if pc.any(days).as_py():
+            self._add_days(values.filter(days))
+            values = values.filter(pc.invert(days))
+        parts = pc.extract_regex(values, _SHAPE)
         if parts.null_count:
             self.other = True
             parts = parts.drop_null()
@@ -80,7 +86,15 @@ class TimeInference:
             digits = pc.max(pc.binary_length(parts.field("fraction"))).as_py() or 0
             self.zones |= {_zone(text) for text in pc.unique(parts.field("zone")).to_pylist()}
             self.digits = max(self.digits, digits)
-            self.other |= not _exist(normal(texts).drop_null(), parts.field("zone"), _unit(digits))
+            self.other |= not _exist(values, parts.field("zone"), _unit(digits))
+
+    def _add_days(self, texts: pa.Array) -> None:
+        try:
+            texts.cast(pa.date32())
+        except pa.ArrowInvalid:
+            self.other = True
+        else:
+            self.dates = True
 
     def confirm(self, texts: pa.Array, announced: pa.DataType) -> None:
         """Look at more values of a column whose type was announced.

@@ -157,6 +157,10 @@ class GeoJSONProfile:
         """Properties of which every value is a time or a date, with the type that keeps all that they say."""
         return {name: survey.type for name, survey in self._times.items() if not pa.types.is_string(survey.type)}
 
+    def mixed_times(self) -> list[str]:
+        """Properties of times and dates that do not agree: in their time zone, or some have no time of day."""
+        return sorted(name for name, survey in self._times.items() if survey.settled and not survey.other)
+
     def again(self) -> "Again":
         """The values of the properties once more, from the first."""
         return Again(map(_rows, self._pieces() if self._pieces else iter(())))

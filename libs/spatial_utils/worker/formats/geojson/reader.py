@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, count
 
@@ -37,6 +37,7 @@ class Reader(OgrReader):
     time_zones_known = True
 
     _profile: GeoJSONProfile
+    _mixed_times: Sequence[str] = ()
     _times_as_text: bool
     """GDAL leaves what looks like a time as text."""
 
@@ -59,7 +60,10 @@ class Reader(OgrReader):
                 error.place = f"{self.path.name}, {error.place}"
             raise
         self._profile.page.tell(self._profile.features, self.notes, self.path.name if self.prefix else "")
-        self._times_as_text = self._profile.exact_times
+        # Policies deal with the single values; without one, such columns stay as they are.
+        keeps = (self.request.policies.get("on_bad_value") or REJECT) == REJECT
+        self._mixed_times = self._profile.mixed_times() if keeps else []
+        self._times_as_text = self._profile.exact_times or bool(self._mixed_times)
         if self._profile.damaged:  # each of them is known
             self.messages = replace(self.messages, harmless=(*self.messages.harmless, _OF_GEOMETRIES))
         if self._profile.untidy:
@@ -75,6 +79,15 @@ class Reader(OgrReader):
         layer.claimed = self._profile.features
         if self._times_as_text:
             layer.types_of_times = self._profile.types_of_times()
+        for name in self._mixed_times:
+            layer.notes.warn(
+                "mixed_time_zones",
+                f"The times of the column {name!r} do not agree: in their time zone, or some have no time of day. They are kept "
+                "as text.",
+                'Write them all in UTC if they should be times. Or set those aside that do not fit: write "on_bad_value": '
+                '"set_aside" in the manifest, or type --on-bad-value set_aside.',
+                layer.place,
+            )
 
     def columns(self, layer: OgrLayer, columns: list[Column]) -> list[Column]:
         """The columns, with those that GDAL would get wrong as they stand in the file, and the features' own ids."""
