@@ -23,9 +23,11 @@ pytestmark = [
 
 FORMAT_OF_DRIVER = {"OpenFileGDB": "FileGDB", "LIBKML": "KML", "MapInfo File": "MapInfo TAB"}
 FORMAT_OF_EXTENSION = {".shp": "ESRI Shapefile", ".zip": "ESRI Shapefile", ".dbf": "dBASE"}
-NOT_READ = frozenset({"OSM", "XLSX"})
+COUNTED_OTHERWISE = {"real/xlsx/us_zipcodes.xlsx": -1, "real/osm/liechtenstein-latest.osm.pbf": 95}
+"""Features more or less than GDAL's: it takes the row of column names for one, and leaves out nodes with some tags only."""
 REFUSED = {
     # what GDAL reads, with damage that it does not tell of
+    "peers/pyogrio/pyogrio/tests/fixtures/sample.osm.pbf": "damaged",  # its nodes are not in order: GDAL reads points only
     "peers/fiona/tests/data/collection-pp.txt": "format_mismatch",  # no sequence
     "peers/fiona/tests/data/sequence.txt": "format_mismatch",  # one feature a line: GDAL reads the first only
     "peers/fiona/tests/data/trio.seq": "format_mismatch",
@@ -53,11 +55,13 @@ class Entry:
     def spec(self) -> FileSpec:
         extension = self.path.suffix.lower()
         kind = FORMAT_OF_DRIVER.get(self.driver, self.driver)
+        if kind == "OSM":
+            kind = "OSM PBF" if extension == ".pbf" else "OSM XML"
         if "Parquet" in kind:
             kind = "GeoParquet"
         if extension == ".dbf" or kind == "-":
             kind = FORMAT_OF_EXTENSION.get(extension, "GeoJSON")
-        tabular = kind in {"dBASE", "CSV"} or self.driver.startswith("Parquet")
+        tabular = kind in {"dBASE", "CSV", "XLSX"} or self.driver.startswith("Parquet")
         unknown = "none" in self.crs or "Undefined" in self.crs or self.crs == "-"
         return FileSpec(
             path=f"s3://landing-zone/{self.path.name}",
@@ -95,11 +99,11 @@ def test_every_file_is_read_whole_or_refused_with_a_reason(capsys: pytest.Captur
     for entry in entries():
         rows, problems = outcome(entry, tmp_path)
         code = problems[0].code if problems else ""
-        expected = REFUSED.get(entry.name, "unknown_format" if entry.driver in NOT_READ else "")
+        expected = REFUSED.get(entry.name, "")
         if entry.features == "-":  # GDAL reads nothing: neither must we, but for a name that only its command line stumbles over
             right = bool(problems) or entry.path.name.startswith("!")
         else:
-            right = code == expected and (bool(code) or str(rows) == entry.features)
+            right = code == expected and (bool(code) or str(rows - COUNTED_OTHERWISE.get(entry.name, 0)) == entry.features)
         table.append(f"{'ok' if right else 'WRONG':5} {entry.features:>6} {rows:6} {code:20} {entry.name}")
         if not right:
             wrong.append((entry.name, entry.features, rows, [str(problem) for problem in problems]))
