@@ -7,7 +7,7 @@ source, as text, and its geometry as far as it can be read, in the CRS of the so
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Rejects:
         names = batch.schema.names[:-2]
         attributes = [name for name in names if name != GEOMETRY]
         problems = [json.loads(problem) for problem in batch.column(len(names)).to_pylist()]
-        raw = [[*json.loads(values).values()] for values in batch.column(len(names) + 1).to_pylist()]
+        raw = [json.loads(values) for values in batch.column(len(names) + 1).to_pylist()]
         if self._schema is None:
             own = [pa.field(name, pa.int64() if name == "reject_feature" else pa.string()) for name in _OWN]
             geometry = [pa.field(GEOMETRY, pa.binary()), pa.field(BBOX, BBOX_TYPE)] if GEOMETRY in names else []
@@ -120,7 +120,7 @@ class Rejects:
             written = geoparquet.write(self._folder / NAME, self._schema, groups, crs)
         self._spill_path.unlink()
         geoparquet.check(written, features=self.count, bbox=written.bbox, crs=crs)
-        return WrittenFile(**{**written.__dict__, "role": FileRole.REJECTS})
+        return replace(written, role=FileRole.REJECTS)
 
     def close(self) -> None:
         """Let go of the file that collects them."""
@@ -143,10 +143,7 @@ def warning(count: int, file: str, where: str) -> Problem:
 def _extents(geometry: pa.Array) -> pa.Array:
     import shapely
 
-    rows: list[Mapping[str, float] | None] = []
-    for wkb in geometry.to_pylist():
-        shape = None if wkb is None else shapely.from_wkb(wkb, on_invalid="ignore")
-        bounds = None if shape is None or shape.is_empty else shape.bounds
-        sides: Iterator[float | None] = iter(bounds or (None,) * 4)
-        rows.append(None if wkb is None else {field.name: next(sides) for field in BBOX_TYPE})  # type: ignore[misc]
-    return pa.array(rows, BBOX_TYPE)
+    wkb = geometry.to_numpy(zero_copy_only=False)
+    bounds = shapely.bounds(shapely.from_wkb(wkb, on_invalid="ignore"))
+    sides = [pa.array(side, field.type, from_pandas=True) for side, field in zip(bounds.T, BBOX_TYPE, strict=True)]
+    return pa.StructArray.from_arrays(sides, fields=[*BBOX_TYPE], mask=geometry.is_null())

@@ -72,8 +72,8 @@ def _as_read(batch: pa.RecordBatch, layer: str, features: Sequence[int]) -> pa.R
         json.dumps({"code": code, "message": message, "place": f"layer {layer}, feature {feature + 1:,}"})
         for code, message, feature in zip(batch[CODE].to_pylist(), batch[MESSAGE].to_pylist(), features, strict=True)
     ]
-    texts = {name: as_text(source[name]) for name in source.schema.names if name != GEOMETRY}
-    values = [json.dumps({name: text[row] for name, text in texts.items()}, ensure_ascii=False) for row in range(batch.num_rows)]
+    texts = [as_text(source[name]) for name in source.schema.names if name != GEOMETRY]
+    values = [json.dumps([text[row] for text in texts], ensure_ascii=False) for row in range(batch.num_rows)]
     return pa.RecordBatch.from_arrays(
         [*source.columns, pa.array(problems, pa.string()), pa.array(values, pa.string())],
         names=[*source.schema.names, PROBLEM, RAW],

@@ -44,11 +44,3 @@ class BadRows:
         self.reasons += [Reason(check.code, about_feature(check.where, check.message)) for check in checks]
         cases = "".join(f" WHEN {check.failing} THEN -{number}" for number, check in enumerate(checks, start=first))
         return f"CASE{before}{cases} END"
-
-
-def with_way_in(remedy: str, bad: Bad) -> str:
-    """A remedy, and the policy as another one."""
-    return (
-        f'{remedy} Or have such features set aside, to look at later: write "on_bad_{bad}": "set_aside" in the manifest, or type '
-        f"--on-bad-{bad} set_aside."
-    )

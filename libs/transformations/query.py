@@ -6,8 +6,9 @@ from typing import Literal
 
 from libs.column_names import GEOMETRY, RESERVED_PREFIX
 from libs.models import Policies, Problem, Rejected
+from libs.remedies import way_in
 from libs.transformations import coordinates
-from libs.transformations.bad_rows import Bad, BadRows, with_way_in
+from libs.transformations.bad_rows import Bad, BadRows
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
 from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
@@ -348,7 +349,7 @@ class Query:
         self._refuse(which, f"({mark} > 0)", code, remedy, bad)
 
     def _refuse(self, which: Mapping[str, str], failing: str, code: str, remedy: str, bad: Bad | None) -> None:
-        remedy = with_way_in(remedy, bad) if bad is not None and self._policies_hold else remedy
+        remedy = remedy + way_in(bad) if bad is not None and self._policies_hold else remedy
         before = "".join(f" AND NOT {mark}" for mark in self._open.refused)
         checks = (Check(each + before, code, self.where, message, remedy) for each, message in which.items())
         self._open.checks += [(check, len(self._open.order)) for check in checks]
@@ -426,7 +427,7 @@ class Query:
                 continue
             if fatal == "any":
                 self._open.geometry_hidden_by.append(failing)
-                check = replace(check, remedy=with_way_in(check.remedy, "geometry") if self._policies_hold else check.remedy)
+                check = replace(check, remedy=check.remedy + way_in("geometry") if self._policies_hold else check.remedy)
             self._open.checks.append((check, len(self._open.order)))
         are = f"IN ({', '.join(map(str, absent))})" if impossible else f"= {coordinates.ABSENT}"
         self.count(ABSENT, f"{mark} {are}", prefilter=suspicious)

@@ -87,6 +87,10 @@ class LayerReader(Protocol):
         ...
 
 
+NO_HEADER = "none"
+"""Value of ``header`` in :attr:`Request.csv` where there are no column names."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What the worker is asked to do; the reading side sends it as JSON.

@@ -1,12 +1,12 @@
 """Rows that cannot be kept as they are: refused, set aside, or changed, as the policies of the request say."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from libs.column_names import PROBLEM, RAW
+from libs.remedies import way_in
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
 REJECT, SET_ASIDE, NULL, FIX = "reject", "set_aside", "null", "fix"
@@ -16,19 +16,18 @@ class Quarantine:
     """What happens to the bad rows of a layer.
 
     Rows that are set aside are sent in their place, with null where something cannot be read, and with two more columns: what is
-    wrong (JSON), and the values as they stand in the file (JSON, by column). Both are null in good rows.
+    wrong (JSON), and the values as they stand in the file (JSON, in the order of the columns). Both are null in good rows.
 
     Args:
         policies: ``on_bad_value``, ``on_bad_geometry`` and ``on_bad_text``.
         notes: Takes counts and warnings.
-        layer: Name of the layer, for warnings.
 
     Attributes:
         lost_geometries: How many geometries could not be read, and are null.
     """
 
-    def __init__(self, policies: Mapping[str, str | None], notes: Notes, layer: str) -> None:
-        self._policies, self._notes, self._layer = policies, notes, layer
+    def __init__(self, policies: Mapping[str, str | None], notes: Notes) -> None:
+        self._policies, self._notes = policies, notes
         self._bad: dict[int, Unreadable] = {}
         self._texts: dict[int, dict[str, str]] = {}
         self._met = set[int]()
@@ -52,7 +51,7 @@ class Quarantine:
             row: Of the batch.
             problem: What is wrong. Its remedy names the policies, too.
             column: Name of the column; empty for the geometry.
-            text: The value as it stands in the file, where ``raw`` of :meth:`columns` does not know it.
+            text: The value as it stands in the file, where the ``values`` of :meth:`columns` are others.
 
         Raises:
             Unreadable: the problem, where the policy is to reject.
@@ -81,12 +80,13 @@ class Quarantine:
         """Whether a row of the batch is bad already."""
         return row in self._met
 
-    def columns(self, rows: int, raw: Callable[[int], Mapping[str, Any]]) -> list[pa.Array]:
+    def columns(self, rows: int, names: Sequence[str], values: Sequence[pa.Array]) -> list[pa.Array]:
         """The further columns of a batch, which is then done with.
 
         Args:
             rows: Of the batch.
-            raw: The values of a row as they stand in the file, as text.
+            names: Of its attributes; a name may stand twice.
+            values: Of its attributes, as they stand in the file, or as they are sent where :meth:`meet` was given the text.
         """
         self._met.clear()
         if not self.fields:
@@ -94,19 +94,13 @@ class Quarantine:
         bad, self._bad = self._bad, {}
         texts, self._texts = self._texts, {}
         problems: list[str | None] = [None] * rows
-        values: list[str | None] = [None] * rows
+        raw: list[str | None] = [None] * rows
         for row, problem in bad.items():
             problems[row] = json.dumps({"code": problem.code, "message": problem.message, "place": problem.place})
-            values[row] = json.dumps({**raw(row), **texts.get(row, {})}, ensure_ascii=False)
-        return [pa.array(problems, pa.string()), pa.array(values, pa.string())]
-
-
-def way_in(kind: str) -> str:
-    """What the remedy of a problem says of the policies for its kind: ``value``, ``geometry`` or ``text``."""
-    return (
-        f' Or have such features set aside, to look at later: write "on_bad_{kind}": "set_aside" in the manifest, or type '
-        f"--on-bad-{kind} set_aside."
-    )
+            own = texts.get(row, {})
+            said = (own.get(name, column[row].as_py()) for name, column in zip(names, values, strict=True))
+            raw[row] = json.dumps([None if value is None else str(value) for value in said], ensure_ascii=False)
+        return [pa.array(problems, pa.string()), pa.array(raw, pa.string())]
 
 
 def way_in_by_fix(what: str) -> str:

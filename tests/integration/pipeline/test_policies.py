@@ -71,6 +71,14 @@ def test_bad_rows_are_set_aside_as_they_stand(platform: Platform) -> None:
     assert lineage.changes.counts["set_aside"] == 2
 
 
+def test_a_name_that_stands_twice_keeps_both_its_raw_values(platform: Platform) -> None:
+    text = "id,note,note,x,y\n1,a,b,7.5,46.5\n2,c,d,7.6,46.x5\n"
+    report = platform.ingest("b", csv(platform, text), on_bad_geometry="set_aside", max_set_aside=1)
+    assert report.status == "success", report.problems
+    aside = rejects(platform, platform.asset("a"))
+    assert aside.drop(columns="geom").to_numpy().tolist()[0][-5:] == ["2", "c", "d", "7.6", "46.x5"]
+
+
 def test_such_a_version_is_verified_and_replayed(platform: Platform) -> None:
     platform.ingest("b", csv(platform, BAD), on_bad_geometry="set_aside", max_set_aside=0.5)
     assert {found.finding for found in verify(platform.stack)} == {Finding.INTACT}

@@ -1,9 +1,7 @@
 """A layer of features that a reader has parsed itself: identifiers, properties, and geometries as GeoJSON has them."""
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +10,8 @@ from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
 from libs.spatial_utils.worker.values import wkb
-from libs.spatial_utils.worker.values.geometry_text import of_geojson
-from libs.spatial_utils.worker.values.json_values import inferred
+from libs.spatial_utils.worker.values.geometry_text import from_geojson
+from libs.spatial_utils.worker.values.json_values import inferred, name_of_ids
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,7 @@ class FeatureLayer:
         names = dict.fromkeys(name for row in rows for name in row)
         ids = [feature.id for feature in self._features]
         if any(each is not None for each in ids) and ids != [row.get("id") for row in rows]:
-            candidates = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
-            name = next(name for name in candidates if name not in names)
+            name = name_of_ids(names)
             yield name, inferred(ids, name, self._place)
         for name in names:
             yield name, inferred([row.get(name) for row in rows], name, self._place)
@@ -87,10 +84,9 @@ class FeatureLayer:
     def _geometries(self, features: Sequence[Feature], first: int) -> pa.Array:
         rows: list[bytes | None] = []
         for number, feature in enumerate(features, first + 1):
-            try:
-                rows.append(None if feature.geometry is None else of_geojson(feature.geometry))
-            except (ValueError, TypeError, KeyError, RecursionError, struct.error) as error:
-                raise self._damaged(number) from error
+            rows.append(None if feature.geometry is None else from_geojson(feature.geometry))
+            if rows[-1] is None and feature.geometry is not None:
+                raise self._damaged(number)
         try:
             return wkb.normalise(pa.array(rows, pa.binary()), self._gdal, self.notes.counts, vouched=False)
         except wkb.DamagedGeometry as error:

@@ -19,7 +19,7 @@ from libs.spatial_utils.worker.values import geometry_column
 from libs.spatial_utils.worker.values.text import Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping
 
     from libs.spatial_utils.worker.ogr.reader import OgrReader
     from libs.spatial_utils.worker.values.times import TimeInference
@@ -59,7 +59,7 @@ class OgrLayer:
         self.full_scan, self.unconfirmed = request.full_scan, dict[int, "TimeInference"]()
         self.name, self.own_name = name, gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
         self.place = f"layer {name}"
-        self.quarantine = Quarantine(request.policies, self.notes, name)
+        self.quarantine = Quarantine(request.policies, self.notes)
         self.decoder = reader.decoder(self)
         if self.decoder:
             self.decoder.quarantine = self.quarantine
@@ -214,7 +214,7 @@ class OgrLayer:
         columns = [column.convert(batch.column(column.position), read) for column in self._columns]
         if self.geometry:
             columns.append(self._normalised(batch.column(self._geometry_position), read))
-        columns += self.quarantine.columns(batch.num_rows, lambda row: _texts(self._columns, columns, row))
+        columns += self.quarantine.columns(batch.num_rows, self.schema.names[: len(self._columns)], columns[: len(self._columns)])
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:
@@ -234,9 +234,3 @@ class OgrLayer:
             return None
         count = self.gdal.OGR_L_GetFeatureCount(self.handle, 0)
         return int(count) if count >= 0 else None
-
-
-def _texts(described: Sequence[Column], columns: Sequence[pa.Array], row: int) -> dict[str, str | None]:
-    """The attributes of a feature as text."""
-    values = (column[row].as_py() for column in columns[: len(described)])
-    return {column.name: None if value is None else str(value) for column, value in zip(described, values, strict=True)}

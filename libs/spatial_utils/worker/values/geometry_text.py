@@ -108,20 +108,15 @@ def _plain_wkb(value: bytes) -> bytes:
 def from_geojson(geometry: Any) -> bytes | None:
     """A geometry of GeoJSON as WKB; None for anything else. A position of four numbers has no meaning there."""
     try:
-        return of_geojson(geometry)
+        return _written(geometry)
     except (ValueError, TypeError, KeyError, RecursionError, struct.error):
         return None
 
 
-def of_geojson(geometry: Any) -> bytes:
-    """A geometry of GeoJSON as WKB.
-
-    Raises:
-        ValueError, TypeError, KeyError, RecursionError, struct.error: when it is not a geometry.
-    """
+def _written(geometry: Any) -> bytes:
     kind = geometry["type"]
     if kind == "GeometryCollection":
-        parts = [of_geojson(part) for part in geometry["geometries"]]
+        parts = [_written(part) for part in geometry["geometries"]]
         has_z = bool(parts) and all(struct.unpack_from("<I", part, 1)[0] > 1000 for part in parts)  # noqa: PLR2004
         return struct.pack("<BII", 1, 1007 if has_z else 7, len(parts)) + b"".join(parts)
     code, depth = _GEOJSON[kind]

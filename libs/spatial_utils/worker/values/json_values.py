@@ -1,7 +1,8 @@
 """Columns of values that come from JSON: the type that keeps every value, and the column."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -63,6 +64,12 @@ def texts(values: Sequence[Any], name: str) -> pa.Array:
         raise Unreadable(
             "wrong_encoding", f"Text of {name!r} is not UTF-8, as the format demands: {error}.", "Write the file again in UTF-8."
         ) from error
+
+
+def name_of_ids(taken: Collection[str]) -> str:
+    """A name for the column of the features' own identifiers, beside the names of their properties."""
+    names = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def _numbers(values: Sequence[Any], kinds: set[type], name: str, place: str) -> pa.Array:

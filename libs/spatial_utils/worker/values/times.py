@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.remedies import way_in
 from libs.spatial_utils.worker.protocol import SchemaInferenceFailed, Unreadable
-from libs.spatial_utils.worker.quarantine import REJECT, Quarantine, way_in
+from libs.spatial_utils.worker.quarantine import REJECT, Quarantine
 
 UNKNOWN_ZONE, LOCAL, MIXED, UTC = 0, 1, 2, 100
 """GDAL's flags of a column; others are ``UTC`` plus quarters of an hour."""

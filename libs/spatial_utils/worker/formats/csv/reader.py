@@ -12,7 +12,6 @@ import ctypes
 import io
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import pyarrow.csv as pa_csv
 from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unreadable
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, NO_HEADER, Notes, Request, Unreadable
 from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import inference
@@ -32,8 +31,6 @@ from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, Numbe
 _BLOCK_BYTES = 16 * 1024 * 1024
 _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"(?i)\"?sep=([^\r\n\"])\"?[ \t,;]*(?:\r\n?|\n)")
-NO_HEADER = "none"
-"""What the manifest writes for ``header`` where there is none."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _M_MMAP_THRESHOLD = -3
 _RESERVED_BYTES = 512 * 1024 * 1024
@@ -58,7 +55,7 @@ class DelimitedLayer:
             self._survey()
         self.crs = self._coordinates.crs if self._coordinates else None
         fields = [pa.field(name, kind) for name, kind in zip(self._header, self._types, strict=True)]
-        self._quarantine = Quarantine(request.policies, self.notes, self.name)
+        self._quarantine = Quarantine(request.policies, self.notes)
         if self.geometry:
             fields.append(pa.field(GEOMETRY, pa.binary()))
         self.schema = pa.schema([*fields, *self._quarantine.fields])
@@ -72,12 +69,9 @@ class DelimitedLayer:
             ]
             if self._coordinates is not None:
                 columns.append(self._coordinates.geometry(self._located(texts), read, self._gdal, self._quarantine))
-            columns += self._quarantine.columns(texts.num_rows, partial(self._raw, texts))
+            columns += self._quarantine.columns(texts.num_rows, self._header, texts.columns)
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
             read += texts.num_rows
-
-    def _raw(self, texts: pa.RecordBatch, row: int) -> dict[str, str | None]:
-        return dict(zip(self._header, (column[row].as_py() for column in texts.columns), strict=True))
 
     def _located(self, texts: pa.RecordBatch) -> list[pa.Array]:
         return [texts.column(index) for index in self._coordinates.positions] if self._coordinates else []

@@ -7,7 +7,6 @@ No upstream issue is known of the rest (GDAL 3.12.4).
 """
 
 import gc
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -16,16 +15,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.geojson import corrections, other_json
 from libs.spatial_utils.worker.formats.geojson.checks import CheckedBytes, check_declared
 from libs.spatial_utils.worker.formats.geojson.named_crs import NamedCrs
 from libs.spatial_utils.worker.formats.geojson.parsing import GEOMETRIES, Around, features_of, opened, shown
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
-from libs.spatial_utils.worker.quarantine import FIX, REJECT, way_in
+from libs.spatial_utils.worker.quarantine import FIX, REJECT
 from libs.spatial_utils.worker.values import times
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
+from libs.spatial_utils.worker.values.json_values import texts
 
 _READ_TYPES = GEOMETRIES | other_json.CURVES
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
@@ -303,17 +304,6 @@ class Again:
         if len(values) < length:
             raise Unreadable("count_mismatch", f"There is no feature {first + length:,} in the file.", "Write the file again.")
         return texts(values, name) if pa.types.is_string(kind) else pa.array(values, kind)
-
-
-def texts(values: list[Any], name: str) -> pa.Array:
-    """Values of whatever types as text: what is not text, as JSON spells it."""
-    spelled = [value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False) for value in values]
-    try:
-        return pa.array(spelled, pa.string())
-    except UnicodeEncodeError as error:
-        raise Unreadable(
-            "wrong_encoding", f"Text of {name!r} is not UTF-8, as the format demands: {error}.", "Write the file again in UTF-8."
-        ) from error
 
 
 def _rows(features: list[Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, count
 
 import pyarrow as pa
 
@@ -19,6 +18,7 @@ from libs.spatial_utils.worker.ogr.messages import MessageRules
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.protocol import OpenFile, SchemaInferenceFailed, Unreadable
 from libs.spatial_utils.worker.quarantine import REJECT
+from libs.spatial_utils.worker.values.json_values import name_of_ids
 
 _OF_GEOMETRIES = re.compile(r"OGRGeoJSON(?:Read\w+|GetCoordinate)\(\)|Invalid (?:\w+ object\.|'[^']*' coordinate\.)")
 """What GDAL says of geometries that it cannot read."""
@@ -106,9 +106,10 @@ class Reader(OgrReader):
         if (ids := profile.ids) is None:
             return corrected
         corrected = [column for column in corrected if column.name != "id" or "id" in profile.names]  # GDAL's, for some ids
-        names = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
-        name = next(name for name in names if name not in profile.names)
-        return [Column(name, ids.type, 0, lambda values, first: _joined(ids.slice(first, len(values)))), *corrected]
+        return [
+            Column(name_of_ids(profile.names), ids.type, 0, lambda values, first: _joined(ids.slice(first, len(values)))),
+            *corrected,
+        ]
 
     def rows(self, layer: OgrLayer) -> Iterator[pa.RecordBatch]:
         """See ``OgrReader``. What GDAL makes of geometries that cannot be read is taken out."""

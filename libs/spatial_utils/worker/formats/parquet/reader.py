@@ -41,7 +41,7 @@ class ParquetLayer:
         self, gdal: Gdal, path: Path, prefix: str, policies: Mapping[str, str | None], *, tabular: bool, wanted: str | None
     ) -> None:
         self._gdal, self.name, self.notes = gdal, prefix + path.stem, Notes()
-        self._quarantine = Quarantine(policies, self.notes, self.name)
+        self._quarantine = Quarantine(policies, self.notes)
         try:
             self._file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, arrow_extensions_enabled=False)
         except MemoryError:  # an ArrowException, too, but the limit's affair
@@ -111,12 +111,7 @@ class ParquetLayer:
                 )
         if self.geometry:
             columns.append(self._normalised(batch.column(self._geometry_index), read))
-
-        def texts(row: int) -> dict[str, str | None]:
-            values = (column[row].as_py() for column in columns[:attributes])
-            return {field.name: None if value is None else str(value) for field, value in zip(self.schema, values, strict=False)}
-
-        columns += self._quarantine.columns(batch.num_rows, texts)
+        columns += self._quarantine.columns(batch.num_rows, self.schema.names[:attributes], columns[:attributes])
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _normalised(self, geometry: pa.Array, read: int) -> pa.Array:

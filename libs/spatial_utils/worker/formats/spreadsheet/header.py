@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 from libs.spatial_utils.worker.formats.spreadsheet.sheet import CellKind, Sheet
-from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.protocol import NO_HEADER, Unreadable
 from libs.spatial_utils.worker.values.coordinates import shown
 
-NO_HEADER = "none"
-"""What a manifest writes where a sheet has no header."""
 _HEAD_ROWS = 100
 _LISTED = 3
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain, pairwise
 
 import pyarrow as pa
@@ -51,7 +50,7 @@ class SheetLayer:
             CoordinateColumns(names, request.csv, self._place, self.notes, f"sheet {sheet.name}") if self.geometry else None
         )
         fields = [pa.field(name, self._type(column, name)) for column, name in zip(self._columns, names, strict=True)]
-        self._names, self._quarantine = names, Quarantine(request.policies, self.notes, self.name)
+        self._names, self._quarantine = names, Quarantine(request.policies, self.notes)
         if self.geometry:
             fields.append(pa.field(GEOMETRY, pa.binary()))
         self.schema = pa.schema([*fields, *self._quarantine.fields])
@@ -62,17 +61,14 @@ class SheetLayer:
         read = 0
         while self._blocks:
             block = self._blocks.pop(0)
-            columns = [_cast(*_cells(block, column), self.schema.field(index).type) for index, column in enumerate(self._columns)]
+            cells = [_cells(block, column) for column in self._columns]
+            columns = [_cast(*cell, self.schema.field(index).type) for index, cell in enumerate(cells)]
             if self._coordinates is not None:
-                located = [_cells(block, self._columns[index])[0] for index in self._coordinates.positions]
+                located = [cells[index][0] for index in self._coordinates.positions]
                 columns.append(self._coordinates.geometry(located, read, self._gdal, self._quarantine))
-            columns += self._quarantine.columns(len(block.rows), partial(self._raw, block))
+            columns += self._quarantine.columns(len(block.rows), self._names, [texts for texts, _ in cells])
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
             read += len(block.rows)
-
-    def _raw(self, block: Block, row: int) -> dict[str, str | None]:
-        texts = (_cells(block, column)[0][row].as_py() for column in self._columns)
-        return dict(zip(self._names, texts, strict=True))
 
     def _place(self, row: int) -> str:
         return f"sheet {self._sheet.name}, row {self._rows[row]}"

@@ -11,7 +11,6 @@ from libs.spatial_utils.worker.formats.spreadsheet.sheet import UNCALCULATED, Ce
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
 WORKBOOK = "xl/workbook.xml"
-_FIRST_OWN_FORMAT = 164
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DATED = frozenset({CellKind.DATE, CellKind.MOMENT, CellKind.TIME, CellKind.DURATION})
 _IS_SHEET = "/worksheet"
