@@ -232,6 +232,7 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
             ("made", f"{output.when(record.created_at)} by run {record.run_id}"),
             ("uploader", record.uploader),
             ("intent", f"{record.intent}  (recipe {record.recipe.get('name', '-')})"),
+            *([("policies", policies)] if (policies := steps.policies(record.manifest, record.recipe)) else []),
             ("changed", "; ".join(changes(record.changes)) or "nothing"),
             ("engine", record.engine),
             ("software", ", ".join(f"{name} {version}" for name, version in sorted(record.software.items()))),
@@ -243,6 +244,8 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
     for layer in record.inputs:
         output.line(f"{layer.path}  layer {layer.layer}", indent=2)
         read = f"{layer.format}, {output.count(layer.features, 'feature')}, {input_crs(layer)}"
+        if own := steps.policies(record.manifest["files"][layer.file]):
+            read += f"; {own}"
         output.line(output.text(read, "dim"), indent=4)
         for item in layer.objects:
             output.line(output.text(f"{item.sha256[:16]}…  {output.size(item.bytes):>9}  {item.key}", "dim"), indent=4)
