@@ -74,7 +74,7 @@ class Recipe(Policies):
     @model_serializer(mode="wrap")
     def _without_what_it_does_not_say(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Its policies stand last, and only those that it has: a record of a recipe without any looks as ever."""
-        data = dump(self)
+        data: dict[str, Any] = dump(self)
         said = {name: value for name in Policies.model_fields if (value := data.pop(name, None)) is not None}
         return data | said
 

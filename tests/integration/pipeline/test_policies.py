@@ -1,8 +1,10 @@
 """Policies for bad rows: what is set aside lies beside the data, what became null is counted, and nothing gets lost."""
 
+import csv as csv_module
+import io
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,12 +36,17 @@ def csv(platform: Platform, text: str, **more: Any) -> dict[str, Any]:
 
 def rejects(platform: Platform, asset: Asset) -> pd.DataFrame:
     (file,) = [file for file in asset.files if file.role == FileRole.REJECTS]
-    return geopandas.read_parquet(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri))
+    read = geopandas.read_parquet if asset.has_geometry else pd.read_parquet
+    return read(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri))
 
 
 def data(platform: Platform, asset: Asset) -> pd.DataFrame:
     (file,) = [file for file in asset.files if file.role == FileRole.DATA]
     return pq.read_table(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).to_pandas()
+
+
+def csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    return csv_module.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
 def only_problem(report: Report) -> Any:
@@ -85,6 +92,107 @@ def test_such_a_version_is_verified_and_replayed(platform: Platform) -> None:
     stack = platform.stack
     again = replay(stack, platform.asset("a"), stack.ledger.lineage("a", 1))
     assert (again.identical, sorted(file.name for file in again.files)) == (True, ["data.parquet", "rejects.parquet"])
+
+
+RAGGED = (
+    'id,x,y,note\r\n1,7.5,46.5,a\r\n2,7,5,46,5,"b; ""c""",d\r\n3,7.5\r\n4,7.6,46.6,"e\r\nf"\r\n'
+    '"5\r\n",7.5,46.x\r\n6,7.7,46.7,g\r\n'
+)
+
+
+def test_rows_of_another_length_are_set_aside_with_all_that_they_hold(platform: Platform) -> None:
+    problem = only_problem(platform.ingest("a", csv(platform, RAGGED)))
+    assert (problem.code, "data row 2 " in problem.where) == ("csv_ragged", True)
+    assert "--on-bad-value set_aside" in problem.remedy
+    report = platform.ingest("b", csv(platform, RAGGED), on_bad_value="set_aside", max_set_aside=3)
+    assert report.status == "success", report.problems
+    asset = platform.asset("a")
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id", "x", "y", "note"]].fillna("-").to_numpy().tolist() == [
+        [2, "csv_ragged", "2", "7", "5", '46,5,"b; ""c""",d'],
+        [3, "csv_ragged", "3", "7.5", "-", "-"],
+        [5, "csv_ragged", "5\r\n", "7.5", "46.x", "-"],
+    ]
+    assert "data row 5" not in str(aside["reject_message"])
+    assert aside["geom"].isna().all()
+    table = data(platform, asset)
+    assert (table["id"].tolist(), table["id"].dtype, asset.changes.counts["set_aside"]) == ([1, 4, 6], "int64", 3)
+    again = replay(platform.stack, asset, platform.stack.ledger.lineage("a", 1))
+    assert again.identical
+
+
+def test_short_rows_are_filled_up_with_null_and_long_ones_are_not(platform: Platform) -> None:
+    short = 'id,x,y,a,b\n1,7.5,46.5,"",2\n2,7.6,46.6,""\n3,7.7,46.7\n'
+    report = platform.ingest("a", csv(platform, short), on_bad_value="null")
+    assert (report.status, platform.asset("a").changes.counts["bad_value_to_null"]) == ("success", 3)
+    table = data(platform, platform.asset("a")).sort_values("id")
+    assert (table["a"].fillna("-").tolist(), table["b"].fillna(0).tolist()) == (["", "", "-"], [2, 0, 0])
+    assert len([warning for warning in report.warnings if warning.code == "made_null"]) == 2  # one for each column
+    problem = only_problem(platform.ingest("b", csv(platform, short + "4,1,2,3,4,5\n"), on_bad_value="null"))
+    assert (problem.code, "data row 4 " in problem.where) == ("csv_ragged", True)
+    assert "--on-bad-value set_aside" in problem.remedy
+    assert "--on-bad-value null" not in problem.remedy
+
+
+def test_a_short_row_without_its_coordinate_has_a_bad_geometry(platform: Platform) -> None:
+    problem = only_problem(platform.ingest("a", csv(platform, "id,x,y\n1,7.5,46.5\n2,7.6\n"), on_bad_value="null"))
+    assert (problem.code, "data row 2 " in problem.where) == ("csv_bad_geometry", True)
+    report = platform.ingest("b", csv(platform, "id,x,y\n1,7.5,46.5\n2,7.6\n"), on_bad_value="null", on_bad_geometry="null")
+    assert report.status == "success"
+    assert platform.asset("a").changes.counts == {"bad_geometry_to_null": 1, "bad_value_to_null": 1}
+
+
+def test_a_quote_that_is_never_closed_is_no_row_to_be_set_aside(platform: Platform) -> None:
+    text = 'id,x,y\n1,7.5,46.5\n2,"7.6,46.6\n3,7.7,46.7\n'
+    problem = only_problem(platform.ingest("a", csv(platform, text), on_bad_value="set_aside", max_set_aside=9))
+    assert problem.code == "csv_open_quote"
+
+
+@pytest.mark.parametrize("policy", ["set_aside", "null"])
+def test_an_encoding_is_found_out_although_a_row_is_short(platform: Platform, policy: str) -> None:
+    text = "name,x,y\nMünchen,11.6,48.1\nKöln\nZürich,8.5,47.4\n".encode("cp1252")
+    entry = platform.entry(platform.put("in/a.csv", text), crs="EPSG:4326", options=XY)
+    assert platform.ingest("a", entry, on_bad_value=policy).status == "success"
+    names = [*data(platform, platform.asset("a"))["name"]]
+    if policy == "set_aside":
+        names += [*rejects(platform, platform.asset("a"))["name"]]
+    assert sorted(names) == ["Köln", "München", "Zürich"]
+
+
+@pytest.mark.parametrize("policy", ["set_aside", "null"])
+def test_all_rows_of_a_file_may_have_another_length(platform: Platform, policy: str) -> None:
+    entry = platform.entry(platform.put("in/a.csv", "id,a,b\n" + "1\n" * 70_000), type="tabular")
+    assert platform.ingest("a", entry, on_bad_value=policy, max_set_aside="100%").status == "success"
+    asset = platform.asset("a")
+    assert asset.features == (0 if policy == "set_aside" else 70_000)
+    assert asset.changes.counts == ({"set_aside": 70_000} if policy == "set_aside" else {"bad_value_to_null": 140_000})
+
+
+@settings(
+    max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    rows=st.lists(st.lists(st.sampled_from(["1", "", '"a,b"', '"x\n""y"', '""', "NA"]), min_size=1, max_size=6), max_size=20),
+    delimiter=st.sampled_from([",", ";"]),
+)
+def test_every_row_of_any_length_is_somewhere(
+    open_platform: Callable[..., Platform], tmp_path_factory: Any, rows: list[list[str]], delimiter: str
+) -> None:
+    platform = open_platform(spatial_etl_home=tmp_path_factory.mktemp("home"))
+    text = "".join(delimiter.join([str(number), *cells]) + "\n" for number, cells in enumerate(rows))
+    entry = platform.entry(platform.put("in/a.csv", delimiter.join(["id", "a", "b", "c"]) + "\n" + text), type="tabular")
+    report = platform.ingest("a", entry, on_bad_value="set_aside", max_set_aside=1.0)
+    assert report.status == "success", report.problems
+    asset = platform.asset("a")
+    ragged = [number for number, cells in enumerate(rows) if len(cells) != 3]
+    aside = rejects(platform, asset) if ragged else pd.DataFrame({"id": [], "reject_feature": []})
+    assert aside["id"].astype(int).tolist() == ragged == [number - 1 for number in aside["reject_feature"]]
+    assert data(platform, asset)["id"].astype(int).tolist() == [number for number in range(len(rows)) if number not in ragged]
+    for number, raw in zip(ragged, aside.to_dict("records"), strict=True):
+        plain = [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell for cell in rows[number]]
+        said = [raw[name] if isinstance(raw[name], str) else "" for name in "abc"]
+        assert said[:2] == [*plain, "", ""][:2]
+        assert said[2] == "" if len(plain) < 3 else next(csv_rows(said[2], delimiter)) == plain[2:]
 
 
 def test_more_than_a_share_is_another_file(platform: Platform) -> None:
