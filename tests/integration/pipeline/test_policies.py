@@ -540,3 +540,106 @@ def test_a_damaged_geometry_of_a_geopackage(platform: Platform, tmp_path: Path) 
     assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
     asset = platform.asset("a")
     assert (asset.features, asset.changes.counts["bad_geometry_to_null"]) == (4, 2)
+
+
+def gpx(points: str, more: str = "") -> str:
+    return f'<gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1">\n{points}{more}</gpx>'
+
+
+def gml(*geometries: str) -> str:
+    features = "".join(
+        f"<gml:featureMember><a:road><a:id>{number}</a:id><a:geom>{geometry}</a:geom></a:road></gml:featureMember>\n"
+        for number, geometry in enumerate(geometries)
+    )
+    head = '<gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml" xmlns:a="http://a">\n'
+    return f"{head}{features}</gml:FeatureCollection>"
+
+
+def gml_point(content: str, attributes: str = 'srsName="EPSG:25832"') -> str:
+    return f"<gml:Point {attributes}>{content}</gml:Point>"
+
+
+def gml_line(content: str) -> str:
+    return f'<gml:LineString srsName="EPSG:25832">{content}</gml:LineString>'
+
+
+GOOD_POINT = gml_point("<gml:pos>500000 5500000</gml:pos>")
+GOOD_LINE = gml_line("<gml:posList>500000 5500000 500010 5500010</gml:posList>")
+
+
+@pytest.mark.parametrize("place", ['lat="1,5" lon="7"', "lat='abc' lon='7'", 'lon="7"', 'lat="" lon="7"'])
+def test_a_place_of_gpx_that_cannot_be_read(platform: Platform, place: str) -> None:
+    points = [
+        f"<wpt {at}><name>{number}</name></wpt>\n" for number, at in enumerate(['lat="1" lon="2"', place, 'lat="3" lon="4"'])
+    ]
+    entry = platform.entry(platform.put("in/a.gpx", gpx("".join(points))), format="GPX", dataset_id="a")
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, problem.where) == ("bad_coordinate", "files[0]: line 3")
+    assert '"on_bad_geometry": "set_aside" in the manifest' in problem.remedy
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
+    asset = platform.asset("a")
+    assert (sorted(data(platform, asset)["name"]), asset.changes.counts) == (["0", "2"], {"set_aside": 1})
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "name"]].to_numpy().tolist() == [[2, "bad_coordinate", "1"]]
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts) == (3, {"bad_geometry_to_null": 1})
+
+
+def test_a_track_with_a_bad_point_is_set_aside_as_the_point_is(platform: Platform) -> None:
+    good, bad = '<trkpt lat="1" lon="2"/><trkpt lat="2" lon="2"/>', '<trkpt lat="1" lon="2"/><trkpt lat="1,5" lon="2"></trkpt>'
+    tracks = "".join(f"<trk><name>{name}</name><trkseg>{track}</trkseg></trk>\n" for name, track in {"x": good, "y": bad}.items())
+    entry = platform.entry(platform.put("in/a.gpx", gpx("", tracks)), format="GPX")
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
+    for layer, features, number in (("tracks", 1, 2), ("track_points", 3, 4)):
+        asset = platform.asset(f"a.{layer}")
+        assert (asset.features, asset.changes.counts) == (features, {"set_aside": 1})
+        assert rejects(platform, asset)["reject_feature"].tolist() == [number]
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (gml_point("<gml:pos>500000,5 5500000,5</gml:pos>"), "bad_coordinate"),
+        (gml_point("<gml:pos>null null</gml:pos>"), "bad_coordinate"),
+        (gml_point("<gml:coord><gml:X>abc</gml:X><gml:Y>5500000</gml:Y></gml:coord>"), "bad_coordinate"),
+        (gml_point("<gml:pos>500000</gml:pos>"), "damaged_geometry"),
+        (gml_point(""), "damaged_geometry"),
+        (gml_line("<gml:posList>500000 5500000 500010</gml:posList>"), "damaged_geometry"),
+        (gml_line("<gml:coordinates>500000,5500000 500010</gml:coordinates>"), "damaged_geometry"),
+    ],
+)
+def test_positions_of_gml_that_cannot_be_read(platform: Platform, bad: str, code: str) -> None:
+    good = GOOD_POINT if "Point" in bad else GOOD_LINE
+    entry = platform.entry(platform.put("in/a.gml", gml(good, bad, good)), dataset_id="a")
+    problem = only_problem(platform.ingest("a", entry))
+    assert problem.code == code
+    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
+    asset = platform.asset("a")
+    assert (ids(data(platform, asset)), asset.changes.counts) == ([0, 2], {"set_aside": 1})
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id"]].to_numpy().tolist() == [[2, code, "1"]]
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts) == (3, {"bad_geometry_to_null": 1})
+    assert asset.geometry_types == (("Point",) if "Point" in bad else ("LineString",))
+
+
+def test_positions_of_gml_whose_dimension_the_collection_says_are_not_set_aside(platform: Platform) -> None:
+    box = "<gml:lowerCorner>0 0 0</gml:lowerCorner><gml:upperCorner>9 9 9</gml:upperCorner>"
+    bounds = f'<gml:boundedBy><gml:Envelope srsName="EPSG:25832" srsDimension="3">{box}</gml:Envelope></gml:boundedBy>'
+    line = "<gml:LineString><gml:posList>1 1 1 2 2 2 3 3 3</gml:posList></gml:LineString>"
+    text = gml(line, gml_line("<gml:posList>1 x</gml:posList>"), line).replace('"http://a">', f'"http://a">{bounds}', 1)
+    entry = platform.entry(platform.put("in/a.gml", text), dataset_id="a", crs="EPSG:25832")
+    report = platform.ingest("b", entry, on_bad_geometry="set_aside", intent="raw")
+    assert report.status == "success", report.problems
+    assert ids(data(platform, platform.asset("a"))) == [0, 2]
+
+
+def test_a_gml_with_a_schema_beside_it_has_no_way_by_policy_and_names_none(platform: Platform) -> None:
+    platform.put("in/a.gfs", "<GMLFeatureClassList/>")
+    entry = platform.entry(platform.put("in/a.gml", gml(GOOD_POINT, gml_point("<gml:pos>a b</gml:pos>"))), dataset_id="a")
+    for name, policy in {"a": {}, "b": {"on_bad_geometry": "set_aside"}}.items():
+        problem = only_problem(platform.ingest(name, entry, **policy))
+        assert (problem.code, "set_aside" in problem.remedy) == ("bad_coordinate", False)

@@ -135,6 +135,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OSRSetPROJEnableNetwork": (None, (_I,)),
     "OGR_G_CreateFromWkb": (_I, (_V, _V, _PV, _I)),
     "OGR_G_CreateFromWkt": (_I, (ctypes.POINTER(_S), _V, _PV)),
+    "OGR_G_CreateFromGML": (_V, (_S,)),
     "OGR_G_DestroyGeometry": (None, (_V,)),
     "OGR_G_WkbSize": (_I, (_V,)),
     "OGR_G_ExportToIsoWkb": (_I, (_V, _I, _V)),
@@ -343,6 +344,14 @@ class Gdal:
         finally:
             if pointer.value:
                 self.OGR_G_DestroyGeometry(pointer)
+
+    def complaint_of_gml(self, text: bytes) -> str | None:
+        """Why an element of GML is no geometry for GDAL, or none without a complaint; None when it is."""
+        with self.overhearing() as heard:
+            geometry = self.OGR_G_CreateFromGML(text)
+            if geometry:
+                self.OGR_G_DestroyGeometry(geometry)
+        return heard[0][1] if heard else None if geometry else "no reason is given"
 
     def wkb(self, geometry: int) -> bytes:
         """A geometry as little-endian ISO WKB."""
