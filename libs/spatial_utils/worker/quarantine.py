@@ -93,9 +93,9 @@ class Quarantine:
         self._bad.setdefault(row, problem)
         self._whole[row] = values
 
-    def is_unplaced(self, row: int) -> bool:
-        """Whether the geometry of a row of the batch was met already."""
-        return row in self._unplaced
+    def has(self, row: int) -> bool:
+        """Whether the geometry of a row of the batch was met already, or the row is set aside for something else."""
+        return row in self._unplaced or row in self._bad
 
     def columns(self, rows: int, names: Sequence[str], values: Sequence[pa.Array]) -> list[pa.Array]:
         """The further columns of a batch, which is then done with.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -643,3 +644,27 @@ def test_a_gml_with_a_schema_beside_it_has_no_way_by_policy_and_names_none(platf
     for name, policy in {"a": {}, "b": {"on_bad_geometry": "set_aside"}}.items():
         problem = only_problem(platform.ingest(name, entry, **policy))
         assert (problem.code, "set_aside" in problem.remedy) == ("bad_coordinate", False)
+
+
+def test_a_cell_of_a_spreadsheet_with_an_error(platform: Platform, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["id", "x", "y", "n"], [1, 7.5, 46.5, 1], [2, 7.6, 46.6, "#DIV/0!"], [3, "#N/A", 46.7, 3]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    path = platform.put("in/a.xlsx", tmp_path / "a.xlsx")
+    entry = platform.entry(path, format="XLSX", crs="EPSG:4326", options=XY, dataset_id="a")
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("sheet_error_cell", True)
+    report = platform.ingest("b", entry, on_bad_value="set_aside", max_set_aside=2)
+    assert report.status == "success", report.problems
+    asset = platform.asset("a")
+    assert (ids(data(platform, asset)), asset.changes.counts) == ([1], {"set_aside": 2})
+    assert {field.name: field.type for field in asset.table_schema}["n"] == "int64"
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id", "x", "n"]].to_numpy().tolist() == [
+        [2, "sheet_error_cell", "2", "7.6", "#DIV/0!"],
+        [3, "sheet_error_cell", "3", "#N/A", "3"],
+    ]
+    assert platform.ingest("c", entry, on_bad_value="null", on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts) == (3, {"bad_value_to_null": 2, "bad_geometry_to_null": 1})

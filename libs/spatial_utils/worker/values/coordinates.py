@@ -104,7 +104,7 @@ class CoordinateColumns:
             if x_value is None and y_value is None:
                 points.append(None)
             elif x_value is None or y_value is None:
-                if not quarantine.is_unplaced(row):  # then the other one could not be read
+                if not quarantine.has(row):  # then the other one could not be read
                     problem = self._bad_value(
                         before + row, "one coordinate without the other", "Give both, or neither where there is no position."
                     )
