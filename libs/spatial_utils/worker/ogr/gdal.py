@@ -135,7 +135,6 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OSRSetPROJEnableNetwork": (None, (_I,)),
     "OGR_G_CreateFromWkb": (_I, (_V, _V, _PV, _I)),
     "OGR_G_CreateFromWkt": (_I, (ctypes.POINTER(_S), _V, _PV)),
-    "OGR_G_CreateFromGML": (_V, (_S,)),
     "OGR_G_DestroyGeometry": (None, (_V,)),
     "OGR_G_WkbSize": (_I, (_V,)),
     "OGR_G_ExportToIsoWkb": (_I, (_V, _I, _V)),
@@ -208,9 +207,7 @@ class Gdal:
         extension = next(iter(sorted(folder.glob("_ogr.*.so"))))
         self._library = ctypes.CDLL(os.fspath(extension), mode=os.RTLD_LOCAL | os.RTLD_NOW)
         for name, (result, arguments) in _PROTOTYPES.items():
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = result, list(arguments)
-            setattr(self, name, function)
+            setattr(self, name, self.function(name, result, arguments))
         self.data_folders = [data for data in (folder / "gdal_data", folder / "proj_data") if data.is_dir()]
         self.complaints = Complaints()
         self._held = dict[str, bytes]()
@@ -227,6 +224,12 @@ class Gdal:
     def __getattr__(self, name: str) -> Any:
         """The C functions of the table above, set in the constructor."""
         raise AttributeError(name)
+
+    def function(self, name: str, result: Any, arguments: Sequence[Any]) -> Any:
+        """A C function that the table above does not have: one of a single format."""
+        function = getattr(self._library, name)
+        function.restype, function.argtypes = result, list(arguments)
+        return function
 
     def _on_error(self, severity: int, _number: int, message: bytes | None) -> None:
         text = _SOURCE_FILE.sub(r"\1", (message or b"").decode("utf-8", "replace").strip())
@@ -344,14 +347,6 @@ class Gdal:
         finally:
             if pointer.value:
                 self.OGR_G_DestroyGeometry(pointer)
-
-    def complaint_of_gml(self, text: bytes) -> str | None:
-        """Why an element of GML is no geometry for GDAL, or none without a complaint; None when it is."""
-        with self.overhearing() as heard:
-            geometry = self.OGR_G_CreateFromGML(text)
-            if geometry:
-                self.OGR_G_DestroyGeometry(geometry)
-        return heard[0][1] if heard else None if geometry else "no reason is given"
 
     def wkb(self, geometry: int) -> bytes:
         """A geometry as little-endian ISO WKB."""

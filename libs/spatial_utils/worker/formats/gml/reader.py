@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.gml import checks
+from libs.spatial_utils.worker.formats.gml.geometry import complaints
 from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
 from libs.spatial_utils.worker.formats.gml.template import names_of, template_of, with_several_geometries
 from libs.spatial_utils.worker.formats.patching import LARGEST_COPY
@@ -39,7 +40,7 @@ class Reader(XmlReader):
         super().prepare()
         self.guard.may_keep = not self._has_schema and self.path.stat().st_size <= LARGEST_COPY
         self.guard.keeps = self.guard.keeps and self.guard.may_keep
-        self.guard.complaint = self.gdal.complaint_of_gml
+        self.guard.complaint = complaints(self.gdal)
         if self.guard.may_keep and not self.guard.keeps:
             self.messages = MessageRules(harmless=_HARMLESS, losses=(_BAD_GEOMETRY,))
 

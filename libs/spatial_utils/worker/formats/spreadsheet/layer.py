@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from libs.column_names import GEOMETRY
 from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.spreadsheet.header import Header, find_header
-from libs.spatial_utils.worker.formats.spreadsheet.sheet import Block, CellKind, Sheet, cell_name, column_name
+from libs.spatial_utils.worker.formats.spreadsheet.sheet import THE_ERROR, Block, CellKind, Sheet, cell_name, column_name
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
 from libs.spatial_utils.worker.quarantine import REJECT, Quarantine
@@ -67,7 +67,8 @@ class SheetLayer:
             block = self._blocks.pop(0)
             for row, column, what in self._errors.pop(0):
                 problem = self._error(block.rows[row], column, what)
-                self._quarantine.meet("value", row, problem, self._names[self._columns.index(column)], what)
+                stands = what.removeprefix(THE_ERROR) if what.startswith(THE_ERROR) else None
+                self._quarantine.meet("value", row, problem, self._names[self._columns.index(column)], stands)
             cells = [_cells(block, column) for column in self._columns]
             columns = [_cast(*cell, self.schema.field(index).type) for index, cell in enumerate(cells)]
             if self._coordinates is not None:
