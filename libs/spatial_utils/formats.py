@@ -116,6 +116,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "MBTiles", frozenset({Kind.SQLITE}), (".mbtiles",), driver="MBTiles", register="GDALRegister_MBTiles", reader="mbtiles",
     ),
+    _gdal("PMTiles", Kind.PMTILES, (".pmtiles",), "PMTiles", "PMTiles", reader="pmtiles"),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
@@ -180,7 +181,6 @@ KNOWN_BUT_NOT_READ = {
     "xls": "Open it in a spreadsheet program and save it as XLSX.",
     "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
     "fods": "Open it in a spreadsheet program and save it as ODS.",
-    "pmtiles": "Convert it with 'tile-join -o out.mbtiles in.pmtiles' (tippecanoe), or ask for the data it was made from.",
     "dwg": "Save it as DXF.",
 }
 

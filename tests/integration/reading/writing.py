@@ -25,3 +25,22 @@ def geopackage(path: Path, column: str, *values: str) -> Path:
         for number, value in enumerate(values, 1):
             database.execute(f'UPDATE a SET "{column.split(maxsplit=1)[0]}" = {value} WHERE fid = {number}')
     return path
+
+
+def varint(number: int) -> bytes:
+    """An integer as protocol buffers have it."""
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def number(field: int, value: int) -> bytes:
+    """A field of a message that is an integer."""
+    return varint(field << 3) + varint(value)
+
+
+def message(field: int, value: bytes) -> bytes:
+    """A field of a message that is bytes."""
+    return varint(field << 3 | 2) + varint(len(value)) + value

@@ -20,6 +20,7 @@ from libs.spatial_utils.sniffing import Kind, kind_of, kind_of_bytes
         (b"\0\0\x27\x0a" + b"\0" * 96, Kind.SHAPEFILE),
         (b"fgb\x03fgb\x00", Kind.FLATGEOBUF),
         (b"PAR1...", Kind.PARQUET),
+        (b"PMTiles\x03...", Kind.PMTILES),
         (b'{"type": "FeatureCollection"}', Kind.JSON),
         (b'\xef\xbb\xbf {"type":"Feature"}', Kind.JSON),
         (b"[1]", Kind.JSON),
