@@ -107,6 +107,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
         },
         "Upload": {
             "changed_while_read": _problem("A file changed while it was read.", "Upload it whole, then the manifest."),
+            "component_outside": _problem(
+                "A seamless table names a table outside of its folder.", "Put all its tables into its folder."
+            ),
             "empty_file": _problem("A file has no bytes.", "Upload it again."),
             "format_mismatch": _problem("A file is not of its declared format.", "Correct 'format', or upload the right file."),
             "missing_file": _problem("A file is not in the landing zone.", "Upload it or correct the path."),

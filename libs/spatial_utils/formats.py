@@ -38,6 +38,7 @@ class Format:
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
         takes: Names of the options in a manifest that say how a file is read.
+        seamless: Whether a file may name others of its format, which are read in its place (``seamless.py``).
         picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
     """
 
@@ -60,6 +61,7 @@ class Format:
     has_keys: bool = False
     options: tuple[str, ...] = ()
     takes: frozenset[str] = frozenset()
+    seamless: bool = False
     picks_geometry: bool = False
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
@@ -161,7 +163,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
         required=(".dat|.dbf", ".map", ".id"), geometry_parts=frozenset({".map", ".id"}), optional=(".ind",),
-        encoding=None, named_after_file=True, reader="mapinfo",
+        encoding=None, named_after_file=True, reader="mapinfo", seamless=True,
     ),
     _gdal(
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),

@@ -8,6 +8,7 @@ from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.reading.seamless import components
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -59,9 +60,12 @@ def locate(
         _check(path, looks, kind, where, tabular=tabular, complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
+        _check_components(_components([path], kind, where), path.parent, kind, where, tabular=tabular)
         return Located(((path, ""),), path if path.is_dir() else path.parent)
     files = unpack(path, unpacked, where, limits)
     mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
+    parts = _components(mains, kind, where)
+    mains = [main for main in mains if main not in parts]
     if not mains:
         raise Rejected.because(
             "archive_without_data",
@@ -81,8 +85,20 @@ def locate(
         _check(main, looks, kind, place, tabular=tabular, complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
+    _check_components(parts, unpacked, kind, where, tabular=tabular)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
-    return Located(sources, unpacked, tuple(_not_read(files, mains, kind, unpacked, where)))
+    return Located(sources, unpacked, tuple(_not_read(files, [*mains, *parts], kind, unpacked, where)))
+
+
+def _components(mains: Sequence[Path], kind: Format, where: str) -> list[Path]:
+    """The files that others of them name: they are read in the place of these."""
+    tables = [main for main in mains if kind.seamless and kind_of(main) in kind.kinds]
+    return list(dict.fromkeys(part for table in tables for part in components(table, where)))
+
+
+def _check_components(parts: Sequence[Path], folder: Path, kind: Format, where: str, *, tabular: bool) -> None:
+    for part in parts:
+        _check(part, kind_of(part), kind, f"{where}: {part.relative_to(folder)}", tabular=tabular, complete=False)
 
 
 def _as_geodatabase(folder: Path, archive: Path, unpacked: Path) -> Path:

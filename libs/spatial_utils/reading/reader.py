@@ -251,7 +251,7 @@ def open_source(
             located = sidecars.completed(located, neutral, where)
         warnings = [*located.warnings]
         if spec.encoding is not None and kind.driver == mapinfo.DRIVER:
-            located = mapinfo.without_charset(located, neutral)
+            located = mapinfo.without_charset(located, neutral, where)
         if spec.encoding is not None and kind.encoding is not None and not _is_utf8(spec.encoding, kind):
             warnings.append(_encoding_ignored(kind, where))
         if idle := spec.options.given - kind.takes:
