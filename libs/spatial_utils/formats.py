@@ -38,6 +38,7 @@ class Format:
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
         takes: Names of the options in a manifest that say how a file is read.
+        nested: Whether it is delivered as archives in an archive.
         seamless: Whether a file may name others of its format, which are read in its place (``seamless.py``).
         picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
     """
@@ -61,6 +62,7 @@ class Format:
     has_keys: bool = False
     options: tuple[str, ...] = ()
     takes: frozenset[str] = frozenset()
+    nested: bool = False
     seamless: bool = False
     picks_geometry: bool = False
 
@@ -146,6 +148,10 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "OSM XML", Kind.OSM_XML, (".osm",), "OSM", "OSM",
         aliases=("OSM", "OpenStreetMap XML"), encoding="declared", reader="osm",
+    ),
+    Format(
+        "LV BAG", frozenset({Kind.LV_BAG}), (".xml",), ("LVBAG", "BAG", "BAG 2.0", "BAG Extract"),
+        reader="lvbag", encoding="declared", nested=True,
     ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     GPX = "GPX"
     VRT = "a GDAL virtual dataset (VRT)"
     OSM_XML = "OpenStreetMap XML"
+    LV_BAG = "an extract of the Dutch BAG (LV BAG)"
     XML_ERROR = "an error report in XML"
     XML = "XML"
     TOPOJSON = "TopoJSON"
@@ -89,6 +90,7 @@ _ZIP_PATTERNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
 _PACKAGES = (("xl/workbook.xml", Kind.XLSX), ("xl/workbook.bin", Kind.XLSB))
 _XML_ROOTS: tuple[tuple[str, Kind], ...] = (
     ("html", Kind.HTML), ("kml", Kind.KML), ("gpx", Kind.GPX), ("osm", Kind.OSM_XML),
+    ("bag(Stand|Mutaties)", Kind.LV_BAG),
     ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
 )  # fmt: skip
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32

@@ -19,7 +19,8 @@ _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".
 _PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
 """What is a ZIP archive itself, and is read without being unpacked."""
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
-_SHARED = frozenset({".tab"})
+_ANYTHING = ".xml"
+_SHARED = frozenset({".tab", _ANYTHING})
 """Extensions that are the usual one of a format, and one of another, too."""
 
 
@@ -62,7 +63,7 @@ def locate(
             check_package(path, where, limits)
         _check_components(_components([path], kind, where), path.parent, kind, where, tabular=tabular)
         return Located(((path, ""),), path if path.is_dir() else path.parent)
-    files = unpack(path, unpacked, where, limits)
+    files = unpack(path, unpacked, where, limits, nested=kind.nested)
     mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
     parts = _components(mains, kind, where)
     mains = [main for main in mains if main not in parts]
@@ -144,13 +145,12 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
     """Warnings about what else is in the archive: it stays behind."""
-    usual = {entry.extensions[0] for entry in FORMATS}
     read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
         *mains
     }
     unread = [file for file in files if file not in read and file.parent not in read]  # of a FileGDB, the folder is read
     alike = [file for file in unread if _may_be(file, kind)]
-    others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
+    others = [file for file in unread if file not in alike and _is_usual(file)]
     if others:
         yield Problem(
             code="archive_partly_read",
@@ -175,6 +175,12 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
             f"{_listed(documents, folder)}.",
             remedy="Nothing has to be done, unless one of them is data: then submit it as a file of its own.",
         )
+
+
+def _is_usual(file: Path) -> bool:
+    """Whether a file has the usual extension of a format; of XML, which may be anything, only if it looks like it."""
+    usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0]]
+    return any(entry.extensions[0] != _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
 
 
 def _may_be(file: Path, kind: Format) -> bool:

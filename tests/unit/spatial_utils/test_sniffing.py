@@ -46,6 +46,7 @@ from libs.spatial_utils.sniffing import Kind, kind_of, kind_of_bytes
         (b"<gml:FeatureCollection>", Kind.XML),
         (b"<OGRVRTDataSource>", Kind.VRT),
         (b"<osm>", Kind.OSM_XML),
+        (b"<sl-bag-extract:bagStand>", Kind.LV_BAG),
         (b"<ows:ExceptionReport>", Kind.XML_ERROR),
         (b"!table\n!version 300", Kind.MAPINFO_TAB),
         (b"!TABLE\r\n", Kind.MAPINFO_TAB),

@@ -334,6 +334,23 @@ class Gdal:
             if pointer.value:
                 self.OGR_G_DestroyGeometry(pointer)
 
+    def wkb_by(self, function: str, text: str) -> bytes | None:
+        """A geometry as WKB that a C function makes of a text; None where it makes none.
+
+        Args:
+            function: Takes a string, and returns a handle that is the caller's to free.
+            text: What it takes.
+        """
+        make = getattr(self._library, function)
+        make.restype, make.argtypes = _V, [_S]
+        handle = make(text.encode())
+        if not handle:
+            return None
+        try:
+            return self.wkb(handle)
+        finally:
+            self.OGR_G_DestroyGeometry(handle)
+
     def wkb_from_wkt(self, text: str) -> bytes | None:
         """Well-Known Text as WKB; None when it is not valid, or when something follows it."""
         pointer, rest = ctypes.c_void_p(), ctypes.c_char_p(text.encode())
