@@ -116,11 +116,14 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "missing_sidecar": _problem(
                 "A file lacks another that belongs to it, such as the .dbf of a .shp.", "Upload all of them to one folder."
             ),
+            "read_as_table": _warning(
+                "A MapInfo table has no files with geometry, and is read without.", "Upload its .map and .id, if there are any."
+            ),
             "sha256_mismatch": _problem(
                 "A file has another SHA-256 than the manifest says.", "Upload it again, or correct the checksum."
             ),
             "sidecars_made": _warning(
-                "Files that belong to a Shapefile were missing, and made again as far as possible.",
+                "Files that belong to a Shapefile or a MIF were missing, and made again as far as possible.",
                 "Upload them, if there are any.",
             ),
             "unfinished_transaction": _problem(

@@ -173,7 +173,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     _gdal(
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
-        required=(".mid",), encoding=None, named_after_file=True, reader="mapinfo",
+        required=(".mid",), replaceable=frozenset({".mid"}), encoding=None, named_after_file=True, reader="mapinfo",
     ),
     _gdal(
         "DXF", (Kind.DXF, Kind.DXF_BINARY), (".dxf",), "DXF", "DXF",

@@ -58,11 +58,12 @@ def locate(
     """
     looks = kind_of(path)
     if looks not in ARCHIVES:
-        _check(path, looks, kind, where, tabular=tabular, complete=complete)
+        table = _without_geometry(path, kind, where, tabular=tabular)
+        _check(path, looks, kind, where, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
         _check_components(_components([path], kind, where), path.parent, kind, where, tabular=tabular)
-        return Located(((path, ""),), path if path.is_dir() else path.parent)
+        return Located(((path, ""),), path if path.is_dir() else path.parent, tuple(table))
     files = unpack(path, unpacked, where, limits, nested=kind.nested)
     mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
     parts = _components(mains, kind, where)
@@ -81,14 +82,38 @@ def locate(
             f"The archive holds {len(mains):,} {kind.name} files; the limit is {MAX_MAIN_FILES}.",
             "Split it.",
         )
+    told: list[Problem] = []
     for main in mains:
         looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
-        _check(main, looks, kind, place, tabular=tabular, complete=complete)
+        table = _without_geometry(main, kind, place, tabular=tabular)
+        told += table
+        _check(main, looks, kind, place, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
     _check_components(parts, unpacked, kind, where, tabular=tabular)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
-    return Located(sources, unpacked, tuple(_not_read(files, [*mains, *parts], kind, unpacked, where)))
+    return Located(sources, unpacked, (*told, *_not_read(files, [*mains, *parts], kind, unpacked, where)))
+
+
+def _without_geometry(main: Path, kind: Format, where: str, *, tabular: bool) -> list[Problem]:
+    """What to say of a file that lacks all the parts with geometry, as a mere table does."""
+    if tabular or not kind.geometry_parts:
+        return []
+    if not kind.geometry_parts.isdisjoint(file.suffix.lower() for file in _of_stem(main)):
+        return []
+    lacking = " and ".join(main.stem + part for part in sorted(kind.geometry_parts))
+    return [
+        Problem(
+            code="read_as_table",
+            where=where,
+            message=f"{main.name!r} has no {lacking} beside it. It is read as a table without geometry.",
+            remedy="Nothing has to be done for a table. If its rows have geometry, upload these files, too.",
+        )
+    ]
+
+
+def _of_stem(main: Path) -> Iterator[Path]:
+    return (file for file in main.parent.iterdir() if file.stem == main.stem)
 
 
 def _components(mains: Sequence[Path], kind: Format, where: str) -> list[Path]:
@@ -208,7 +233,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
         )
     if path.is_dir():
         return
-    beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+    beside = {file.suffix.lower() for file in _of_stem(path)}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
     if complete:
         required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from libs.spatial_utils.worker.formats.gml import checks
 from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
-from libs.spatial_utils.worker.formats.gml.template import names_of, template_of, with_several_geometries
+from libs.spatial_utils.worker.formats.gml.template import lists_all, names_of, template_of, with_several_geometries
 from libs.spatial_utils.worker.formats.xml import XmlReader
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRules
@@ -28,8 +28,9 @@ class Reader(XmlReader):
     def check_before(self) -> None:
         """See ``OgrReader``."""
         super().check_before()
-        has_schema = any(self.path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs"))
-        self._several = {} if has_schema else with_several_geometries(self.guard)
+        several = {} if self.path.with_suffix(".xsd").exists() else with_several_geometries(self.guard)
+        known = self.path.with_suffix(".gfs")
+        self._several = {} if several and known.exists() and lists_all(known, several) else several
         if self._several:
             self._template = template_of(self.gdal, self.path, self._several)
 
@@ -55,7 +56,8 @@ class Reader(XmlReader):
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """See ``OgrReader``."""
         handles = {self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in self.handles}
-        checks.check(self.gdal, self.path, self.guard, handles, layers, self.notes)
+        listed = self._template is None and any(self.path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs"))
+        checks.check(self.gdal, self.path, self.guard, handles, layers, self.notes, listed=listed)
         super().check_described(layers)
         wanted, names = self.request.geometry, dict.fromkeys(name for layer in layers for name in layer.geometry_names)
         if wanted is not None and wanted.casefold() not in map(str.casefold, names):
