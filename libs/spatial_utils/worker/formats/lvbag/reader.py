@@ -1,5 +1,6 @@
 """LV BAG: all files of one kind of objects are one layer."""
 
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class _Layer:
                 self._place,
             )
         self.files: list[Path] = []
+        self._create = gdal.function("OGR_G_CreateFromGML", ctypes.c_void_p, [ctypes.c_char_p])
         self.geometry, self.crs = kind.geometry, {"name": _CRS} if kind.geometry else None
         self.claimed: int | None = None
         self._quarantine = Quarantine(request.policies, self.notes)
@@ -120,12 +122,22 @@ class _Layer:
         geometries: list[bytes | None] = []
         for row, thing in enumerate(things):
             readable = thing.geometry and not thing.damaged
-            geometries.append(self._gdal.wkb_by("OGR_G_CreateFromGML", thing.geometry) if readable else None)
+            geometries.append(self._wkb(thing.geometry) if readable else None)
             if thing.damaged or (geometries[-1] is None and thing.geometry):
                 self._quarantine.meet("geometry", row, problem(row))
             self._gdal.complaints.take()  # of GML that is damaged
         array = pa.array(geometries, pa.binary())
         return geometry_column.normalised(array, self._gdal, self.notes.counts, self._quarantine, problem, vouched=True)
+
+    def _wkb(self, gml: str) -> bytes | None:
+        """A geometry of GML; None where it is none."""
+        geometry = self._create(gml.encode())
+        if not geometry:
+            return None
+        try:
+            return self._gdal.wkb(geometry)
+        finally:
+            self._gdal.OGR_G_DestroyGeometry(geometry)
 
     def _where(self, number: int, thing: Thing) -> str:
         return f"{self._place}, feature {number + 1}, line {thing.line}"
