@@ -100,6 +100,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "No recipe has the name of the intent; the default was used.", "See 'spatial-etl recipes'."
             ),
             "unknown_key": _problem("A key of the manifest is not known.", "Correct its spelling, or move it under 'metadata'."),
+            "manifest_left": _warning(
+                "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
+            ),
             "unreadable_manifest": _problem(
                 "The manifest cannot be read from the landing zone.", "Make it readable for the platform."
             ),
@@ -442,6 +445,12 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "not_writable": _problem(
+                "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
+            ),
+            "report_not_written": _warning(
+                "The report could not be written to the landing zone.", "Take away what lies in its place."
+            ),
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."
             ),
