@@ -79,6 +79,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
             ),
             "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
+            "manifest_left": _warning(
+                "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
+            ),
             "manifest_not_json": _problem("The manifest is not valid JSON.", "Correct the JSON."),
             "manifest_too_large": _problem(
                 "The manifest, or its record, is too large.", "Split the batch into several manifests."
@@ -100,9 +103,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "No recipe has the name of the intent; the default was used.", "See 'spatial-etl recipes'."
             ),
             "unknown_key": _problem("A key of the manifest is not known.", "Correct its spelling, or move it under 'metadata'."),
-            "manifest_left": _warning(
-                "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
-            ),
             "unreadable_manifest": _problem(
                 "The manifest cannot be read from the landing zone.", "Make it readable for the platform."
             ),

@@ -1,12 +1,11 @@
 """The files of one batch in the landing zone: all are looked up at once, in time that grows with their number only."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 
 from libs.models import Problem
 from libs.models.manifest import MAX_PROBLEMS
 from libs.pipeline.hints import Names
+from libs.spatial_utils.siblings import Siblings
 from libs.storage import LandingZone, ObjectInfo, ObjectRefused
 
 SIMILAR = 20
@@ -26,7 +25,7 @@ class BatchFiles:
         self._expected = dict.fromkeys(keys)
         self._looked_up: set[str] = set()
         self._objects: dict[str, ObjectInfo] = {}
-        self._keys: list[str] = []
+        self._siblings = Siblings(())
         self._folders: set[str] = set()
         self._refused: dict[str, ObjectRefused] = {}
         self._members: dict[str, list[ObjectInfo]] = {}
@@ -56,10 +55,7 @@ class BatchFiles:
     def beside(self, key: str) -> list[str]:
         """Keys in the folder of a file that have its name, or its name up to the last dot: what may belong to it."""
         self._look_up(key)
-        beginnings = [key.removesuffix(PurePosixPath(key).suffix) + "."]
-        if not PurePosixPath(key).suffix:
-            beginnings.append(f"{key}-")
-        return [each for beginning in beginnings for each in self._beginning(beginning)]
+        return self._siblings.of(key)
 
     def require(self, key: str) -> ObjectInfo:
         """An object that was found.
@@ -93,21 +89,15 @@ class BatchFiles:
     def _look_up(self, key: str) -> None:
         if key in self._looked_up:
             return
-        asked = [key, *(each for each in self._expected if each not in self._looked_up)]
+        asked = self._expected | {key: None}
         refused: list[ObjectRefused] = []
         objects, folders = self.landing.look_up(asked, refused.append)
-        self._looked_up |= set(asked)
-        self._expected.clear()
+        self._looked_up |= asked.keys()
+        self._expected = {}
         self._objects |= objects
         self._folders |= folders
         self._refused |= {self.landing.key_of(error): error for error in refused}
-        self._keys = sorted(self._objects.keys() | self._refused.keys())
-
-    def _beginning(self, beginning: str) -> Iterator[str]:
-        for at in range(bisect_left(self._keys, beginning), len(self._keys)):
-            if not self._keys[at].startswith(beginning):
-                return
-            yield self._keys[at]
+        self._siblings = Siblings(self._objects.keys() | self._refused.keys())
 
 
 def _folder(key: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from libs.models.problem import SpatialEtlError
 from libs.spatial_utils.formats import Format
+from libs.spatial_utils.siblings import Folders
 from libs.storage import LandingZone
 
 
@@ -19,7 +20,7 @@ class DeliveryError(SpatialEtlError):
         self.format_helps = format_helps
 
 
-def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
+def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders: Folders) -> str:
     """Upload a file with its sidecars, or a folder.
 
     Args:
@@ -27,6 +28,7 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
         path: A file, or the folder of a FileGDB.
         kind: Its format, which says what belongs to it.
         prefix: Folder in the landing zone; empty: none.
+        folders: On the disk; the same for all files of a batch.
 
     Returns:
         Its ``s3://`` path, for the manifest.
@@ -37,7 +39,7 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
     else:
         members = [
             path,
-            *(path.parent / name for name in kind.companions(path.name, [each.name for each in path.parent.iterdir()])),
+            *(path.parent / name for name in kind.companions(path.name, folders.beside(path))),
         ]
     for member in members:
         landing.upload(member, f"{prefix}{member.relative_to(path.parent).as_posix()}")

@@ -88,7 +88,7 @@ class FolderStore:
                 descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=partials)
                 try:
                     os.unlink(name, dir_fd=partials)
-                    return datetime.fromtimestamp(os.fstat(descriptor).st_ctime, UTC)
+                    return moment(os.fstat(descriptor).st_ctime)
                 finally:
                     os.close(descriptor)
             finally:
@@ -114,7 +114,9 @@ class FolderStore:
                     found.append(info)
         yield from sorted(found, key=lambda info: info.key)
 
-    def look(self, prefixes: Iterable[str], refused: Refused = pass_over) -> tuple[Sequence[ObjectInfo], Collection[str]]:
+    def look(
+        self, prefixes: Iterable[str], refused: Refused = pass_over, limit: int | None = None
+    ) -> tuple[Sequence[ObjectInfo], Collection[str]]:
         """See :class:`~libs.storage.store.ObjectStore`. Each folder is read once."""
         found: list[ObjectInfo] = []
         found_folders: set[str] = set()
@@ -122,6 +124,8 @@ class FolderStore:
             for _, folders, names, descriptor in self._walk(folder, refused, below=False):
                 found_folders |= {key for name in folders if begins(key := f"{folder}{name}", wanted)}
                 for name in names:
+                    if limit is not None and len(found) >= limit:
+                        break
                     key = f"{folder}{name}"
                     if begins(key, wanted) and (info := self._listed(key, name, descriptor, refused)):
                         found.append(info)
@@ -438,8 +442,13 @@ def _described(key: str, status: os.stat_result) -> ObjectInfo:
     return ObjectInfo(
         key=key,
         size=status.st_size,
-        modified=datetime.fromtimestamp(status.st_ctime, UTC),
+        modified=moment(status.st_ctime),
         version=f"{status.st_ino:x}-{status.st_ctime_ns:x}-{status.st_size:x}",
         # Without the change time: that of a file changes with the number of its links.
         stamp=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}",
     )
+
+
+def moment(seconds: float) -> datetime:
+    """A time of a file, by the clock of its file system."""
+    return datetime.fromtimestamp(seconds, UTC)

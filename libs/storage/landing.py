@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
@@ -110,7 +110,7 @@ class LandingZone:
             raise ObjectChanged(self.store.uri(key))
         return parsed
 
-    def look_up(self, keys: Iterable[str], refused: Refused = pass_over) -> tuple[dict[str, ObjectInfo], set[str]]:
+    def look_up(self, keys: Collection[str], refused: Refused = pass_over) -> tuple[dict[str, ObjectInfo], set[str]]:
         """What lies under keys, and beside them what may belong to them: what has their name up to the last dot.
 
         Args:
@@ -137,8 +137,8 @@ class LandingZone:
 
     def names(self, folder: str) -> list[str]:
         """Keys of a folder, for a hint at what was meant; of a large folder, the first."""
-        objects, folders = self.store.look([folder])
-        return [*folders, *(info.key for info in objects)][:_HINTS]
+        objects, folders = self.store.look([folder], limit=_HINTS)
+        return [*folders, *(info.key for info in objects)]
 
     def missing(self, key: str, where: str, meant: str | None = None) -> Problem:
         """What to tell an uploader whose file is not there.

@@ -55,7 +55,7 @@ _MARK = "written-by"
 """Metadata of a created object that tells its creator: an answer that was lost on the way is asked for again, and then the
 object that is in the way may be one's own."""
 
-_FEW = 32
+_FEW = 100
 """Prefixes in one folder that are looked for one by one. MinIO reads the whole folder for each."""
 
 _OF_ONE_OBJECT = {"GetObject": "read", "HeadObject": "read", "DeleteObject": "removed"}
@@ -139,7 +139,9 @@ class S3Store:
         for page in self._pages(refused, Prefix=prefix):
             yield from self._infos(page, refused)
 
-    def look(self, prefixes: Iterable[str], refused: Refused = pass_over) -> tuple[Sequence[ObjectInfo], Collection[str]]:
+    def look(
+        self, prefixes: Iterable[str], refused: Refused = pass_over, limit: int | None = None
+    ) -> tuple[Sequence[ObjectInfo], Collection[str]]:
         """See :class:`~libs.storage.store.ObjectStore`. A few are looked for one by one; for many, their folder is listed."""
         found: list[ObjectInfo] = []
         folders: set[str] = set()
@@ -150,6 +152,8 @@ class S3Store:
                     found += [info for info in self._infos(page, refused) if not whole or begins(info.key, wanted)]
                     below = (entry["Prefix"].removesuffix("/") for entry in page.get("CommonPrefixes", ()))
                     folders |= {key for key in below if not whole or begins(key, wanted)}
+                    if limit is not None and len(found) >= limit:
+                        return found[:limit], folders
         return found, folders
 
     def head(self, key: str) -> ObjectInfo | None:

@@ -109,7 +109,9 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def look(self, prefixes: Iterable[str], refused: Refused = pass_over) -> tuple[Sequence[ObjectInfo], Collection[str]]:
+    def look(
+        self, prefixes: Iterable[str], refused: Refused = pass_over, limit: int | None = None
+    ) -> tuple[Sequence[ObjectInfo], Collection[str]]:
         """What begins with one of many prefixes, what lies in folders behind them not.
 
         The cost grows with the number of prefixes or with that of the objects in their folders, whichever is less; never with
@@ -118,6 +120,7 @@ class ObjectStore(Protocol):
         Args:
             prefixes: What the keys begin with.
             refused: As for :meth:`list`.
+            limit: Objects after which it is enough.
 
         Returns:
             The objects, and the keys of the folders that begin so.

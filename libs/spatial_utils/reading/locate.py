@@ -1,5 +1,6 @@
 """Finding what is to be read: in an archive, beside the main file, or a folder; and whether it is what the manifest says."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.siblings import Folders, Siblings
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -56,7 +58,7 @@ def locate(
     """
     looks = kind_of(path)
     if looks not in ARCHIVES:
-        _check(path, looks, kind, where, tabular=tabular, complete=complete)
+        _check(path, looks, kind, where, Folders(), tabular=tabular, complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
         return Located(((path, ""),), path if path.is_dir() else path.parent)
@@ -76,9 +78,10 @@ def locate(
             f"The archive holds {len(mains):,} {kind.name} files; the limit is {MAX_MAIN_FILES}.",
             "Split it.",
         )
+    folders = Folders()
     for main in mains:
         looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
-        _check(main, looks, kind, place, tabular=tabular, complete=complete)
+        _check(main, looks, kind, place, folders, tabular=tabular, complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
@@ -117,10 +120,10 @@ def _mains(files: Sequence[Path], kind: Format) -> list[Path]:
 
 def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
     """What tells layers of several files apart: the file's name, unless that is the layer's; and its folder, if names repeat."""
-    stems = [main.stem for main in mains]
+    stems = Counter(main.stem for main in mains)
     prefixes = []
     for main in mains:
-        parts = [] if stems.count(main.stem) == 1 else main.parent.relative_to(folder).parts
+        parts = [] if stems[main.stem] == 1 else main.parent.relative_to(folder).parts
         own = [] if kind.named_after_file or len(mains) == 1 else [main.stem]
         prefixes.append("".join(f"{part}/" for part in (*parts, *own)))
     return prefixes
@@ -129,9 +132,8 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
     """Warnings about what else is in the archive: it stays behind."""
     usual = {entry.extensions[0] for entry in FORMATS}
-    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
-        *mains
-    }
+    names = Siblings({file.name for file in files})
+    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, names.of(main.name))} | {*mains}
     unread = [file for file in files if file not in read and file.parent not in read]  # of a FileGDB, the folder is read
     alike = [file for file in unread if _may_be(file, kind)]
     others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
@@ -171,7 +173,7 @@ def _listed(files: Sequence[Path], folder: Path) -> str:
     return (", ".join(shown) or "nothing") + (f" and {more:,} more" if more else "")
 
 
-def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, complete: bool) -> None:
+def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, *, tabular: bool, complete: bool) -> None:
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
@@ -186,7 +188,8 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
         )
     if path.is_dir():
         return
-    beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+    names = folders.beside(path)
+    beside = {Path(name).suffix.lower() for name in names if Path(name).stem == path.stem}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
     if complete:
         required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]
@@ -199,7 +202,8 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
             "Upload all of them to the same folder, or together as a ZIP archive."
             + (_ALLOW if kind.replaceable.issuperset(parts[0] for parts in missing) else ""),
         )
-    if any(file.name == f"{path.name}-journal" and file.stat().st_size for file in path.parent.iterdir()):
+    journal = f"{path.name}-journal"
+    if journal in names and path.with_name(journal).stat().st_size:
         raise Rejected.because(
             "unfinished_transaction",
             where,

@@ -192,7 +192,10 @@ def test_a_manifest_that_may_not_be_read_stays_and_is_told_of(platform: Any, geo
 
     os.mkfifo(lying)
     assert stat.S_ISFIFO(lying.stat().st_mode)
-    assert platform.process() == []
+    (report,) = platform.process()
+    assert (report.batch_id, said(report)) == ("b1", [("unreadable_manifest", "manifests/b1.json")])
+    assert platform.process() == [], "a process tells of it once"
+    assert platform.stack.ledger.batch("b1").status is Status.REJECTED
     assert lying.exists()
 
 

@@ -1,0 +1,174 @@
+"""One object never stops the others: what the platform may not read, list or remove is its own batch's problem.
+
+Root may do everything, so the command line runs as a user without rights, in a home that is that user's.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pytest
+
+from libs.models import Status
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files that belong to somebody else"),
+]
+
+NOBODY = 65534
+"""The account of the platform here; root is whoever else has a share in the landing zone."""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home of ``NOBODY``; the temporary folders of pytest are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="closed-"))
+    for name in ("", "landing-zone", "landing-zone/manifests", "landing-zone/in", "landing-zone/archive", "landing-zone/reports"):
+        (folder / name).mkdir(exist_ok=True)
+        os.chown(folder / name, NOBODY, NOBODY)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def spatial_etl(home: Path) -> Callable[..., Any]:
+    """Runs a command as ``NOBODY``; what it printed as JSON, or as text."""
+
+    def run(*arguments: str) -> Any:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SPATIAL_ETL")}
+        environment |= {
+            "SPATIAL_ETL_HOME": str(home), "HOME": str(home), "SPATIAL_ETL_SETTLE_SECONDS": "0.2", "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", "from services.cli.main import main; main()", *arguments],
+            env=environment, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode in {0, 1}, done.stderr
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+    return run
+
+
+def dropped(home: Path, key: str, content: str, mode: int = 0o644) -> Path:
+    """A file of root's."""
+    path = home / "landing-zone" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    path.chmod(mode)
+    return path
+
+
+def manifest(batch_id: str, *keys: str, kind: str = "GeoJSON") -> str:
+    files = [
+        {"path": f"s3://landing-zone/{key}", "type": "vector", "format": kind, "dataset_id": f"{batch_id}-{n}"}
+        for n, key in enumerate(keys)
+    ]
+    return json.dumps({"batch_id": batch_id, "uploader": "someone", "intent": "ingest_vector", "files": files})
+
+
+def said(report: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(problem["code"], problem["where"]) for problem in report["problems"] + report["warnings"]]
+
+
+def test_nothing_that_is_closed_stops_what_is_open(
+    home: Path, spatial_etl: Callable[..., Any], geojson: Callable[..., str], frame: geopandas.GeoDataFrame
+) -> None:
+    landing = home / "landing-zone"
+    good = geojson()
+    dropped(home, "in/good.geojson", good)
+    # raw files and folders
+    dropped(home, "in/closed.geojson", good, 0o600)
+    dropped(home, "private/a.geojson", good).parent.chmod(0o700)
+    (landing / "in/link.geojson").symlink_to("good.geojson")
+    dropped(home, "in/roads.gdb/a00000001.gdbtable", "x", 0o600)
+    (landing / "in/roads.gdb").chmod(0o755)
+    frame.to_file(landing / "in/shape.shp")
+    (landing / "in/shape.dbf").chmod(0o600)
+    (landing / "lost+found").mkdir(mode=0o700)
+    (landing / "manifests/lost+found").mkdir(mode=0o700)
+    # manifests, in the order in which they are met
+    dropped(home, "manifests/closed-manifest.json", manifest("closed-manifest", "in/good.geojson"), 0o600)
+    (landing / "manifests/link.json").symlink_to("closed-manifest.json")
+    Path(os.fsdecode(os.fsencode(landing) + b"/manifests/latin-\xe4.json")).write_text("{}")
+    dropped(home, "manifests/closed.json", manifest("closed", "in/closed.geojson"))
+    dropped(home, "manifests/closed-folder.json", manifest("closed-folder", "private/a.geojson"))
+    dropped(home, "manifests/linked.json", manifest("linked", "in/link.geojson"))
+    dropped(home, "manifests/closed-part.json", manifest("closed-part", "in/roads.gdb", kind="FileGDB"))
+    dropped(home, "manifests/closed-table.json", manifest("closed-table", "in/shape.shp", kind="ESRI Shapefile"))
+    dropped(home, "manifests/cut.json", '{"batch_id": ')
+    dropped(home, "manifests/no-archive.json", manifest("no-archive", "in/good.geojson"))
+    (landing / "archive/no-archive").mkdir()
+    dropped(home, "manifests/no-report.json", manifest("no-report", "in/good.geojson"))
+    (landing / "reports/no-report.json").mkdir()
+    dropped(home, "manifests/good.json", manifest("good", "in/good.geojson"))
+
+    doctor = spatial_etl("doctor")
+    for place in ("manifests/closed-manifest.json", "manifests/link.json", "latin-", "private/"):
+        assert place in doctor.replace("\n", ""), doctor
+
+    reports = {report["batch_id"]: report for report in spatial_etl("process", "--json")}
+    latin = next(name for name in reports if name.startswith("latin-"))
+    closed = {
+        "closed-manifest": ("unreadable_manifest", "manifests/closed-manifest.json"),
+        "link": ("unreadable_manifest", "manifests/link.json"),
+        latin: ("unreadable_manifest", "manifests/latin-\\xe4.json"),
+        "closed": ("unreadable_file", "files[0].path"),
+        "closed-folder": ("unreadable_file", "files[0].path"),
+        "linked": ("unreadable_file", "files[0].path"),
+        "closed-part": ("unreadable_file", "files[0].path"),
+        "closed-table": ("unreadable_file", "s3://landing-zone/in/shape.dbf"),
+        "cut": ("manifest_not_json", "manifest"),
+    }
+    assert {name: said(report) for name, report in reports.items() if report["status"] == Status.REJECTED} == {
+        name: [problem] for name, problem in closed.items()
+    }
+    assert "s3://landing-zone/private/" in reports["closed-folder"]["problems"][0]["message"]
+    assert {name: said(report) for name, report in reports.items() if report["status"] == Status.SUCCESS} == {
+        "no-archive": [("manifest_left", "manifests/no-archive.json")],
+        "no-report": [("report_not_written", "reports/no-report.json")],
+        "good": [],
+    }
+    assert len(reports) == len(closed) + 3
+    told = json.loads((landing / "reports/link.json").read_text())
+    assert said(told) == [closed["link"]]
+    assert said(json.loads((landing / "reports/no-archive.json").read_text())) == [("manifest_left", "manifests/no-archive.json")]
+    left = {"closed-manifest.json", "link.json", "no-archive.json", "lost+found"}
+    assert {path.name for path in (landing / "manifests").iterdir() if "latin" not in path.name} == left
+    assert said({"warnings": [], **spatial_etl("status", "link", "--json")["receipt"]}) == [closed["link"]]
+
+    # the rights are given: what was left goes on, and nothing is done twice
+    (landing / "manifests/closed-manifest.json").chmod(0o644)
+    os.chown(landing / "archive/no-archive", NOBODY, NOBODY)
+    again = {report["batch_id"]: report for report in spatial_etl("process", "--json")}
+    assert again.keys() == {"closed-manifest", "link", latin, "no-archive"}
+    assert said(again["closed-manifest"]) == said(again["no-archive"]) == []
+    assert again["no-archive"]["datasets"][0]["version"] == 1
+
+
+def test_a_manifest_that_may_not_be_removed_is_processed_once(
+    home: Path, spatial_etl: Callable[..., Any], geojson: Callable[..., str]
+) -> None:
+    landing = home / "landing-zone"
+    os.chown(landing / "manifests", 0, 0)
+    (landing / "manifests").chmod(0o1777)
+    dropped(home, "in/good.geojson", geojson())
+    dropped(home, "manifests/sticky.json", manifest("sticky", "in/good.geojson"))
+    dropped(home, "manifests/good.json", manifest("good", "in/good.geojson"))
+    os.chown(landing / "manifests/good.json", NOBODY, NOBODY)
+    doctor = spatial_etl("doctor").replace("\n", "")
+    assert "manifests/sticky.json cannot be removed" in doctor
+    assert "manifests/good.json" not in doctor
+    for _ in range(2):
+        reports = {report["batch_id"]: report for report in spatial_etl("process", "--json")}
+        assert said(reports["sticky"]) == [("manifest_left", "manifests/sticky.json")]
+        assert "Operation not permitted" in reports["sticky"]["warnings"][0]["message"]
+        assert reports["sticky"]["datasets"][0]["version"] == 1
+    assert [path.name for path in (landing / "manifests").iterdir()] == ["sticky.json"]
