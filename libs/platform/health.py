@@ -30,7 +30,7 @@ SKEW = 5.0
 
 LOOKED_AT = 100_000
 """Raw files, at most, whose rights are looked at."""
-SHOWN = 5
+SHOWN = 20
 """Places, at most, that are named."""
 
 

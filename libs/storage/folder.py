@@ -52,6 +52,8 @@ _NOTHING_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
 """Errors that say nothing about the object which was to be opened."""
 
+_CAP_FOWNER = 3
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -227,7 +229,7 @@ class FolderStore:
                 folder, file = os.fstat(parent), os.stat(name, dir_fd=parent, follow_symlinks=False)
         except (OSError, ObjectRefused):
             return False
-        return not folder.st_mode & stat.S_ISVTX or os.geteuid() in {0, folder.st_uid, file.st_uid}
+        return not folder.st_mode & stat.S_ISVTX or os.geteuid() in {folder.st_uid, file.st_uid} or _acts_for_owners()
 
     def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:  # noqa: ARG002 - a lock tells who writes
         """See :class:`~libs.storage.store.ObjectStore`. A writer holds a lock on its file for as long as it lives."""
@@ -427,6 +429,15 @@ def _shown(key: str) -> str:
 
 def _inode(info: ObjectInfo) -> str:
     return info.stamp.partition("-")[0]
+
+
+def _acts_for_owners() -> bool:
+    """Whether this process may do with others' files what their owners may (CAP_FOWNER). In containers, root often may not."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # not Linux
+        return os.geteuid() == 0
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) & 1 << _CAP_FOWNER)
 
 
 def _exists(name: str, parent: int) -> bool:

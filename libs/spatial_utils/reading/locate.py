@@ -188,8 +188,8 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, 
         )
     if path.is_dir():
         return
-    names = folders.beside(path)
-    beside = {Path(name).suffix.lower() for name in names if Path(name).stem == path.stem}
+    near = folders.beside(path)
+    beside = {Path(name).suffix.lower() for name in near if Path(name).stem == path.stem}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
     if complete:
         required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]
@@ -203,7 +203,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, 
             + (_ALLOW if kind.replaceable.issuperset(parts[0] for parts in missing) else ""),
         )
     journal = f"{path.name}-journal"
-    if journal in names and path.with_name(journal).stat().st_size:
+    if journal in near and path.with_name(journal).stat().st_size:
         raise Rejected.because(
             "unfinished_transaction",
             where,
