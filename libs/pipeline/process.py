@@ -49,7 +49,7 @@ def process(
         stack.warm_up()
         stack.lake.store.check()
         scratch.check(stack.scratch)
-    until = monotonic() + stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0
+    until: float | None = None
     while waiting:
         growing = []
         for info in waiting:
@@ -59,6 +59,8 @@ def process(
             elif found is not None:
                 growing.append(info.key)
         waiting = []
+        if until is None:
+            until = monotonic() + (stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0)
         if growing and monotonic() < until:
             sleep(_LOOK_AGAIN)
             waiting = [info for info in stack.landing.waiting() if info.key in growing]

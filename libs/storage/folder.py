@@ -284,35 +284,39 @@ class FolderStore:
         pending = [folder]
         while pending:
             above = pending.pop()
-            if above.split("/", 1)[0] == PARTIAL:
+            descriptor = None if above.split("/", 1)[0] == PARTIAL else self._reached(above, refused)
+            if descriptor is None:
                 continue
+            folders: list[str] = []
+            names: list[str] = []
             try:
-                descriptor = self._folder(above.removesuffix("/"))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except ObjectRefused as error:
-                refused(ObjectRefused(self.uri(_shown(above)), error.reason))
-                continue
-            except ValueError:
-                refused(ObjectRefused(self.uri(_shown(above)), _NO_KEY))
-                continue
-            except OSError as error:
-                if error.errno in _OURS:
-                    raise self._unavailable(error) from error
-                refused(ObjectRefused(self.uri(above), f"cannot be listed: {error.strerror}"))
-                continue
-            try:
-                with self._speaking():
-                    folders: list[str] = []
-                    names: list[str] = []
-                    with os.scandir(descriptor) as entries:
-                        for entry in entries:
-                            (folders if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
-                    yield above, folders, names, descriptor
+                with self._speaking(), os.scandir(descriptor) as entries:
+                    for entry in entries:
+                        (folders if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
+                if not above and PARTIAL in folders:
+                    folders.remove(PARTIAL)
+                yield above, folders, names, descriptor
             finally:
                 os.close(descriptor)
             if below:
                 pending += [f"{above}{name}/" for name in folders]
+
+    def _reached(self, above: str, refused: Refused) -> int | None:
+        """A descriptor of a folder that is to be listed; None when there is none, or none that may be listed, which is told."""
+        try:
+            return self._folder(above.removesuffix("/"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ObjectRefused as error:
+            reason = error.reason
+        except ValueError:
+            reason = _NO_KEY
+        except OSError as error:
+            if error.errno in _OURS:
+                raise self._unavailable(error) from error
+            reason = f"cannot be listed: {error.strerror}"
+        refused(ObjectRefused(self.uri(_shown(above)), reason))
+        return None
 
     def _listed(self, key: str, name: str, parent: int, refused: Refused = pass_over) -> ObjectInfo | None:
         """What a listing says of a name in a folder; None for what is no object, and is told."""

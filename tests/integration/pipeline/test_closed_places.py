@@ -63,6 +63,11 @@ def dropped(home: Path, key: str, content: str, mode: int = 0o644) -> Path:
     return path
 
 
+def submitted(home: Path, batch_id: str, content: str) -> None:
+    """A manifest that the platform may remove."""
+    (home / f"landing-zone/manifests/{batch_id}.json").write_text(content)
+
+
 def of_somebody(path: Path, mode: int) -> None:
     path.chmod(mode)
     os.chown(path, SOMEBODY, SOMEBODY)
@@ -80,13 +85,11 @@ def said(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(problem["code"], problem["where"]) for problem in report["problems"] + report["warnings"]]
 
 
-def test_nothing_that_is_closed_stops_what_is_open(
-    home: Path, spatial_etl: Callable[..., Any], geojson: Callable[..., str], frame: geopandas.GeoDataFrame
-) -> None:
-    landing = home / "landing-zone"
-    good = geojson()
+@pytest.fixture
+def landing(home: Path, geojson: Callable[..., str], frame: geopandas.GeoDataFrame) -> Path:
+    """A landing zone with raw files and folders, many of them closed."""
+    landing, good = home / "landing-zone", geojson()
     dropped(home, "in/good.geojson", good)
-    # raw files and folders
     dropped(home, "in/closed.geojson", good, 0o600)
     of_somebody(dropped(home, "private/a.geojson", good).parent, 0o700)
     (landing / "in/link.geojson").symlink_to("good.geojson")
@@ -96,26 +99,33 @@ def test_nothing_that_is_closed_stops_what_is_open(
     for name in ("lost+found", "manifests/lost+found"):
         (landing / name).mkdir()
         of_somebody(landing / name, 0o700)
-    # manifests, in the order in which they are met
+    return landing
+
+
+def test_nothing_that_is_closed_stops_what_is_open(home: Path, landing: Path, spatial_etl: Callable[..., Any]) -> None:
     dropped(home, "manifests/closed-manifest.json", manifest("closed-manifest", "in/good.geojson"), 0o600)
     (landing / "manifests/link.json").symlink_to("closed-manifest.json")
     Path(os.fsdecode(os.fsencode(landing) + b"/manifests/latin-\xe4.json")).write_text("{}")
-    dropped(home, "manifests/closed.json", manifest("closed", "in/closed.geojson"))
-    dropped(home, "manifests/closed-folder.json", manifest("closed-folder", "private/a.geojson"))
-    dropped(home, "manifests/linked.json", manifest("linked", "in/link.geojson"))
-    dropped(home, "manifests/closed-part.json", manifest("closed-part", "in/roads.gdb", kind="FileGDB"))
-    dropped(home, "manifests/closed-table.json", manifest("closed-table", "in/shape.shp", kind="ESRI Shapefile"))
-    dropped(home, "manifests/cut.json", '{"batch_id": ')
-    dropped(home, "manifests/no-archive.json", manifest("no-archive", "in/good.geojson"))
+    submitted(home, "closed", manifest("closed", "in/closed.geojson"))
+    submitted(home, "closed-folder", manifest("closed-folder", "private/a.geojson"))
+    submitted(home, "linked", manifest("linked", "in/link.geojson"))
+    submitted(home, "closed-part", manifest("closed-part", "in/roads.gdb", kind="FileGDB"))
+    submitted(home, "closed-table", manifest("closed-table", "in/shape.shp", kind="ESRI Shapefile"))
+    submitted(home, "cut", '{"batch_id": ')
+    submitted(home, "no-archive", manifest("no-archive", "in/good.geojson"))
     (landing / "archive/no-archive").mkdir()
     of_somebody(landing / "archive/no-archive", 0o755)
-    dropped(home, "manifests/no-report.json", manifest("no-report", "in/good.geojson"))
+    submitted(home, "no-report", manifest("no-report", "in/good.geojson"))
     (landing / "reports/no-report.json").mkdir()
-    dropped(home, "manifests/good.json", manifest("good", "in/good.geojson"))
+    of_somebody(landing / "manifests", 0o1777)
+    dropped(home, "manifests/sticky.json", manifest("sticky", "in/good.geojson"))
+    submitted(home, "good", manifest("good", "in/good.geojson"))
 
-    doctor = spatial_etl("doctor")
-    for place in ("manifests/closed-manifest.json", "manifests/link.json", "latin-", "private/"):
-        assert place in doctor.replace("\n", ""), doctor
+    doctor = spatial_etl("doctor").replace("\n", "")
+    for place in ("manifests/closed-manifest.json", "manifests/link.json", "latin-", "private/", "lost+found/"):
+        assert place in doctor, doctor
+    assert "manifests/sticky.json cannot be removed" in doctor
+    assert "manifests/good.json" not in doctor
 
     reports = {report["batch_id"]: report for report in spatial_etl("process", "--json")}
     latin = next(name for name in reports if name.startswith("latin-"))
@@ -137,40 +147,22 @@ def test_nothing_that_is_closed_stops_what_is_open(
     assert {name: said(report) for name, report in reports.items() if report["status"] == Status.SUCCESS} == {
         "no-archive": [("manifest_left", "manifests/no-archive.json")],
         "no-report": [("report_not_written", "reports/no-report.json")],
+        "sticky": [("manifest_left", "manifests/sticky.json")],
         "good": [],
     }
-    assert len(reports) == len(closed) + 3
+    assert "Operation not permitted" in reports["sticky"]["warnings"][0]["message"]
+    assert len(reports) == len(closed) + 4
     told = json.loads((landing / "reports/link.json").read_text())
     assert said(told) == [closed["link"]]
     assert said(json.loads((landing / "reports/no-archive.json").read_text())) == [("manifest_left", "manifests/no-archive.json")]
-    left = {"closed-manifest.json", "link.json", "no-archive.json", "lost+found"}
+    left = {"closed-manifest.json", "link.json", "no-archive.json", "sticky.json", "lost+found"}
     assert {path.name for path in (landing / "manifests").iterdir() if "latin" not in path.name} == left
     assert closed["link"][1] in json.dumps(spatial_etl("status", "link", "--json"))
 
     # the rights are given: what was left goes on, and nothing is done twice
-    (landing / "manifests/closed-manifest.json").chmod(0o644)
+    os.chown(landing / "manifests/closed-manifest.json", 0, 0)
     os.chown(landing / "archive/no-archive", 0, 0)
     again = {report["batch_id"]: report for report in spatial_etl("process", "--json")}
-    assert again.keys() == {"closed-manifest", "link", latin, "no-archive"}
+    assert again.keys() == {"closed-manifest", "link", latin, "no-archive", "sticky"}
     assert said(again["closed-manifest"]) == said(again["no-archive"]) == []
-    assert again["no-archive"]["datasets"][0]["version"] == 1
-
-
-def test_a_manifest_that_may_not_be_removed_is_processed_once(
-    home: Path, spatial_etl: Callable[..., Any], geojson: Callable[..., str]
-) -> None:
-    landing = home / "landing-zone"
-    of_somebody(landing / "manifests", 0o1777)
-    dropped(home, "in/good.geojson", geojson())
-    dropped(home, "manifests/sticky.json", manifest("sticky", "in/good.geojson"))
-    dropped(home, "manifests/good.json", manifest("good", "in/good.geojson"))
-    os.chown(landing / "manifests/good.json", 0, 0)
-    doctor = spatial_etl("doctor").replace("\n", "")
-    assert "manifests/sticky.json cannot be removed" in doctor
-    assert "manifests/good.json" not in doctor
-    for _ in range(2):
-        reports = {report["batch_id"]: report for report in spatial_etl("process", "--json")}
-        assert said(reports["sticky"]) == [("manifest_left", "manifests/sticky.json")]
-        assert "Operation not permitted" in reports["sticky"]["warnings"][0]["message"]
-        assert reports["sticky"]["datasets"][0]["version"] == 1
-    assert [path.name for path in (landing / "manifests").iterdir()] == ["sticky.json"]
+    assert again["no-archive"]["datasets"][0]["version"] == again["sticky"]["datasets"][0]["version"] == 1
