@@ -3,8 +3,10 @@
 Both ``process``, which runs batches one after the other, and an orchestrator, which hands them out, begin here.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import takewhile
 from time import monotonic
 
 from libs.ledger import Action, Received
@@ -88,7 +90,7 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
     """
     stack.require_own_lake(bind=True)
     until = monotonic() + seconds
-    waiting, reports = look(stack)
+    waiting, reports = look(stack, seconds / 2)
     waiting = [info for info in waiting if info.key not in in_hand]
     ready = []
     seen = 0
@@ -104,12 +106,19 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
 
 
-def look(stack: Stack) -> tuple[list[ObjectInfo], list[Report]]:
-    """The manifests that wait, oldest first, and the reports on those that may not be read. Each is told of once."""
+def look(stack: Stack, seconds: float = math.inf) -> tuple[list[ObjectInfo], list[Report]]:
+    """The manifests that wait, oldest first, and the reports on those that may not be read. Each is told of once.
+
+    Args:
+        stack: What to work with.
+        seconds: To answer none of the latter after. It is answered at a later look.
+    """
+    until = monotonic() + seconds
     refused: list[ObjectRefused] = []
     waiting = [info for info in stack.landing.waiting(refused.append) if stack.left.is_due(info.key, info.version)]
     due = (error for error in refused if stack.left.is_due(stack.landing.key_of(error), error.reason))
-    return waiting, [report for error in due if (report := _refuse(stack, error))]
+    in_time = takewhile(lambda _: monotonic() <= until, due)
+    return waiting, [report for error in in_time if (report := _refuse(stack, error))]
 
 
 def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None) -> Report | Ready | Growing | None:
