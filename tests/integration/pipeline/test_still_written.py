@@ -24,7 +24,7 @@ def manifest(path: str, batch_id: str) -> bytes:
 def test_a_manifest_that_is_copied_slowly_is_processed_whole_after_all_others(
     open_platform: Callable[..., Any], geojson: Callable[..., str]
 ) -> None:
-    platform = open_platform(spatial_etl_settle_seconds=1.0)
+    platform = open_platform(spatial_etl_settle_seconds=20.0)
     path = platform.put("in/a.geojson", geojson())
     lying = platform.stack.landing.store.root / "manifests/slow.json"
     platform.stack.landing.submit(manifest(path, "good"), "good")
@@ -53,7 +53,7 @@ def test_a_manifest_that_is_copied_slowly_is_processed_whole_after_all_others(
 def test_a_manifest_that_stays_cut_is_answered_last_and_one_that_grows_is_left(
     open_platform: Callable[..., Any], geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = open_platform(spatial_etl_settle_seconds=0.5)
+    platform = open_platform(spatial_etl_settle_seconds=2.0)
     manifests = platform.stack.landing.store.root / "manifests"
     manifests.mkdir()
     (manifests / "cut.json").write_text('{"batch_id": ')
@@ -79,7 +79,7 @@ def test_the_sensor_waits_for_no_manifest(open_platform: Callable[..., Any], geo
     platform.stack.landing.submit(manifest(platform.put("in/a.geojson", geojson()), "good"), "good")
     started = time.monotonic()
     intake = take_in(platform.stack, seconds=60)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15, "a second for each is what it took before"
     assert [work.key for work in intake.ready] == ["manifests/good.json"]
     assert (intake.reports, intake.unseen) == ((), 0)
 
