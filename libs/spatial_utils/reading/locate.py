@@ -7,7 +7,7 @@ from pathlib import Path
 from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
-from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format, formats_of
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -175,7 +175,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
-        right = next((entry.name for entry in FORMATS if looks in entry.kinds), None)
+        right = next((entry.name for entry in formats_of(looks)), None)
         raise Rejected.because(
             "format_mismatch",
             where,
