@@ -98,8 +98,8 @@ _ESRI_MEMBERS = frozenset({b"geometryType", b"spatialReference", b"objectIdField
 _ESRI_FEATURES = re.compile(rb'"features"\s*:\s*\[\s*\{\s*(?:"geometry"\s*:\s*\{[^{}]*\}\s*,\s*)?"attributes"\s*:\s*\{')
 _FG_CONFORMS = re.compile(rb'"[^"]*json-fg-1[^"]*"')
 _FEEDS = re.compile("rss|feed|RDF")
-_FEED_PLACES = re.compile(rb"georss\.org/georss|/geo/wgs84_pos#")
-"""Namespaces of places in feeds."""
+_FEED_PLACES = re.compile(rb"georss\.org/georss|/geo/wgs84_pos#|<georss:|<geo:lat")
+"""Places in feeds: their namespaces; prefixes are not always declared."""
 _GEOJSON_IN_PAGE = re.compile(
     rb"""\\?["']type\\?["']\s*:\s*\\?["'](?:Feature(?:Collection)?|(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection)\\?["']"""
     rb"""|type\s*:\s*["']FeatureCollection["'][^]]{0,100}features["']?\s*:\s*\[\s*\{"""

@@ -1,7 +1,7 @@
 """CRSs that features or geometries name themselves: what is meant, in which order the coordinates stand, and a layer for each.
 
-Rules: OGC 09-048r5 (URIs of definitions), OGC 21-045r1, "Coordinate reference systems" (JSON-FG). Their coordinates stand in the
-order of the CRS's axes. Here x comes first, always; whether the axes are to be swapped is GDAL's verdict, as for all other formats.
+Rules: OGC 09-048r5 (URIs of definitions); OGC 21-045r1, "Coordinate reference systems" (JSON-FG). Coordinates stand in the order
+of the CRS's axes. Here x comes first, always; whether the axes are to be swapped is GDAL's verdict, as for all other formats.
 """
 
 import re

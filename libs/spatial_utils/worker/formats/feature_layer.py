@@ -30,7 +30,7 @@ class Feature:
 
 
 def crs_of_2008(crs: Any) -> dict[str, str]:
-    """What the member ``crs`` of GeoJSON of 2008 says, as ``LayerReader`` has it; longitude and latitude where it says nothing."""
+    """What the member ``crs`` of GeoJSON of 2008 says, as ``LayerReader`` has it; longitude, latitude where it says nothing."""
     if crs is None:
         return {"default": "EPSG:4326"}
     properties = crs.get("properties") if isinstance(crs, dict) else None

@@ -12,6 +12,10 @@ from libs.spatial_utils.worker.protocol import Unreadable
 _CHUNK_BYTES = 1024 * 1024
 _ITEMS = {("rss", "channel", "item"), ("RDF", "item"), ("feed", "entry"), ("entry",)}
 """Where items lie."""
+_UNDECLARED = {
+    "georss": "http://www.georss.org/georss", "geo": "http://www.w3.org/2003/01/geo/wgs84_pos#", "gml": "http://www.opengis.net/gml",
+}  # fmt: skip
+"""What prefixes mean that a feed does not declare. GDAL writes such feeds."""
 _PLACES = ("georss.org/georss", "/geo/wgs84_pos#")
 
 
@@ -103,9 +107,8 @@ class Feed:
         self._then, self._stack, self._path = then, list[Element](), list[str]()
         self._own, self._total, self._more = "", "", False
         self.items, self.has_own_place = 0, False
-        self._parser = expat.ParserCreate(namespace_separator="\n")
-        self._parser.namespace_prefixes = True
-        self._parser.ordered_attributes = True
+        self._scopes = [_UNDECLARED]
+        self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
         self._parser.CharacterDataHandler = self._text
@@ -133,17 +136,18 @@ class Feed:
                 f"line {error.lineno}",
             ) from error
 
-    def _start(self, full: str, listed: list[str]) -> None:
-        space, name, prefix = _parts(full)
-        if not self._path:
-            if name not in {"rss", "RDF", "feed", "entry"}:
-                raise Unreadable(
-                    "format_mismatch",
-                    f"The file is declared as GeoRSS but is no news feed: its root is {name[:40]!r}.",
-                    "Upload an RSS or Atom feed, or correct 'format'.",
-                )
+    def _start(self, full: str, attributes: dict[str, str]) -> None:
+        declared = {name[6:]: attributes.pop(name) for name in [*attributes] if name == "xmlns" or name.startswith("xmlns:")}
+        self._scopes.append(self._scopes[-1] | declared if declared else self._scopes[-1])
+        prefix, _, name = full.rpartition(":")
+        space = self._scopes[-1].get(prefix, "")
+        if not self._path and name not in {"rss", "RDF", "feed", "entry"}:
+            raise Unreadable(
+                "format_mismatch",
+                f"The file is declared as GeoRSS but is no news feed: its root is {name[:40]!r}.",
+                "Upload an RSS or Atom feed, or correct 'format'.",
+            )
         self._path.append(name)
-        attributes = {_named(key): value for key, value in zip(listed[::2], listed[1::2], strict=True)}
         if self._stack or tuple(self._path) in _ITEMS:
             element = Element(space, name, prefix, attributes, self._parser.CurrentLineNumber)
             if self._stack:
@@ -156,7 +160,8 @@ class Feed:
         elif any(word in space for word in _PLACES):
             self.has_own_place = True
 
-    def _end(self, full: str) -> None:
+    def _end(self, _: str) -> None:
+        self._scopes.pop()
         self._path.pop()
         if not self._stack:
             return
@@ -170,16 +175,3 @@ class Feed:
             self._stack[-1].content.append(text)
         elif self._path[-1:] == ["totalResults"]:
             self._total += text
-
-
-def _parts(full: str) -> tuple[str, str, str]:
-    """Namespace, local name and prefix."""
-    found = full.split("\n")
-    if len(found) == 1:
-        return "", full, ""
-    return found[0], found[1], found[2] if len(found) > 2 else ""  # noqa: PLR2004 - without a prefix, in the default namespace
-
-
-def _named(full: str) -> str:
-    _, name, prefix = _parts(full)
-    return f"{prefix}:{name}" if prefix else name

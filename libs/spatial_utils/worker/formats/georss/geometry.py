@@ -1,7 +1,6 @@
 """Places of feeds as geometries: GeoRSS-Simple, GeoRSS-GML, and the W3C's latitudes and longitudes.
 
-Rules: OGC 17-002r1 (GeoRSS 1.1); W3C, "Basic Geo (WGS84 lat/long) Vocabulary". Latitude comes first throughout. GDAL's driver reads one
-geometry of an item, no circles, and takes what is no number for 0.
+Rules: OGC 17-002r1 (GeoRSS 1.1); W3C, "Basic Geo (WGS84 lat/long) Vocabulary". Latitude comes first throughout.
 """
 
 import math
@@ -18,8 +17,10 @@ _SIMPLE = {"point", "line", "polygon", "box", "circle"}
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
 _MULTI = {"Point": "MultiPoint", "LineString": "MultiLineString", "Polygon": "MultiPolygon"}
-_OF_GML = {"Point", "LineString", "Polygon", "Envelope", "MultiPoint", "MultiCurve", "MultiLineString", "MultiSurface", "MultiPolygon",
-           "MultiGeometry"}  # fmt: skip
+_OF_GML = {
+    "Point", "LineString", "Polygon", "Envelope", "MultiPoint", "MultiCurve", "MultiLineString", "MultiSurface", "MultiPolygon",
+    "MultiGeometry",
+}  # fmt: skip
 _PAIR, _TRIPLE, _HALF = 2, 3, 180.0
 Geometry = dict[str, Any]
 Position = list[float]

@@ -1,16 +1,16 @@
 """GeoRSS: every item of a feed is a feature, and all that it holds is in its columns.
 
-GDAL's driver is not asked: of an item it keeps one geometry, and no circles; it reads numbers up to the first character that is none, and
-leaves out the text of nested elements.
+GDAL's driver is not asked: it keeps one geometry of an item, knows no circles, and refuses nothing that is no number.
 """
 
 from collections.abc import Iterator
+from itertools import chain, count
 from typing import Any
 
 from libs.spatial_utils.worker.formats.crs_references import WGS84, Reference, by_crs, reference_of
 from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer
 from libs.spatial_utils.worker.formats.georss.feed import Element, Feed
-from libs.spatial_utils.worker.formats.georss.geometry import NoPlace, Place, places_of
+from libs.spatial_utils.worker.formats.georss.geometry import NoPlace, places_of
 from libs.spatial_utils.worker.formats.georss.values import numbers_of, times_of
 from libs.spatial_utils.worker.protocol import Unreadable, unknown_geometry
 from libs.spatial_utils.worker.reader import FileReader
@@ -45,8 +45,7 @@ class Reader(FileReader):
         self._tell(feed, f"layer {name}")
         properties = self._properties()
         features = [
-            (Feature(None, row, geometry), reference)
-            for row, (geometry, reference) in zip(properties, self._places, strict=True)
+            (Feature(None, row, geometry), reference) for row, (geometry, reference) in zip(properties, self._places, strict=True)
         ]
         for layer, reference, members in by_crs(name, features, _BY_FORMAT):
             if self.add_name(layer):
@@ -86,11 +85,8 @@ class Reader(FileReader):
     def _texts(self, item: Element, own: str) -> Iterator[tuple[str, str]]:
         for path, text in [*_of_itself(item), *item.values_inside(own, ())]:
             if path not in self._columns:
-                name = taken = "_".join(path)
-                number = 1
-                while name in self._columns.values():
-                    number += 1
-                    name = f"{taken}_{number}"
+                plain, taken = "_".join(path), {*self._columns.values()}
+                name = next(each for each in chain((plain,), map(f"{plain}_{{}}".format, count(2))) if each not in taken)
                 self._columns[path] = name
                 if "_" not in path[0]:
                     self._of_feed.add(name)
@@ -104,9 +100,11 @@ class Reader(FileReader):
             if name != "georss_circle_radius":
                 values = times_of(values) if name in self._of_feed else numbers_of(times_of(values))
             columns[name] = values
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] if columns else [
-            {} for _ in self._rows
-        ]
+        return (
+            [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            if columns
+            else [{} for _ in self._rows]
+        )
 
     def _reference(self, said: str | None, where: str) -> Reference:
         if said is None:

@@ -8,7 +8,8 @@ import pyarrow as pa
 from libs.spatial_utils.worker.values.inference import TextProfile, cast
 
 _RFC_822 = re.compile(
-    r"(?:[A-Za-z]{3}, *)?[0-9]{1,2} +[A-Za-z]{3} +[0-9]{4} +[0-9]{2}:[0-9]{2}(?::[0-9]{2})? +(?:GMT|UTC?|Z|[ECMP][SD]T|[-+][0-9]{4})"
+    r"(?:[A-Za-z]{3}, *)?[0-9]{1,2} +[A-Za-z]{3} +[0-9]{4} +[0-9]{2}:[0-9]{2}(?::[0-9]{2})? +"
+    r"(?:GMT|UTC?|Z|[ECMP][SD]T|[-+][0-9]{4})"
 )
 
 

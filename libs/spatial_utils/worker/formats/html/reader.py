@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer, crs_of_2008
-from libs.spatial_utils.worker.formats.html.scripts import Scripts, json_in, text_of
+from libs.spatial_utils.worker.formats.html.scripts import Scripts, Value, json_in, no_json, text_of
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values.geometry_text import from_geojson
@@ -22,9 +22,9 @@ class Reader(FileReader):
         """See ``FileReader``."""
         scripts = Scripts(text_of(self.path.read_bytes()))
         found = [
-            (name, line, crs_of_2008(crs), _features(members, line))
+            (name, crs_of_2008(crs), _features(members, line))
             for value in scripts.values()
-            for name, line, crs, members in _collections(value.value, value.name, value.line)
+            for name, line, crs, members in _collections(value.value, value.name, _checked(value))
         ]
         scripts.check_rest()
         if scripts.commented:
@@ -41,9 +41,9 @@ class Reader(FileReader):
                 "Download the data itself, and upload that.",
             )
         if any(features for *_, features in found):  # then an empty one only waits for features
-            found = [each for each in found if each[3]]
+            found = [each for each in found if each[2]]
         numbers, taken = count(1), set[str]()
-        for own, line, crs, features in found:
+        for own, crs, features in found:
             name = self.prefix + (own or f"geojson_{next(numbers)}")
             name = next(each for each in (name, *map(f"{name}_{{}}".format, range(2, len(found) + 2))) if each not in taken)
             taken.add(name)
@@ -64,7 +64,7 @@ def _collections(value: Any, name: str, line: int) -> Iterator[tuple[str, int, A
             yield name, line, None, value
             return
         for each in value:
-            yield from _collections(each, "" if isinstance(each, dict | list) else name, line)
+            yield from _collections(each, "", line)
     elif isinstance(value, dict):
         if value.get("type") == "FeatureCollection" and isinstance(value.get("features"), list):
             yield name, line, value.get("crs"), value["features"]
@@ -73,6 +73,13 @@ def _collections(value: Any, name: str, line: int) -> Iterator[tuple[str, int, A
         else:
             for member, each in value.items():
                 yield from _collections(each, member, line)
+
+
+def _checked(value: Value) -> int:
+    """The line of a value; raises ``Unreadable`` where it is a part of a collection, the rest of which is no JSON."""
+    if value.is_part and (_is_feature(value.value) or (isinstance(value.value, list) and any(map(_is_feature, value.value)))):
+        raise no_json(value.line)
+    return value.line
 
 
 def _is_feature(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """JSON in the scripts of a web page: found and parsed where it is strict JSON. No JavaScript is run.
 
-Sources: HTML Living Standard, 4.12.1 (the text of a script ends at ``</script``); RFC 8259 (JSON). How Leaflet, folium, mapshaper and
-htmlwidgets write data into pages, by use.
+Sources: HTML Living Standard, 4.12.1 (the text of a script ends at ``</script``); RFC 8259 (JSON). How Leaflet, folium, mapshaper
+and htmlwidgets write data into pages, by use.
 """
 
 import codecs
@@ -26,6 +26,7 @@ _SPELLED_OUT = frozenset("0123456789ux")
 _NAME = re.compile(
     r"""(?:([\w$.]+)\s*=|["']?([\w$-]+)["']?\s*:|([\w$]+)_add\()\s*(?:JSON\.parse\(\s*)?["'`]?\s*\Z"""  # the last is folium's
 )
+_PART = re.compile(r"""(?:\[|\b(?:features|geometry|geometries)["'\\]*\s*:)\s*\Z""")
 _LINE_COMMENT = re.compile(r"""(?<![:"'\w\\])//[^"'`\n]*\Z""")
 _BEFORE_COMMENT = frozenset(" \t\r\n;{}(),>")
 _NAME_LENGTH, _LINE_LENGTH, _HEAD_BYTES = 200, 500, 4096
@@ -46,11 +47,13 @@ class Value:
         value: As ``json`` reads it.
         name: Of its variable, its member or its script; empty where it has none.
         line: In which it begins.
+        is_part: Whether it stands where members of a collection do, in something that is no strict JSON.
     """
 
     value: Any
     name: str
     line: int
+    is_part: bool
 
 
 @dataclass
@@ -67,9 +70,11 @@ class Scripts:
     text: str
     commented: int = 0
     _done: list[tuple[int, int]] = field(default_factory=list)
+    _line: int = 1
+    _counted: int = 0
 
     def values(self) -> Iterator[Value]:
-        """Every value of strict JSON that is an object or an array, the outermost one each."""
+        """Every value of strict JSON that may hold GeoJSON, the outermost one each."""
         for script in _SCRIPT.finditer(self.text):
             if script[2] is None:  # a comment of the page
                 self._done.append(script.span())
@@ -81,14 +86,17 @@ class Scripts:
                 at = begins.start() + 1
                 parsed = self._parsed(begins.start(), end)
                 if parsed is None:
+                    at = self._end_of_literal(begins.start(), end) or at
                     continue
                 value, at = parsed
-                if self._in_comment(begins.start(), script.start(2)):
-                    self.commented += _mentions_geojson(self.text[begins.start() : at])
-                else:
-                    line = self.text.count("\n", 0, begins.start()) + 1
-                    yield Value(value, self._name(begins.start()) or name, line)
                 self._done.append((begins.start(), at))
+                if not _mentions_geojson(self.text[begins.start() : at]):
+                    continue
+                if self._in_comment(begins.start(), script.start(2)):
+                    self.commented += 1
+                else:
+                    before = self.text[max(0, begins.start() - _NAME_LENGTH) : begins.start()]
+                    yield Value(value, _name(before) or name, self._line_of(begins.start()), _PART.search(before) is not None)
 
     def check_rest(self) -> None:
         """Look at what has not been read.
@@ -101,7 +109,7 @@ class Scripts:
             for pattern in (_LEFT, _IN_ATTRIBUTE):
                 for found in pattern.finditer(self.text, at, start):
                     if not self._in_comment(found.start(), at):
-                        raise _no_json(self.text.count("\n", 0, found.start()) + 1)
+                        raise no_json(self.text.count("\n", 0, found.start()) + 1)
             at = end
 
     def _parsed(self, at: int, end: int) -> tuple[Any, int] | None:
@@ -112,16 +120,24 @@ class Scripts:
                 inside, stop = _DECODER.raw_decode(self.text, at)
                 return (_whole(inside), stop) if stop <= end else None
             if before in _QUOTED:
-                literal = _QUOTED[before].match(self.text, at - 1, end)
-                return None if literal is None else (_whole(_unescaped(literal[0][1:-1], before)), literal.end())
+                ends = self._end_of_literal(at, end)
+                return None if ends is None else (_whole(_unescaped(self.text[at : ends - 1], before)), ends)
             value, stop = _decoded(self.text, at)
         except (ValueError, RecursionError):
             return None
         return (value, stop) if stop <= end else None
 
-    def _name(self, at: int) -> str:
-        found = _NAME.search(self.text[max(0, at - _NAME_LENGTH) : at])
-        return next(filter(None, found.groups()), "").rpartition(".")[2] if found else ""
+    def _line_of(self, at: int) -> int:
+        """The line of a place; places come in their order."""
+        self._line += self.text.count("\n", self._counted, at)
+        self._counted = at
+        return self._line
+
+    def _end_of_literal(self, at: int, end: int) -> int | None:
+        """Where the text of JavaScript ends that begins before a place; None where there is none."""
+        pattern = _QUOTED.get(self.text[at - 1])
+        literal = pattern.match(self.text, at - 1, end) if pattern else None
+        return None if literal is None else literal.end()
 
     def _in_comment(self, at: int, start: int) -> bool:
         line = self.text.rfind("\n", start, at) + 1 or start
@@ -129,6 +145,11 @@ class Scripts:
             return True
         opened = self.text.rfind("/*", start, at)
         return opened >= start and self.text[opened - 1] in _BEFORE_COMMENT and self.text.find("*/", opened, at) < 0
+
+
+def _name(before: str) -> str:
+    found = _NAME.search(before)
+    return next(filter(None, found.groups()), "").rpartition(".")[2] if found else ""
 
 
 def text_of(data: bytes) -> str:
@@ -181,7 +202,7 @@ def _whole(text: str) -> Any:
 
 
 def _mentions_geojson(text: str) -> bool:
-    return '"type"' in text and ('"Feature' in text or '"coordinates"' in text)
+    return "Feature" in text or "coordinates" in text
 
 
 def _unescaped(text: str, quote: str) -> str:
@@ -199,12 +220,13 @@ def _unescaped(text: str, quote: str) -> str:
     return _ESCAPE.sub(meant, text)
 
 
-def _no_json(line: int) -> Unreadable:
+def no_json(line: int) -> Unreadable:
+    """What to say of GeoJSON that is no strict JSON."""
     return Unreadable(
         "unreadable",
-        f"What begins in line {line:,} looks like GeoJSON, but is no strict JSON in a script (names and texts in double quotation marks, no "
-        "comma at the end, no code): it cannot be read without running the page.",
-        "Open the page in a browser, type copy(JSON.stringify(NAME)) into its console, with the name of the variable, and upload what it "
-        "copies as a .geojson file. Or ask for the data that the page was made from.",
+        f"What begins in line {line:,} looks like GeoJSON, but is no strict JSON (names and texts in double quotation marks, "
+        "no comma at the end, no code): it cannot be read without running the page.",
+        "Open the page in a browser, type copy(JSON.stringify(NAME)) into its console, with the name of the variable, and upload "
+        "what it copies as a .geojson file. Or ask for the data that the page was made from.",
         f"line {line}",
     )

@@ -7,6 +7,7 @@ read prisms, and knows curves only as GeoJSON of its own.
 import math
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 _BY_COORDINATES = {
@@ -82,7 +83,7 @@ def _deep(coordinates: Any, depth: int) -> Iterator[list[Any]]:
 class _Writer:
     """Writes geometries whose positions are all of one size."""
 
-    def __init__(self, swapped: bool, has_z: bool, measured: bool) -> None:  # noqa: FBT001 - private
+    def __init__(self, swapped: bool, has_z: bool, measured: bool) -> None:
         self._swapped, self._has_z = swapped, has_z
         self._more = _Z * has_z + _M * measured
 
@@ -130,9 +131,9 @@ class _Writer:
             raise ValueError("the base of a prism is flat")
         if prism.get("lower") is None or prism.get("upper") is None:
             raise Unbounded
-        ends = [*_deep([prism["lower"], prism["upper"]], 0)][0]
+        low, high = next(_deep([prism["lower"], prism["upper"]], 0))
         solid = _Writer(self._swapped, has_z=True, measured=False)
-        return solid._raised(prism["base"], *ends)  # noqa: SLF001 - the same class
+        return solid._raised(prism["base"], low, high)
 
     def _raised(self, base: Any, low: float, high: float) -> bytes:
         kind, coordinates = base["type"], base["coordinates"]
@@ -151,7 +152,7 @@ class _Writer:
 
 
 def _walls(path: Any, low: float, high: float) -> Iterator[Any]:
-    for (ax, ay), (bx, by) in zip(path, path[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(path):
         yield [[[ax, ay, low], [bx, by, low], [bx, by, high], [ax, ay, high], [ax, ay, low]]]
 
 

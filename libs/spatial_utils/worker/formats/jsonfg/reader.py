@@ -1,12 +1,13 @@
 """JSON-FG: a layer for each type of feature; ``place`` before ``geometry``, in the CRS that it is in; times as columns.
 
-Rules: OGC 21-045r1 (OGC Features and Geometries JSON, Part 1: Core). GDAL's driver is not asked: it reads no prisms, makes no difference
-between a feature that has no place and one whose place it does not know, and keeps one CRS for a layer.
+Rules: OGC 21-045r1 (OGC Features and Geometries JSON, Part 1: Core). GDAL's driver is not asked: it reads no prisms, and takes
+the geometry where it does not know a place.
 """
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from libs.spatial_utils.worker.formats.crs_references import WGS84, Reference, by_crs, code_of, reference_of
@@ -70,7 +71,7 @@ class Reader(FileReader):
         if which == "place":
             said = next((scope["coordRefSys"] for scope in scopes if scope.get("coordRefSys") is not None), None)
             reference = reference if said is None else self._reference(said, place)
-        measures = next((scope["measures"] for scope in scopes if isinstance(scope.get("measures"), dict)), {})
+        measures: dict[str, Any] = next((scope["measures"] for scope in scopes if isinstance(scope.get("measures"), dict)), {})
         wkb = _wkb(geometry, reference, number, place, measured=measures.get("enabled") is True)
         return Feature(feature.get("id"), attributes, wkb), None if wkb is None else reference
 
@@ -85,6 +86,8 @@ class Reader(FileReader):
 
 def _features(document: Any) -> list[Mapping[str, Any]]:
     kind = document.get("type") if isinstance(document, dict) else None
+    if isinstance(kind, str) and kind in TYPES:  # a geometry by itself
+        return [{"type": "Feature", "geometry": document}]
     features = document.get("features") if kind == "FeatureCollection" else [document] if kind == "Feature" else None
     if not isinstance(features, list):
         raise Unreadable(
@@ -148,13 +151,13 @@ def _wkb(geometry: Any, reference: Reference, number: int, place: str, *, measur
         raise Unreadable(
             "damaged_geometry",
             f"The geometry of feature {number:,} is damaged{f' (type {kind!r})' if isinstance(kind, str) else ''}.",
-            "A position is a list of two or three numbers, as many in all of a geometry, and one more where there are measures; a "
-            f"geometry that is missing is null. {_OTHER_ONE}",
+            "A position is a list of two or three numbers, as many in all of a geometry, and one more where there are measures; "
+            f"a geometry that is missing is null. {_OTHER_ONE}",
             place,
         ) from error
 
 
-def _times(time: Any, taken: Set[str]) -> Iterator[tuple[str, Any]]:
+def _times(time: Any, taken: AbstractSet[str]) -> Iterator[tuple[str, Any]]:
     """A feature's time as columns: ``time``, or ``time_start`` and ``time_end``; null where an interval is open."""
     if time is None:
         return
@@ -172,7 +175,7 @@ def _times(time: Any, taken: Set[str]) -> Iterator[tuple[str, Any]]:
             yield _free(name, taken), None if end == _OPEN else end
 
 
-def _free(name: str, taken: Set[str]) -> str:
+def _free(name: str, taken: AbstractSet[str]) -> str:
     """A name for a column of times, beside the properties."""
     while name in taken:
         name = f"feature_{name}"
