@@ -171,6 +171,14 @@ def cube(x: float = 0) -> list[Any]:
         ({"type": "MultiPolyhedron", "coordinates": [[cube()], [cube(20)]]}, "GeometryCollection", 12),
         ({"type": "Prism", "base": {"type": "Polygon", "coordinates": [SQUARE]}, "lower": 0, "upper": 9}, "MultiPolygon", 6),
         ({"type": "Prism", "base": {"type": "LineString", "coordinates": SQUARE[:3]}, "lower": 0, "upper": 9}, "MultiPolygon", 2),
+        (
+            {
+                "type": "MultiPrism",
+                "prisms": [{"type": "Prism", "base": {"type": "Polygon", "coordinates": [SQUARE]}, "lower": 0, "upper": 9}] * 2,
+            },
+            "GeometryCollection",
+            12,
+        ),
     ],
 )
 def test_solids_are_the_faces_around_them(read: Reader, tmp_path: Path, place: Any, kind: str, faces: int) -> None:
@@ -180,6 +188,12 @@ def test_solids_are_the_faces_around_them(read: Reader, tmp_path: Path, place: A
     assert (shape.geom_type, shape.has_z, len(parts)) == (kind, True, faces)
     assert {z for *_, z in shapely.get_coordinates(shape, include_z=True)} == {0, 9}
     assert got.counts == {"b": {"surfaces_to_polygons": 1}}
+
+
+def test_a_prism_on_a_point_is_a_line(read: Reader, tmp_path: Path) -> None:
+    place = {"type": "Prism", "base": {"type": "Point", "coordinates": [81220.15, 455113.71]}, "lower": 2.02, "upper": 8.02}
+    got = read(written(tmp_path, feature(place, featureType="app:pylon"), coordRefSys="[EPSG:7415]"), "JSON-FG")
+    assert got.geometries[0].wkt == "LINESTRING Z (81220.15 455113.71 2.02, 81220.15 455113.71 8.02)"
 
 
 def test_a_prism_in_a_crs_with_its_northing_first(read: Reader, tmp_path: Path) -> None:
@@ -273,6 +287,16 @@ def test_a_single_feature_and_foreign_members(read: Reader, refused: Refuser, tm
     assert [warning.code for warning in got.warnings] == ["members_not_read"]
     path.write_text('{"type": "Topology"}')
     assert refused(path, "JSON-FG").code == "format_mismatch"
+
+
+def test_a_geometry_by_itself(read: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    curve = {"type": "CircularString", "coordinates": [[0, 9], [1, 8], [2, 9]], "coordRefSys": "[EPSG:31468]"}
+    path.write_text(json.dumps(curve))
+    assert format_of(path).name == "JSON-FG"
+    got = read(path, "JSON-FG")
+    assert (got.layer.crs.name, got.table.num_rows) == ("EPSG:31468", 1)
+    assert got.geometries[0].bounds == pytest.approx((8, 0, 9, 2), abs=0.001)
 
 
 def test_declared_as_geojson(read: Reader, refused: Refuser, tmp_path: Path) -> None:

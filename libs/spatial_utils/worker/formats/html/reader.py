@@ -21,12 +21,7 @@ class Reader(FileReader):
     def open(self) -> None:
         """See ``FileReader``."""
         scripts = Scripts(text_of(self.path.read_bytes()))
-        found = [
-            (name, crs_of_2008(crs), _features(members, line))
-            for value in scripts.values()
-            for name, line, crs, members in _collections(value.value, value.name, _checked(value))
-        ]
-        scripts.check_rest()
+        found = features_of_page(scripts)
         if scripts.commented:
             self.notes.warn(
                 "commented_out",
@@ -40,8 +35,6 @@ class Reader(FileReader):
                 "The page holds no GeoJSON with features in its scripts.",
                 "Download the data itself, and upload that.",
             )
-        if any(features for *_, features in found):  # then an empty one only waits for features
-            found = [each for each in found if each[2]]
         numbers, taken = count(1), set[str]()
         for own, crs, features in found:
             name = self.prefix + (own or f"geojson_{next(numbers)}")
@@ -51,6 +44,25 @@ class Reader(FileReader):
                 tell_foreign(set[str]().union(*(members for _, members in features)), self.notes, f"layer {name}")
                 layer = FeatureLayer(self.gdal, name, [each for each, _ in features], crs, tabular=self.request.tabular)
                 self.opened.layers.append(layer)
+
+
+def features_of_page(scripts: Scripts) -> list[tuple[str, dict[str, str], list[tuple[Feature, set[str]]]]]:
+    """The layers of a page: the name, if any, the CRS, and the features with the names of their members that are not read.
+
+    Args:
+        scripts: Of the page.
+
+    Raises:
+        Unreadable: ``damaged``, ``value_lost``; ``unreadable`` where something looks like GeoJSON and is not read.
+    """
+    found = [
+        (name, crs_of_2008(crs), _features(members, line))
+        for value in scripts.values()
+        for name, line, crs, members in _collections(value.value, value.name, _checked(value))
+    ]
+    scripts.check_rest()
+    with_features = [each for each in found if each[2]]
+    return with_features or found  # an empty one beside others only waits for features
 
 
 def _collections(value: Any, name: str, line: int) -> Iterator[tuple[str, int, Any, Sequence[Any]]]:
@@ -88,7 +100,7 @@ def _is_feature(value: Any) -> bool:
         return False
     kind = value.get("type")
     if kind == "Feature":
-        return "geometry" in value
+        return "geometry" in value or "properties" in value
     return isinstance(kind, str) and kind in _GEOMETRIES and isinstance(value.get("coordinates", value.get("geometries")), list)
 
 

@@ -33,9 +33,10 @@ _NAME_LENGTH, _LINE_LENGTH, _HEAD_BYTES = 200, 500, 4096
 _TYPE = r"""type["'\\]*\s*:\s*["'\\]+Feature"""
 _COORDINATES = r"""coordinates["'\\]*\s*:\s*\[[\s\[]*-?[0-9]"""
 _LEFT = re.compile(
-    rf"""\b{_TYPE}["'\\]+[^;]{{0,1000}}?\b{_COORDINATES}|\bfeatures["'\\]*\s*:\s*\[\s*\{{[^;]{{0,1000}}?\b{_COORDINATES}"""
+    rf"""["']\\?{_TYPE}|\b{_TYPE}["'\\]+[^;]{{0,1000}}?\b{_COORDINATES}"""
+    rf"""|\bfeatures["'\\]*\s*:\s*\[\s*\{{[^;]{{0,1000}}?\b{_COORDINATES}"""
 )
-"""Data as it would look that is GeoJSON to JavaScript only. Programs that handle GeoJSON have no numbers there."""
+"""Data as it looks that is GeoJSON, but no strict JSON. Programs that handle GeoJSON have no quotation marks or numbers there."""
 _IN_ATTRIBUTE = re.compile(r"&quot;type&quot;\s*:\s*&quot;Feature")
 
 

@@ -57,10 +57,8 @@ def _positions(geometry: Any) -> Iterator[list[Any]]:
     kind = geometry["type"]
     if kind in _BY_COORDINATES:
         yield from _deep(geometry["coordinates"], _BY_COORDINATES[kind][1])
-    elif kind == "Prism":
-        yield from _positions(geometry["base"])
     elif kind in _BY_PARTS or kind in _PRISMS:
-        for part in geometry["prisms" if kind in _PRISMS else "geometries"]:
+        for part in [geometry["base"]] if kind == "Prism" else geometry["prisms" if kind == "MultiPrism" else "geometries"]:
             if part.keys() & {"coordRefSys", "measures"}:
                 raise ValueError("a part with a CRS or measures of its own")
             yield from _positions(part)

@@ -87,7 +87,7 @@ class Reader(FileReader):
 def _features(document: Any) -> list[Mapping[str, Any]]:
     kind = document.get("type") if isinstance(document, dict) else None
     if isinstance(kind, str) and kind in TYPES:  # a geometry by itself
-        return [{"type": "Feature", "geometry": document}]
+        return [{"type": "Feature", "place": document}]
     features = document.get("features") if kind == "FeatureCollection" else [document] if kind == "Feature" else None
     if not isinstance(features, list):
         raise Unreadable(
