@@ -1,6 +1,7 @@
 """GeoJSON in web pages, as programs export maps."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,19 @@ def test_a_page_in_another_character_set(read: Reader, refused: Refuser, tmp_pat
     assert read(path, "HTML").table.column("name").to_pylist() == ["Zürich"]
     path.write_bytes(path.read_bytes().replace(b"iso-8859-1", b"utf-8"))
     assert refused(path, "HTML").code == "wrong_encoding"
+
+
+def test_pages_in_an_archive(read: Reader, tmp_path: Path) -> None:
+    """A page beside data is a document, unless there is data in it."""
+    data, zipped = json.dumps(collection(FEATURE)), tmp_path / "a.zip"
+    for script, code in (("1", "documents_not_read"), (f"var a = {TWO}", "archive_partly_read")):
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr("data.geojson", data)
+            archive.write(page(tmp_path, script), "index.html")
+        assert format_of(zipped).name == "GeoJSON"
+        got = read(zipped, "GeoJSON")
+        assert (got.table.num_rows, [warning.code for warning in got.warnings]) == (1, [code])
+    assert read(zipped, "HTML").table.num_rows == 2
 
 
 def test_a_page_without_geojson_is_a_web_page(refused: Refuser, tmp_path: Path) -> None:
