@@ -106,7 +106,7 @@ _FEED_PLACES = re.compile(rb"georss\.org/georss|/geo/wgs84_pos#|<georss:|<geo:la
 """Places in feeds: their namespaces; prefixes are not always declared."""
 _GEOJSON_IN_PAGE = re.compile(
     rb"""\\?["']type\\?["']\s*:\s*\\?["'](?:Feature(?:Collection)?|(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection)\\?["']"""
-    rb"""|type\s*:\s*["']FeatureCollection["'][^]]{0,100}features["']?\s*:\s*\[\s*\{"""
+    rb"""|&quot;type&quot;\s*:\s*&quot;Feature|type\s*:\s*["']FeatureCollection["'][^]]{0,100}features["']?\s*:\s*\[\s*\{"""
 )
 """As JSON writes it, in a text of JavaScript, too; or as only JavaScript does: then the reader says so."""
 _PAGE_CHUNK, _OVERLAP = 1024 * 1024, 256

@@ -126,6 +126,8 @@ def ring(text: str) -> str:
         ),
         ("<geo:lat>46.5</geo:lat><geo:long>8.25</geo:long>", "POINT (8.25 46.5)"),
         ("<geo:Point><geo:lat>46.5</geo:lat><geo:long>8.25</geo:long></geo:Point>", "POINT (8.25 46.5)"),
+        ("<geo:lat>46.5</geo:lat><geo:lon>8.25</geo:lon>", "POINT (8.25 46.5)"),
+        (f"<eq:location>{NEAR}</eq:location>", "POINT (8.25 46.5)"),
         (NEAR + "<georss:point>1 2</georss:point>", "MULTIPOINT (8.25 46.5, 2 1)"),
         (pos("46.5 8.25"), "POINT (8.25 46.5)"),
         (pos("46.5 8.25", "EPSG:4326"), "POINT (8.25 46.5)"),

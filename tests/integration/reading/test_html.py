@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,15 @@ def test_several_in_a_page(read: Reader, tmp_path: Path) -> None:
     got = read(path, "HTML")
     assert {name: table.num_rows for name, table in got.tables.items()} == {"a": 2, "a_2": 1, "geojson_1": 1, "geojson_2": 1}
     assert list(read(path, "HTML", layer="geojson_*").tables) == ["geojson_1", "geojson_2"]
+
+
+def test_a_page_within_a_page(read: Reader, refused: Refuser, tmp_path: Path) -> None:
+    """As notebooks show maps. In other attributes, nothing is read."""
+    inner = escape(page(tmp_path, f"var a = {TWO};").read_text())
+    outer = page(tmp_path, "1", head=f'<iframe srcdoc="{inner}"></iframe>')
+    assert {name: table.num_rows for name, table in read(outer, "HTML").tables.items()} == {"a": 2}
+    outer = page(tmp_path, f"var a = {TWO};", head=f'<div data-places="{escape(TWO)}"></div>')
+    assert refused(outer, "HTML").code == "unreadable"
 
 
 def test_an_application_json_script_is_named_by_its_id(read: Reader, tmp_path: Path) -> None:

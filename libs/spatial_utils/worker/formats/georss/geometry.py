@@ -13,6 +13,8 @@ from libs.spatial_utils.worker.formats.georss.feed import Element
 
 _GEORSS, _W3C = "georss.org/georss", "/geo/wgs84_pos#"
 _GML = re.compile(r"http://www\.opengis\.net/gml(?:/|$)")
+_LONGITUDES = {"long", "lon"}
+"""The second by use."""
 _SIMPLE = {"point", "line", "polygon", "box", "circle"}
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
@@ -58,9 +60,19 @@ def places_of(item: Element) -> list[Place]:
         NoPlace: for one that cannot be read.
     """
     found: dict[str, list[Place]] = {}
-    for place in _each(item):
+    direct = [*_each(item)]
+    deeper = () if direct else (place for child in item.children for inside in _around(child) for place in _each(inside))
+    for place in direct or deeper:
         found.setdefault(place.name, []).append(place)
     return [_joined(places) for places in found.values()]
+
+
+def _around(element: Element) -> Iterator[Element]:
+    """An element that is no place, and all such in it."""
+    if not (_GEORSS in element.space or _W3C in element.space or _GML.match(element.space)):
+        yield element
+        for child in element.children:
+            yield from _around(child)
 
 
 def _each(item: Element) -> Iterator[Place]:
@@ -75,7 +87,7 @@ def _each(item: Element) -> Iterator[Place]:
             yield _gml(f"gml:{child.name}", child, child)
         elif _W3C in child.space and child.name == "Point":
             yield from _w3c("geo:Point", child, [child])
-    lat_long = [child for child in item.children if _W3C in child.space and child.name in {"lat", "long"}]
+    lat_long = [child for child in item.children if _W3C in child.space and child.name in {"lat", *_LONGITUDES}]
     yield from _w3c("geo:lat", item, lat_long)
 
 
@@ -97,11 +109,8 @@ def _joined(places: list[Place]) -> Place:
 
 
 def _w3c(name: str, around: Element, elements: list[Element]) -> Iterator[Place]:
-    found = {
-        word: [child for child in around.children if _W3C in child.space and child.name == word and child.text]
-        for word in ("lat", "long")
-    }
-    lats, longs = found["lat"], found["long"]
+    there = [child for child in around.children if _W3C in child.space and child.text]
+    lats, longs = [child for child in there if child.name == "lat"], [child for child in there if child.name in _LONGITUDES]
     if len(lats) != len(longs):
         raise NoPlace("a latitude or a longitude is missing")
     for lat, long in zip(lats, longs, strict=True):

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 
 from libs.spatial_utils.worker.protocol import Unreadable
@@ -16,6 +17,8 @@ from libs.spatial_utils.worker.values.json_values import members_once
 
 _SCRIPT = re.compile(r"<!--.*?-->|<script\b([^>]*)>(.*?)(?:</script\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 _ID = re.compile(r"""\bid\s*=\s*["']?([\w.:-]+)""")
+_FRAME = re.compile(r"""\bsrcdoc\s*=\s*(?:"([^"]*&lt;script[^"]*)"|'([^']*&lt;script[^']*)')""", re.IGNORECASE)
+"""A page within the page, as notebooks show maps."""
 _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?([\w:-]+)""", re.IGNORECASE)
 _BEGINS = re.compile(r"""[\[{](?=\s*["\[{])|"(?=\s*[\[{]\s*\\["\[{n])""")
 """Where JSON may begin, or a text of JavaScript that holds JSON with its quotation marks escaped."""
@@ -154,7 +157,7 @@ def _name(before: str) -> str:
 
 
 def text_of(data: bytes) -> str:
-    """A page as text, in the character set that it declares, or in UTF-8.
+    """A page as text, in the character set that it declares, or in UTF-8; with the pages in its frames.
 
     Raises:
         Unreadable: ``wrong_encoding``.
@@ -163,11 +166,12 @@ def text_of(data: bytes) -> str:
     declared = found[1].decode("ascii") if found and not data.startswith(codecs.BOM_UTF8) else "utf-8"
     try:
         encoding = codecs.lookup(declared).name
-        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except (LookupError, UnicodeDecodeError) as error:
         raise Unreadable(
             "wrong_encoding", f"The page is not {declared}, as it says or as is usual: {error}.", "Save the page again in UTF-8."
         ) from error
+    return _FRAME.sub(lambda frame: unescape(frame[1] or frame[2]), text)
 
 
 def json_in(text: str) -> Any:
