@@ -155,9 +155,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "crs_code_not_epsg": _warning(
                 "A code was written as EPSG's, but is Esri's or Google's.", "Write the right authority."
             ),
-            "crs_mismatch": _problem("The file and the manifest name different CRSs.", "Correct the one that is wrong."),
+            "crs_mismatch": _problem(
+                "The file and the manifest name different CRSs.",
+                'Correct the one that is wrong; "replace_crs": true if that is the file.',
+            ),
             "crs_missing": _problem("Neither the file nor the manifest names a CRS.", "Give 'crs' in the manifest, or \"none\"."),
             "crs_mixed": _problem("One layer has coordinates in several CRSs.", "Write them in one, or as a file for each."),
+            "crs_replaced": _warning(
+                "The file names another CRS than the manifest, which was taken instead, as 'replace_crs' says.",
+                "Correct the file, so that others read it right.",
+            ),
             "epoch": _warning("The epoch of the coordinates is not kept.", "Note it under 'metadata', if it matters."),
             "inexact_datum_shift": _warning(
                 "The exact transformation needs a grid that is not installed.", "Use the intent 'keep_crs', where it matters."

@@ -3,6 +3,7 @@
 A proposal, like one that a person writes into a manifest: reading checks it.
 """
 
+import json
 import os
 import re
 import struct
@@ -15,6 +16,9 @@ from libs.spatial_utils.documents import is_document_by
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, Format, find_format
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
+_TEXTS = frozenset({Kind.TEXT, Kind.TEXT_UTF16})
+_TELLING = frozenset(Kind) - {*_TEXTS, Kind.XML, Kind.SQLITE, Kind.FOLDER}
+"""What is of one format, or of a few of which the reading tells the right one."""
 _PARQUET_END = 8
 _PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\x24[\x00\x18\x25])")
 """In Thrift's compact protocol: the key ``geo``, and a LogicalType whose member is 17 or 18, GEOMETRY or GEOGRAPHY."""
@@ -23,10 +27,10 @@ _PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\
 def format_of(path: Path) -> Format:
     """The format of a local file, by its extension, or by those inside an archive.
 
-    Where one extension serves several formats (``.json``, ``.tab``), the first bytes decide.
+    Where one extension serves several formats (``.json``, ``.tab``), any text (``.txt``) or none, the first bytes decide.
 
     Raises:
-        DeliveryError: when the extension does not say it.
+        DeliveryError: when neither says it.
     """
     extension = path.suffix.lower()
     if path.is_dir() and extension != ".gdb":
@@ -38,16 +42,35 @@ def format_of(path: Path) -> Format:
     candidates = [entry for entry in FORMATS if extension in entry.extensions and entry.folder == path.is_dir()]
     if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
-    if not candidates:
-        looks = kind_of(path)
-        if remedy := WHAT_TO_DO.get(looks):
-            raise DeliveryError(f"{path.name} looks like {looks.value}. {remedy}")
+    if len(candidates) == 1 and not candidates[0].kinds & _TEXTS:
+        return candidates[0]
+    kind = kind_of(path)
+    alike = [entry for entry in candidates if kind in entry.kinds]
+    if not alike and (not candidates or candidates[0].kinds & _TEXTS):
+        alike = [entry for entry in FORMATS if kind in entry.kinds and kind in _TELLING]
+    if not alike and not candidates:
+        if remedy := WHAT_TO_DO.get(kind):
+            raise DeliveryError(f"{path.name} looks like {kind.value}. {remedy}")
         known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
-        raise DeliveryError(f"{path.name}: the extension does not say what it is. Known: {' '.join(known)}.", format_helps=True)
-    if len(candidates) > 1:
-        kind = kind_of(path)
-        candidates = [entry for entry in candidates if kind in entry.kinds] or candidates
-    return candidates[0]
+        raise DeliveryError(
+            f"{path.name}: the extension does not say what it is, and it looks like {kind.value}. Known: {' '.join(known)}.",
+            format_helps=True,
+        )
+    if kind is Kind.JSON and _has_one_object_a_line(path):
+        return next((entry for entry in alike if Kind.JSON_SEQUENCE in entry.kinds), alike[0])
+    return (alike or candidates)[0]
+
+
+def _has_one_object_a_line(path: Path) -> bool:
+    """Whether the first line is a JSON object, and another one begins in the next."""
+    with path.open("rb") as file:
+        first, _, rest = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    if not rest.lstrip().startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _format_in_archive(path: Path) -> Format:

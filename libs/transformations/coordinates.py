@@ -139,7 +139,7 @@ class CoordinateCheck:
             self._finding(
                 "coordinates_impossible",
                 f"has a longitude or latitude {said}",
-                f"Correct the coordinates in their source. {_LEAVE_OUT}.",
+                f"Correct the coordinates in their source. If they are no degrees: {self._correct_crs}. {_LEAVE_OUT}.",
                 "any",
             ),
         )
@@ -195,8 +195,9 @@ class CoordinateCheck:
     @property
     def _correct_crs(self) -> str:
         verb = "Give" if self._assumed else "Correct"
-        return f"{verb} 'crs' of this file in the manifest, such as \"EPSG:25832\"" + (
-            "" if self._assumed else ", or the CRS that the file itself names"
+        said = f"{verb} 'crs' of this file in the manifest, such as \"EPSG:25832\", or type --crs EPSG:25832 (none: local coordinates)"
+        return (
+            said if self._assumed else f'{said}; with "replace_crs": true, or --replace-crs, if the file itself names a wrong one'
         )
 
     @property

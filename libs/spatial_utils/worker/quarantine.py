@@ -31,6 +31,7 @@ class Quarantine:
         self._bad: dict[int, Unreadable] = {}
         self._texts: dict[int, dict[str, str]] = {}
         self._met = set[int]()
+        self._told = set[tuple[str, str]]()
         self.lost_geometries = 0
 
     def policy(self, kind: str) -> str:
@@ -68,6 +69,9 @@ class Quarantine:
             problem.remedy += way_in(kind)
             raise problem
         self._notes.counts[f"bad_{kind}_to_null"] += 1
+        if (kind, column) in self._told:
+            return
+        self._told.add((kind, column))
         where = f"the column {column!r}" if column else "the geometry"
         self._notes.warn(
             "made_null",
