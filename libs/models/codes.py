@@ -117,7 +117,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A file has another SHA-256 than the manifest says.", "Upload it again, or correct the checksum."
             ),
             "sidecars_made": _warning(
-                "Files that belong to a Shapefile were missing, and made again as far as possible.",
+                "Files that belong to another were missing, and made again as far as possible.",
                 "Upload them, if there are any.",
             ),
             "unfinished_transaction": _problem(
@@ -218,6 +218,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "surface_not_dissolved": _problem(
                 "A surface in space cannot be united with others.", "Put a step 'force_2d' before."
+            ),
+            "unclosed_ring": _problem(
+                "A ring of a polygon does not end where it begins.",
+                'Write its first position again as its last; or "on_bad_geometry": "fix".',
             ),
             "unknown_geometry": _problem(
                 "'geometry' names none of the geometries of the file.", "Give a name that the message lists, or leave it out."

@@ -108,7 +108,7 @@ class FileSpec(Policies):
             it wins over what the file says.
         sha256: Checked against the file when given.
         options: For CSV and spreadsheets.
-        missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``.
+        missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``, a ``.mif`` without its ``.mid``.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
     """

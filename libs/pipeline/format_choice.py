@@ -42,9 +42,11 @@ def format_of(path: Path) -> Format:
     candidates = [entry for entry in FORMATS if extension in entry.extensions and entry.folder == path.is_dir()]
     if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
-    if len(candidates) == 1 and not candidates[0].kinds & _TEXTS:
+    if len(candidates) == 1 and not candidates[0].kinds & (_TEXTS | {Kind.SQLITE}):
         return candidates[0]
     kind = kind_of(path)
+    if kind is Kind.SQLITE and _says_geopackage(path):
+        return find_format("GPKG", "format")
     alike = [entry for entry in candidates if kind in entry.kinds]
     if not alike and (not candidates or candidates[0].kinds & _TEXTS):
         alike = [entry for entry in FORMATS if kind in entry.kinds and kind in _TELLING]
@@ -59,6 +61,12 @@ def format_of(path: Path) -> Format:
     if kind is Kind.JSON and _has_one_object_a_line(path):
         return next((entry for entry in alike if Kind.JSON_SEQUENCE in entry.kinds), alike[0])
     return (alike or candidates)[0]
+
+
+def _says_geopackage(path: Path) -> bool:
+    """Whether a database says that it is a GeoPackage (OGC 12-128r18, requirement 2; versions 1.0 and 1.1 say it otherwise)."""
+    with path.open("rb") as file:
+        return file.read(72)[68:] in {b"GPKG", b"GP10", b"GP11"}
 
 
 def _has_one_object_a_line(path: Path) -> bool:
@@ -81,6 +89,8 @@ def _format_in_archive(path: Path) -> Format:
             found = [*_formats_held(archive, names)]
     except ERRORS as error:
         raise DeliveryError(f"{path.name} cannot be opened as an archive: {error}.") from error
+    if not found and (inner := [name for name in names if PurePosixPath(name).suffix.lower() in {".zip", *COMPRESSED}]):
+        raise DeliveryError(f"{path.name} holds another archive, {inner[0]}. Unpack it, and submit the inner one.")
     if not found:
         raise DeliveryError(f"{path.name} holds no data of a known format. It holds: {', '.join(names[:5])}.", format_helps=True)
     # The order of the formats decides, not that of the archive.

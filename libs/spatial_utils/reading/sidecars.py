@@ -19,10 +19,10 @@ _DIGITS = 9
 
 
 def completed(located: Located, folder: Path, where: str) -> Located:
-    """The same files in a folder of their own, each with an index and a table.
+    """The same files, each Shapefile that lacks a part in a folder of its own, with an index and a table.
 
     Args:
-        located: Shapefiles, which are left alone: they may be the uploader's own.
+        located: Shapefiles, or MapInfo's interchange files, which are left alone: they may be the uploader's own.
         folder: To be made, on the same file system: hard links, and what is made.
         where: Place of the file, for problems.
 
@@ -32,6 +32,10 @@ def completed(located: Located, folder: Path, where: str) -> Located:
     sources, warnings = [], []
     for index, (path, prefix) in enumerate(located.sources):
         beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+        if path.suffix.lower() == ".mif":  # which is read without a table
+            warnings += [] if ".mid" in beside else [_told(path, [".mid"], where)]
+            sources.append((path, prefix))
+            continue
         missing = [suffix for suffix in (".shx", ".dbf") if suffix not in beside]
         if missing:
             target = folder / str(index)
@@ -43,8 +47,8 @@ def completed(located: Located, folder: Path, where: str) -> Located:
             warnings.append(_told(path, missing, where))
             path = target / path.name  # noqa: PLW2901 - the same file
         sources.append((path, prefix))
-    if not warnings:
-        return located
+    if not folder.exists():
+        return replace(located, warnings=(*located.warnings, *warnings))
     # the reading process sees one folder
     common = Path(os.path.commonpath([path.parent for path, _ in sources]))
     return replace(located, sources=tuple(sources), folder=common, warnings=(*located.warnings, *warnings))
@@ -95,13 +99,14 @@ def _records(shapes: Path, where: str) -> list[tuple[int, int]]:
 def _told(path: Path, missing: list[str], where: str) -> Problem:
     made = {
         ".shx": "The index (.shx) was made again from the shapes.",
+        ".mid": "Without a table (.mid) all attributes are null.",
         ".dbf": f"Without a table (.dbf) the features have no attributes, only their number, as {COLUMN!r}.",
     }
     return Problem(
         code="sidecars_made",
         where=where,
         message=f"{path.name!r} lacks files that belong to it. {' '.join(made[suffix] for suffix in missing)}",
-        remedy="Upload them beside the .shp, if there are any.",
+        remedy=f"Upload them beside the {path.suffix.lower()}, if there are any.",
     )
 
 

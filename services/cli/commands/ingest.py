@@ -47,7 +47,7 @@ def ingest(
     ] = None,
     missing_sidecars: Annotated[
         str | None,
-        typer.Option(metavar="reject|allow", help="'allow': read a Shapefile without its .shx or .dbf."),
+        typer.Option(metavar="reject|allow", help="'allow': read a Shapefile without its .shx or .dbf, a .mif without its .mid."),
     ] = None,
     keep_key: Annotated[
         bool, typer.Option("--keep-key", help="GeoPackage, FileGDB: keep the key that numbers the rows (fid, OBJECTID).")

@@ -80,3 +80,28 @@ def test_whole_files_are_read_as_ever(read: Callable[..., Any], path: Path) -> N
     one, other = read(path, "ESRI Shapefile"), read(path, "ESRI Shapefile", missing_sidecars="allow")
     assert one.table == other.table
     assert one.warnings == other.warnings
+
+
+def test_shapes_that_are_numbered_from_0(read: Callable[..., Any], path: Path) -> None:
+    whole = read(path, "ESRI Shapefile")
+    data, at = bytearray(path.read_bytes()), 100
+    while at < len(data):
+        number, words = struct.unpack(">ii", data[at : at + 8])
+        data[at : at + 4] = struct.pack(">i", number - 1)
+        at += 8 + words * 2
+    path.write_bytes(data)
+    path.with_suffix(".shx").unlink()
+    assert read(path, "ESRI Shapefile", missing_sidecars="allow").geometries == whole.geometries
+
+
+def test_a_mif_without_its_table(
+    read: Callable[..., Any], refused: Callable[..., Problem], write: Callable[..., Path], places: gpd.GeoDataFrame
+) -> None:
+    path = write(places[["text", "geometry"]], "a.mif", "MapInfo File")
+    whole = read(path, "MapInfo MIF")
+    path.with_suffix(".mid").unlink()
+    assert "--missing-sidecars allow" in refused(path, "MapInfo MIF").remedy
+    got = read(path, "MapInfo MIF", missing_sidecars="allow")
+    assert got.geometries == whole.geometries
+    assert got.table["text"].null_count == len(places)
+    assert [warning.code for warning in got.warnings if warning not in whole.warnings] == ["sidecars_made"]

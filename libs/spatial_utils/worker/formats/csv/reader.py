@@ -158,7 +158,8 @@ class DelimitedLayer:
         return _Undecodable(
             "wrong_encoding",
             f"The text is not {self._encoding}: {details}.",
-            "Set 'encoding' of this file in the manifest to what it was written in, such as 'cp1252' or 'utf-16-le'.",
+            'Write "encoding": "cp1252" (or what it was written in, such as cp1250, utf-16-le) for this file in the manifest, or '
+            "type --encoding cp1252.",
         )
 
     def _survey(self) -> None:
@@ -234,7 +235,7 @@ class DelimitedLayer:
             raise Unreadable(
                 "csv_no_header",
                 f"The first line holds numbers where column names are expected: {shown(unquoted)}.",
-                'Write the column names to the first line, or say that there are none: write "options": {"header": "none"} in the manifest, '
+                'Write the column names to the first line. If there are none, write "options": {"header": "none"} in the manifest, '
                 "or type --header none.",
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
