@@ -44,23 +44,28 @@ def format_of(path: Path) -> Format:
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
     if len(candidates) == 1 and not candidates[0].kinds & (_TEXTS | {Kind.SQLITE}):
         return candidates[0]
+    return _format_by_content(path, candidates)
+
+
+def _format_by_content(path: Path, candidates: list[Format]) -> Format:
+    """The format of a file by its first bytes, as far as they tell; of those that its extension allows, if it is no mere text."""
     kind = kind_of(path)
     if kind is Kind.SQLITE and _says_geopackage(path):
         return find_format("GPKG", "format")
     alike = [entry for entry in candidates if kind in entry.kinds]
     if not alike and (not candidates or candidates[0].kinds & _TEXTS):
         alike = [entry for entry in FORMATS if kind in entry.kinds and kind in _TELLING]
-    if not alike and not candidates:
-        if remedy := WHAT_TO_DO.get(kind):
-            raise DeliveryError(f"{path.name} looks like {kind.value}. {remedy}")
-        known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
-        raise DeliveryError(
-            f"{path.name}: the extension does not say what it is, and it looks like {kind.value}. Known: {' '.join(known)}.",
-            format_helps=True,
-        )
     if kind is Kind.JSON and _has_one_object_a_line(path):
-        return next((entry for entry in alike if Kind.JSON_SEQUENCE in entry.kinds), alike[0])
-    return (alike or candidates)[0]
+        alike = [entry for entry in alike if Kind.JSON_SEQUENCE in entry.kinds] or alike
+    if alike or candidates:
+        return (alike or candidates)[0]
+    if remedy := WHAT_TO_DO.get(kind):
+        raise DeliveryError(f"{path.name} looks like {kind.value}. {remedy}")
+    known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
+    raise DeliveryError(
+        f"{path.name}: the extension does not say what it is, and it looks like {kind.value}. Known: {' '.join(known)}.",
+        format_helps=True,
+    )
 
 
 def _says_geopackage(path: Path) -> bool:

@@ -195,10 +195,13 @@ class CoordinateCheck:
     @property
     def _correct_crs(self) -> str:
         verb = "Give" if self._assumed else "Correct"
-        said = f"{verb} 'crs' of this file in the manifest, such as \"EPSG:25832\", or type --crs EPSG:25832 (none: local coordinates)"
-        return (
-            said if self._assumed else f'{said}; with "replace_crs": true, or --replace-crs, if the file itself names a wrong one'
+        said = (
+            f"{verb} 'crs' of this file in the manifest, such as \"EPSG:25832\", or type --crs EPSG:25832 "
+            "(none: local coordinates)"
         )
+        if self._assumed:
+            return said
+        return f'{said}; with "replace_crs": true, or --replace-crs, if the file itself names a wrong one'
 
     @property
     def _earth(self) -> BBox:

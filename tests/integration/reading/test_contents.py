@@ -299,3 +299,27 @@ def test_what_is_of_no_format_says_what_to_do(refused: Callable[..., Problem], t
     problem = refused(path, "GeoJSON")
     assert problem.code == "format_mismatch"
     assert advice in problem.remedy
+
+
+RING = {2: "8,50 9,50 9,51 8,51", 3: "8,50,1 9,50,2 9,51,3 8,51,4"}
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_ring_that_is_not_closed(read: Reader, refused: Refuser, tmp_path: Path, dimensions: int, several: bool) -> None:
+    """Engines take it for irreparable, or break down over it."""
+    ring = f"<LinearRing><coordinates>{RING[dimensions]}</coordinates></LinearRing>"
+    shape = f"<Polygon><outerBoundaryIs>{ring}</outerBoundaryIs></Polygon>"
+    shape = f"<MultiGeometry>{shape * 2}</MultiGeometry>" if several else shape
+    good = "<Placemark><Point><coordinates>8,50</coordinates></Point></Placemark>"
+    path = tmp_path / "a.kml"
+    path.write_text(KML.format(f"{good}<Placemark>{shape}</Placemark>"), encoding="utf-8")
+    problem = refused(path, "KML")
+    assert (problem.code, problem.where) == ("unclosed_ring", "files[0]: layer a, feature 2")
+    assert "--on-bad-geometry fix" in problem.remedy
+    assert "--on-bad-geometry set_aside" in problem.remedy
+    got = read(path, "KML", on_bad_geometry="fix")
+    assert (len(got.geometries), got.warnings) == (2, [])
+    assert got.geometries[1].is_valid or several
+    nulled = read(path, "KML", on_bad_geometry="null").geometries
+    assert [shape and shape.geom_type for shape in nulled] == ["Point", None]

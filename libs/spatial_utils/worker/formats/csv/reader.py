@@ -235,8 +235,8 @@ class DelimitedLayer:
             raise Unreadable(
                 "csv_no_header",
                 f"The first line holds numbers where column names are expected: {shown(unquoted)}.",
-                'Write the column names to the first line. If there are none, write "options": {"header": "none"} in the manifest, '
-                "or type --header none.",
+                'Write the column names to the first line. If there are none, write "options": {"header": "none"} in the '
+                "manifest, or type --header none.",
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
 
