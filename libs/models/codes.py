@@ -372,6 +372,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Elements that are not features were not read.", "Nothing, unless there should be more features."
             ),
             "entities_not_read": _warning("Entities of a drawing were not read.", "Convert them to points, lines or polygons."),
+            "extensions_not_read": _warning(
+                "Extensions of the points of a GPX's tracks and routes, such as heart rates, are not read.",
+                "Convert the file to CSV or GeoJSON by a program that keeps them.",
+            ),
             "features_lost": _problem(
                 "The schema beside the file does not list all features.", "Upload the right schema, or none."
             ),

@@ -114,6 +114,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OGR_GFld_GetSpatialRef": (_V, (_V,)),
     "OGR_Fld_GetNameRef": (_S, (_V,)),
     "OGR_Fld_GetType": (_I, (_V,)),
+    "OGR_Fld_SetType": (None, (_V, _I)),
     "OGR_Fld_GetSubType": (_I, (_V,)),
     "OGR_Fld_GetWidth": (_I, (_V,)),
     "OGR_Fld_GetTZFlag": (_I, (_V,)),
