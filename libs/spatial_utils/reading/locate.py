@@ -20,7 +20,7 @@ _PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
 _TEXTS = frozenset({Kind.TEXT, Kind.TEXT_UTF16})
 _AS_TEXT = (
     "Open it in a text editor. If it is a program's text with data in it, or in UTF-16, write it again in the declared format, "
-    'in UTF-8; if it is a table, write "format": "CSV", or type --format CSV.'
+    "in UTF-8. If it is a table, its format is CSV."
 )
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
 _SHARED = frozenset({".tab"})

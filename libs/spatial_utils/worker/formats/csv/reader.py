@@ -137,7 +137,9 @@ class DelimitedLayer:
             "csv_ragged",
             f"A row has {row.values} values{spans}, the header {self._columns} names: {shown(row.text)}.",
             "Correct the row; put values that contain the delimiter or a line break in double quotes. "
-            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another."
+            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' (--delimiter) if it is another. "
+            'If the column names stand below a title, give their line: write "options": {"header": 3} in the manifest, or '
+            "type --header 3."
             + (way_in_by_null("Or take what is missing at the end of a row for null") if row.values < self._columns else ""),
             self._place(row.number) if row.number >= 0 else "the header",
         )
