@@ -79,6 +79,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
             ),
             "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
+            "manifest_left": _warning(
+                "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
+            ),
             "manifest_not_json": _problem("The manifest is not valid JSON.", "Correct the JSON."),
             "manifest_too_large": _problem(
                 "The manifest, or its record, is too large.", "Split the batch into several manifests."
@@ -107,17 +110,23 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
         },
         "Upload": {
             "changed_while_read": _problem("A file changed while it was read.", "Upload it whole, then the manifest."),
+            "component_outside": _problem(
+                "A seamless table names a table outside of its folder.", "Put all its tables into its folder."
+            ),
             "empty_file": _problem("A file has no bytes.", "Upload it again."),
             "format_mismatch": _problem("A file is not of its declared format.", "Correct 'format', or upload the right file."),
             "missing_file": _problem("A file is not in the landing zone.", "Upload it or correct the path."),
             "missing_sidecar": _problem(
                 "A file lacks another that belongs to it, such as the .dbf of a .shp.", "Upload all of them to one folder."
             ),
+            "read_as_table": _warning(
+                "A MapInfo table has no files with geometry, and is read without.", "Upload its .map and .id, if there are any."
+            ),
             "sha256_mismatch": _problem(
                 "A file has another SHA-256 than the manifest says.", "Upload it again, or correct the checksum."
             ),
             "sidecars_made": _warning(
-                "Files that belong to another were missing, and made again as far as possible.",
+                "Files that belong to a Shapefile or a MIF were missing, and made again as far as possible.",
                 "Upload them, if there are any.",
             ),
             "unfinished_transaction": _problem(
@@ -458,6 +467,12 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "not_writable": _problem(
+                "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
+            ),
+            "report_not_written": _warning(
+                "The report could not be written to the landing zone.", "Take away what lies in its place."
+            ),
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."
             ),

@@ -1,5 +1,6 @@
 """Finding what is to be read: in an archive, beside the main file, or a folder; and whether it is what the manifest says."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.reading.seamless import components
+from libs.spatial_utils.siblings import Folders, Siblings
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -23,7 +26,8 @@ _AS_TEXT = (
     "in UTF-8. If it is a table, its format is CSV."
 )
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
-_SHARED = frozenset({".tab"})
+_ANYTHING = ".xml"
+_SHARED = frozenset({".tab", _ANYTHING})
 """Extensions that are the usual one of a format, and one of another, too."""
 
 
@@ -61,12 +65,17 @@ def locate(
     """
     looks = kind_of(path)
     if looks not in ARCHIVES:
-        _check(path, looks, kind, where, tabular=tabular, complete=complete)
+        folders = Folders()
+        table = _without_geometry(path, kind, where, folders, tabular=tabular)
+        _check(path, looks, kind, where, folders, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
-        return Located(((path, ""),), path if path.is_dir() else path.parent)
-    files = unpack(path, unpacked, where, limits)
+        _check_components(_components([path], kind, where), path.parent, kind, where, folders, tabular=tabular)
+        return Located(((path, ""),), path if path.is_dir() else path.parent, tuple(table))
+    files = unpack(path, unpacked, where, limits, nested=kind.nested)
     mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
+    parts = _components(mains, kind, where)
+    mains = [main for main in mains if main not in parts]
     if not mains:
         raise Rejected.because(
             "archive_without_data",
@@ -81,13 +90,50 @@ def locate(
             f"The archive holds {len(mains):,} {kind.name} files; the limit is {MAX_MAIN_FILES}.",
             "Split it.",
         )
+    told: list[Problem] = []
+    folders = Folders()
     for main in mains:
         looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
-        _check(main, looks, kind, place, tabular=tabular, complete=complete)
+        table = _without_geometry(main, kind, place, folders, tabular=tabular)
+        told += table
+        _check(main, looks, kind, place, folders, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
+    _check_components(parts, unpacked, kind, where, folders, tabular=tabular)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
-    return Located(sources, unpacked, tuple(_not_read(files, mains, kind, unpacked, where)))
+    return Located(sources, unpacked, (*told, *_not_read(files, [*mains, *parts], kind, unpacked, where)))
+
+
+def _without_geometry(main: Path, kind: Format, where: str, folders: Folders, *, tabular: bool) -> list[Problem]:
+    """What to say of a file that lacks all the parts with geometry, as a mere table does."""
+    if tabular or not kind.geometry_parts:
+        return []
+    if not kind.geometry_parts.isdisjoint(file.suffix.lower() for file in _of_stem(main, folders)):
+        return []
+    lacking = " and ".join(main.stem + part for part in sorted(kind.geometry_parts))
+    return [
+        Problem(
+            code="read_as_table",
+            where=where,
+            message=f"{main.name!r} has no {lacking} beside it. It is read as a table without geometry.",
+            remedy="Nothing has to be done for a table. If its rows have geometry, upload these files, too.",
+        )
+    ]
+
+
+def _of_stem(main: Path, folders: Folders) -> list[Path]:
+    return [file for name in folders.beside(main) if (file := main.with_name(name)).stem == main.stem]
+
+
+def _components(mains: Sequence[Path], kind: Format, where: str) -> list[Path]:
+    """The files that others of them name: they are read in the place of these."""
+    tables = [main for main in mains if kind.seamless and kind_of(main) in kind.kinds]
+    return list(dict.fromkeys(part for table in tables for part in components(table, where)))
+
+
+def _check_components(parts: Sequence[Path], folder: Path, kind: Format, where: str, folders: Folders, *, tabular: bool) -> None:
+    for part in parts:
+        _check(part, kind_of(part), kind, f"{where}: {part.relative_to(folder)}", folders, tabular=tabular, complete=False)
 
 
 def _as_geodatabase(folder: Path, archive: Path, unpacked: Path) -> Path:
@@ -122,10 +168,10 @@ def _mains(files: Sequence[Path], kind: Format) -> list[Path]:
 
 def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
     """What tells layers of several files apart: the file's name, unless that is the layer's; and its folder, if names repeat."""
-    stems = [main.stem for main in mains]
+    stems = Counter(main.stem for main in mains)
     prefixes = []
     for main in mains:
-        parts = [] if stems.count(main.stem) == 1 else main.parent.relative_to(folder).parts
+        parts = [] if stems[main.stem] == 1 else main.parent.relative_to(folder).parts
         own = [] if kind.named_after_file or len(mains) == 1 else [main.stem]
         prefixes.append("".join(f"{part}/" for part in (*parts, *own)))
     return prefixes
@@ -133,13 +179,11 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
     """Warnings about what else is in the archive: it stays behind."""
-    usual = {entry.extensions[0] for entry in FORMATS}
-    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
-        *mains
-    }
+    names = Siblings({file.name for file in files})
+    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, names.of(main.name))} | {*mains}
     unread = [file for file in files if file not in read and file.parent not in read]  # of a FileGDB, the folder is read
     alike = [file for file in unread if _may_be(file, kind)]
-    others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
+    others = [file for file in unread if file not in alike and _is_usual(file)]
     if others:
         yield Problem(
             code="archive_partly_read",
@@ -166,6 +210,12 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
         )
 
 
+def _is_usual(file: Path) -> bool:
+    """Whether a file has the usual extension of a format; of XML, which may be anything, only if it looks like it."""
+    usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0]]
+    return any(entry.extensions[0] != _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
+
+
 def _may_be(file: Path, kind: Format) -> bool:
     return file.suffix.lower() in kind.extensions and kind_of(file) in kind.kinds and not is_document(file)
 
@@ -176,7 +226,7 @@ def _listed(files: Sequence[Path], folder: Path) -> str:
     return (", ".join(shown) or "nothing") + (f" and {more:,} more" if more else "")
 
 
-def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, complete: bool) -> None:
+def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, *, tabular: bool, complete: bool) -> None:
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
@@ -192,7 +242,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
         )
     if path.is_dir():
         return
-    beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+    beside = {file.suffix.lower() for file in _of_stem(path, folders)}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
     if complete:
         required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]
@@ -205,7 +255,8 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
             "Upload all of them to the same folder, or together as a ZIP archive."
             + (_ALLOW if kind.replaceable.issuperset(parts[0] for parts in missing) else ""),
         )
-    if any(file.name == f"{path.name}-journal" and file.stat().st_size for file in path.parent.iterdir()):
+    journal = f"{path.name}-journal"
+    if journal in folders.beside(path) and path.with_name(journal).stat().st_size:
         raise Rejected.because(
             "unfinished_transaction",
             where,

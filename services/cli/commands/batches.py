@@ -52,11 +52,13 @@ def submit(
     landing = open_landing_zone(settings)  # all that an uploader has access to
     if files:
         from libs.pipeline.upload import upload
+        from libs.spatial_utils.siblings import Folders
 
         with usage_errors("FILE"):
             found = places(files, parsed.require(), bucket)
+        folders = Folders()
         for file, kind, folder in found:
-            upload(landing, file, kind, folder)
+            upload(landing, file, kind, folder, folders)
     key = landing.submit(parsed.content, batch_id)
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
