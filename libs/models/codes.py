@@ -164,9 +164,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "crs_code_not_epsg": _warning(
                 "A code was written as EPSG's, but is Esri's or Google's.", "Write the right authority."
             ),
-            "crs_mismatch": _problem("The file and the manifest name different CRSs.", "Correct the one that is wrong."),
+            "crs_mismatch": _problem(
+                "The file and the manifest name different CRSs.",
+                'Correct the one that is wrong; "replace_crs": true if that is the file.',
+            ),
             "crs_missing": _problem("Neither the file nor the manifest names a CRS.", "Give 'crs' in the manifest, or \"none\"."),
             "crs_mixed": _problem("One layer has coordinates in several CRSs.", "Write them in one, or as a file for each."),
+            "crs_replaced": _warning(
+                "The file names another CRS than the manifest, which was taken instead, as 'replace_crs' says.",
+                "Correct the file, so that others read it right.",
+            ),
             "epoch": _warning("The epoch of the coordinates is not kept.", "Note it under 'metadata', if it matters."),
             "inexact_datum_shift": _warning(
                 "The exact transformation needs a grid that is not installed.", "Use the intent 'keep_crs', where it matters."
@@ -220,6 +227,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "surface_not_dissolved": _problem(
                 "A surface in space cannot be united with others.", "Put a step 'force_2d' before."
+            ),
+            "unclosed_ring": _problem(
+                "A ring of a polygon does not end where it begins.",
+                'Write its first position again as its last; or "on_bad_geometry": "fix".',
             ),
             "unknown_geometry": _problem(
                 "'geometry' names none of the geometries of the file.", "Give a name that the message lists, or leave it out."
@@ -376,6 +387,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Elements that are not features were not read.", "Nothing, unless there should be more features."
             ),
             "entities_not_read": _warning("Entities of a drawing were not read.", "Convert them to points, lines or polygons."),
+            "extensions_not_read": _warning(
+                "Extensions of the points of a GPX's tracks and routes, such as heart rates, are not read.",
+                "Convert the file to CSV or GeoJSON by a program that keeps them.",
+            ),
             "features_lost": _problem(
                 "The schema beside the file does not list all features.", "Upload the right schema, or none."
             ),

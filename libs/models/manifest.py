@@ -98,6 +98,7 @@ class FileSpec(Policies):
         type: Kind of data.
         format: The format's name as in the list of formats (``GeoJSON``, ``GPKG``, ``ESRI Shapefile``, ...).
         crs: ``EPSG:4326``-style code or WKT; may be left out when the file carries one. ``none``: the coordinates are local.
+        replace_crs: Whether ``crs`` holds even where the file names another one, for files that name a wrong one.
         layer: Read only this layer, or those that a pattern such as ``road_*`` fits (``*`` for any characters, ``?`` for one;
             a layer of exactly this name wins); every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
@@ -107,7 +108,7 @@ class FileSpec(Policies):
             it wins over what the file says.
         sha256: Checked against the file when given.
         options: For CSV and spreadsheets.
-        missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``.
+        missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``, a ``.mif`` without its ``.mid``.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
     """
@@ -116,6 +117,7 @@ class FileSpec(Policies):
     type: FileType
     format: str = Field(min_length=1)
     crs: str | None = Field(default=None, min_length=1)
+    replace_crs: StrictBool = False
     layer: str | None = Field(default=None, min_length=1)
     dataset_id: Identifier | None = None
     geometry: str | None = Field(default=None, min_length=1)
@@ -437,6 +439,11 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
                     Problem(code="duplicate_file", where=f"{where}.path", message=f"{_shown(path)} is already files[{first}].",
                             remedy="List each file once, or name a different 'layer' in each entry.")
                 )  # fmt: skip
+        if spec.get("replace_crs") is True and "crs" not in spec:
+            problems.append(
+                Problem(code="missing_key", where=f"{where}.crs", message="'replace_crs' is given without 'crs'.",
+                        remedy="Add 'crs': what the coordinates really refer to.")
+            )  # fmt: skip
         problems += _csv_option_problems(spec, f"{where}.options")
     return problems
 

@@ -248,7 +248,7 @@ class DatasetMaker:
             raise Rejected.because(
                 "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another layer of this batch does.",
                 "Give each a 'dataset_id' of its own (a file with several layers: an entry for each 'layer'), or both the same, "
-                "to append them.",
+                f"to append them. Or load one layer at a time: type --layer '{stream.layer.name}' --dataset-id {identifier}_2.",
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:

@@ -3,6 +3,7 @@
 A proposal, like one that a person writes into a manifest: reading checks it.
 """
 
+import json
 import os
 import re
 import struct
@@ -17,6 +18,9 @@ from libs.spatial_utils.documents import is_document_by
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, Format, find_format, formats_of
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
+_TEXTS = frozenset({Kind.TEXT, Kind.TEXT_UTF16})
+_TELLING = frozenset(Kind) - {*_TEXTS, Kind.XML, Kind.SQLITE, Kind.FOLDER}
+"""What is of one format, or of a few of which the reading tells the right one."""
 _PARQUET_END = 8
 _PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\x24[\x00\x18\x25])")
 """In Thrift's compact protocol: the key ``geo``, and a LogicalType whose member is 17 or 18, GEOMETRY or GEOGRAPHY."""
@@ -25,10 +29,10 @@ _PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\
 def format_of(path: Path) -> Format:
     """The format of a local file, by its extension, or by those inside an archive.
 
-    Where one extension serves several formats (``.json``, ``.tab``), the first bytes decide.
+    Where one extension serves several formats (``.json``, ``.tab``), any text (``.txt``) or none, the first bytes decide.
 
     Raises:
-        DeliveryError: when the extension does not say it.
+        DeliveryError: when neither says it.
     """
     extension = path.suffix.lower()
     if path.is_dir() and extension != ".gdb":
@@ -42,16 +46,48 @@ def format_of(path: Path) -> Format:
         candidates = []
     if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
-    if not candidates:
-        looks = kind_of(path)
-        if remedy := WHAT_TO_DO.get(looks):
-            raise DeliveryError(f"{path.name} looks like {looks.value}. {remedy}")
-        known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
-        raise DeliveryError(f"{path.name}: the extension does not say what it is. Known: {' '.join(known)}.", format_helps=True)
-    if len(candidates) > 1:
-        kind = kind_of(path)
-        candidates = formats_of(kind, candidates) or candidates
-    return candidates[0]
+    if len(candidates) == 1 and (_TEXTS | {Kind.SQLITE}).isdisjoint(candidates[0].kinds):
+        return candidates[0]
+    return _format_by_content(path, candidates)
+
+
+def _format_by_content(path: Path, candidates: list[Format]) -> Format:
+    """The format of a file by its first bytes, as far as they tell; of those that its extension allows, if it is no mere text."""
+    kind = kind_of(path)
+    if kind is Kind.SQLITE and _says_geopackage(path):
+        return find_format("GPKG", "format")
+    alike = formats_of(kind, candidates)
+    if not alike and kind in _TELLING and (not candidates or not _TEXTS.isdisjoint(candidates[0].kinds)):
+        alike = formats_of(kind)
+    if kind is Kind.JSON and _has_one_object_a_line(path):
+        alike = [entry for entry in alike if Kind.JSON_SEQUENCE in entry.kinds] or alike
+    if alike or candidates:
+        return (alike or candidates)[0]
+    if remedy := WHAT_TO_DO.get(kind):
+        raise DeliveryError(f"{path.name} looks like {kind.value}. {remedy}")
+    known = sorted({known for entry in FORMATS for known in entry.extensions} | {".kmz", ".zip", *COMPRESSED})
+    raise DeliveryError(
+        f"{path.name}: the extension does not say what it is, and it looks like {kind.value}. Known: {' '.join(known)}.",
+        format_helps=True,
+    )
+
+
+def _says_geopackage(path: Path) -> bool:
+    """Whether a database says that it is a GeoPackage (OGC 12-128r18, requirement 2; versions 1.0 and 1.1 say it otherwise)."""
+    with path.open("rb") as file:
+        return file.read(72)[68:] in {b"GPKG", b"GP10", b"GP11"}
+
+
+def _has_one_object_a_line(path: Path) -> bool:
+    """Whether the first line is a JSON object, and another one begins in the next."""
+    with path.open("rb") as file:
+        first, _, rest = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    if not rest.lstrip().startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _format_in_archive(path: Path) -> Format:
@@ -62,6 +98,8 @@ def _format_in_archive(path: Path) -> Format:
             found = [*_formats_held(archive, names)]
     except ERRORS as error:
         raise DeliveryError(f"{path.name} cannot be opened as an archive: {error}.") from error
+    if not found and (inner := [name for name in names if PurePosixPath(name).suffix.lower() in {".zip", *COMPRESSED}]):
+        raise DeliveryError(f"{path.name} holds another archive, {inner[0]}. Unpack it, and submit the inner one.")
     if not found:
         raise DeliveryError(f"{path.name} holds no data of a known format. It holds: {', '.join(names[:5])}.", format_helps=True)
     # The order of the formats decides, not that of the archive.

@@ -28,7 +28,7 @@ class Format:
         register: C function that registers this driver.
         required: Extensions of files that must lie beside the main file, with the same stem; ``.a|.b``: one of them.
         geometry_parts: Those of them that a table without geometry lacks.
-        replaceable: Those of them that can be made again where the manifest allows it (``missing_sidecars``).
+        replaceable: Those of them that can be made again, or done without, where the manifest allows it (``missing_sidecars``).
         optional: Extensions of files that are read as well if they are there.
         suffixes: Suffixes to the whole name, of files that are read as well (``roads.shp.xml``, ``data.gpkg-wal``).
         encoding: How text is encoded: always in UTF-8, as the file declares (XML), or None where the manifest may say.

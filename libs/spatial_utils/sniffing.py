@@ -98,6 +98,7 @@ _XML_ROOTS: tuple[tuple[str, Kind], ...] = (
     ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
 )  # fmt: skip
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32
+_FOXPRO_VERSIONS, _FOXPRO_PATH = frozenset(b"\x30\x31\x32"), 263
 _ESRI_MEMBERS = frozenset({b"geometryType", b"spatialReference", b"objectIdFieldName", b"fieldAliases"})
 _ESRI_FEATURES = re.compile(rb'"features"\s*:\s*\[\s*\{\s*(?:"geometry"\s*:\s*\{[^{}]*\}\s*,\s*)?"attributes"\s*:\s*\{')
 _FG_CONFORMS = re.compile(rb'"[^"]*json-fg-1[^"]*"')
@@ -196,10 +197,12 @@ def _is_unmarked_utf16(head: bytes) -> bool:
 
 
 def _is_dbase(head: bytes) -> bool:
-    """A version byte, a date, and a header of 32 bytes, 32 for each field, and a terminator."""
+    """A version byte, a date, and a header of 32 bytes, 32 for each field, and a terminator; in FoxPro a path behind it."""
     if len(head) < _DBASE_HEADER or head[0] not in _DBASE_VERSIONS or head[2] > 12 or head[3] > 31:  # noqa: PLR2004 - month, day
         return False
     length, record = struct.unpack("<8xHH", head[:12])
+    if head[0] in _FOXPRO_VERSIONS and length > _FOXPRO_PATH:
+        length -= _FOXPRO_PATH
     whole_fields = (length - _DBASE_HEADER) % 32 in {0, 1, 2}  # the terminator is one byte, or none, or two
     return length > _DBASE_HEADER and record > 0 and (whole_fields or b"\r" in head[length - 2 : length + 1])
 

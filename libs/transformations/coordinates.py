@@ -76,7 +76,7 @@ class CoordinateCheck:
                 self._finding(
                     "coordinates_doubtful",
                     f"lies within 180 of 0, 0 in {self._name}, as longitudes and latitudes do",
-                    f"If they are degrees, correct the CRS. {self._correct_crs}.",
+                    f"If they are degrees, correct the CRS. {self._correct_crs('EPSG:4326')}.",
                     "never",
                     only_if_all_fail=True,
                 ),
@@ -130,7 +130,7 @@ class CoordinateCheck:
             self._finding(
                 "coordinates_impossible",
                 f"has coordinates far {said}; they look like metres of a projected CRS",
-                f"{self._correct_crs}. {_LEAVE_OUT}.",
+                f"{self._correct_crs()}. {_LEAVE_OUT}.",
                 "any",
             ),
         )
@@ -139,7 +139,7 @@ class CoordinateCheck:
             self._finding(
                 "coordinates_impossible",
                 f"has a longitude or latitude {said}",
-                f"Correct the coordinates in their source. {_LEAVE_OUT}.",
+                f"Correct the coordinates in their source. If they are no degrees: {self._correct_crs()}. {_LEAVE_OUT}.",
                 "any",
             ),
         )
@@ -164,20 +164,20 @@ class CoordinateCheck:
                 self._finding(
                     "coordinates_outside_crs",
                     f"lies {said}; its coordinates look like degrees, as of EPSG:4326",
-                    f"{self._correct_crs}. {_RAW}.",
+                    f"{self._correct_crs('EPSG:4326')}. {_RAW}.",
                     "all",
                 ),
             )
         yield (
             " AND ".join(f"NOT ({self._touches(area)})" for area in far),
-            self._finding("coordinates_outside_crs", f"lies far {said}", f"{self._correct_crs}. {_RAW}.", "all"),
+            self._finding("coordinates_outside_crs", f"lies far {said}", f"{self._correct_crs()}. {_RAW}.", "all"),
         )
         yield (
             "TRUE",
             self._finding(
                 "coordinates_outside_crs",
                 f"lies {said}, or reaches out of it",
-                f"Nothing is to be done if that is where it is. {self._correct_crs} if not.",
+                f"Nothing is to be done if that is where it is. {self._correct_crs()} if not.",
                 "never",
             ),
         )
@@ -192,12 +192,12 @@ class CoordinateCheck:
         name = short_name(self._crs.name)
         return f"{name} (assumed, as the file names no CRS)" if self._assumed else name
 
-    @property
-    def _correct_crs(self) -> str:
+    def _correct_crs(self, code: str = "EPSG:25832") -> str:
         verb = "Give" if self._assumed else "Correct"
-        return f"{verb} 'crs' of this file in the manifest, such as \"EPSG:25832\"" + (
-            "" if self._assumed else ", or the CRS that the file itself names"
-        )
+        said = f"{verb} 'crs' of this file in the manifest, such as \"{code}\", or type --crs {code} (none: local coordinates)"
+        if self._assumed:
+            return said
+        return f'{said}; with "replace_crs": true, or --replace-crs, if the file itself names a wrong one'
 
     @property
     def _earth(self) -> BBox:

@@ -6,7 +6,10 @@ from typing import Any, Literal
 from libs.models import FileSpec, Problem, Rejected, says_no_crs
 from libs.spatial_utils.crs import Crs, UnknownCrs, require_crs
 
-_GIVE_CRS = 'Add \'crs\' to this file in the manifest, such as "EPSG:4326"; or "none" if the coordinates are local.'
+_GIVE_CRS = (
+    'Write "crs": "EPSG:4326" (or what it is) for this file in the manifest, or type --crs EPSG:4326; '
+    'write "crs": "none", or type --crs none, if the coordinates are local.'
+)
 
 CrsSource = Literal["file", "manifest", "format"]
 
@@ -105,15 +108,27 @@ def _agreed_crs(
         _note_remark(declared, f"{where}.crs", warnings)
     if own is None:
         return declared, "manifest"
-    if declared is None or not own.same(declared):
-        said = '"none", for local coordinates' if declared is None else declared
+    if declared is not None and own.same(declared):
+        return own, "file"
+    said = '"none", for local coordinates' if declared is None else declared
+    message = f"The manifest says {said}, but the layer {layer!r} is in {own}."
+    if not spec.replace_crs:
         raise Rejected.because(
             "crs_mismatch",
             f"{where}.crs",
-            f"The manifest says {said}, but the layer {layer!r} is in {own}.",
-            "Correct 'crs' in the manifest, or leave it out if the file is right.",
+            message,
+            "Correct 'crs' in the manifest, or leave it out if the file is right. "
+            'If the file is wrong, write "replace_crs": true in the manifest, or type --replace-crs.',
         )
-    return own, "file"
+    warnings.append(
+        Problem(
+            code="crs_replaced",
+            where=place,
+            message=f"{message} It was read as the manifest says.",
+            remedy="Correct the file, so that others read it right.",
+        )
+    )
+    return declared, "manifest"
 
 
 def _own_crs(found: dict[str, str] | None) -> tuple[Crs | None, str | None]:

@@ -20,6 +20,11 @@ _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".
 """Extensions of indexes, which programs make again: nobody misses them."""
 _PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
 """What is a ZIP archive itself, and is read without being unpacked."""
+_TEXTS = frozenset({Kind.TEXT, Kind.TEXT_UTF16})
+_AS_TEXT = (
+    "Open it in a text editor. If it is a program's text with data in it, or in UTF-16, write it again in the declared format, "
+    "in UTF-8. If it is a table, its format is CSV."
+)
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
 _ANYTHING = frozenset({".xml", ".html"})
 """Usual extensions of files most of which hold no features."""
@@ -226,14 +231,15 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, 
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
-        right = next((entry.name for entry in formats_of(looks)), None)
+        # Nearly anything is text: that a file of another kind is a table of text is no likely guess.
+        right = None if looks in _TEXTS else next((entry.name for entry in formats_of(looks)), None)
         raise Rejected.because(
             "format_mismatch",
             where,
             f"The file {path.name!r} is declared as {kind.name} but looks like {looks.value}.",
-            f'Write "format": "{right}" if that is what was meant, or upload the right file.'
+            f'Write "format": "{right}", or type --format "{right}", if that is what was meant; or upload the right file.'
             if right
-            else WHAT_TO_DO.get(looks, "Upload the file itself, in the declared format."),
+            else WHAT_TO_DO.get(looks, _AS_TEXT if looks in _TEXTS else "Upload the file itself, in the declared format."),
         )
     if path.is_dir():
         return

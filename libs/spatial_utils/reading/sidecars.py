@@ -117,7 +117,8 @@ def _records(shapes: Path, where: str) -> list[tuple[int, int]]:
         while at < end <= size:
             file.seek(at)
             number, length = struct.unpack(">ii", file.read(_RECORD_HEADER).ljust(_RECORD_HEADER, b"\xff"))
-            if number != len(records) + 1 or length < _WORD:
+            # Some programs number from 0. The numbers say nothing that the order does not say.
+            if number not in {len(records), len(records) + 1} or length < _WORD:
                 break
             records.append((at // _WORD, length))
             at += _RECORD_HEADER + length * _WORD

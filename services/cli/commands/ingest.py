@@ -39,12 +39,15 @@ def ingest(
         str | None,
         typer.Option(metavar="CODE", help="CRS of files that do not carry one: EPSG:25832, or WKT; none for local coordinates."),
     ] = None,
+    replace_crs: Annotated[
+        bool, typer.Option("--replace-crs", help="--crs holds even where the file names another CRS, which is wrong.")
+    ] = False,
     layer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Read only this layer, or those that a pattern such as 'road_*' fits.")
     ] = None,
     missing_sidecars: Annotated[
         str | None,
-        typer.Option(metavar="reject|allow", help="'allow': read a Shapefile without its .shx or .dbf."),
+        typer.Option(metavar="reject|allow", help="'allow': read a Shapefile without its .shx or .dbf, a .mif without its .mid."),
     ] = None,
     keep_key: Annotated[
         bool, typer.Option("--keep-key", help="GeoPackage, FileGDB: keep the key that numbers the rows (fid, OBJECTID).")
@@ -141,6 +144,7 @@ def ingest(
     of_all = given(
         missing_sidecars=missing_sidecars,
         crs=crs,
+        replace_crs=replace_crs or None,
         layer=layer,
         geometry=geometry,
         dataset_id=dataset_id,

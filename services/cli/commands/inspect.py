@@ -16,6 +16,9 @@ def inspect(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", exists=True, help="Files; sidecars are found beside them.")],
     *,
     crs: Annotated[str | None, typer.Option(metavar="CODE", help="CRS of files that do not have one.")] = None,
+    replace_crs: Annotated[
+        bool, typer.Option("--replace-crs", help="--crs holds even where the file names another CRS, which is wrong.")
+    ] = False,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Look only at this layer.")] = None,
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Character encoding, for formats that do not say.")] = None,
     file_format: Annotated[
@@ -37,7 +40,7 @@ def inspect(
 
     with usage_errors():
         found = local_files(files, find_format(file_format, "--format") if file_format else None)
-    of_all = given(crs=crs, layer=layer, encoding=encoding)
+    of_all = given(crs=crs, replace_crs=replace_crs or None, layer=layer, encoding=encoding)
     inspected = [inspect_file(Settings(), file, user(), {}, of_all) for file in (found[:1] if manifest else found)]
     if manifest:
         output.emit_json(inspected[0].manifest)
@@ -45,8 +48,13 @@ def inspect(
         output.emit_json(inspected)
     else:
         for file, each in zip(files, inspected, strict=True):
-            _show(each, shlex.join([str(file), *(part for name, value in of_all.items() for part in (f"--{name}", value))]))
+            _show(each, shlex.join([str(file), *(part for name, value in of_all.items() for part in _typed(name, value))]))
     raise typer.Exit(1 if any(each.problems for each in inspected) else 0)
+
+
+def _typed(name: str, value: str | bool) -> tuple[str, ...]:
+    option = f"--{name.replace('_', '-')}"
+    return (option,) if value is True else (option, str(value))
 
 
 def _show(found: "Inspection", typed: str) -> None:

@@ -125,6 +125,20 @@ def test_none_for_a_file_that_carries_a_crs(platform: Any, frame: geopandas.GeoD
     assert "EPSG:25832" in report.problems[0].message
 
 
+def test_a_file_whose_crs_is_wrong_lands_as_the_remedies_say(
+    platform: Any, frame: geopandas.GeoDataFrame, tmp_path: Path
+) -> None:
+    frame.set_crs("EPSG:4326", allow_override=True).to_file(tmp_path / "a.gpkg")
+    path = platform.put("in/a.gpkg", tmp_path / "a.gpkg")
+    (problem, *_) = platform.ingest("b1", platform.entry(path)).problems
+    assert problem.code == "coordinates_impossible"
+    assert "--crs EPSG:25832" in problem.remedy
+    assert "--replace-crs" in problem.remedy
+    report = platform.ingest("b2", platform.entry(path, crs="EPSG:25832", replace_crs=True))
+    assert (report.status, [warning.code for warning in report.warnings]) == (Status.SUCCESS, ["crs_replaced"])
+    assert (report.datasets[0].features, report.datasets[0].crs) == (len(frame), platform.asset("a").crs)
+
+
 def test_geojson_in_metres(platform: Any) -> None:
     path = platform.put("in/a.geojson", CASES / "projected_undeclared.geojson")
     report = platform.ingest("b1", platform.entry(path, crs="EPSG:25832"))

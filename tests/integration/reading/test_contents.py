@@ -299,3 +299,48 @@ def test_what_is_of_no_format_says_what_to_do(refused: Callable[..., Problem], t
     problem = refused(path, "GeoJSON")
     assert problem.code == "format_mismatch"
     assert advice in problem.remedy
+
+
+RING = {2: "8,50 9,50 9,51 8,51", 3: "8,50,1 9,50,2 9,51,3 8,51,4"}
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_ring_that_is_not_closed(read: Reader, refused: Refuser, tmp_path: Path, dimensions: int, several: bool) -> None:
+    """Engines take it for irreparable, or break down over it."""
+    ring = f"<LinearRing><coordinates>{RING[dimensions]}</coordinates></LinearRing>"
+    shape = f"<Polygon><outerBoundaryIs>{ring}</outerBoundaryIs></Polygon>"
+    shape = f"<MultiGeometry>{shape * 2}</MultiGeometry>" if several else shape
+    good = "<Placemark><Point><coordinates>8,50</coordinates></Point></Placemark>"
+    path = tmp_path / "a.kml"
+    path.write_text(KML.format(f"{good}<Placemark>{shape}</Placemark>"), encoding="utf-8")
+    problem = refused(path, "KML")
+    assert (problem.code, problem.where) == ("unclosed_ring", "files[0]: layer a, feature 2")
+    assert "--on-bad-geometry fix" in problem.remedy
+    assert "--on-bad-geometry set_aside" in problem.remedy
+    got = read(path, "KML", on_bad_geometry="fix")
+    assert (len(got.geometries), got.warnings) == (2, [])
+    assert got.geometries[1].is_valid or several
+    nulled = read(path, "KML", on_bad_geometry="null").geometries
+    assert [shape and shape.geom_type for shape in nulled] == ["Point", None]
+
+
+GPX = '<gpx version="1.1" creator="x" xmlns="http://www.topografix.com/GPX/1/1" xmlns:w="http://example.org/watch">{}</gpx>'
+
+
+def test_an_extension_of_a_gpx_that_consists_of_an_element_with_a_number(read: Reader, tmp_path: Path) -> None:
+    """As sports watches write them. GDAL takes the type of the outer element from the number within."""
+    rates = [f"<w:hr>12{number}</w:hr>" for number in range(3)]
+    points = [f'<wpt lat="50" lon="8"><extensions><w:Point>{rate}</w:Point></extensions></wpt>' for rate in rates]
+    path = tmp_path / "a.gpx"
+    path.write_text(GPX.format("".join(points)), encoding="utf-8")
+    assert read(path, "GPX").table["w_Point"].to_pylist() == rates
+
+
+def test_extensions_of_track_points_are_told_of(read: Reader, tmp_path: Path) -> None:
+    point = '<trkpt lat="50" lon="8"><extensions><w:hr>120</w:hr></extensions></trkpt>'
+    path = tmp_path / "a.gpx"
+    path.write_text(GPX.format(f"<trk><trkseg>{point * 3}</trkseg></trk>"), encoding="utf-8")
+    (warning,) = read(path, "GPX").warnings
+    assert warning.code == "extensions_not_read"
+    assert warning.message.startswith("3 points")

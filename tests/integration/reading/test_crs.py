@@ -50,6 +50,23 @@ def undeclared(tmp_path: Path) -> Callable[[str], tuple[Path, str]]:
     return undeclared
 
 
+@pytest.mark.parametrize(("wanted", "name"), [("EPSG:25832", "EPSG:25832"), ("none", None)])
+def test_a_wrong_prj_gives_way_where_the_manifest_says_so(
+    read: Reader, refused: Refuser, tmp_path: Path, wanted: str, name: str | None
+) -> None:
+    path = shapefile(tmp_path / "a.shp", b"EPSG:4326")
+    problem = refused(path, "ESRI Shapefile", crs=wanted)
+    assert problem.code == "crs_mismatch"
+    assert '"replace_crs": true' in problem.remedy
+    assert "--replace-crs" in problem.remedy
+    got = read(path, "ESRI Shapefile", crs=wanted, replace_crs=True)
+    assert (got.layer.crs and got.layer.crs.name, got.layer.crs_source) == (name, "manifest")
+    (warning,) = got.warnings
+    assert warning.code == "crs_replaced"
+    assert "EPSG:4326" in warning.message
+    assert read(path, "ESRI Shapefile", crs="EPSG:4326", replace_crs=True).warnings == []
+
+
 @pytest.mark.parametrize("kind", ["GeoJSON", "null", "GeoJSONSeq", "KML", "GPX"])
 def test_what_a_format_assumes_is_no_declaration(kind: str, read: Reader, undeclared: Any) -> None:
     path, format_ = undeclared(kind)

@@ -50,7 +50,7 @@ def test_dxf_of_2007_and_later(version: str, page: str | None, read: Reader, ref
     problem = refused(latin, "DXF", crs=CRS)
     assert problem.code == "wrong_encoding"
     assert version in problem.message
-    assert "'encoding'" in problem.remedy
+    assert '"encoding"' in problem.remedy
     assert texts(read(latin, "DXF", crs=CRS, encoding="cp1252")) == {"Straße"}
 
 

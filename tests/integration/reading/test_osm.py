@@ -214,3 +214,19 @@ def test_entities(refused: Refuser, tmp_path: Path) -> None:
     entities = '<!ENTITY a0 "aaaaaaaaaaaaaaaa">' + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 9))
     path.write_text(f"<!DOCTYPE osm [{entities}]><osm><node id='1' lon='1' lat='1'><tag k='a' v='&a8;'/></node></osm>")
     assert refused(path, "OSM XML").code == "damaged"
+
+
+@pytest.mark.parametrize(("name", "kind", "make"), [("a.osm.pbf", "OSM PBF", pbf)])
+def test_nodes_in_any_order(read: Reader, tmp_path: Path, name: str, kind: str, make: Callable[..., Path]) -> None:
+    """GDAL's own index of nodes needs them in the order of their ids."""
+    ordered = read(make(tmp_path / name), kind)
+    got = read(make(tmp_path / f"b{name}", nodes=SQUARE[::-1]), kind)
+    assert got.tables.keys() == ordered.tables.keys()
+    for layer, table in ordered.tables.items():
+        assert sorted(map(str, got.tables[layer].to_pylist())) == sorted(map(str, table.to_pylist()))
+
+
+def test_an_element_in_several_versions(refused: Refuser, tmp_path: Path) -> None:
+    problem = refused(pbf(tmp_path / "a.osm.pbf", nodes=[*SQUARE[::-1], SQUARE[0]]), "OSM PBF")
+    assert "several versions" in problem.message
+    assert "osmium" in problem.remedy

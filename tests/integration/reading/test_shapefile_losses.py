@@ -135,3 +135,35 @@ def test_text_behind_its_end(read: Reader, tmp_path: Path) -> None:
     assert got.table["f0"].to_pylist() == ["a", "a", None]
     assert [warning.code for warning in got.warnings] == ["text_behind_nul"]
     assert r"'a\x00bcd'" in got.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    ("cells", "policy", "values"),
+    [
+        ([b"1.25", b"1,50"], "null", [1.25, None]),
+        ([b"1.25", b"1,50"], "set_aside", [1.25]),
+    ],
+)
+def test_a_decimal_comma_is_for_the_policy_and_not_for_the_complaints_of_gdal(
+    read: Reader, refused: Refuser, tmp_path: Path, cells: list[bytes], policy: str, values: list[float | None]
+) -> None:
+    path = tmp_path / "a.dbf"
+    write_table(path, [("N", 10, 2)], [[cell] for cell in cells])
+    assert "--on-bad-value set_aside" in refused(path, "dBASE", type="tabular").remedy
+    assert read(path, "dBASE", type="tabular", on_bad_value=policy).table["f0"].to_pylist() == values
+
+
+def test_a_whole_number_with_a_point_behind_it(read: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "a.dbf"
+    write_table(path, [("N", 9, 0)], [[b"1234."], [b"-5.00"]])
+    assert read(path, "dBASE", type="tabular").table["f0"].to_pylist() == [1234, -5]
+
+
+def test_a_table_of_foxpro_has_a_path_behind_its_fields(read: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "a.dbf"
+    write_table(path, [("C", 8, 0), ("N", 6, 0)], [[b"abc", b"12"], [b"d", b"3"]])
+    plain = path.read_bytes()
+    begin = struct.unpack("<H", plain[8:10])[0]
+    head = b"\x30" + plain[1:8] + struct.pack("<H", begin + 263) + plain[10:begin]
+    path.write_bytes(head + bytes(263) + plain[begin:])
+    assert read(path, "dBASE", type="tabular").table.to_pylist() == [{"f0": "abc", "f1": 12}, {"f0": "d", "f1": 3}]

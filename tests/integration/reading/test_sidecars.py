@@ -132,3 +132,15 @@ def test_a_mif_without_its_table(
     assert [shape and shape.geom_type for shape in got.geometries] == ["Point", None, "Point", "GeometryCollection", "LineString"]
     assert [warning.code for warning in got.warnings] == ["sidecars_made"]
     assert (tmp_path / "a.mif").exists() is False or (tmp_path / "a.mif").read_text() == _MIF
+
+
+def test_shapes_that_are_numbered_from_0(read: Callable[..., Any], path: Path) -> None:
+    whole = read(path, "ESRI Shapefile")
+    data, at = bytearray(path.read_bytes()), 100
+    while at < len(data):
+        number, words = struct.unpack(">ii", data[at : at + 8])
+        data[at : at + 4] = struct.pack(">i", number - 1)
+        at += 8 + words * 2
+    path.write_bytes(data)
+    path.with_suffix(".shx").unlink()
+    assert read(path, "ESRI Shapefile", missing_sidecars="allow").geometries == whole.geometries

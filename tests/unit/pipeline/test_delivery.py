@@ -31,6 +31,14 @@ def touch(folder, *names):
         ("a.json", b'\x1e{"type": "Feature"}\n', "GeoJSONSeq"),
         ("a.tab", b"!table\n!version 300\n", "MapInfo TAB"),
         ("a.tab", b"id\tname\n1\tx\n", "CSV"),
+        ("a.txt", b"id\tname\n1\tx\n", "CSV"),
+        ("a.txt", b'{"type": "FeatureCollection"}', "GeoJSON"),
+        ("a.seq", b'{"type": "Feature"}\n{"type": "Feature"}\n', "GeoJSONSeq"),
+        ("a.geojson", b'{"type": "Feature"}\n\n {"type": "Feature"}\n', "GeoJSONSeq"),
+        ("a.geojson", b'{"type":\n{"a": 1}}', "GeoJSON"),
+        ("download", b"fgb\3fgb\0", "FlatGeobuf"),
+        ("a.db", b"SQLite format 3\0".ljust(68, b"\1") + b"GPKG", "GPKG"),
+        ("a.db", b"SQLite format 3\0".ljust(72, b"\1"), "SQLite"),
     ],
 )
 def test_the_format_is_proposed_by_extension_and_by_content_where_that_serves_several(tmp_path, name, content, format_):
@@ -99,6 +107,10 @@ def test_what_no_extension_explains_is_a_usage_error_that_helps(tmp_path):
         archive.writestr("photo.jpg", b"")
     with pytest.raises(DeliveryError, match=r"photo\.jpg"):
         format_of(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("in/roads.zip", b"")
+    with pytest.raises(DeliveryError, match=r"another archive, in/roads\.zip"):
+        format_of(tmp_path / "b.zip")
     (tmp_path / "broken.zip").write_bytes(b"PK\3\4")
     with pytest.raises(DeliveryError, match="cannot be opened"):
         format_of(tmp_path / "broken.zip")

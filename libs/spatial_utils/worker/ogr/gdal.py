@@ -114,6 +114,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "OGR_GFld_GetSpatialRef": (_V, (_V,)),
     "OGR_Fld_GetNameRef": (_S, (_V,)),
     "OGR_Fld_GetType": (_I, (_V,)),
+    "OGR_Fld_SetType": (None, (_V, _I)),
     "OGR_Fld_GetSubType": (_I, (_V,)),
     "OGR_Fld_GetWidth": (_I, (_V,)),
     "OGR_Fld_GetTZFlag": (_I, (_V,)),
@@ -165,6 +166,7 @@ INTEGER, REAL, STRING, BINARY, DATE, TIME, DATE_TIME, INTEGER64 = 0, 2, 4, 8, 9,
 """OGRFieldType."""
 BOOLEAN, INT16, FLOAT32 = 1, 2, 3
 """OGRFieldSubType."""
+_OPEN_RING = "Non closed ring"
 MAX_COMPLAINTS = 200
 
 
@@ -175,16 +177,19 @@ class Complaints:
     Attributes:
         hidden: The folder of the file, with its slash: no uploader knows it.
         dropped: How much went beyond the limit.
+        of_open_rings: Whether GDAL has met a ring that does not end where it begins.
     """
 
     items: list[tuple[int, str]] = field(default_factory=list)
     hidden: str = ""
     dropped: int = 0
+    of_open_rings: bool = False
 
     def add(self, severity: int, message: str) -> None:
         """Note a complaint of a severity."""
         if self.hidden:
             message = message.replace(self.hidden, "")
+        self.of_open_rings |= _OPEN_RING in message
         if (severity, message) in self.items:
             return
         if len(self.items) < MAX_COMPLAINTS:

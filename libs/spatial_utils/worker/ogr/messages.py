@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from libs.spatial_utils.worker.ogr.gdal import FAILURE
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
-_HARMLESS = re.compile(r"CRS EPSG:\d{6} is deprecated")
-"""A code of ESRI's, of which there is a warning of our own."""
+_HARMLESS = re.compile(r"CRS EPSG:\d{6} is deprecated|Non closed ring detected")
+"""A code of ESRI's, of which there is a warning of our own; and rings that a policy has dealt with."""
 _NOT_RECOGNIZED = re.compile("not recognized")
 """Of a file that cannot be opened: the caller has a better message."""
 _ENCODING = re.compile(r"couldn't be converted|Recode from .* not supported|invalid UTF-?8|not .*UTF-?8", re.IGNORECASE)

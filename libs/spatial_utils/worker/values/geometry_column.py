@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Unreadable
-from libs.spatial_utils.worker.quarantine import FIX, Quarantine
+from libs.spatial_utils.worker.quarantine import FIX, Quarantine, way_in_by_fix
 from libs.spatial_utils.worker.values import wkb
 
 
@@ -40,6 +40,8 @@ def normalised(
             normal = wkb.normalise(geometry, gdal, changes, vouched=vouched)
             if quarantine.policy("geometry") == FIX:
                 normal = wkb.with_closed_rings(normal, gdal, changes)
+            else:
+                normal = _without_unclosed(normal, gdal, quarantine, problem)
         except wkb.DamagedGeometry as error:
             quarantine.meet("geometry", error.row, problem(error.row))
             gdal.complaints.take()  # about this one, which is dealt with
@@ -47,3 +49,19 @@ def normalised(
         else:
             counts.update(changes)
             return normal
+
+
+def _without_unclosed(geometry: pa.Array, gdal: Gdal, quarantine: Quarantine, problem: Callable[[int], Unreadable]) -> pa.Array:
+    """The column, with null for polygons with a ring that does not end where it begins; engines refuse such, or break down."""
+    rows = wkb.unclosed(geometry, gdal, thorough=gdal.complaints.of_open_rings)
+    if not rows:
+        return geometry
+    for row in rows:
+        said = Unreadable(
+            "unclosed_ring",
+            "The polygon has a ring that does not end where it begins.",
+            "Write the first position of the ring again as its last." + way_in_by_fix("Or have such rings closed"),
+            problem(row).place,
+        )
+        quarantine.meet("geometry", row, said)
+    return pc.if_else(pc.is_in(pa.arange(0, len(geometry)), pa.array(rows)), None, geometry)

@@ -66,6 +66,24 @@ def with_closed_rings(geometry: pa.Array, gdal: Gdal, counts: Counter[str]) -> p
         gdal: Closes rings.
         counts: ``rings_closed`` is added to, in geometries.
     """
+    changed = unclosed(geometry, gdal, thorough=True)
+    if not changed:
+        return geometry
+    counts["rings_closed"] += len(changed)
+    return pa.array([changed.get(row, wkb) for row, wkb in enumerate(geometry.to_pylist())], pa.binary())
+
+
+def unclosed(geometry: pa.Array, gdal: Gdal, *, thorough: bool) -> dict[int, bytes]:
+    """The rows of a normalised column with a ring that does not end where it begins, each with what it is once it is closed.
+
+    Args:
+        geometry: As :func:`normalise` returns it.
+        gdal: Closes rings.
+        thorough: Whether polygons of several rings and multipolygons are looked at, too, one by one.
+
+    Raises:
+        DamagedGeometry: when a value is no geometry.
+    """
     head_of_row = pc.binary_slice(geometry, 0, 5)
     changed = dict[int, bytes]()
     for head in pc.unique(head_of_row.drop_null()).to_pylist():
@@ -76,7 +94,11 @@ def with_closed_rings(geometry: pa.Array, gdal: Gdal, counts: Counter[str]) -> p
         if code % _Z == _POLYGON:
             size = 24 if code > _Z else 16
             closed = pc.equal(pc.binary_slice(geometry, 13, 13 + size), pc.binary_slice(geometry, -size))
-            rows = pc.and_(rows, pc.invert(pc.and_(closed, pc.equal(pc.binary_slice(geometry, 5, 9), b"\x01\0\0\0"))))
+            of_one_ring = pc.equal(pc.binary_slice(geometry, 5, 9), b"\x01\0\0\0")
+            suspect = pc.invert(pc.and_(closed, of_one_ring)) if thorough else pc.and_(pc.invert(closed), of_one_ring)
+            rows = pc.and_(rows, suspect)
+        elif not thorough:
+            continue
         for row in pc.indices_nonzero(rows).to_pylist():
             with gdal.geometry(wkb := geometry[row].as_py()) as shape:
                 if shape is None:
@@ -84,10 +106,7 @@ def with_closed_rings(geometry: pa.Array, gdal: Gdal, counts: Counter[str]) -> p
                 gdal.OGR_G_CloseRings(shape)
                 if (closed_wkb := gdal.wkb(shape)) != wkb:
                     changed[row] = closed_wkb
-    if not changed:
-        return geometry
-    counts["rings_closed"] += len(changed)
-    return pa.array([changed.get(row, wkb) for row, wkb in enumerate(geometry.to_pylist())], pa.binary())
+    return changed
 
 
 def _suspects(geometry: pa.Array, head_of_row: pa.Array, heads: list[bytes]) -> list[int]:

@@ -137,7 +137,9 @@ class DelimitedLayer:
             "csv_ragged",
             f"A row has {row.values} values{spans}, the header {self._columns} names: {shown(row.text)}.",
             "Correct the row; put values that contain the delimiter or a line break in double quotes. "
-            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another."
+            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' (--delimiter) if it is another. "
+            'If the column names stand below a title, give their line: write "options": {"header": 3} in the manifest, or '
+            "type --header 3."
             + (way_in_by_null("Or take what is missing at the end of a row for null") if row.values < self._columns else ""),
             self._place(row.number) if row.number >= 0 else "the header",
         )
@@ -158,7 +160,8 @@ class DelimitedLayer:
         return _Undecodable(
             "wrong_encoding",
             f"The text is not {self._encoding}: {details}.",
-            "Set 'encoding' of this file in the manifest to what it was written in, such as 'cp1252' or 'utf-16-le'.",
+            'Write "encoding": "cp1252" (or what it was written in, such as cp1250, utf-16-le) for this file in the manifest, or '
+            "type --encoding cp1252.",
         )
 
     def _survey(self) -> None:
@@ -234,7 +237,8 @@ class DelimitedLayer:
             raise Unreadable(
                 "csv_no_header",
                 f"The first line holds numbers where column names are expected: {shown(unquoted)}.",
-                'Write the column names to the first line, or say that there are none: "options": {"header": "none"}.',
+                'Write the column names to the first line. If there are none, write "options": {"header": "none"} in the '
+                "manifest, or type --header none.",
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
 

@@ -26,6 +26,11 @@ _LOOKS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (
         "Esri JSON",
         _named("EsriJSON"),
     ),
+    (
+        lambda members: members.keys() >= {"generator", "elements"},
+        "an answer of the Overpass API (OpenStreetMap)",
+        "Ask for XML, by [out:xml] in the query, and submit the answer as .osm.",
+    ),
     (lambda members: members.get("type") == "CityJSON", "CityJSON", "Convert it to GML or GeoPackage."),
     (
         lambda members: "stac_version" in members or members.get("type") == "Catalog",

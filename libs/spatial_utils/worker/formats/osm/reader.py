@@ -12,6 +12,7 @@ from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.ogr.reference import by_default
+from libs.spatial_utils.worker.protocol import Unreadable
 
 _LAYERS = ("points", "lines", "multilinestrings", "multipolygons", "other_relations")
 _ATTRIBUTES = "".join(f"osm_{name}=yes\n" for name in ("id", "version", "timestamp", "uid", "user", "changeset"))
@@ -25,6 +26,7 @@ _CONFIGURATION = (
     + "".join(f"[{layer}]\n{_ATTRIBUTES}unsignificant=\nignore=\nall_tags=yes\n" for layer in _LAYERS)
 )
 _IDS, _TIME, _WAY = ("osm_id", "osm_way_id"), "osm_timestamp", "osm_way_id"
+_UNSORTED = re.compile("Non increasing node id")
 _UTC = pa.timestamp("ms", "UTC")
 
 
@@ -33,6 +35,12 @@ class Reader(OgrReader):
 
     messages = MessageRules(
         losses=(
+            MessageRule(
+                re.compile(r"UNIQUE constraint failed: nodes\.id"),
+                "unreadable",
+                "An element stands in the file in several versions ({}).",
+                "Extract one state with 'osmium time-filter in.osh.pbf -o out.osm.pbf'.",
+            ),
             MessageRule(
                 re.compile("cannot allocate|out of memory|osm_tmp", re.IGNORECASE),
                 "read_out_of_memory",
@@ -49,6 +57,19 @@ class Reader(OgrReader):
         self._elements = elements_of(self.path)
         self._ways = self._relations = self._layers_read = 0
         self.gdal.configure({"OSM_MAX_TMPFILE_SIZE": str(max(self.request.memory_mb // 2, 1))})
+
+    def open(self) -> None:
+        """See ``OgrReader``. GDAL's own index of nodes, which is smaller, needs them in the order of their ids."""
+        try:
+            super().open()
+        except Unreadable as error:
+            if not _UNSORTED.search(error.message):
+                raise
+            self.gdal.GDALClose(self.dataset)  # for the memory that its index has taken
+            self.gdal.configure({"OSM_USE_CUSTOM_INDEXING": "NO"})
+            self.opened.names.clear()
+            self.opened.layers.clear()
+            super().open()
 
     def open_options(self) -> list[str]:
         """See ``OgrReader``."""

@@ -1,5 +1,6 @@
 """Shapefiles and dBASE tables: ordinary records are read here, and GDAL reads from the first other record on."""
 
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -8,12 +9,16 @@ from libs.spatial_utils.worker.formats.dbase_records import deleted_records
 from libs.spatial_utils.worker.formats.shapefile import parts, patches, records
 from libs.spatial_utils.worker.formats.shapefile.cells import Cells
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
+from libs.spatial_utils.worker.ogr.messages import MessageRules
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.values.text import Decoder
 
 
 class Reader(OgrReader):
     """See ``OgrReader``."""
+
+    messages = MessageRules(harmless=(re.compile("parsed incompletely"),))
+    """Every cell that GDAL reads is looked at in ``cells``, where a policy may deal with it."""
 
     def check_before(self) -> None:
         """See ``OgrReader``."""
