@@ -7,6 +7,7 @@ that a lock marks as alive. Nothing is downloaded: the extension comes from its 
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from libs.column_names import GEOMETRY
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
 from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
-from libs.compute.layout import Layout, Report
+from libs.compute.layout import Layout, Planner, Report, plan_of
 from libs.compute.rows import Rows
 from libs.compute.set_aside import SetAside
 from libs.compute.type_mapping import engine_schema, restored
@@ -47,6 +48,8 @@ USUAL_COLUMNS = 50
 """As many have room in DuckDB's share."""
 MOST_COLUMNS = 5_000
 """Of those that steps read: for more it takes minutes, and gigabytes, only to plan."""
+_PLANS = 16
+"""Plans that a workspace remembers."""
 _PLACE, _MARKS = "_etl_place", "_etl_marks"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
@@ -198,13 +201,18 @@ class _DuckDBWorkspace:
     def __init__(self, engine: DuckDBEngine, run_id: str, scratch: Path, open_datasets: ExitStack) -> None:
         self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._count = 0
+        self._recipe: Recipe | None = None
+        self._plan: Planner
 
     def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
         self._count += 1
+        if recipe is not self._recipe:
+            # The files of a batch are often alike: planning takes as long as a small one takes to be read.
+            self._recipe, self._plan = recipe, lru_cache(_PLANS)(partial(plan_of, recipe, DuckDb()))
         schema = schema_name(self._run_id, self._count)
         rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
         aside = Rows.aside(self._scratch / f"{schema}.aside.arrow")
-        builder = _DuckDBDatasetBuilder(self._engine, schema, recipe, policies, rows, aside)
+        builder = _DuckDBDatasetBuilder(self._engine, schema, self._plan, policies, rows, aside)
         self._open_datasets.callback(builder.close)
         return builder
 
@@ -216,9 +224,9 @@ class _DuckDBDatasetBuilder:
     """
 
     def __init__(
-        self, engine: DuckDBEngine, schema: str, recipe: Recipe, policies: Policies | None, result: Rows, aside: Rows
+        self, engine: DuckDBEngine, schema: str, plan: Planner, policies: Policies | None, result: Rows, aside: Rows
     ) -> None:
-        self._engine, self._schema, self._recipe, self._policies = engine, schema, recipe, policies
+        self._engine, self._schema, self._plan, self._policies = engine, schema, plan, policies
         self._result, self._aside = result, SetAside(aside)
         self._connection = connection = engine.connect()
         self._layout: Layout | None = None
@@ -232,14 +240,15 @@ class _DuckDBDatasetBuilder:
     def load(self, source: Source) -> int:
         loaded_schema = engine_schema(source.schema, source.where)
         if self._layout is None:
-            self._layout = Layout.plan_for(source, self._recipe, DuckDb(), self._policies)
+            self._layout = Layout.plan_for(source, self._plan, self._policies)
             _require_few(self._layout, source.where)
             self._limit_memory(self._engine.limit.usual_mb)
-            self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], loaded_schema)
         self._layout.add(source, self._rows)
         before = self._rows
         for chunk in read_ahead(chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES)):
             self._transform(self._layout, chunk, loaded_schema)
+        if not self._created:  # no row came, but the tables are wanted
+            self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], loaded_schema)
         return self._rows - before
 
     def finish(self) -> Processed:

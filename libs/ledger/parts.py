@@ -4,7 +4,8 @@ The outcome's insert stays the one decision. Parts that no outcome names are lef
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from libs.ledger.encoding import decode, encode
 from libs.ledger.store import Document, DocumentStore
@@ -15,7 +16,7 @@ COLLECTION = "outcome_parts"
 PART_BYTES = 2 * 1024 * 1024
 """As JSON, of an outcome in one document, and of a part. As BSON it is at most some six times as much; a server keeps 16 MiB."""
 
-_LISTS = {
+_LISTS: Mapping[str, Callable[[Any], Problem | Asset | Lineage]] = {
     "problems": Problem.model_validate,
     "warnings": Problem.model_validate,
     "assets": Asset.from_document,
@@ -65,7 +66,7 @@ def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
     lists: dict[str, list[Problem | Asset | Lineage]] = {name: [] for name in _LISTS}
     for part in _parts(store, outcome):
         for name, item_of in _LISTS.items():
-            lists[name] += map(item_of, part.get(name, ()))
+            lists[name] += [item_of(item) for item in part.get(name, ())]
     return outcome.model_copy(update={name: tuple(items) for name, items in lists.items()} | {"parts": ()})
 
 

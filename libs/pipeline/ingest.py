@@ -130,12 +130,12 @@ class _Attempt:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
-        before = self._titled_before(datasets, placed)
+        earlier = self._titled_before(datasets, placed)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            if dataset.dataset_id in before:
-                self.warnings += _other_title(dataset, reservation, before[dataset.dataset_id])
+            if dataset.dataset_id in earlier:
+                self.warnings += _other_title(dataset, reservation, earlier[dataset.dataset_id])
             assets.append(self._asset(dataset, reservation))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)

@@ -1,5 +1,7 @@
 """Putting local files and manifests into the landing zone, as an uploader would."""
 
+from bisect import bisect_left
+from itertools import islice, takewhile
 from pathlib import Path
 
 from libs.models.problem import SpatialEtlError
@@ -19,7 +21,21 @@ class DeliveryError(SpatialEtlError):
         self.format_helps = format_helps
 
 
-def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
+class LocalFolders:
+    """Local folders, each listed once: among thousands of files, what belongs to one is found without a look at each."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, list[str]] = {}
+
+    def beside(self, path: Path) -> list[str]:
+        """Names in the folder of a file that begin as its own does, up to the last dot."""
+        if path.parent not in self._names:
+            self._names[path.parent] = sorted(each.name for each in path.parent.iterdir())
+        names = self._names[path.parent]
+        return [*takewhile(lambda name: name.startswith(path.stem), islice(names, bisect_left(names, path.stem), None))]
+
+
+def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders: LocalFolders) -> str:
     """Upload a file with its sidecars, or a folder.
 
     Args:
@@ -27,6 +43,7 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
         path: A file, or the folder of a FileGDB.
         kind: Its format, which says what belongs to it.
         prefix: Folder in the landing zone; empty: none.
+        folders: Where it is found what belongs to the file.
 
     Returns:
         Its ``s3://`` path, for the manifest.
@@ -35,10 +52,7 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str) -> str:
     if path.is_dir():
         members = sorted(each for each in path.rglob("*") if each.is_file())
     else:
-        members = [
-            path,
-            *(path.parent / name for name in kind.companions(path.name, [each.name for each in path.parent.iterdir()])),
-        ]
+        members = [path, *(path.parent / name for name in kind.companions(path.name, folders.beside(path)))]
     for member in members:
         landing.upload(member, f"{prefix}{member.relative_to(path.parent).as_posix()}")
     return landing.store.uri(f"{prefix}{path.name}")

@@ -71,7 +71,8 @@ class Format:
             sorted(
                 name
                 for name in siblings
-                if name != main
+                if name.startswith(stem)  # of thousands, few do
+                and name != main
                 and (name in own or (PurePosixPath(name).stem == stem and PurePosixPath(name).suffix.lower() in wanted))
             )
         )

@@ -33,7 +33,7 @@ def end_dry_run(
     """
     from libs.models import Status
     from libs.pipeline.process import process
-    from libs.pipeline.upload import upload
+    from libs.pipeline.upload import LocalFolders, upload
     from libs.platform import open_stack
     from libs.platform.dry_run import as_it_would_be, throwaway
     from services.cli import output, progress
@@ -42,8 +42,9 @@ def end_dry_run(
     _require_new_batch(settings, batch_id)
     started = time.monotonic()
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
+        folders = LocalFolders()
         for file, kind, folder in uploads:
-            upload(stack.landing, file, kind, folder)
+            upload(stack.landing, file, kind, folder, folders)
         key = stack.landing.submit(manifest.content, batch_id)
         with progress.shown(quiet=as_json) as tell:
             (report,) = process(stack, keys=[key], parsed={key: manifest}, progress=tell)

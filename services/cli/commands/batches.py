@@ -51,12 +51,13 @@ def submit(
         end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
     landing = open_landing_zone(settings)  # all that an uploader has access to
     if files:
-        from libs.pipeline.upload import upload
+        from libs.pipeline.upload import LocalFolders, upload
 
         with usage_errors("FILE"):
             found = places(files, parsed.require(), bucket)
+        folders = LocalFolders()
         for file, kind, folder in found:
-            upload(landing, file, kind, folder)
+            upload(landing, file, kind, folder, folders)
     key = landing.submit(parsed.content, batch_id)
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
