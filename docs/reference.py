@@ -14,6 +14,7 @@ from mkdocs.structure.files import File, Files
 from pydantic import BaseModel, SecretStr
 
 from libs.compute.crs import look_up_crs
+from libs.models import Policies
 from libs.models.codes import GROUPS
 from libs.models.manifest import CsvOptions, FileSpec, Manifest
 from libs.models.settings import Settings
@@ -97,7 +98,12 @@ def recipes() -> Iterator[str]:
     """Each built-in recipe: parameters, steps, and its SQL on both engines."""
     yield "# Recipes\n"
     yield "The intent of a manifest selects a recipe."
-    yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md).\n"
+    yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md). Besides `name`, `description`,"
+    yield "`parameters` and `steps`, it may have these keys:\n"
+    documented = attributes(Policies)
+    schema = Policies.model_json_schema()
+    rows = [(f"`{key}`", _type(about, schema), documented[key]) for key, about in schema["properties"].items()]
+    yield from _table(("key", "type", "meaning"), rows)
     yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`."
     yield "`spatial-etl recipes NAME --sql duckdb --dataset DATASET` shows it for yours.\n"
     names = {recipe: alias for alias, recipe in ALIASES.items()}
@@ -111,6 +117,9 @@ def recipes() -> Iterator[str]:
                 for item in recipe.parameters
             ]
             yield from _table(("parameter", "type", "default", "meaning"), rows)
+        if recipe.policies:
+            yield "Bad rows, where the manifest says nothing:\n"
+            yield from _table(("key", "policy"), [(f"`{key}`", f"`{policy}`") for key, policy in recipe.policies.items()])
         yield from _sql(recipe)
 
 

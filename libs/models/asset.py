@@ -64,6 +64,11 @@ class Changes(Record):
     renamed: dict[str, str] = {}
     counts: dict[str, int] = {}
 
+    @property
+    def set_aside(self) -> int:
+        """Features that a policy set aside; they are in the file with the role ``rejects``."""
+        return self.counts.get("set_aside", 0)
+
 
 class TableSummary(Record):
     """What is in a table.

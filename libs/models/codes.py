@@ -326,7 +326,8 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "csv_no_such_column": _problem("A column of 'options' is not in the file.", "Correct 'options'."),
             "csv_open_quote": _problem("A double quote is never closed.", "Close it, or double it."),
             "csv_ragged": _problem(
-                "A row has more or fewer values than the header.", "Correct the row, or set 'options.delimiter'."
+                "A row has more or fewer values than the header.",
+                "Correct the row, set 'options.delimiter', or set such rows aside.",
             ),
             "csv_row_too_long": _problem("A row is too long.", "Close open quotes, or use another format."),
             "csv_several_crs": _problem("The geometries of a column are in several CRSs.", "Write them in one CRS."),

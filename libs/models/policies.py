@@ -1,10 +1,11 @@
-"""What to do with rows that cannot be kept as they are: data, in a manifest, for a batch or for a file."""
+"""What to do with rows that cannot be kept as they are: data, in a manifest for a file or the batch, or in a recipe."""
 
 import math
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictFloat, StrictInt
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from libs.models.base import Model
 
@@ -24,14 +25,19 @@ _MaxSetAside = (
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
 
 
-def _share(said: object) -> object:
-    """A share that is written in percent, as a number."""
+def _number_or_share(said: object) -> int | float | None:
+    """A number of features, or a share; one that is written in percent as a number."""
     percent = _PERCENT.fullmatch(said) if isinstance(said, str) else None
-    return float(percent[1]) / 100 if percent else said
+    value = float(percent[1]) / 100 if percent else said
+    if value is None or (type(value) is int and value >= 0) or (isinstance(value, float) and 0 <= value <= 1):
+        return value
+    raise PydanticCustomError(
+        "number_or_share", 'Input should be a number of features, such as 100, or a share, such as 0.01 or "1%"'
+    )
 
 
 class Policies(Model):
-    """Policies for bad rows. What is not given here, the batch says; what the batch does not say is ``reject``.
+    """Policies for bad rows. What a file does not say, the batch says; then the recipe; else it is ``reject``.
 
     Attributes:
         on_bad_value: A value that its column cannot hold: ``reject`` the batch; ``set_aside`` the feature; make it ``null``.
@@ -44,17 +50,17 @@ class Policies(Model):
     on_bad_value: ValuePolicy | None = None
     on_bad_geometry: FixablePolicy | None = None
     on_bad_text: FixablePolicy | None = None
-    max_set_aside: Annotated[
-        Annotated[StrictInt, Field(ge=0)] | Annotated[StrictFloat, Field(ge=0, le=1)] | None,
-        BeforeValidator(_share, json_schema_input_type=_MaxSetAside),
-    ] = None
+    max_set_aside: Annotated[int | float | None, PlainValidator(_number_or_share, json_schema_input_type=_MaxSetAside)] = None
 
 
-def effective(own: Policies, batch: Policies) -> Policies:
-    """The policies of a file: its own, and the batch's where it has none."""
-    return Policies(
-        **{name: mine if (mine := getattr(own, name)) is not None else getattr(batch, name) for name in Policies.model_fields}
-    )
+def effective(*levels: Policies) -> Policies:
+    """The policies in force: of each the first that is given.
+
+    Args:
+        levels: Who may say it, the one that wins first: file, batch, recipe.
+    """
+    said = ((name, [value for level in levels if (value := getattr(level, name)) is not None]) for name in Policies.model_fields)
+    return Policies(**{name: values[0] for name, values in said if values})
 
 
 def allowed(policies: Policies, features: int) -> int:

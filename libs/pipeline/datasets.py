@@ -177,7 +177,7 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
-            spec = spec.model_copy(update=effective(spec, self._manifest).model_dump())
+            spec = spec.model_copy(update=self._policies(spec).model_dump())
             self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -259,7 +259,7 @@ class DatasetMaker:
             dataset = self._open[identifier] = _OpenDataset(
                 workspace.dataset(self._recipe, self._step_policies(spec)),
                 Rejects(self._scratch / "rejects" / identifier),
-                effective(spec, self._manifest),
+                self._policies(spec),
             )
         names, renamed = lake_columns(stream.schema.names[:-1] if stream.layer.has_geometry else stream.schema.names)
         fields = zip(stream.schema, [*names, GEOMETRY], strict=False)
@@ -284,10 +284,13 @@ class DatasetMaker:
             )
         )  # fmt: skip
 
+    def _policies(self, spec: FileSpec) -> Policies:
+        return effective(spec, self._manifest, self._recipe)
+
     def _step_policies(self, spec: FileSpec) -> Policies:
         """For what the recipe's steps find in a dataset: of files that are appended to each other, what all of them say."""
         files = self._named_files[spec.dataset_id] if spec.dataset_id else [spec]
-        first, *others = [effective(each, self._manifest) for each in files]
+        first, *others = [self._policies(each) for each in files]
         kinds = ("on_bad_value", "on_bad_geometry")
         return Policies(
             **{

@@ -5,9 +5,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from libs.models import Model, Policies, Problem, Rejected
+from libs.models import Policies, Problem, Rejected
 from libs.transformations.crs import CrsLookup, unresolved_crs
 from libs.transformations.dialect import Dialect
 from libs.transformations.parameter import Parameter
@@ -18,8 +25,8 @@ from libs.transformations.relation import Relation
 from libs.transformations.steps import STEPS
 
 
-class Recipe(Model):
-    """An ordered list of steps.
+class Recipe(Policies):
+    """An ordered list of steps, and policies for bad rows where the manifest has none.
 
     With its parameters bound it has none left, and its steps say all: as JSON it makes the same plan wherever it is read again.
 
@@ -64,12 +71,24 @@ class Recipe(Model):
             raise ValueError("\n".join(errors))
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_what_it_does_not_say(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Its policies stand last, and only those that it has: a record of a recipe without any looks as ever."""
+        data: dict[str, Any] = dump(self)
+        said = {name: value for name in Policies.model_fields if (value := data.pop(name, None)) is not None}
+        return data | said
+
+    @property
+    def policies(self) -> Mapping[str, str | float]:
+        """Its policies for bad rows, by key; those that it has."""
+        return {name: value for name in Policies.model_fields if (value := getattr(self, name)) is not None}
+
     @classmethod
     def from_yaml(cls, text: str, where: str) -> Self:
         """A user's own recipe.
 
         Args:
-            text: YAML with the keys ``name``, ``description``, ``parameters`` and ``steps``.
+            text: YAML with the keys ``name``, ``description``, ``parameters``, ``steps``, and those of ``Policies``.
             where: Where it comes from, for people: a file name.
 
         Raises:
@@ -84,6 +103,8 @@ class Recipe(Model):
         remedy = "Correct the recipe: 'spatial-etl recipes' shows what others say."
         if isinstance(data, dict) and "arguments" in data:  # a record of what was given, to be made by binding
             raise Rejected.because("bad_recipe", f"{where}: arguments", "This key is not known here.", remedy)
+        if isinstance(data, dict):  # where YAML says nothing, people mean the policy of that name
+            data |= {name: "null" for name, value in data.items() if name.startswith("on_bad_") and value is None}
         try:
             return cls.model_validate(data)
         except ValidationError as error:

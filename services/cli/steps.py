@@ -1,9 +1,10 @@
-"""The steps of a recipe, as people read them."""
+"""The steps of a recipe and policies for bad rows, as people read them."""
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from libs.models import Policies
 from libs.transformations.references import REFERENCE
 from services.cli import output
 
@@ -16,6 +17,16 @@ def show(steps: Iterable[Mapping[str, Any]], indent: int = 0) -> None:
         output.line(f"{number}. {step['op']}", output.text(f"  {settings}" if settings else "", "dim"), indent=indent)
     if not number:
         output.line("No step: the data stays as it is.", indent=indent)
+
+
+def policies(*levels: Mapping[str, Any]) -> str:
+    """The policies that are given, or empty.
+
+    Args:
+        levels: Who may give them, the one that wins first; other keys are passed over.
+    """
+    said = {name: level[name] for name in Policies.model_fields for level in reversed(levels) if level.get(name) is not None}
+    return ", ".join(f"{name} = {value(policy)}" for name, policy in said.items())
 
 
 def value(setting: Any) -> str:

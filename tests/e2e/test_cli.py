@@ -51,6 +51,30 @@ def test_people_read_what_programs_read(stocked):
     assert not any(line.endswith(" ") for line in report.splitlines())
 
 
+def test_what_was_set_aside_is_told_everywhere(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("id,x,y\n1,7.5,46.5\n2,7.6,46.x\n3,1\n")
+    recipes = cli.home / "recipes"
+    recipes.mkdir(parents=True)
+    (recipes / "mine.yaml").write_text("name: mine\ndescription: d\non_bad_geometry: set_aside\nmax_set_aside: 2\n")
+    assert "on_bad_geometry = set_aside, max_set_aside = 2" in cli("recipes", "mine").out
+    assert cli("recipes", "mine", "--json").json["max_set_aside"] == 2
+    ingest = ("ingest", tmp_path / "a.csv", "--crs", "EPSG:4326", "--intent", "mine")
+    assert "--on-bad-value set_aside" in cli(*ingest, code=1).out
+    report = cli(*ingest, "--on-bad-value", "set_aside", "--batch-id", "b").out
+    assert "2 set aside" in report
+    assert "rejects.parquet" in report
+    assert "2 set aside" in cli("status", "b").out
+    assert "1 dataset, 1 feature, 2 set aside" in cli("status").out
+    assert cli("status", "--json").json[0]["set_aside"] == 2
+    assert re.search(r"^DATASET +VERSION +FEATURES +SET ASIDE .*\na +1 +1 +2 ", cli("datasets").out)
+    shown = cli("show", "a").out
+    assert re.search(r"changed +2 set aside", shown)
+    assert re.search(r"rejects .*rejects\.parquet", shown)
+    lineage = cli("lineage", "a").out
+    assert re.search(r"policies +on_bad_value = set_aside, on_bad_geometry = set_aside, max_set_aside = 2", lineage)
+    assert cli("replay", "a", "--json").json["identical"] is True
+
+
 def test_local_coordinates(cli, points):
     assert "points@1  2 features  Point  no CRS" in cli("ingest", points, "--crs", "none").out
     assert re.search(r"^ *CRS +no CRS$", cli("show", "points").out, re.MULTILINE)

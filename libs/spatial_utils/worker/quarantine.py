@@ -30,7 +30,9 @@ class Quarantine:
         self._policies, self._notes = policies, notes
         self._bad: dict[int, Unreadable] = {}
         self._texts: dict[int, dict[str, str]] = {}
-        self._met = set[int]()
+        self._whole: dict[int, Sequence[str | None]] = {}
+        self._told = set[tuple[str, str]]()
+        self._unplaced = set[int]()
         self.lost_geometries = 0
 
     def policy(self, kind: str) -> str:
@@ -56,8 +58,9 @@ class Quarantine:
         Raises:
             Unreadable: the problem, where the policy is to reject.
         """
-        self._met.add(row)
-        self.lost_geometries += kind == "geometry"
+        if kind == "geometry":
+            self._unplaced.add(row)
+            self.lost_geometries += 1
         policy = self.policy(kind)
         if policy == SET_ASIDE:
             self._bad.setdefault(row, problem)
@@ -68,6 +71,9 @@ class Quarantine:
             problem.remedy += way_in(kind)
             raise problem
         self._notes.counts[f"bad_{kind}_to_null"] += 1
+        if (kind, column) in self._told:
+            return
+        self._told.add((kind, column))
         where = f"the column {column!r}" if column else "the geometry"
         self._notes.warn(
             "made_null",
@@ -76,9 +82,20 @@ class Quarantine:
             problem.place,
         )
 
+    def set_aside(self, row: int, problem: Unreadable, values: Sequence[str | None]) -> None:
+        """Set a row aside as a whole, where the policy for values says so: which value is whose is not known.
+
+        Args:
+            row: Of the batch.
+            problem: What is wrong.
+            values: Of the attributes, as far as they can be told.
+        """
+        self._bad.setdefault(row, problem)
+        self._whole[row] = values
+
     def has(self, row: int) -> bool:
-        """Whether a row of the batch is bad already."""
-        return row in self._met
+        """Whether the geometry of a row of the batch was met already, or the row is set aside for something else."""
+        return row in self._unplaced or row in self._bad
 
     def columns(self, rows: int, names: Sequence[str], values: Sequence[pa.Array]) -> list[pa.Array]:
         """The further columns of a batch, which is then done with.
@@ -88,19 +105,29 @@ class Quarantine:
             names: Of its attributes; a name may stand twice.
             values: Of its attributes, as they stand in the file, or as they are sent where :meth:`meet` was given the text.
         """
-        self._met.clear()
+        self._unplaced.clear()
         if not self.fields:
             return []
         bad, self._bad = self._bad, {}
         texts, self._texts = self._texts, {}
+        whole, self._whole = self._whole, {}
         problems: list[str | None] = [None] * rows
         raw: list[str | None] = [None] * rows
         for row, problem in bad.items():
             problems[row] = json.dumps({"code": problem.code, "message": problem.message, "place": problem.place})
             own = texts.get(row, {})
-            said = (own.get(name, column[row].as_py()) for name, column in zip(names, values, strict=True))
+            said = whole.get(row) or [own.get(name, column[row].as_py()) for name, column in zip(names, values, strict=True)]
             raw[row] = json.dumps([None if value is None else str(value) for value in said], ensure_ascii=False)
         return [pa.array(problems, pa.string()), pa.array(raw, pa.string())]
+
+
+def way_in_by_null(what: str) -> str:
+    """What the remedy of a problem says of a value that may be null.
+
+    Args:
+        what: Is done: the beginning of the sentence.
+    """
+    return f' {what}: write "on_bad_value": "null" in the manifest, or type --on-bad-value null.'
 
 
 def way_in_by_fix(what: str) -> str:

@@ -60,13 +60,14 @@ def datasets(*, as_json: AsJson = False) -> None:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE…` makes one.")
         output.note(without_server())
         return
-    has_titles = any(title(asset) for asset in assets)
+    has_titles, has_rejects = any(title(asset) for asset in assets), any(asset.changes.set_aside for asset in assets)
     rows = [
         (
             asset.dataset_id,
             *([title(asset)] if has_titles else []),
             asset.version,
             "" if asset.features is None else f"{asset.features:,}",
+            *([f"{asset.changes.set_aside:,}"] if has_rejects else []),
             geometry(asset),
             crs(asset),
             output.size(sum(file.bytes for file in asset.files)),
@@ -74,8 +75,8 @@ def datasets(*, as_json: AsJson = False) -> None:
         )
         for asset in assets
     ]
-    headings = ("DATASET", *(["TITLE"] if has_titles else []), "VERSION", "FEATURES", "GEOMETRY", "CRS", "SIZE", "MADE")
-    output.table(headings, rows, right=("VERSION", "FEATURES", "SIZE"))
+    first = ("DATASET", *(["TITLE"] if has_titles else []), "VERSION", "FEATURES", *(["SET ASIDE"] if has_rejects else []))
+    output.table((*first, "GEOMETRY", "CRS", "SIZE", "MADE"), rows, right=("VERSION", "FEATURES", "SET ASIDE", "SIZE"))
 
 
 def show(dataset: Version, *, as_json: AsJson = False) -> None:
@@ -205,6 +206,7 @@ def _state(state: "BatchState") -> dict[str, Any]:
         "run_id": state.run.id if state.run else None,
         "problems": known.problems if known else [],
         "datasets": [f"{dataset.dataset_id}@{dataset.version}" for dataset in known.datasets] if known else [],
+        "set_aside": sum(dataset.changes.set_aside for dataset in known.datasets) if known else 0,
     }
 
 
@@ -219,7 +221,9 @@ def _summary(state: "BatchState") -> str:
         more = f" (and {len(known.problems) - 1} more)" if len(known.problems) > 1 else ""
         return f"{known.problems[0].where}: {known.problems[0].code}{more}"
     features = sum(dataset.features or 0 for dataset in known.datasets)
-    return f"{output.count(len(known.datasets), 'dataset')}, {output.count(features, 'feature')}"
+    aside = sum(dataset.changes.set_aside for dataset in known.datasets)
+    told = f", {aside:,} set aside" if aside else ""
+    return f"{output.count(len(known.datasets), 'dataset')}, {output.count(features, 'feature')}{told}"
 
 
 def _show_lineage(asset: "Asset", record: "Lineage") -> None:
@@ -232,6 +236,7 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
             ("made", f"{output.when(record.created_at)} by run {record.run_id}"),
             ("uploader", record.uploader),
             ("intent", f"{record.intent}  (recipe {record.recipe.get('name', '-')})"),
+            *([("policies", policies)] if (policies := steps.policies(record.manifest, record.recipe)) else []),
             ("changed", "; ".join(changes(record.changes)) or "nothing"),
             ("engine", record.engine),
             ("software", ", ".join(f"{name} {version}" for name, version in sorted(record.software.items()))),
@@ -243,6 +248,8 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
     for layer in record.inputs:
         output.line(f"{layer.path}  layer {layer.layer}", indent=2)
         read = f"{layer.format}, {output.count(layer.features, 'feature')}, {input_crs(layer)}"
+        if own := steps.policies(record.manifest["files"][layer.file]):
+            read += f"; {own}"
         output.line(output.text(read, "dim"), indent=4)
         for item in layer.objects:
             output.line(output.text(f"{item.sha256[:16]}…  {output.size(item.bytes):>9}  {item.key}", "dim"), indent=4)

@@ -88,6 +88,9 @@ def _show(recipe: "Recipe") -> None:
         output.table(("PARAMETER", "TYPE", "DEFAULT", "MEANING"), rows)
     output.line()
     steps.show(recipe.steps)
+    if recipe.policies:
+        output.line()
+        output.line("Bad rows, where the manifest says nothing: ", output.text(steps.policies(recipe.policies), "dim"))
 
 
 def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:

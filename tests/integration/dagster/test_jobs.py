@@ -83,6 +83,22 @@ def test_the_check_of_a_version(orchestra: Any, intent: str, validity: str) -> N
     }
 
 
+def test_what_was_set_aside_is_seen(orchestra: Any) -> None:
+    bad = {"type": "Feature", "properties": {"n": 2}, "geometry": {"type": "Point", "coordinates": ["a", "b"]}}
+    good = {"type": "Feature", "properties": {"n": 1}, "geometry": {"type": "Point", "coordinates": [9, 53]}}
+    text = json.dumps({"type": "FeatureCollection", "features": [good, bad]})
+    result = ran(orchestra, "b1", orchestra.put("a.geojson", text), on_bad_geometry="set_aside")
+    assert result.success
+    seen = shown(orchestra, "a")
+    assert (seen["dagster/row_count"], seen["set aside"]) == (1, 1)
+    assert seen["rejects"].endswith("/a/v1/rejects.parquet")
+    (check,) = [
+        event.event_specific_data for event in result.all_events if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    counts = "2 read, 1 set aside, 0 dropped by the recipe, 1 in the file as in the record"
+    assert check.metadata["counts agree"].value == counts
+
+
 def test_a_run_that_failed_says_why_on_its_first_line(orchestra: Any) -> None:
     result = ran(orchestra, "b1", orchestra.put("a.geojson", "{"))
     (failure,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE]

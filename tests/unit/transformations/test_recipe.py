@@ -207,3 +207,44 @@ def test_no_parameter_crashes_binding(value: object) -> None:
             assert all(problem.where and problem.message for problem in rejected.problems)  # noqa: PT017
         else:
             assert Recipe.model_validate(bound.model_dump()) == bound
+
+
+MINE = "name: mine\ndescription: d\n"
+
+
+def test_a_recipe_may_have_policies_and_its_record_has_only_those() -> None:
+    recipe = Recipe.from_yaml(f"{MINE}on_bad_geometry: set_aside\nmax_set_aside: 5%\n", "mine.yaml").bind({})
+    assert recipe.policies == {"on_bad_geometry": "set_aside", "max_set_aside": 0.05}
+    record = json.loads(recipe.model_dump_json())
+    assert [*record] == ["name", "description", "parameters", "steps", "arguments", "on_bad_geometry", "max_set_aside"]
+    assert Recipe.model_validate(record) == recipe
+
+
+def test_the_record_of_a_recipe_without_policies_is_as_before_there_were_any() -> None:
+    assert [*Recipe.from_yaml(MINE, "mine.yaml").model_dump(mode="json")] == [
+        "name", "description", "parameters", "steps", "arguments"
+    ]  # fmt: skip
+
+
+def test_null_without_quotes_in_yaml_is_the_policy() -> None:
+    assert Recipe.from_yaml(f"{MINE}on_bad_value: null\nmax_set_aside: null\n", "mine.yaml").policies == {"on_bad_value": "null"}
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "message"),
+    [
+        ("on_bad_value: fix", "mine.yaml: on_bad_value", "It should be 'reject', 'set_aside' or 'null'."),
+        ("on_bad_valu: 'null'", "mine.yaml: on_bad_valu", "This key is not known here."),
+        ("on_bad_valu: null", "mine.yaml: on_bad_valu", "This key is not known here."),
+        *(
+            (f"max_set_aside: {said}", "mine.yaml: max_set_aside", "It should be a number of features, such as 100, or a share")
+            for said in ("-1", "500%", "1.5", "true", ".nan", "many")
+        ),
+    ],
+)
+def test_a_policy_that_is_none_is_one_problem_with_its_place(line: str, where: str, message: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Recipe.from_yaml(f"{MINE}{line}\n", "mine.yaml")
+    (problem,) = caught.value.problems
+    assert problem.where == where
+    assert problem.message.startswith(message)

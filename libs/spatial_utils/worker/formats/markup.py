@@ -4,11 +4,13 @@ Upstream: libkml/libkml#140 (coordinates that are not separated). No issue of GD
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
+from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.times import date_that_exists
 from libs.spatial_utils.worker.values.xml_text import XmlScan
@@ -29,12 +31,21 @@ class XmlGuard(XmlScan):
 
     Args:
         notes: Takes the warnings.
+
+    Attributes:
+        keeps: Whether a policy takes features whose geometry cannot be read: they are noted here, where it is known which
+            features these are.
+        bad: These, by layer: their numbers from 0, with what is wrong.
+        patches: What GDAL gets in the place of such geometries.
     """
 
     def __init__(self, notes: Notes) -> None:
         super().__init__()
         self.notes = notes
         self._warned = set[str]()
+        self.keeps = False
+        self.bad = defaultdict[str, dict[int, Unreadable]](dict)
+        self.patches = list[Patch]()
 
     def after(self, path: Path) -> None:
         """Say what is known once the whole file has been seen."""
@@ -63,6 +74,15 @@ class XmlGuard(XmlScan):
         Raises:
             Unreadable: ``value_lost``, with the line.
         """
+
+    @property
+    def first_bad(self) -> Unreadable:
+        """The problem of a geometry that cannot be read, where there is one."""
+        return next(problem for features in self.bad.values() for problem in features.values())
+
+    def counted(self, layer: str) -> int:  # noqa: ARG002 - for guards that note bad geometries
+        """How many features a layer has."""
+        return 0
 
     def has_features(self, layer: str) -> bool | None:  # noqa: ARG002 - by default nothing is known
         """Whether a layer has features; None where GDAL has to be asked."""

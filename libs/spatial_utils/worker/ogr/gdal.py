@@ -207,9 +207,7 @@ class Gdal:
         extension = next(iter(sorted(folder.glob("_ogr.*.so"))))
         self._library = ctypes.CDLL(os.fspath(extension), mode=os.RTLD_LOCAL | os.RTLD_NOW)
         for name, (result, arguments) in _PROTOTYPES.items():
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = result, list(arguments)
-            setattr(self, name, function)
+            setattr(self, name, self.function(name, result, arguments))
         self.data_folders = [data for data in (folder / "gdal_data", folder / "proj_data") if data.is_dir()]
         self.complaints = Complaints()
         self._held = dict[str, bytes]()
@@ -226,6 +224,12 @@ class Gdal:
     def __getattr__(self, name: str) -> Any:
         """The C functions of the table above, set in the constructor."""
         raise AttributeError(name)
+
+    def function(self, name: str, result: Any, arguments: Sequence[Any]) -> Any:
+        """A C function that the table above does not have: one of a single format."""
+        function = getattr(self._library, name)
+        function.restype, function.argtypes = result, list(arguments)
+        return function
 
     def _on_error(self, severity: int, _number: int, message: bytes | None) -> None:
         text = _SOURCE_FILE.sub(r"\1", (message or b"").decode("utf-8", "replace").strip())

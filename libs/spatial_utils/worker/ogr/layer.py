@@ -42,6 +42,7 @@ class OgrLayer:
         types: Their types in GDAL's batches; known when the columns are.
         geometries: Number of geometry columns.
         geometry_names: Their names.
+        geometry_position: Of the geometry in GDAL's batches.
         geometry_name: That of the one that is read as the geometry; empty without one.
         decoder: What decodes text; None where it is always UTF-8.
         key: Name of the key that becomes a column; None when it is left out.
@@ -91,7 +92,7 @@ class OgrLayer:
         reader.describe(self)
         self.stream_options = [f"INCLUDE_FID={'YES' if self.key else 'NO'}", f"MAX_FEATURES_IN_BATCH={self.batch_rows}"]
         self._columns = self._all_columns()
-        self._geometry_position = len(self.fields) + picked
+        self.geometry_position = len(self.fields) + picked
         if self.geometries > 1 and self.geometry:
             self._keep_further_geometries(picked)
         fields = [pa.field(column.name, column.type, metadata=column.notes) for column in self._columns]
@@ -213,7 +214,7 @@ class OgrLayer:
     def _final(self, batch: pa.RecordBatch, read: int) -> pa.RecordBatch:
         columns = [column.convert(batch.column(column.position), read) for column in self._columns]
         if self.geometry:
-            columns.append(self._normalised(batch.column(self._geometry_position), read))
+            columns.append(self._normalised(batch.column(self.geometry_position), read))
         columns += self.quarantine.columns(batch.num_rows, self.schema.names[: len(self._columns)], columns[: len(self._columns)])
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 

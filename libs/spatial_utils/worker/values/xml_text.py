@@ -1,5 +1,6 @@
 """XML element by element, by expat, out of a file of any size."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from xml.parsers import expat
@@ -22,6 +23,7 @@ class XmlScan:
         """Nothing yet."""
         self.stack: list[str] = []
         self.error: expat.ExpatError | None = None
+        self._descriptor = -1
         self._local: dict[str, str] = {}
         self._parts: list[str] = []
         self._then: Callable[[str, int], None] | None = None
@@ -33,6 +35,7 @@ class XmlScan:
         """Read a file once, to its end or to the first that is no XML."""
         try:
             with path.open("rb", buffering=0) as file:
+                self._descriptor = file.fileno()
                 while chunk := file.read(_CHUNK_BYTES):
                     self._parser.Parse(chunk, False)  # noqa: FBT003 - expat's own argument
                 self._parser.Parse(b"", True)  # noqa: FBT003
@@ -54,6 +57,10 @@ class XmlScan:
     def place(self) -> int:
         """The byte at which the element begins, or ends."""
         return self._parser.CurrentByteIndex
+
+    def bytes_at(self, begin: int, size: int) -> bytes:
+        """Some bytes of the file, while it is read: so many, or fewer at its end."""
+        return os.pread(self._descriptor, size, begin)
 
     def collect(self, then: Callable[[str, int], None]) -> None:
         """Have the text up to the next element, and the line in which it ends, given to a function. Only from ``start``."""

@@ -36,6 +36,7 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
         **_files(asset),
         "bytes": dg.MetadataValue.int(sum(each.bytes for each in asset.files)),
+        **({"set aside": dg.MetadataValue.int(asset.changes.set_aside)} if asset.changes.set_aside else {}),
         "changes": dg.MetadataValue.json(asset.changes.model_dump(mode="json", exclude_defaults=True)),
         "seconds": dg.MetadataValue.json(dict(lineage.seconds)),
         "batch": dg.MetadataValue.text(asset.run_id),

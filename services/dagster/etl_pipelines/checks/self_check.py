@@ -11,7 +11,9 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
     """What was compared before the version was placed. One event for all of it: each costs a good part of a small batch."""
     read, written = sum(layer.features for layer in lineage.inputs), sum(file.features or 0 for file in asset.data)
     dropped = sum(asset.changes.dropped.values())
-    found = {"counts agree": f"{read:,} read, {dropped:,} dropped by the recipe, {written:,} in the file as in the record"}
+    aside = f"{asset.changes.set_aside:,} set aside, " if asset.changes.set_aside else ""
+    counts = f"{read:,} read, {aside}{dropped:,} dropped by the recipe, {written:,} in the file as in the record"
+    found = {"counts agree": counts}
     if asset.has_geometry:
         box = "none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)
         repairs = any(step.get("op") == "repair" for step in lineage.recipe.get("steps", ()))

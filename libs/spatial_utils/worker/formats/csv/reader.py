@@ -13,22 +13,22 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from libs.column_names import GEOMETRY
+from libs.remedies import way_in
+from libs.spatial_utils.worker.formats.csv.dialect import BLOCK_BYTES, Dialect
+from libs.spatial_utils.worker.formats.csv.ragged import RaggedRow, RaggedRows
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, NO_HEADER, Notes, Request, Unreadable
-from libs.spatial_utils.worker.quarantine import Quarantine
+from libs.spatial_utils.worker.quarantine import SET_ASIDE, Quarantine, way_in_by_null
 from libs.spatial_utils.worker.reader import FileReader
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling
 
-_BLOCK_BYTES = 16 * 1024 * 1024
 _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"(?i)\"?sep=([^\r\n\"])\"?[ \t,;]*(?:\r\n?|\n)")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -45,6 +45,7 @@ class DelimitedLayer:
         self._gdal, self._path, self._options = gdal, path, request.csv
         self.name, self.notes, self.geometry = prefix + path.stem, Notes(), not request.tabular
         self._encoding = encoding_of(path, request.encoding, self.notes)
+        self._quarantine, self._short = Quarantine(request.policies, self.notes), dict[int, Unreadable]()
         try:
             self._survey()
         except _Undecodable:
@@ -55,7 +56,6 @@ class DelimitedLayer:
             self._survey()
         self.crs = self._coordinates.crs if self._coordinates else None
         fields = [pa.field(name, kind) for name, kind in zip(self._header, self._types, strict=True)]
-        self._quarantine = Quarantine(request.policies, self.notes)
         if self.geometry:
             fields.append(pa.field(GEOMETRY, pa.binary()))
         self.schema = pa.schema([*fields, *self._quarantine.fields])
@@ -63,7 +63,8 @@ class DelimitedLayer:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows; raises ``Unreadable`` on a value that is no coordinate or no geometry."""
         read = 0
-        for texts in self._texts():
+        for texts, ragged in self._texts():
+            self._meet(ragged)
             columns = [
                 inference.cast(texts.column(index), kind, self._spellings[index]) for index, kind in enumerate(self._types)
             ]
@@ -79,80 +80,79 @@ class DelimitedLayer:
     def _text(self, delimiters: str = "") -> EndedText:
         return EndedText(self._path, self._encoding, delimiters, self._skipped, self._options["comment"], self._quote)
 
-    def _texts(self) -> Iterator[pa.RecordBatch]:
-        """All columns as text."""
-        names = [str(index) for index in range(self._columns)]
-        skipped: list[Any] = []
-
-        def refuse(row: Any) -> str:
-            skipped.append(row)
-            return "error"
-
+    def _texts(self) -> Iterator[tuple[pa.RecordBatch, list[tuple[int, RaggedRow]]]]:
+        """All columns as text; and which rows of a batch had another number of values."""
+        dialect = Dialect(self._delimiter, self._quote, tuple(self._options["null_values"] or ()))
         _return_reserved_memory(self._columns)
-        read, closed = 0, False
+        read, closed, first = 0, False, self._has_header
         text = self._text(self._delimiter * (self._columns - 1))
+        policy = self._quarantine.policy("value")
+        self._ragged = RaggedRows(dialect, self._columns, policy, text.end, has_header=self._has_header)
         try:
-            with (
-                text,
-                pa_csv.open_csv(
-                    text,
-                    read_options=pa_csv.ReadOptions(
-                        column_names=names,
-                        skip_rows_after_names=int(self._has_header),
-                        block_size=_BLOCK_BYTES,
-                        use_threads=False,
-                    ),
-                    parse_options=pa_csv.ParseOptions(
-                        delimiter=self._delimiter,
-                        quote_char=self._quote or False,
-                        newlines_in_values=True,
-                        ignore_empty_lines=self._columns > 1,  # of one column it is a row whose value is missing
-                        invalid_row_handler=refuse,
-                    ),
-                    convert_options=pa_csv.ConvertOptions(
-                        column_types=dict.fromkeys(names, pa.string()),
-                        null_values=["", *(self._options["null_values"] or ())],
-                        strings_can_be_null=True,
-                        quoted_strings_can_be_null=False,
-                    ),
-                ) as reader,
-            ):
-                for batch in reader:
+            with text, dialect.open(text, self._columns, self._ragged.meet) as reader:
+                for block in reader:
+                    # the header is a row of the parser's: it delivers nothing before it has found one with all values
+                    batch, first = (block.slice(1), False) if first else (block, False)
                     closed = batch.num_rows > 0 and batch.column(self._columns - 1)[-1].as_py() == text.end
-                    rows = batch.num_rows - closed
-                    for start in range(0, rows, BATCH_ROWS):
-                        yield batch.slice(start, min(BATCH_ROWS, rows - start))
-                    read += rows
+                    rows, ragged = self._ragged.put_back(batch.slice(0, batch.num_rows - closed), read)
+                    for start in range(0, rows.num_rows, BATCH_ROWS):
+                        yield (
+                            rows.slice(start, BATCH_ROWS),
+                            [(row - start, found) for row, found in ragged if start <= row < start + BATCH_ROWS],
+                        )
+                    read += rows.num_rows
         except UnicodeError as error:
             raise self._undecodable(str(error)) from error
         except MemoryError:  # an ArrowException, too, but the limit's affair
             raise
         except pa.ArrowException as error:
-            raise self._unparsable(error, skipped[0] if skipped else None, text.end) from error
+            raise self._unparsable(error, text.end) from error
         if not closed:
             raise _unclosed(f"data row {read}" if read else "the header")
 
-    def _unparsable(self, error: Exception, row: Any, end: str) -> Unreadable:
+    def _unparsable(self, error: Exception, end: str) -> Unreadable:
         """What is wrong with a text that the parser refuses, perhaps for one row."""
+        row = self._ragged.refused
         if row is not None and end in row.text:
-            return _unclosed(f"row {row.number}" if row.number else "")
+            return _unclosed(f"data row {row.number + 1}" if row.number >= 0 else "the header")
         if row is not None:
-            return Unreadable(
-                "csv_ragged",
-                f"A row has {row.actual_columns} values, the header {row.expected_columns} names: {shown(row.text)}.",
-                "Correct the row; put values that contain the delimiter or a line break in double quotes. "
-                f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another.",
-                f"row {row.number}" if row.number else "",
-            )
-        if "utf" in str(error).lower():
+            problem = self._wrong_length(row)
+            problem.remedy += way_in("value")
+            return problem
+        if "utf" in str(error).lower() or "columns, got" in str(
+            error
+        ):  # of a row that cannot be decoded the handler hears nothing
             return self._undecodable(str(error))
         if "block" in str(error):
             return Unreadable(
                 "csv_row_too_long",
-                f"A row is longer than {_BLOCK_BYTES:,} bytes.",
+                f"A row is longer than {BLOCK_BYTES:,} bytes.",
                 "Close the quotes that are open, or write the data in another format, such as GeoPackage.",
             )
         return Unreadable("damaged", f"The text cannot be read: {error}.", "Write the file again.")
+
+    def _wrong_length(self, row: RaggedRow) -> Unreadable:
+        spans = f" and {lines} lines" if (lines := len(_LINE_END.findall(row.text)) + 1) > 1 else ""
+        return Unreadable(
+            "csv_ragged",
+            f"A row has {row.values} values{spans}, the header {self._columns} names: {shown(row.text)}.",
+            "Correct the row; put values that contain the delimiter or a line break in double quotes. "
+            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another."
+            + (way_in_by_null("Or take what is missing at the end of a row for null") if row.values < self._columns else ""),
+            self._place(row.number) if row.number >= 0 else "the header",
+        )
+
+    def _meet(self, ragged: list[tuple[int, RaggedRow]]) -> None:
+        """Tell the quarantine of rows that were put back."""
+        if self._quarantine.policy("value") == SET_ASIDE:
+            for (row, found), raw in zip(ragged, self._ragged.raw([found for _, found in ragged]), strict=True):
+                self._quarantine.set_aside(row, self._wrong_length(found), raw)
+            return
+        for row, found in ragged:
+            if found.values not in self._short:  # the first row that has so few is the first that any of its columns misses
+                self._short[found.values] = self._wrong_length(found)
+            for name in self._header[found.values :]:
+                self._quarantine.meet("value", row, self._short[found.values], name)
 
     def _undecodable(self, details: str) -> Unreadable:
         return _Undecodable(
@@ -176,7 +176,7 @@ class DelimitedLayer:
         place = self._place
         self._coordinates = CoordinateColumns(self._header, options, place, self.notes, spelling=told) if self.geometry else None
         surveys = [inference.TextProfile(told) for _ in range(self._columns)]
-        for texts in self._texts():
+        for texts, _ in self._texts():
             for survey, values in zip(surveys, texts.columns, strict=True):
                 survey.add(values)
             if self._coordinates is not None:

@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import pyarrow as pa
 
+from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.markup import CLOCK, DAY, NUMBER, XmlGuard, list_of
 from libs.spatial_utils.worker.formats.pages import Page
+from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
 _GEOMETRIES = frozenset(
@@ -26,6 +28,11 @@ _LOOKS_LIKE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2}:[0-
 _ZONED = rf"{CLOCK}(?:\.[0-9]+)?(?:Z|[+-][0-9]{{2}}(?::?(?:00|15|30|45))?)?"
 _ANY_TIME = re.compile(rf"(?:{DAY}(?![0-9T])|{DAY}T{_ZONED}|{_ZONED})\s*\Z", re.ASCII)
 _SHOWN = 40
+_LONGEST_TAG, _LONGEST_REASON = 1024, 200
+_TAG = re.compile(rb"<((?:[\w.-]+:)?)([\w.-]+)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/?>")
+_NOTHING = re.compile(rb"<[^<>]*/>|<[^<>]*>\s*</[^<>]*>")
+_FILLINGS = (b"", b"<%spos/>", b"<%sposList/>")
+"""What an element may hold so that GDAL takes it for an empty geometry, one or another; with a place for the prefix."""
 
 
 class GmlGuard(XmlGuard):
@@ -37,7 +44,11 @@ class GmlGuard(XmlGuard):
         paths: By type, where in a feature the geometries stand, in their order: how many a feature has there at most, and how
             many all have.
         page: What the file says of further features elsewhere.
+        may_keep: Whether a policy could take features whose geometry cannot be read.
+        complaint: Says why GDAL does not take an element for a geometry; None when it does.
     """
+
+    complaint: Callable[[bytes], str | None]
 
     def __init__(self, notes: Notes) -> None:
         """See ``XmlGuard``."""
@@ -54,6 +65,12 @@ class GmlGuard(XmlGuard):
         self._nested = {*_NO_PROPERTIES}
         self._no_times: dict[str, tuple[str, int]] = {}  # by element: the first text that looks like a time, and its line
         self._lines: dict[str, bool] = {}
+        self.may_keep, self._dimension = False, ""
+        self._begin, self._wrong = 0, list[Unreadable]()  # of the geometry: its first byte, and what is wrong with it
+
+    def counted(self, layer: str) -> int:
+        """See ``XmlGuard``."""
+        return self.features[layer]
 
     def references(self, kind: str) -> set[str]:
         """The CRSs that geometries of a type of feature name, as they stand."""
@@ -82,7 +99,7 @@ class GmlGuard(XmlGuard):
             if not self._counted:  # here, since a property that is only called like a geometry has nothing but a text
                 self._count_geometry()
         elif not self._feature:
-            self._start_above(name)
+            self._start_above(name, attributes)
             return
         elif self._depth == self._feature + 1:
             self._property = name
@@ -92,13 +109,15 @@ class GmlGuard(XmlGuard):
             self._nested.add(self._property)
             if name not in _GEOMETRIES:
                 return
-            self._geometry, self._counted = self._depth, False
+            self._geometry, self._counted, self._begin = self._depth, False, self.place
         if "srsName" in attributes:
             self._references[self._kind].add(attributes["srsName"])
 
-    def end(self, name: str) -> None:  # noqa: ARG002 - the depth says which
-        """An element ends."""
+    def end(self, name: str) -> None:
+        """An element ends; the depth says which."""
         if self._depth == self._geometry:
+            if self.keeps:
+                self._end_geometry(name)
             self._geometry = 0
         elif self._depth == self._feature:
             self._feature = 0
@@ -110,14 +129,69 @@ class GmlGuard(XmlGuard):
         """Choose what to do with the text of an element."""
         parent = self.stack[-1] if self.stack else ""
         if name in {"pos", "posList"} and self._is_line(parent):
-            self.collect(partial(self.check_list, _POSITIONS))
+            self.collect(partial(self._checked, partial(self.check_list, _POSITIONS)))
         elif name == "coordinates" and self._is_line(parent):
             if all(attributes.get(key, usual)[:1].strip() in {"", usual} for key, usual in _USUAL):
-                self.collect(partial(self.check_list, _TUPLES))
+                self.collect(partial(self._checked, partial(self.check_list, _TUPLES)))
         elif parent == "coord" and name in {"X", "Y", "Z"}:
-            self.collect(self.check_number)
+            self.collect(partial(self._checked, self.check_number))
         else:
             self.collect(partial(self._look_at_text, name))
+
+    def _checked(self, check: Callable[[str, int], None], text: str, line: int) -> None:
+        """Check a text with positions; one in the geometry of a feature may be kept."""
+        try:
+            check(text, line)
+        except Unreadable as problem:
+            if not (self._geometry and self.may_keep):
+                raise
+            if not self.keeps:
+                problem.remedy += way_in("geometry")
+                raise
+            self._wrong.append(problem)
+
+    def _end_geometry(self, name: str) -> None:
+        """A geometry is whole: if it cannot be read, GDAL gets an empty one of the same kind."""
+        wrong, self._wrong = self._wrong, []
+        text = self.bytes_at(self._begin, self.place - self._begin + _LONGEST_TAG)
+        text = text[: text.find(b">", self.place - self._begin) + 1]
+        problem = wrong[0] if wrong else self._damage(name, text)
+        if problem is None:
+            return
+        empty = self._empty(text)
+        if empty is None:
+            raise problem
+        self.patches.append(Patch(self._begin, self._begin + len(text), empty))
+        self.bad[self._kind].setdefault(self.features[self._kind] - 1, problem)
+
+    def _damage(self, name: str, text: bytes) -> Unreadable | None:
+        """What GDAL finds wrong with a geometry; it may refer to something elsewhere in the file."""
+        if b"xlink:href" in text or not (self._counted or _NOTHING.fullmatch(text)):
+            return None
+        tag = _TAG.match(text)
+        if self._dimension and tag is not None and b"srsDimension" not in text:
+            text = text[: tag.end(3)] + f' srsDimension="{self._dimension}"'.encode() + text[tag.end(3) :]
+        reason = self.complaint(text)
+        if reason is None:
+            return None
+        return Unreadable(
+            "damaged_geometry",
+            f"GDAL cannot read a geometry of the type {name!r}: {reason[:_LONGEST_REASON].rstrip('.')}.",
+            "Check the file with the program that made it, and write or upload it again.",
+            f"line {self.line}",
+        )
+
+    def _empty(self, text: bytes) -> bytes | None:
+        """An empty geometry of the kind of another, in the same CRS."""
+        tag = _TAG.match(text)
+        if tag is None:
+            return None
+        prefix, name, attributes = tag.groups()
+        candidates = (
+            b"<%s%s%s>%s</%s%s>" % (prefix, name, attributes, filling % prefix if filling else b"", prefix, name)
+            for filling in _FILLINGS
+        )
+        return next((each for each in candidates if self.complaint(each) is None), None)
 
     def _is_line(self, name: str) -> bool:
         known = self._lines.get(name)
@@ -132,8 +206,9 @@ class GmlGuard(XmlGuard):
             if not _ANY_TIME.match(said):
                 self._no_times.setdefault(name, (said, line - said.count("\n")))
 
-    def _start_above(self, name: str) -> None:
+    def _start_above(self, name: str, attributes: dict[str, str]) -> None:
         """An element that is in no feature: as GDAL has it, a feature is what is in something called ``...member``."""
+        self._dimension = attributes.get("srsDimension", self._dimension)  # of all geometries that do not say theirs
         if self._member and name not in _COLLECTIONS:
             self._feature, self._kind, self._count = self._depth, name, 0
             self._there.clear()

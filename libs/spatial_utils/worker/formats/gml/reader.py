@@ -3,13 +3,25 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.gml import checks
+from libs.spatial_utils.worker.formats.gml.geometry import complaints
 from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
 from libs.spatial_utils.worker.formats.gml.template import names_of, template_of, with_several_geometries
+from libs.spatial_utils.worker.formats.patching import LARGEST_COPY
 from libs.spatial_utils.worker.formats.xml import XmlReader
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
-from libs.spatial_utils.worker.ogr.messages import MessageRules
+from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
 from libs.spatial_utils.worker.protocol import Unreadable, unknown_geometry
+
+_HARMLESS = (re.compile(r"Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"),)
+"""GDAL knows the code without fetching anything."""
+_BAD_GEOMETRY = MessageRule(
+    re.compile(r"<(?:gml:)?(?:pos|posList|coord|coordinates)\b|Geometry of feature .* cannot be parsed"),
+    "damaged_geometry",
+    "GDAL cannot read a geometry: {}.",
+    f"Check the file with the program that made it, and write or upload it again.{way_in('geometry')}",
+)
 
 
 class Reader(XmlReader):
@@ -17,25 +29,37 @@ class Reader(XmlReader):
 
     guards = GmlGuard
     guard: GmlGuard
-    messages = MessageRules(  # GDAL knows the code without fetching anything
-        harmless=(re.compile(r"Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"),)
-    )
+    messages = MessageRules(harmless=_HARMLESS)
 
     _several: Mapping[str, Sequence[tuple[str, ...]]]
     """Types of features with several geometries that have no schema: where these stand."""
     _template: str | None = None
 
+    def prepare(self) -> None:
+        """See ``XmlReader``. GDAL finds a schema only beside the file itself, not beside a copy."""
+        super().prepare()
+        self.guard.may_keep = not self._has_schema and self.path.stat().st_size <= LARGEST_COPY
+        self.guard.keeps = self.guard.keeps and self.guard.may_keep
+        self.guard.complaint = complaints(self.gdal)
+        if self.guard.may_keep and not self.guard.keeps:
+            self.messages = MessageRules(harmless=_HARMLESS, losses=(_BAD_GEOMETRY,))
+
     def check_before(self) -> None:
         """See ``OgrReader``."""
         super().check_before()
-        has_schema = any(self.path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs"))
-        self._several = {} if has_schema else with_several_geometries(self.guard)
+        self._several = {} if self._has_schema else with_several_geometries(self.guard)
+        if self._several and self.guard.bad:  # which of them is bad, nobody has noted
+            raise self.guard.first_bad
         if self._several:
             self._template = template_of(self.gdal, self.path, self._several)
 
     def open_options(self) -> list[str]:
         """See ``OgrReader``."""
         return [f"GFS_TEMPLATE={self._template}"] if self._template else []
+
+    @property
+    def _has_schema(self) -> bool:
+        return any(self.path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs"))
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:
         """Hold the geometries that were read against those that there are."""

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from libs.spatial_utils.worker.formats.patching import Patch, copied, patched
 from libs.spatial_utils.worker.protocol import Unreadable
 
-_LARGEST_COPY = 256 * 1024 * 1024
 _EMPTY_ELEMENT = re.compile(rb"<[\w:.-]+\s*(?:/>|>\s*</[\w:.-]+\s*>)")
 
 
@@ -20,13 +20,10 @@ def without(path: Path, positions: Sequence[tuple[int, Unreadable]]) -> bytes:
     Raises:
         Unreadable: the problem of one that is written in another way, such as with a comment, or of the first in a large file.
     """
-    if path.stat().st_size > _LARGEST_COPY:
-        raise positions[0][1]
-    text, kept, end = path.read_bytes(), list[bytes](), 0
+    text, patches = copied(path, positions[0][1]), list[Patch]()
     for begins, problem in positions:
         element = _EMPTY_ELEMENT.match(text, begins)
         if element is None:
             raise problem
-        kept.append(text[end:begins])
-        end = element.end()
-    return b"".join([*kept, text[end:]])
+        patches.append(Patch(begins, element.end()))
+    return patched(text, patches)

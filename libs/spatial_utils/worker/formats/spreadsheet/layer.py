@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.column_names import GEOMETRY
+from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.spreadsheet.header import Header, find_header
-from libs.spatial_utils.worker.formats.spreadsheet.sheet import Block, CellKind, Sheet, cell_name, column_name
+from libs.spatial_utils.worker.formats.spreadsheet.sheet import THE_ERROR, Block, CellKind, Sheet, cell_name, column_name
 from libs.spatial_utils.worker.ogr.gdal import Gdal
 from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
-from libs.spatial_utils.worker.quarantine import Quarantine
+from libs.spatial_utils.worker.quarantine import REJECT, Quarantine
 from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 
@@ -24,6 +25,7 @@ _CALLED = {
     CellKind.MOMENT: "dates with times", CellKind.TIME: "times", CellKind.DURATION: "durations",
 }  # fmt: skip
 _TIMES = frozenset({CellKind.TIME, CellKind.DURATION})
+_WITHOUT_ERRORS = bytes.maketrans(bytes([CellKind.ERROR]), bytes([CellKind.EMPTY]))
 
 
 class SheetLayer:
@@ -42,7 +44,9 @@ class SheetLayer:
         self._blocks = _below(sheet.blocks, header.row)
         self._rows = list(chain.from_iterable(block.rows for block in self._blocks))
         self.claimed: int | None = len(self._rows)
-        self._refuse_errors()
+        self._quarantine = Quarantine(request.policies, self.notes)
+        self._errors = list[list[tuple[int, int, str]]]()  # by block: the row in it, the column, and what the cell holds
+        self._take_errors()
         self._columns = sorted({*header.names}.union(*(block.columns for block in self._blocks)))
         first = self._columns[0]
         names = [header.names.get(column) or f"field_{column - first + 1}" for column in self._columns]
@@ -50,7 +54,7 @@ class SheetLayer:
             CoordinateColumns(names, request.csv, self._place, self.notes, f"sheet {sheet.name}") if self.geometry else None
         )
         fields = [pa.field(name, self._type(column, name)) for column, name in zip(self._columns, names, strict=True)]
-        self._names, self._quarantine = names, Quarantine(request.policies, self.notes)
+        self._names = names
         if self.geometry:
             fields.append(pa.field(GEOMETRY, pa.binary()))
         self.schema = pa.schema([*fields, *self._quarantine.fields])
@@ -61,6 +65,10 @@ class SheetLayer:
         read = 0
         while self._blocks:
             block = self._blocks.pop(0)
+            for row, column, what in self._errors.pop(0):
+                problem = self._error(block.rows[row], column, what)
+                stands = what.removeprefix(THE_ERROR) if what.startswith(THE_ERROR) else None
+                self._quarantine.meet("value", row, problem, self._names[self._columns.index(column)], stands)
             cells = [_cells(block, column) for column in self._columns]
             columns = [_cast(*cell, self.schema.field(index).type) for index, cell in enumerate(cells)]
             if self._coordinates is not None:
@@ -73,23 +81,33 @@ class SheetLayer:
     def _place(self, row: int) -> str:
         return f"sheet {self._sheet.name}, row {self._rows[row]}"
 
-    def _refuse_errors(self) -> None:
-        found = [
-            (row, column, texts[index].as_py())
-            for block in self._blocks
-            for column, (texts, kinds) in block.columns.items()
-            if CellKind.ERROR in kinds
-            for index, row in enumerate(block.rows)
-            if kinds[index] == CellKind.ERROR
-        ]
-        if not found:
-            return
-        found.sort()
-        row, column, what = found[0]
-        others = ", ".join(cell_name(*where) for *where, _ in found[1:_SHOWN])
-        more = len(found) - _SHOWN
-        also = f" So do {len(found) - 1:,} more: {others}{', ...' if more > 0 else ''}." if others else ""
-        raise Unreadable(
+    def _take_errors(self) -> None:
+        """Refuse cells that hold an error; or empty them, and note them for the quarantine."""
+        for block in self._blocks:
+            self._errors.append([
+                (index, column, texts[index].as_py())
+                for column, (texts, kinds) in block.columns.items()
+                if CellKind.ERROR in kinds
+                for index in range(len(block.rows))
+                if kinds[index] == CellKind.ERROR
+            ])  # fmt: skip
+        named = zip(self._blocks, self._errors, strict=True)
+        found = sorted((block.rows[index], column, what) for block, cells in named for index, column, what in cells)
+        if found and self._quarantine.policy("value") == REJECT:
+            others = ", ".join(cell_name(row, column) for row, column, _ in found[1:_SHOWN])
+            more = len(found) - _SHOWN
+            also = f" So do {len(found) - 1:,} more: {others}{', ...' if more > 0 else ''}." if others else ""
+            problem = self._error(*found[0], also)
+            problem.remedy += way_in("value")
+            raise problem
+        for block in self._blocks:
+            for column, (texts, kinds) in block.columns.items():
+                if CellKind.ERROR in kinds:
+                    empty = pa.array([kind == CellKind.ERROR for kind in kinds])
+                    block.columns[column] = pc.if_else(empty, None, texts), kinds.translate(_WITHOUT_ERRORS)
+
+    def _error(self, row: int, column: int, what: str, also: str = "") -> Unreadable:
+        return Unreadable(
             "sheet_error_cell",
             f"The cell {cell_name(row, column)} of the sheet {self._sheet.name!r} holds {what}, not a value.{also}",
             "Correct the formulas or clear these cells, let the program calculate the sheet, and save it.",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from libs.spatial_utils.worker.formats.spreadsheet.package import Package, damaged
-from libs.spatial_utils.worker.formats.spreadsheet.sheet import UNCALCULATED, CellKind, Sheet, cell_name
+from libs.spatial_utils.worker.formats.spreadsheet.sheet import THE_ERROR, UNCALCULATED, CellKind, Sheet, cell_name
 from libs.spatial_utils.worker.protocol import Unreadable
 
 CONTENT = "content.xml"
@@ -128,7 +128,7 @@ class _Content:
             raise damaged(f"the cell {self._name} is of the unknown type {said!r}")
         is_formula = "table:formula" in attributes
         if attributes.get("calcext:value-type") == "error" or (is_formula and _ERROR.fullmatch(shown)):
-            return CellKind.ERROR, f"the error {shown}"
+            return CellKind.ERROR, THE_ERROR + shown
         value = next((attributes[key] for key in _VALUES if key in attributes), None)
         if kind is CellKind.TEXT:
             return kind, shown if value is None else value

@@ -35,6 +35,8 @@ class CellKind(IntEnum):
 
 
 UNCALCULATED = "a formula whose result is not stored"
+THE_ERROR = "the error "
+"""With the error behind it, what an ``ERROR`` is otherwise."""
 """What an ``ERROR`` is that is not an error of the formula."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from libs.spatial_utils.worker.formats.spreadsheet.package import Package, damaged
 from libs.spatial_utils.worker.formats.spreadsheet.serials import kind_of_format, spelled
-from libs.spatial_utils.worker.formats.spreadsheet.sheet import UNCALCULATED, CellKind, Sheet, cell_name, cell_position
+from libs.spatial_utils.worker.formats.spreadsheet.sheet import THE_ERROR, UNCALCULATED, CellKind, Sheet, cell_name, cell_position
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
 WORKBOOK = "xl/workbook.xml"
@@ -103,7 +103,7 @@ class _Cells:
             "str": _own_text,
             "inlineStr": _own_text,
             "b": lambda value: (CellKind.BOOL, "true" if value.strip() in {"1", "true"} else "false"),
-            "e": lambda value: (CellKind.ERROR, f"the error {value}"),
+            "e": lambda value: (CellKind.ERROR, THE_ERROR + value),
             "d": lambda value: (CellKind.MOMENT if "T" in value else CellKind.DATE, value.removesuffix("Z")),
         }
 
