@@ -13,7 +13,12 @@ from benchmarks.measure import CommandFailed, Measurement, run
 
 OURS = "spatial-etl"
 COMMAND = Path(sys.executable).with_name("spatial-etl")
-_PEERS = {"GeoPandas": "with_geopandas.py", "DuckDB": "with_duckdb.py", "ogr2ogr": "with_ogr2ogr.py"}
+_PEERS = {
+    "GeoPandas": "with_geopandas.py",
+    "DuckDB": "with_duckdb.py",
+    "ogr2ogr": "with_ogr2ogr.py",
+    "least PostGIS": "with_postgis.py",
+}
 
 Job = Callable[..., Measurement]
 """``job(source, rows, work, watch_memory=...)``: checks that every row has arrived."""

@@ -1,8 +1,8 @@
 """The job on real services: out of MinIO, through PostGIS, into MinIO, with its record in a ledger of MongoDB's protocol.
 
 The services are throwaway ones of our own on this very machine, so their work is in our time; delivering the file is not. Beside
-it, GeoPandas in memory on local files, and ogr2ogr into the same PostGIS followed by GeoPandas out of it; where ogr2ogr is not
-installed (Debian: gdal-bin), there is no comparison with that.
+it, GeoPandas in memory on local files; the least script that does the work in the same PostGIS; and ogr2ogr into PostGIS followed
+by GeoPandas out of it, where ogr2ogr is installed (Debian: gdal-bin).
 """
 
 import json
@@ -23,7 +23,8 @@ from libs.platform import open_landing_zone
 from libs.spatial_utils.formats import find_format
 from services.local import throwaway_services
 
-GOALS = {"GeoPandas": 0.6, "ogr2ogr": 0.5}
+LEAST = "least PostGIS"
+GOALS = {"GeoPandas": 0.6, "ogr2ogr": 0.5, LEAST: 1.3}
 
 
 def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: Path) -> Iterator[Result]:
@@ -36,6 +37,7 @@ def measure(rows: int, large_rows: int, formats: list[str], rounds: int, work: P
             jobs: dict[str, Callable[[], float]] = {
                 OURS: lambda manifest=manifest: _processed(manifest, rows, environment, work).seconds,
                 "GeoPandas": lambda source=source: peer("GeoPandas")(source, rows, work).seconds,
+                LEAST: lambda source=source: peer(LEAST, environment)(source, rows, work).seconds,
             }
             if shutil.which("ogr2ogr"):
                 jobs["ogr2ogr"] = lambda source=source: peer("ogr2ogr", environment)(source, rows, work).seconds

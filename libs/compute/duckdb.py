@@ -5,8 +5,9 @@ that a lock marks as alive. Nothing is downloaded: the extension comes from its 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
@@ -17,17 +18,18 @@ import pyarrow as pa
 from libs.column_names import GEOMETRY
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
+from libs.compute.duckdb_output import DuckDBOutput
 from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
 from libs.compute.layout import Layout, Planner, Report, plan_of
+from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
 from libs.compute.set_aside import SetAside
 from libs.compute.type_mapping import engine_schema, restored
-from libs.models import BBox, Policies, Rejected, ServiceUnavailable
+from libs.models import Policies, Rejected, ServiceUnavailable
 from libs.models.settings import Settings
-from libs.spatial_utils.arrays import numbers
 from libs.transformations import DuckDb, Recipe
 from libs.transformations.duckdb import SPLIT
-from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Stage
+from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Plan, Stage
 
 CHUNK_ROWS = 122_880
 """DuckDB's own row group: a larger statement holds more without being faster."""
@@ -50,10 +52,7 @@ MOST_COLUMNS = 5_000
 """Of those that steps read: for more it takes minutes, and gigabytes, only to plan."""
 _PLANS = 16
 """Plans that a workspace remembers."""
-_PLACE, _MARKS = "_etl_place", "_etl_marks"
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
-_HAS_EXTENT = "isfinite(_etl_xmax - _etl_xmin) AND isfinite(_etl_ymax - _etl_ymin)"
-"""The sides of a collection of empty parts bound nothing, nor do those of a geometry with a coordinate that is not finite."""
+_MARKS = "_etl_marks"
 
 
 class DuckDBEngine:
@@ -220,7 +219,7 @@ class _DuckDBWorkspace:
 class _DuckDBDatasetBuilder:
     """The first stage runs on each chunk as it arrives: ``raw_data`` is a view of the chunk, never a table.
 
-    The rows that the last stage makes leave the engine at once. ``processed`` keeps their marks and extents, and where they lie.
+    The rows that the last stage makes leave the engine at once.
     """
 
     def __init__(
@@ -229,7 +228,7 @@ class _DuckDBDatasetBuilder:
         self._engine, self._schema, self._plan, self._policies = engine, schema, plan, policies
         self._result, self._aside = result, SetAside(aside)
         self._connection = connection = engine.connect()
-        self._layout: Layout | None = None
+        self._planned: _PlannedDataset | None = None
         self._created = set[str]()
         self._rows = 0
         self._closed = False
@@ -239,31 +238,31 @@ class _DuckDBDatasetBuilder:
 
     def load(self, source: Source) -> int:
         loaded_schema = engine_schema(source.schema, source.where)
-        if self._layout is None:
-            self._layout = Layout.plan_for(source, self._plan, self._policies)
-            _require_few(self._layout, source.where)
-            self._limit_memory(self._engine.limit.usual_mb)
-        self._layout.add(source, self._rows)
+        planned = self._planned or self._begin(source)
+        planned.layout.add(source, self._rows)
         before = self._rows
         for chunk in read_ahead(chunks(source.batches, rows=CHUNK_ROWS, size=CHUNK_BYTES)):
-            self._transform(self._layout, chunk, loaded_schema)
-        if not self._created:  # no row came, but the tables are wanted
-            self._transform(self._layout, [pa.RecordBatch.from_pylist([], source.schema)], loaded_schema)
+            self._transform(planned, chunk, loaded_schema)
+        if planned.layout.plan.stages[1:] and not self._created:  # no row came, but the next stage wants a table
+            self._transform(planned, [pa.RecordBatch.from_pylist([], source.schema)], loaded_schema)
         return self._rows - before
 
     def finish(self) -> Processed:
-        if self._layout is None:
+        if self._planned is None:
             raise ValueError("nothing was loaded")
-        audits = []
-        if self._sees_all_rows:  # and holds them: until it is done, there is no result to hold
-            self._limit_memory(self._engine.memory_mb)
-        for stage in self._layout.plan.stages:
-            if stage is not self._layout.plan.stages[0]:
-                self._run(self._layout, stage)
-                self._execute(f"DROP TABLE {stage.source}")
-            audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
-        report = self._layout.report(audits, self._rows)
-        return _DuckDBProcessed(self._connection, self._layout, report, self._result, self._aside)
+        planned, (_, *later) = self._planned, self._planned.layout.plan.stages
+        audits: list[Sequence[int | None] | None] = []
+        if later:  # it sees all rows, and holds them: until it is done, there is no result to hold
+            self._limit_memory(planned.layout, self._engine.memory_mb)
+        for stage in later:
+            (before,) = [each for each in planned.layout.plan.stages if each.target == stage.source]
+            audits.append(self._execute(before.audit).fetchone() if before.audit else None)
+            self._run(planned, stage)
+            self._execute(f"DROP TABLE {stage.source}")
+        if planned.output.audit is not None and TARGET in self._created:
+            planned.collector.add_audit(self._execute(planned.output.audit).fetchall()[0])
+        report = planned.layout.report([*audits, planned.collector.audit], self._rows)
+        return _DuckDBProcessed(planned, report, self._aside)
 
     def close(self) -> None:
         if not self._closed:
@@ -274,60 +273,61 @@ class _DuckDBDatasetBuilder:
             self._engine.limit.set(self._connection, self._schema)
             self._connection.close()
 
-    def _limit_memory(self, memory_mb: int) -> None:
+    def _begin(self, source: Source) -> "_PlannedDataset":
+        layout = Layout.plan_for(source, self._plan, self._policies)
+        _require_few(layout, source.where)
+        self._limit_memory(layout, self._engine.limit.usual_mb)
+        collector = ResultCollector(self._result, layout.plan.stages[-1])
+        self._planned = planned = _PlannedDataset(layout, collector, DuckDBOutput(layout, collector))
+        return planned
+
+    def _limit_memory(self, layout: Layout, memory_mb: int) -> None:
         """Let DuckDB have some memory, and on top of it what it sets aside for columns without using it: chunks are small."""
-        columns = 0 if self._layout is None else len(self._layout.loaded)
-        aside = max(0, columns - USUAL_COLUMNS) * self._engine.threads * COLUMN_MB
+        aside = max(0, len(layout.loaded) - USUAL_COLUMNS) * self._engine.threads * COLUMN_MB
         self._engine.limit.set(self._connection, self._schema, memory_mb + round(aside))
 
-    @property
-    def _sees_all_rows(self) -> bool:
-        return self._layout is not None and len(self._layout.plan.stages) > 1
-
-    def _transform(self, layout: Layout, batches: list[pa.RecordBatch], loaded_schema: pa.Schema) -> None:
+    def _transform(self, planned: "_PlannedDataset", batches: list[pa.RecordBatch], loaded_schema: pa.Schema) -> None:
         chunk = pa.Table.from_batches(batches)
-        columns = [item for item in loaded_schema if item.name in {*layout.loaded, GEOMETRY}]
+        columns = [item for item in loaded_schema if item.name in {*planned.layout.loaded, GEOMETRY}]
         rows = pa.arange(self._rows, self._rows + chunk.num_rows)
         numbered = pa.table(
             [rows, *(chunk[item.name].cast(item.type) for item in columns)], [ROW, *(item.name for item in columns)]
         )
         at_once = min(SCAN_ROWS, rows_within(SCAN_BYTES, numbered.num_rows, numbered.nbytes))
         with self._registered(SOURCE, pa.Table.from_batches(numbered.to_batches(at_once), numbered.schema)):
-            self._run(layout, layout.plan.stages[0], chunk)
+            self._run(planned, planned.layout.plan.stages[0], chunk)
         self._rows += chunk.num_rows
 
-    def _run(self, layout: Layout, stage: Stage, chunk: pa.Table | None = None) -> None:
-        if stage is not layout.plan.stages[-1]:
-            self._add_to(stage.target, stage.select)
-            if chunk is not None and layout.plan.reasons:
-                found = f"SELECT {ROW}, {DROP} FROM {stage.target} WHERE {DROP} < 0 AND {ROW} >= {self._rows}"
-                self._set_aside(layout, chunk, self._execute(found).to_arrow_reader(RESULT_ROWS).read_all())
+    def _run(self, planned: "_PlannedDataset", stage: Stage, chunk: pa.Table | None = None) -> None:
+        """Run a stage: on a chunk of the source, or on the table of the stage before."""
+        plan = planned.layout.plan
+        if stage is plan.stages[-1]:
+            passthrough = None if chunk is None else _combined(chunk.select(sorted(set(plan.passthrough.values()))))
+            self._take_in(planned, chunk, passthrough)
             return
-        select = layout.with_extent(stage, _extent_columns)
-        sql = f"SELECT {', '.join([*_result_columns(layout), ''])}COLUMNS('^_etl_') FROM ({select})"
-        fetched = [*layout.fetched, *layout.schema.names[len(layout.attributes) :]]
-        passthrough = None if chunk is None else _combined(chunk.select(sorted(set(layout.plan.passthrough.values()))))
-        with _translated_errors():
-            reader = self._execute(sql).to_arrow_reader(RESULT_ROWS)
-            marks = pa.schema([*list(reader.schema)[len(fetched) :], (_PLACE, pa.int64())])
-            marked = []
-            for batch in reader:
-                here = dict(zip(fetched, batch.columns, strict=False))
-                if passthrough is not None:
-                    here |= layout.passthrough_columns(passthrough, numbers(batch[ROW]) - self._rows)
-                place = self._result.put(pa.RecordBatch.from_pydict({name: here[name] for name in layout.schema.names}))
-                places = pa.arange(place, place + batch.num_rows)
-                marked.append(pa.RecordBatch.from_arrays([*batch.columns[len(fetched) :], places], schema=marks))
-        made = pa.Table.from_batches(marked, marks)
-        if chunk is not None and layout.plan.reasons:
-            self._set_aside(layout, chunk, made)
-        with self._registered(_MARKS, made):
-            self._add_to(stage.target, f"SELECT * FROM {_MARKS}")
+        self._add_to(stage.target, stage.select)
+        if chunk is not None and plan.reasons:
+            found = f"SELECT {ROW}, {DROP} FROM {stage.target} WHERE {DROP} < 0 AND {ROW} >= {self._rows}"
+            self._set_aside(plan, chunk, self._execute(found).to_arrow_reader(RESULT_ROWS))
 
-    def _set_aside(self, layout: Layout, chunk: pa.Table, made: pa.Table) -> None:
+    def _take_in(self, planned: "_PlannedDataset", chunk: pa.Table | None, passthrough: pa.RecordBatch | None) -> None:
+        """Take in the rows that the last stage makes."""
+        output, marks = planned.output, list[pa.RecordBatch]()
+        with _translated_errors():
+            for batch in self._execute(output.query).to_arrow_reader(RESULT_ROWS):
+                self._set_aside(planned.layout.plan, chunk, [batch])
+                output.take_in([batch], passthrough, self._rows)
+                if output.audit is not None:
+                    marks.append(output.marks_of(batch))
+        if marks:
+            with self._registered(_MARKS, pa.Table.from_batches(marks)):
+                self._add_to(TARGET, f"SELECT * FROM {_MARKS}")
+
+    def _set_aside(self, plan: Plan, chunk: pa.Table | None, made: Iterable[pa.RecordBatch]) -> None:
         """Keep the source rows that the first stage sets aside, by the marks that it made."""
-        for batch in made.select([ROW, DROP]).to_batches():
-            self._aside.add(chunk, self._rows, batch, layout.plan.reasons)
+        if chunk is not None and plan.reasons:
+            for batch in made:
+                self._aside.add(chunk, self._rows, batch.select([ROW, DROP]), plan.reasons)
 
     def _add_to(self, table: str, select: str) -> None:
         self._execute(f"INSERT INTO {table} BY NAME {select}" if table in self._created else f"CREATE TABLE {table} AS {select}")
@@ -345,39 +345,29 @@ class _DuckDBDatasetBuilder:
             return self._connection.execute(sql)
 
 
+@dataclass(frozen=True)
+class _PlannedDataset:
+    """What is known of a dataset once its first source is there."""
+
+    layout: Layout
+    collector: ResultCollector
+    output: DuckDBOutput
+
+
 class _DuckDBProcessed(Processed):
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, layout: Layout, report: Report, result: Rows, aside: SetAside
-    ) -> None:
-        self._connection, self._layout, self._result, self._aside = connection, layout, result, aside
-        self.set_aside = aside.count
+    def __init__(self, planned: _PlannedDataset, report: Report, aside: SetAside) -> None:
+        layout, collector = planned.layout, planned.collector
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
         self.changes, self.warnings = report.changes, report.warnings
-        sides = [f"{side[1:]}(_etl_{side}) FILTER (WHERE {_HAS_EXTENT})" for side in _SIDES] if layout.has_geometry else ["NULL"]
-        with _translated_errors():
-            found = connection.execute(f"SELECT count(*), {', '.join(sides)} FROM processed WHERE {layout.row_filter}").fetchall()
-        self.features, *extent = found[0]
-        self.bbox: BBox | None = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
+        self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
+        self.set_aside, self._aside = aside.count, aside
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        order = list(self._layout.plan.order)
-        if self.bbox is not None:
-            bounds = "{{'min_x': {!r}, 'min_y': {!r}, 'max_x': {!r}, 'max_y': {!r}}}::BOX_2D".format(*self.bbox)
-            centre = "_etl_xmin / 2 + _etl_xmax / 2, _etl_ymin / 2 + _etl_ymax / 2"
-            order.insert(0, f"CASE WHEN {_HAS_EXTENT} THEN ST_Hilbert({centre}, {bounds}) END NULLS LAST")
-        sql = f"SELECT {_PLACE} FROM processed WHERE {self._layout.row_filter} ORDER BY {', '.join(order)}"
-        with _translated_errors():
-            for batch in self._result.in_order(self._places(sql)):
-                yield restored(batch, self.schema)
+        return (restored(batch, self.schema) for batch in self._collector.batches())
 
     def rejects(self) -> Iterator[pa.RecordBatch]:
         return self._aside.batches()
-
-    def _places(self, sql: str) -> Iterator[pa.Array]:
-        for batch in self._connection.execute(sql).to_arrow_reader(RESULT_ROWS):
-            yield batch[_PLACE]
-        self._connection.execute(f"DROP TABLE {TARGET}")  # the memory is wanted for the rows
 
 
 @contextmanager
@@ -413,21 +403,6 @@ def _require_few(layout: Layout, where: str) -> None:
             f"The recipe reads {len(layout.loaded):,} columns of it; {limit:,} are possible.",
             "Name fewer columns in the recipe's steps: those that no step reads do not count.",
         )
-
-
-def _result_columns(layout: Layout) -> list[str]:
-    columns = [DuckDb().identifier(name) for name in layout.fetched]
-    if layout.has_geometry:
-        box = ", ".join(f"{name!r}: CASE WHEN {_HAS_EXTENT} THEN _etl_{name} END" for name in _SIDES)
-        columns += [f"ST_AsWKB({GEOMETRY}) AS {GEOMETRY}", f"CASE WHEN {GEOMETRY} IS NOT NULL THEN {{{box}}} END AS bbox"]
-    return columns
-
-
-def _extent_columns() -> str:
-    # By way of a box, the geometry is walked through once; as a struct, because a BOX_2D does not give its sides.
-    sides = {side: f"{side[1:]}_{side[0]}" for side in _SIDES}
-    box = f"CAST(ST_Extent({GEOMETRY}) AS STRUCT({', '.join(f'{name} DOUBLE' for name in sides.values())}))"
-    return ", ".join(f"{box}.{name} AS _etl_{side}" for side, name in sides.items())
 
 
 def _combined(table: pa.Table) -> pa.RecordBatch:

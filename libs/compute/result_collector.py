@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -62,14 +63,19 @@ class ResultCollector:
             row_audits: Values of the stage's ``row_audit``, a row of numbers for each place.
         """
         counted, failed = np.hsplit(row_audits, [len(self._counted)])
+        where = (places[column != 0] for column in failed.T)
+        pairs = ((len(each), int(each.min()) if len(each) else None) for each in where)
+        self.add_audit([*counted.sum(axis=0).tolist(), *chain.from_iterable(pairs)])
+
+    def add_audit(self, audit: Sequence[int | None]) -> None:
+        """Add up the audit of some of the stage's rows: the values of the stage's ``audit``."""
+        counted, pairs = audit[: len(self._counted)], audit[len(self._counted) :]
         with self._lock:
-            self._counted = [before + int(more) for before, more in zip(self._counted, counted.sum(axis=0), strict=True)]
-            for number, column in enumerate(failed.T):
-                where = places[column != 0]
-                if len(where):
-                    count, first = self._failed[number]
-                    here = int(where.min())
-                    self._failed[number] = count + len(where), here if first is None else min(first, here)
+            self._counted = [before + (more or 0) for before, more in zip(self._counted, counted, strict=True)]
+            for number, (count, first) in enumerate(zip(pairs[::2], pairs[1::2], strict=True)):
+                if count and first is not None:
+                    before, earlier = self._failed[number]
+                    self._failed[number] = before + count, first if earlier is None else min(earlier, first)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows. Can be read once."""

@@ -21,6 +21,8 @@ MEMORY_SHARE = 0.6
 """Share of an engine's memory that the rows of a result may take before they go into a file."""
 ASIDE_BYTES = 16 * 1024 * 1024
 """What rows may take in memory that are kept beside a result."""
+TOGETHER_BYTES = 256 * 1024 * 1024
+"""Rows that are made one batch before they are reordered: taken from one place. A column of it is there twice meanwhile."""
 MAX_PARTITIONS = 256
 """Files that are written at once. A result that would need more partitions gets larger ones, and takes more memory."""
 
@@ -79,8 +81,9 @@ class Rows:
             places: Positions in the wanted order, each at most once.
         """
         if self._file is None:
+            held = list(_together(self._held))
             for some in places:
-                yield from _take_rows(self._held, numbers(some))
+                yield from _take_rows(held, numbers(some))
             return
         self._file.close()
         _return_memory()  # of what made the rows
@@ -141,6 +144,24 @@ class Rows:
         return [np.concatenate(each) for each in ranks_in_file]
 
 
+def _together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows in large batches. The small ones are released, column by column."""
+    while batches:
+        size = count = 0
+        while count < len(batches) and (count == 0 or size + batches[count].nbytes <= TOGETHER_BYTES):
+            size, count = size + batches[count].nbytes, count + 1
+        schema, columns = (
+            batches[0].schema,
+            [list(parts) for parts in zip(*(batch.columns for batch in batches[:count]), strict=True)],
+        )
+        del batches[:count]
+        whole = []
+        for parts in columns:
+            whole.append(pa.concat_arrays(parts))
+            parts.clear()
+        yield pa.RecordBatch.from_arrays(whole, schema=schema)
+
+
 def _return_memory() -> None:
     """Return freed memory to the system. An engine's results are allocated by C, which would keep it.
 
@@ -162,6 +183,9 @@ def _take_rows(batches: Sequence[pa.RecordBatch], places: Integers) -> Iterator[
     rows = min(PIECE_ROWS, rows_within(PIECE_BYTES, int(starts[-1]), sum(batch.nbytes for batch in batches)))
     for first in range(0, len(places), rows):
         piece = places[first : first + rows]
+        if len(batches) == 1:
+            yield batches[0].take(indices(piece))
+            continue
         order = np.argsort(piece)
         inside = piece[order]
         bounds = np.searchsorted(inside, starts)

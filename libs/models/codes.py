@@ -107,17 +107,23 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
         },
         "Upload": {
             "changed_while_read": _problem("A file changed while it was read.", "Upload it whole, then the manifest."),
+            "component_outside": _problem(
+                "A seamless table names a table outside of its folder.", "Put all its tables into its folder."
+            ),
             "empty_file": _problem("A file has no bytes.", "Upload it again."),
             "format_mismatch": _problem("A file is not of its declared format.", "Correct 'format', or upload the right file."),
             "missing_file": _problem("A file is not in the landing zone.", "Upload it or correct the path."),
             "missing_sidecar": _problem(
                 "A file lacks another that belongs to it, such as the .dbf of a .shp.", "Upload all of them to one folder."
             ),
+            "read_as_table": _warning(
+                "A MapInfo table has no files with geometry, and is read without.", "Upload its .map and .id, if there are any."
+            ),
             "sha256_mismatch": _problem(
                 "A file has another SHA-256 than the manifest says.", "Upload it again, or correct the checksum."
             ),
             "sidecars_made": _warning(
-                "Files that belong to a Shapefile were missing, and made again as far as possible.",
+                "Files that belong to a Shapefile or a MIF were missing, and made again as far as possible.",
                 "Upload them, if there are any.",
             ),
             "unfinished_transaction": _problem(

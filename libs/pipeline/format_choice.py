@@ -6,11 +6,13 @@ A proposal, like one that a person writes into a manifest: reading checks it.
 import os
 import re
 import struct
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from libs.pipeline.upload import DeliveryError
-from libs.spatial_utils.archive_members import COMPRESSED, ERRORS, Member, is_archive, members
+from libs.spatial_utils.archive import MAX_NESTED
+from libs.spatial_utils.archive_members import COMPRESSED, ERRORS, Member, is_archive, members, zipped
 from libs.spatial_utils.documents import is_document_by
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, Format, find_format
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
@@ -64,7 +66,7 @@ def _format_in_archive(path: Path) -> Format:
     return min(found, key=lambda held: (not held[1], _likeness(held[0]), FORMATS.index(held[0])))[0]
 
 
-def _formats_held(archive: Iterator[Member], names: list[str]) -> Iterator[tuple[Format, bool]]:
+def _formats_held(archive: Iterator[Member], names: list[str], depth: int = 0) -> Iterator[tuple[Format, bool]]:
     """The formats that the extensions in an archive stand for, each with whether the first bytes agree; ``names`` grows."""
     for member in archive:
         names.append(member.name)
@@ -72,6 +74,9 @@ def _formats_held(archive: Iterator[Member], names: list[str]) -> Iterator[tuple
         folders = name.parts if member.is_folder else name.parts[:-1]
         if name.suffix.lower() == ".gdbtable" or any(PurePosixPath(part).suffix.lower() == ".gdb" for part in folders):
             yield find_format("FileGDB", "format"), True  # a folder
+            continue
+        if name.suffix.lower() == ".zip":
+            yield from _delivered_in(member, depth + 1)
             continue
         candidates = [entry for entry in FORMATS if name.suffix.lower() in entry.extensions and not entry.folder]
         if member.is_folder or not candidates or any(part.startswith((".", "__MACOSX")) for part in name.parts):
@@ -81,6 +86,21 @@ def _formats_held(archive: Iterator[Member], names: list[str]) -> Iterator[tuple
         if name.suffix.lower() == ".csv" or not head or not is_document_by(name.name, head):
             kind = kind_of_bytes(head)
             yield from ((entry, kind in entry.kinds) for entry in candidates)
+
+
+def _delivered_in(member: Member, depth: int) -> Iterator[tuple[Format, bool]]:
+    """The format of an archive within an archive, if it is one that is delivered so."""
+    with member.open() as file:
+        if depth > MAX_NESTED or not file.seekable():
+            return
+        try:
+            with zipfile.ZipFile(file) as archive:
+                found = _formats_held(zipped(archive), [], depth)
+                delivered = next((held for held in found if held[0].nested and held[1]), None)
+        except ERRORS:  # reading says what is wrong with it
+            return
+    if delivered:
+        yield delivered
 
 
 def _likeness(entry: Format) -> int:

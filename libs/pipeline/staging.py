@@ -1,12 +1,14 @@
-"""Bringing the raw files of a batch from the landing zone to scratch. Nothing is opened here."""
+"""Bringing the raw files of a batch from the landing zone to scratch. Nothing is opened here but what names further files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from libs.models import FileSpec, InputObject, Rejected, landing_key
 from libs.pipeline.batch_files import BatchFiles
-from libs.spatial_utils.formats import find_format
+from libs.spatial_utils.formats import Format, find_format
+from libs.spatial_utils.seamless import component_names, is_inside
+from libs.spatial_utils.sniffing import kind_of
 from libs.storage import Fetched
 
 
@@ -49,7 +51,7 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
     if not found:
         raise Rejected([files.missing(key, f"{where}.path")])
     parent = key.removesuffix(name)
-    has_log = False
+    has_log, kind = False, None
     if found == [key]:
         kind = find_format(spec.format, f"{where}.format")
         siblings = [info.key.removeprefix(parent) for info in files.siblings(key)]
@@ -61,6 +63,11 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
         target = folder / each.removeprefix(parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         fetched.append(landing.fetch(each, target, copy=has_log))
+    if kind is not None and kind.seamless:
+        for each in _of_components(files, kind, key, folder / name):
+            target = folder / each.removeprefix(parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fetched.append(landing.fetch(each, target))
     staged = StagedFile(folder / name, fetched)
     if spec.sha256 is not None and [item.sha256 for item in staged.objects() if item.key == key] != [spec.sha256]:
         actual = next((item.sha256 for item in staged.objects() if item.key == key), "none, being a folder")
@@ -69,3 +76,24 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
             "Upload the file again; if it was changed on purpose, correct the checksum.",
         )  # fmt: skip
     return staged
+
+
+def _of_components(files: BatchFiles, kind: Format, key: str, table: Path) -> Iterator[str]:
+    """The keys of the tables that a seamless one names, with their sidecars. Reading says which ones are missing."""
+    names = [name for name in component_names(table) if is_inside(name)] if kind_of(table) in kind.kinds else []
+    if not names:
+        return
+    parent = key.removesuffix(PurePosixPath(key).name)
+    there = {info.key for info in files.landing.below(key)}
+    alike = {each.casefold(): each for each in sorted(there, reverse=True)}
+    done = {key}
+    for name in names:
+        wanted = parent + str(PurePosixPath(name))
+        main = wanted if wanted in there else alike.get(wanted.casefold())
+        if main is None or main in done:
+            continue
+        folder, _, own = main.rpartition("/")
+        beside = [each.removeprefix(f"{folder}/") for each in there if each.rpartition("/")[0] == folder]
+        belonging = [main, *(f"{folder}/{companion}" for companion in kind.companions(own, beside))]
+        yield from (each for each in belonging if each not in done)
+        done.update(belonging)

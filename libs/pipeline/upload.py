@@ -5,7 +5,9 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from libs.models.problem import SpatialEtlError
+from libs.spatial_utils import seamless
 from libs.spatial_utils.formats import Format
+from libs.spatial_utils.sniffing import kind_of
 from libs.storage import LandingZone
 
 
@@ -49,10 +51,21 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders:
         Its ``s3://`` path, for the manifest.
     """
     prefix = f"{prefix}/" if prefix else ""
-    if path.is_dir():
-        members = sorted(each for each in path.rglob("*") if each.is_file())
-    else:
-        members = [path, *(path.parent / name for name in kind.companions(path.name, folders.beside(path)))]
-    for member in members:
+    for member in members_of(path, kind, folders):
         landing.upload(member, f"{prefix}{member.relative_to(path.parent).as_posix()}")
     return landing.store.uri(f"{prefix}{path.name}")
+
+
+def members_of(path: Path, kind: Format, folders: LocalFolders) -> list[Path]:
+    """All files that belong to a file or a folder, itself first: in its folder or below it."""
+    if path.is_dir():
+        return sorted(each for each in path.rglob("*") if each.is_file())
+    mains = [path]
+    if kind.seamless and kind_of(path) in kind.kinds:
+        named = (seamless.find(path.parent, name) for name in seamless.component_names(path) if seamless.is_inside(name))
+        mains += [table for table in named if table is not None]
+    return list(dict.fromkeys(each for main in mains for each in (main, *_beside(main, kind, folders))))
+
+
+def _beside(main: Path, kind: Format, folders: LocalFolders) -> list[Path]:
+    return [main.with_name(name) for name in kind.companions(main.name, folders.beside(main))]

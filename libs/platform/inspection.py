@@ -13,7 +13,7 @@ from libs.models.settings import Settings
 from libs.pipeline.delivery import LocalFile, make_manifest, new_batch_id
 from libs.pipeline.process import process
 from libs.pipeline.profile import profile
-from libs.pipeline.upload import LocalFolders, upload
+from libs.pipeline.upload import LocalFolders, members_of, upload
 from libs.platform import open_stack
 from libs.platform.dry_run import throwaway
 from libs.spatial_utils.reading import ReadLimits
@@ -67,9 +67,10 @@ def _layers(file: LocalFile, spec: FileSpec, limits: ReadLimits) -> tuple[LayerP
         if file.path.is_dir():
             shutil.copytree(file.path, path)
         else:
-            siblings = [each.name for each in file.path.parent.iterdir()]
-            for name in (file.path.name, *file.format.companions(file.path.name, siblings)):
-                shutil.copyfile(file.path.with_name(name), path.with_name(name))
+            for member in members_of(file.path, file.format, LocalFolders()):
+                copy = Path(folder, member.relative_to(file.path.parent))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(member, copy)
         for leniency in ({}, _BAD_ROWS, _BAD_ROWS | {"crs": NO_CRS}):
             try:
                 return profile(path, spec.model_copy(update=leniency), limits)

@@ -1,6 +1,7 @@
 """Unpacking untrusted archives: every entry is checked before it is written.
 
-Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives, and
+Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives (but
+where a format is delivered so), and
 whatever goes beyond the limits, which are counted on the bytes that really come out and not on what the archive claims.
 """
 
@@ -16,7 +17,10 @@ _CHUNK = 1024 * 1024
 _RATIO_FROM_BYTES = 64 * 1024 * 1024
 _LEFT_BEHIND = frozenset({"__macosx", ".ds_store", "thumbs.db", "desktop.ini"})
 """What operating systems add to archives, compared in lower case."""
-_ARCHIVES = (".zip", ".kmz", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
+_ZIP = ".zip"
+MAX_NESTED = 2
+"""Archives in archives, where a format is delivered so: in an extract of the BAG, each part that is large has archives again."""
+_ARCHIVES = (_ZIP, ".kmz", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,15 @@ class ArchiveLimits:
     name_bytes: int = 1024
 
 
-def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits) -> list[Path]:
+def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits, *, nested: bool = False) -> list[Path]:
     """Unpack an archive, or a compressed file, into a new folder.
 
     Args:
         archive: The archive.
         target: Folder to make; must not exist.
         where: Place of the archive, for problems.
-        limits: What is too much.
+        limits: What is too much, of all archives together.
+        nested: Whether ZIP archives in it are unpacked as well, each into a folder of its name.
 
     Returns:
         The unpacked files, in the order of the archive.
@@ -54,18 +59,27 @@ def unpack(archive: Path, target: Path, where: str, limits: ArchiveLimits) -> li
         Rejected: when the archive is damaged, not allowed or too large. What has been written stays, for
             the caller to remove.
     """
-    target.mkdir()
-    budget = _Budget(where, limits, archive.stat().st_size)
+    return _unpacked(archive, target, where, _Budget(where, limits, archive.stat().st_size), MAX_NESTED if nested else 0)
+
+
+def _unpacked(archive: Path, target: Path, where: str, budget: "_Budget", nested: int) -> list[Path]:
+    """The files of an archive, and of those in it to a depth of ``nested``."""
     seen: set[str] = set()
-    files = []
+    files: list[Path] = []
     try:
+        target.mkdir()
         with members(archive) as found:
-            for number, member in enumerate(found, 1):
-                if number > limits.entries:
-                    raise _too_large(where, f"it has more than {limits.entries:,} entries")
-                path = _checked(member, seen, where, limits)
-                if path is not None:
-                    files.append(_extract(member, target / path, budget))
+            for member in found:
+                budget.count_entry()
+                path = _checked(member, seen, where, budget.limits, nested=nested > 0)
+                if path is None:
+                    continue
+                file = _extract(member, target / path, budget)
+                if nested and path.suffix.lower() == _ZIP:
+                    files += _unpacked(file, file.with_suffix(""), where, budget, nested - 1)
+                    file.unlink()
+                else:
+                    files.append(file)
     except ERRORS as error:
         raise Rejected.because(
             "archive_damaged",
@@ -99,7 +113,7 @@ def check_package(package: Path, where: str, limits: ArchiveLimits) -> None:
         budget.spend(size)
 
 
-def _checked(member: Member, seen: set[str], where: str, limits: ArchiveLimits) -> PurePosixPath | None:
+def _checked(member: Member, seen: set[str], where: str, limits: ArchiveLimits, *, nested: bool) -> PurePosixPath | None:
     """The name that an entry gets; None for what is no file, and for what operating systems add."""
     path = PurePosixPath(member.name)
     if any(part.lower() in _LEFT_BEHIND or part.startswith("._") for part in path.parts):
@@ -113,7 +127,7 @@ def _checked(member: Member, seen: set[str], where: str, limits: ArchiveLimits) 
         )
     if member.is_folder:
         return None
-    if path.suffix.lower() in _ARCHIVES:
+    if path.suffix.lower() in _ARCHIVES and not (nested and path.suffix.lower() == _ZIP):
         raise Rejected.because(
             "archive_nested",
             where,
@@ -151,14 +165,19 @@ class _Budget:
     """What may still come out of the archive."""
 
     def __init__(self, where: str, limits: ArchiveLimits, packed: int) -> None:
-        self._where, self._limits, self._packed, self._spent = where, limits, max(packed, 1), 0
+        self._where, self.limits, self._packed, self._spent, self._entries = where, limits, max(packed, 1), 0, 0
+
+    def count_entry(self) -> None:
+        self._entries += 1
+        if self._entries > self.limits.entries:
+            raise _too_large(self._where, f"it has more than {self.limits.entries:,} entries")
 
     def spend(self, count: int) -> None:
         self._spent += count
-        if self._spent > self._limits.unpacked_bytes:
-            raise _too_large(self._where, f"it unpacks to more than {self._limits.unpacked_bytes:,} bytes")
-        if self._spent > max(_RATIO_FROM_BYTES, self._packed * self._limits.ratio):
-            raise _too_large(self._where, f"it unpacks to more than {self._limits.ratio} times its size")
+        if self._spent > self.limits.unpacked_bytes:
+            raise _too_large(self._where, f"it unpacks to more than {self.limits.unpacked_bytes:,} bytes")
+        if self._spent > max(_RATIO_FROM_BYTES, self._packed * self.limits.ratio):
+            raise _too_large(self._where, f"it unpacks to more than {self.limits.ratio} times its size")
 
 
 def _extract(member: Member, path: Path, budget: _Budget) -> Path:

@@ -60,7 +60,7 @@ def members(archive: Path) -> Iterator[Iterator[Member]]:
     with ExitStack() as opened:
         kind = kind_of(archive)
         if kind is Kind.ZIP:
-            yield _zipped(opened.enter_context(zipfile.ZipFile(archive)))
+            yield zipped(opened.enter_context(zipfile.ZipFile(archive)))
             return
         stream = opened.enter_context(_COMPRESSED[kind](archive) if kind in _COMPRESSED else archive.open("rb"))
         buffered = opened.enter_context(io.BufferedReader(stream, 1024 * 1024))
@@ -70,7 +70,8 @@ def members(archive: Path) -> Iterator[Iterator[Member]]:
             yield iter([Member(_bare_name(archive.name), False, False, False, lambda: buffered)])  # noqa: FBT003
 
 
-def _zipped(archive: zipfile.ZipFile) -> Iterator[Member]:
+def zipped(archive: zipfile.ZipFile) -> Iterator[Member]:
+    """The members of a ZIP archive that is open."""
     for info in archive.infolist():
         mode = stat.S_IFMT(info.external_attr >> 16)
         name = info.filename.replace("\\", "/")

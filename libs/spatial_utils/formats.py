@@ -38,6 +38,8 @@ class Format:
         has_keys: Whether rows have keys that are hidden, as a rule.
         options: Open options of the driver.
         takes: Names of the options in a manifest that say how a file is read.
+        nested: Whether it is delivered as archives in an archive.
+        seamless: Whether a file may name others of its format, which are read in its place (``seamless.py``).
         picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
     """
 
@@ -60,6 +62,8 @@ class Format:
     has_keys: bool = False
     options: tuple[str, ...] = ()
     takes: frozenset[str] = frozenset()
+    nested: bool = False
+    seamless: bool = False
     picks_geometry: bool = False
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
@@ -117,6 +121,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "MBTiles", frozenset({Kind.SQLITE}), (".mbtiles",), driver="MBTiles", register="GDALRegister_MBTiles", reader="mbtiles",
     ),
+    _gdal("PMTiles", Kind.PMTILES, (".pmtiles",), "PMTiles", "PMTiles", reader="pmtiles"),
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
@@ -145,6 +150,10 @@ FORMATS: tuple[Format, ...] = (
         "OSM XML", Kind.OSM_XML, (".osm",), "OSM", "OSM",
         aliases=("OSM", "OpenStreetMap XML"), encoding="declared", reader="osm",
     ),
+    Format(
+        "LV BAG", frozenset({Kind.LV_BAG}), (".xml",), ("LVBAG", "BAG", "BAG 2.0", "BAG Extract"),
+        reader="lvbag", encoding="declared", nested=True,
+    ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
         "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
@@ -161,11 +170,11 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "MapInfo TAB", Kind.MAPINFO_TAB, (".tab",), "MapInfo File", "TAB", aliases=("TAB", "MapInfo File", "MapInfo"),
         required=(".dat|.dbf", ".map", ".id"), geometry_parts=frozenset({".map", ".id"}), optional=(".ind",),
-        encoding=None, named_after_file=True, reader="mapinfo",
+        encoding=None, named_after_file=True, reader="mapinfo", seamless=True,
     ),
     _gdal(
         "MapInfo MIF", Kind.MAPINFO_MIF, (".mif",), "MapInfo File", "TAB", aliases=("MIF", "MIF/MID", "MapInfo MIF/MID"),
-        required=(".mid",), encoding=None, named_after_file=True, reader="mapinfo",
+        required=(".mid",), replaceable=frozenset({".mid"}), encoding=None, named_after_file=True, reader="mapinfo",
     ),
     _gdal(
         "DXF", (Kind.DXF, Kind.DXF_BINARY), (".dxf",), "DXF", "DXF",
@@ -181,7 +190,6 @@ KNOWN_BUT_NOT_READ = {
     "xls": "Open it in a spreadsheet program and save it as XLSX.",
     "xlsb": "Open it in a spreadsheet program and save it as XLSX.",
     "fods": "Open it in a spreadsheet program and save it as ODS.",
-    "pmtiles": "Convert it with 'tile-join -o out.mbtiles in.pmtiles' (tippecanoe), or ask for the data it was made from.",
     "dwg": "Save it as DXF.",
 }
 

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     DBASE = "a dBASE table (DBF)"
     FLATGEOBUF = "FlatGeobuf"
     PARQUET = "Parquet"
+    PMTILES = "PMTiles"
     PBF = "OpenStreetMap PBF"
     TIFF = "a TIFF image"
     IMAGE = "a picture (PNG, JPEG or JPEG 2000)"
@@ -43,6 +44,7 @@ class Kind(StrEnum):
     GPX = "GPX"
     VRT = "a GDAL virtual dataset (VRT)"
     OSM_XML = "OpenStreetMap XML"
+    LV_BAG = "an extract of the Dutch BAG (LV BAG)"
     XML_ERROR = "an error report in XML"
     XML = "XML"
     TOPOJSON = "TopoJSON"
@@ -68,6 +70,7 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OLE),
     (b"7z\xbc\xaf\x27\x1c", Kind.ARCHIVE), (b"Rar!", Kind.ARCHIVE), (b"\xfd7zXZ", Kind.XZ), (b"BZh", Kind.BZIP2),
     (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
+    (b"PMTiles", Kind.PMTILES),
     (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
     (b"\x89PNG\r\n", Kind.IMAGE), (b"\xff\xd8\xff", Kind.IMAGE), (b"\0\0\0\x0cjP  ", Kind.IMAGE),
     (b"CDF\x01", Kind.NETCDF), (b"CDF\x02", Kind.NETCDF), (b"\x89HDF\r\n", Kind.NETCDF), (b"LASF", Kind.POINT_CLOUD),
@@ -87,6 +90,7 @@ _ZIP_PATTERNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
 _PACKAGES = (("xl/workbook.xml", Kind.XLSX), ("xl/workbook.bin", Kind.XLSB))
 _XML_ROOTS: tuple[tuple[str, Kind], ...] = (
     ("html", Kind.HTML), ("kml", Kind.KML), ("gpx", Kind.GPX), ("osm", Kind.OSM_XML),
+    ("bag(Stand|Mutaties)", Kind.LV_BAG),
     ("(OGRVRTDataSource|VRTDataset)", Kind.VRT), ("(ServiceExceptionReport|ExceptionReport|Error)", Kind.XML_ERROR),
 )  # fmt: skip
 _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x63\x83\x8b\x8e\xcb\xf5\xfb"), 32

@@ -83,7 +83,12 @@ class LandingZone:
         """The objects in the folder of a key, itself included, those of sub-folders not: where sidecars lie."""
         folder = key.rpartition("/")[0]
         prefix = f"{folder}/" if folder else ""
-        return [info for info in self.store.list(prefix) if "/" not in info.key.removeprefix(prefix)]
+        return [info for info in self.below(key) if "/" not in info.key.removeprefix(prefix)]
+
+    def below(self, key: str) -> list[ObjectInfo]:
+        """The objects in the folder of a key, itself and those of sub-folders included."""
+        folder = key.rpartition("/")[0]
+        return list(self.store.list(f"{folder}/" if folder else ""))
 
     def missing(self, key: str, where: str, siblings: Sequence[ObjectInfo] | None = None, *, similar: bool = True) -> Problem:
         """What to tell an uploader whose file is not there; names the object that was probably meant.

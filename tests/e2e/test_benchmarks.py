@@ -43,6 +43,8 @@ def test_a_small_run_on_servers(tmp_path: Path) -> None:
     found = measured(tmp_path, "servers")
     assert [what for what in found if "ogr2ogr" not in what] == [
         "FlatGeobuf, 2,000 polygons, on servers, beside GeoPandas",
+        "FlatGeobuf, 2,000 polygons, on servers, beside least PostGIS",
         "GeoJSON, 2,000 polygons, on servers, beside GeoPandas",
+        "GeoJSON, 2,000 polygons, on servers, beside least PostGIS",
         "memory, 4,000 polygons, on servers",
     ]

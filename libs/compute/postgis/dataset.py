@@ -24,7 +24,7 @@ from libs.compute.layout import Layout, Report, plan_of
 from libs.compute.postgis.chunk_session import UNLOGGED, Chunk, ChunkSession
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.connection import Connection, StatementFailed
-from libs.compute.postgis.output import Output
+from libs.compute.postgis.output import PostGISOutput
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.result_collector import ResultCollector
@@ -149,7 +149,7 @@ class PostGISDatasetBuilder:
             raise planned.refused(error, chunk.where, chunk.first) from error
         planned.set_aside(rows, chunk)
         if planned.is_one_stage:
-            planned.output.take_in(rows, chunk)
+            planned.output.take_in(rows, chunk.rows, chunk.first)
         with self._lock:
             self._free_sessions.append(session)
 
@@ -209,7 +209,7 @@ class _PlannedDataset:
         self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), side_path)
         self.collector = ResultCollector(rows, self.layout.plan.stages[-1])
-        self.output = Output(self.layout, self.columns, self.collector)
+        self.output = PostGISOutput(self.layout, self.columns, self.collector)
 
     def run_guarded(self, connection: Connection, work: Callable[[Plan], T]) -> T:
         """Work by the plan.

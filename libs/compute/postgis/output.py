@@ -1,6 +1,6 @@
-"""The result of PostGIS: the query that fetches it, and its batches as rows of the result."""
+"""The result of PostGIS: see :class:`libs.compute.output.Output`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 
 from libs.column_names import GEOMETRY
 from libs.compute.layout import Layout
-from libs.compute.postgis.chunk_session import Chunk
+from libs.compute.output import Output
 from libs.compute.postgis.columns import Columns
 from libs.compute.result_collector import ResultCollector
-from libs.spatial_utils.arrays import array, numbers
+from libs.spatial_utils.arrays import Integers, array
 from libs.spatial_utils.geoparquet import BBOX_TYPE
 from libs.transformations import PostGis
-from libs.transformations.plan import DROP, ROW, TARGET
+from libs.transformations.plan import TARGET
 
-_BOX, _ROW_AUDIT, _IN_RESULT = "_etl_box", "_etl_row_audit", "_etl_in_result"
+_BOX = "_etl_box"
 # A box takes half the time that its sides took as columns of their own; a list, null in nearly every row, a twentieth of it all.
 _BOX_SENT = np.dtype([("xmax", ">f8"), ("ymax", ">f8"), ("xmin", ">f8"), ("ymin", ">f8")])
 """A value of PostgreSQL's type ``box``."""
@@ -31,7 +31,7 @@ _WKB = (
 )
 
 
-class Output:
+class PostGISOutput(Output):
     """Asks ``processed`` for what the source rows here do not have.
 
     Args:
@@ -41,58 +41,28 @@ class Output:
     """
 
     def __init__(self, layout: Layout, columns: Columns, collector: ResultCollector) -> None:
-        self._layout, self._columns, self._collector = layout, columns, collector
-        plan = layout.plan
-        wanted = [PostGis().identifier(name) for name in layout.fetched]
-        if layout.has_geometry:
-            wanted += [f"{_WKB} AS {GEOMETRY}", f"box({GEOMETRY}) AS {_BOX}"]
-        last = plan.stages[-1]
+        super().__init__(layout, collector, PostGis())
+        self._columns = columns
+        last = layout.plan.stages[-1]
         self._row_audit_sent = np.dtype([("", _ARRAY_HEAD), ("numbers", _NUMBER_SENT, len(last.counters) + len(last.checks))])
-        row_audit = last.row_audit(PostGis())
-        if row_audit is not None:
-            wanted.append(f"array_send({row_audit}) AS {_ROW_AUDIT}")
-        if plan.row_filter is not None:
-            wanted.append(f"{plan.row_filter} AS {_IN_RESULT}")
-        if plan.reasons and len(plan.stages) == 1:
-            wanted.append(DROP)
-        self.query = f"SELECT {', '.join([*wanted, *plan.order])} FROM {TARGET}"
+        self.query = f"SELECT {', '.join([*self.values, *self.marks])} FROM {TARGET}"
 
-    def take_in(self, batches: Iterable[pa.RecordBatch], chunk: Chunk | None = None) -> None:
-        """Rows of the result.
+    def _geometry(self) -> Sequence[str]:
+        return f"{_WKB} AS {GEOMETRY}", f"box({GEOMETRY}) AS {_BOX}"
 
-        Args:
-            batches: Of :attr:`query`.
-            chunk: What they were made of, where the result has passthrough columns.
-        """
-        for batch in batches:
-            rows = batch
-            if _ROW_AUDIT in rows.schema.names:
-                self._add_row_audits(rows)
-            if _IN_RESULT in rows.schema.names:
-                rows = rows.filter(rows[_IN_RESULT])
-            if rows.num_rows:
-                self._put(rows, chunk)
+    def _boxes(self, rows: pa.RecordBatch) -> pa.StructArray:
+        sides = _bounding(rows[_BOX].storage)
+        return pa.StructArray.from_arrays(sides, fields=list(BBOX_TYPE), mask=rows[GEOMETRY].is_null())
 
-    def _add_row_audits(self, rows: pa.RecordBatch) -> None:
-        audited = rows.filter(rows[_ROW_AUDIT].is_valid())
-        if audited.num_rows:
-            sent = _received(audited[_ROW_AUDIT], self._row_audit_sent)
-            self._collector.add_row_audits(numbers(audited[ROW]), sent["numbers"]["value"].astype(np.int64))
+    def _sent(self, row_audit: str) -> str:
+        return f"array_send({row_audit})"
 
-    def _put(self, rows: pa.RecordBatch, chunk: Chunk | None) -> None:
-        here = {} if chunk is None else self._layout.passthrough_columns(chunk.rows, numbers(rows[ROW]) - chunk.first)
-        fetched = {name: rows[index] for index, name in enumerate(self._layout.fetched)}
-        columns = [
-            here[name] if name in here else self._columns.from_postgresql(fetched[name], type_)
-            for name, type_ in zip(self._layout.attributes, self._layout.schema.types, strict=False)
-        ]
-        boxes = None
-        if self._layout.has_geometry:
-            geometry = rows[GEOMETRY]
-            boxes = pa.StructArray.from_arrays(_bounding(rows[_BOX].storage), fields=list(BBOX_TYPE), mask=geometry.is_null())
-            columns += [geometry, boxes]
-        whole = pa.RecordBatch.from_arrays(columns, schema=self._layout.schema)
-        self._collector.add(whole, boxes, [rows[name] for name in self._layout.plan.order])
+    def _row_audits(self, column: pa.Array) -> Integers:
+        sent: Integers = _received(column, self._row_audit_sent)["numbers"]["value"].astype(np.int64)
+        return sent
+
+    def _attribute(self, column: pa.Array, type_: pa.DataType) -> pa.Array:
+        return self._columns.from_postgresql(column, type_)
 
 
 def _bounding(boxes: pa.BinaryArray) -> list[pa.Array]:

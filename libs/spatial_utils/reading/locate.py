@@ -8,6 +8,7 @@ from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
 from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.reading.seamless import components
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -18,7 +19,8 @@ _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".
 _PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
 """What is a ZIP archive itself, and is read without being unpacked."""
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
-_SHARED = frozenset({".tab"})
+_ANYTHING = ".xml"
+_SHARED = frozenset({".tab", _ANYTHING})
 """Extensions that are the usual one of a format, and one of another, too."""
 
 
@@ -56,12 +58,16 @@ def locate(
     """
     looks = kind_of(path)
     if looks not in ARCHIVES:
-        _check(path, looks, kind, where, tabular=tabular, complete=complete)
+        table = _without_geometry(path, kind, where, tabular=tabular)
+        _check(path, looks, kind, where, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
-        return Located(((path, ""),), path if path.is_dir() else path.parent)
-    files = unpack(path, unpacked, where, limits)
+        _check_components(_components([path], kind, where), path.parent, kind, where, tabular=tabular)
+        return Located(((path, ""),), path if path.is_dir() else path.parent, tuple(table))
+    files = unpack(path, unpacked, where, limits, nested=kind.nested)
     mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
+    parts = _components(mains, kind, where)
+    mains = [main for main in mains if main not in parts]
     if not mains:
         raise Rejected.because(
             "archive_without_data",
@@ -76,13 +82,49 @@ def locate(
             f"The archive holds {len(mains):,} {kind.name} files; the limit is {MAX_MAIN_FILES}.",
             "Split it.",
         )
+    told: list[Problem] = []
     for main in mains:
         looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
-        _check(main, looks, kind, place, tabular=tabular, complete=complete)
+        table = _without_geometry(main, kind, place, tabular=tabular)
+        told += table
+        _check(main, looks, kind, place, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
+    _check_components(parts, unpacked, kind, where, tabular=tabular)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
-    return Located(sources, unpacked, tuple(_not_read(files, mains, kind, unpacked, where)))
+    return Located(sources, unpacked, (*told, *_not_read(files, [*mains, *parts], kind, unpacked, where)))
+
+
+def _without_geometry(main: Path, kind: Format, where: str, *, tabular: bool) -> list[Problem]:
+    """What to say of a file that lacks all the parts with geometry, as a mere table does."""
+    if tabular or not kind.geometry_parts:
+        return []
+    if not kind.geometry_parts.isdisjoint(file.suffix.lower() for file in _of_stem(main)):
+        return []
+    lacking = " and ".join(main.stem + part for part in sorted(kind.geometry_parts))
+    return [
+        Problem(
+            code="read_as_table",
+            where=where,
+            message=f"{main.name!r} has no {lacking} beside it. It is read as a table without geometry.",
+            remedy="Nothing has to be done for a table. If its rows have geometry, upload these files, too.",
+        )
+    ]
+
+
+def _of_stem(main: Path) -> Iterator[Path]:
+    return (file for file in main.parent.iterdir() if file.stem == main.stem)
+
+
+def _components(mains: Sequence[Path], kind: Format, where: str) -> list[Path]:
+    """The files that others of them name: they are read in the place of these."""
+    tables = [main for main in mains if kind.seamless and kind_of(main) in kind.kinds]
+    return list(dict.fromkeys(part for table in tables for part in components(table, where)))
+
+
+def _check_components(parts: Sequence[Path], folder: Path, kind: Format, where: str, *, tabular: bool) -> None:
+    for part in parts:
+        _check(part, kind_of(part), kind, f"{where}: {part.relative_to(folder)}", tabular=tabular, complete=False)
 
 
 def _as_geodatabase(folder: Path, archive: Path, unpacked: Path) -> Path:
@@ -128,13 +170,12 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
     """Warnings about what else is in the archive: it stays behind."""
-    usual = {entry.extensions[0] for entry in FORMATS}
     read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
         *mains
     }
     unread = [file for file in files if file not in read and file.parent not in read]  # of a FileGDB, the folder is read
     alike = [file for file in unread if _may_be(file, kind)]
-    others = [file for file in unread if file.suffix.lower() in usual and file not in alike]
+    others = [file for file in unread if file not in alike and _is_usual(file)]
     if others:
         yield Problem(
             code="archive_partly_read",
@@ -159,6 +200,12 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
             f"{_listed(documents, folder)}.",
             remedy="Nothing has to be done, unless one of them is data: then submit it as a file of its own.",
         )
+
+
+def _is_usual(file: Path) -> bool:
+    """Whether a file has the usual extension of a format; of XML, which may be anything, only if it looks like it."""
+    usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0]]
+    return any(entry.extensions[0] != _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
 
 
 def _may_be(file: Path, kind: Format) -> bool:
@@ -186,7 +233,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
         )
     if path.is_dir():
         return
-    beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+    beside = {file.suffix.lower() for file in _of_stem(path)}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
     if complete:
         required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]

@@ -248,10 +248,10 @@ def open_source(
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular, complete=spec.missing_sidecars == "allow")
         if spec.missing_sidecars == "allow" and kind.replaceable:
-            located = sidecars.completed(located, neutral, where)
+            located = sidecars.completed(located, kind.replaceable, neutral / "completed", where)
         warnings = [*located.warnings]
         if spec.encoding is not None and kind.driver == mapinfo.DRIVER:
-            located = mapinfo.without_charset(located, neutral)
+            located = mapinfo.without_charset(located, neutral / "charset", where)
         if spec.encoding is not None and kind.encoding is not None and not _is_utf8(spec.encoding, kind):
             warnings.append(_encoding_ignored(kind, where))
         if idle := spec.options.given - kind.takes:

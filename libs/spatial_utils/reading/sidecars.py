@@ -1,11 +1,14 @@
-"""Files that belong to a Shapefile and are missing, made again: the index from the shapes, a table of nothing but numbers.
+"""Files that belong to a Shapefile or a MIF and are missing, made again: the index from the shapes, a table of mere numbers.
 
-Rules: ESRI Shapefile Technical Description (1998), "Organization of the Main File", "Organization of the Index File".
+Rules: ESRI Shapefile Technical Description (1998), "Organization of the Main File", "Organization of the Index File"; MapInfo
+Reference, "MapInfo Data Interchange Format".
 """
 
 import os
+import re
 import shutil
 import struct
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +19,20 @@ _HEADER, _RECORD_HEADER, _WORD = 100, 8, 2
 COLUMN = "row"
 """Of the table: the number of the shape, from 1."""
 _DIGITS = 9
+_MID = ".mid"
+_MIF_COLUMNS, _MIF_DATA = re.compile(rb"(?i)\s*columns\s+(\d+)"), re.compile(rb"(?i)\s*data\s*$")
+_MIF_OBJECT = re.compile(
+    rb"(?i)\s*(?:point|line|pline|region|arc|text|rect|roundrect|ellipse|multipoint|none|collection(?:\s+(\d+))?)\b"
+)
+"""How an object begins. A collection is followed by the number of its parts, each of which begins like an object."""
 
 
-def completed(located: Located, folder: Path, where: str) -> Located:
+def completed(located: Located, parts: Collection[str], folder: Path, where: str) -> Located:
     """The same files in a folder of their own, each with an index and a table.
 
     Args:
-        located: Shapefiles, which are left alone: they may be the uploader's own.
+        located: Shapefiles or MIFs, which are left alone: they may be the uploader's own.
+        parts: Extensions of what is made.
         folder: To be made, on the same file system: hard links, and what is made.
         where: Place of the file, for problems.
 
@@ -32,14 +42,17 @@ def completed(located: Located, folder: Path, where: str) -> Located:
     sources, warnings = [], []
     for index, (path, prefix) in enumerate(located.sources):
         beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
-        missing = [suffix for suffix in (".shx", ".dbf") if suffix not in beside]
+        missing = [suffix for suffix in sorted(parts, reverse=True) if suffix not in beside]
         if missing:
             target = folder / str(index)
             target.mkdir(parents=True)
             for file in path.parent.iterdir():
                 if file.stem == path.stem and file.is_file():
                     _link(file, target / file.name)
-            _make(target / path.name, missing, where)
+            if missing == [_MID]:
+                _make_numbered(path, target / path.name)
+            else:
+                _make(target / path.name, missing, where)
             warnings.append(_told(path, missing, where))
             path = target / path.name  # noqa: PLW2901 - the same file
         sources.append((path, prefix))
@@ -48,6 +61,32 @@ def completed(located: Located, folder: Path, where: str) -> Located:
     # the reading process sees one folder
     common = Path(os.path.commonpath([path.parent for path, _ in sources]))
     return replace(located, sources=tuple(sources), folder=common, warnings=(*located.warnings, *warnings))
+
+
+def _make_numbered(path: Path, target: Path) -> None:
+    """Write a MIF again with the number as its only column, and the table with the numbers."""
+    target.unlink()  # a link to the uploader's own file
+    with path.open("rb") as source, target.open("xb") as made, target.with_suffix(_MID).open("xb") as table:
+        columns = count = parts = 0
+        for line in source:
+            if found := _MIF_COLUMNS.match(line):
+                columns = int(found[1])
+                made.write(b"Columns 1\r\n  " + COLUMN.encode() + b" Integer\r\n")
+            elif columns and line.strip():
+                columns -= 1
+            else:
+                made.write(line)
+            if _MIF_DATA.match(line):
+                break
+        for line in source:
+            made.write(line)
+            if found := _MIF_OBJECT.match(line):
+                if parts:
+                    parts -= 1
+                    continue
+                count += 1
+                table.write(b"%d\r\n" % count)
+                parts = int(found[1] or 0)
 
 
 def _make(shapes: Path, missing: list[str], where: str) -> None:
@@ -94,13 +133,14 @@ def _records(shapes: Path, where: str) -> list[tuple[int, int]]:
 def _told(path: Path, missing: list[str], where: str) -> Problem:
     made = {
         ".shx": "The index (.shx) was made again from the shapes.",
+        _MID: f"Without a table (.mid) the features have no attributes, only their number, as {COLUMN!r}.",
         ".dbf": f"Without a table (.dbf) the features have no attributes, only their number, as {COLUMN!r}.",
     }
     return Problem(
         code="sidecars_made",
         where=where,
         message=f"{path.name!r} lacks files that belong to it. {' '.join(made[suffix] for suffix in missing)}",
-        remedy="Upload them beside the .shp, if there are any.",
+        remedy=f"Upload them beside the {path.suffix}, if there are any.",
     )
 
 

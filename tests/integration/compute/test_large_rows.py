@@ -57,8 +57,14 @@ def test_the_same_rows_from_memory_and_from_files(
 ) -> None:
     table, by = sample(), recipe(name, **RECIPES[name])
     results = []
-    for share in (2 / 3, 1e-4, 1e-8):  # of 384 MiB: all, some 40 KB, and not even a row
+    for share, together in (
+        (2 / 3, 2**28),
+        (2 / 3, 10_000),
+        (1e-4, 2**28),
+        (1e-8, 1),
+    ):  # of 384 MiB: all, some 40 KB, not even a row
         monkeypatch.setattr("libs.compute.rows.MEMORY_SHARE", share)
+        monkeypatch.setattr("libs.compute.rows.TOGETHER_BYTES", together)
         results.append(through(source(table, batches=table.to_batches(max_chunksize=60)), by))
     first = results[0]
     assert first.features > 0

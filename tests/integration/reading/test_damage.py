@@ -567,11 +567,13 @@ def test_tables_of_mapinfo_without_geometry(
     read: Reader, refused: Refuser, write: Callable[..., Path], places: gpd.GeoDataFrame
 ) -> None:
     path = write(places[["text", "geometry"]], "a.tab", "MapInfo File")
-    for part in (".map", ".id"):
-        path.with_suffix(part).unlink()
+    path.with_suffix(".map").unlink()
     assert refused(path, "TAB").code == "missing_sidecar"
-    got = read(path, "TAB", type="tabular")
-    assert (got.layer.has_geometry, got.table.num_rows) == (False, 100)
+    path.with_suffix(".id").unlink()
+    for kind, told in (("tabular", []), ("vector", ["read_as_table"])):
+        got = read(path, "TAB", type=kind)
+        assert (got.layer.has_geometry, got.table.num_rows) == (False, 100)
+        assert [warning.code for warning in got.warnings] == told
 
 
 def test_a_file_declared_as_a_table_that_has_geometry(

@@ -15,6 +15,7 @@ import shapely
 
 from libs.models import Problem
 from libs.spatial_utils.reading import ReadLimits
+from tests.integration.reading.writing import message, number, varint
 
 pytestmark = pytest.mark.integration
 
@@ -42,24 +43,8 @@ RELATIONS: list[Relation] = [
 ]
 
 
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
 def signed(number: int) -> bytes:
     return varint(number << 1 if number >= 0 else (-number << 1) - 1)
-
-
-def number(field: int, value: int) -> bytes:
-    return varint(field << 3) + varint(value)
-
-
-def message(field: int, value: bytes) -> bytes:
-    return varint(field << 3 | 2) + varint(len(value)) + value
 
 
 def deltas(values: Sequence[int]) -> bytes:

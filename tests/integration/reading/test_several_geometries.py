@@ -179,3 +179,19 @@ def test_geometries_of_one_name_at_two_depths_are_told_apart(read: Reader, tmp_p
     got = read(path, "GML")
     assert [geometry and geometry.wkt for geometry in got.geometries] == ["POINT (1 2)", None]
     assert [shapely.from_wkb(value).wkt for value in got.table.column("part").to_pylist()] == ["POINT (3 4)", "POINT (5 6)"]
+
+
+def test_a_list_of_properties_that_gdal_has_left_beside_a_gml_hides_no_geometry(read: Reader, tmp_path: Path) -> None:
+    """GDAL writes it wherever it opens a file, with the first geometry only."""
+    path = Path(shutil.copy(INSPIRE, tmp_path / "a.gml"))
+    whole = read(path, "GML")
+    path.with_suffix(".gfs").write_text(
+        "<GMLFeatureClassList><GMLFeatureClass><Name>CadastralParcel</Name><ElementPath>CadastralParcel</ElementPath>"
+        "<GeometryName>geometry</GeometryName><GeometryElementPath>geometry</GeometryElementPath>"
+        "<PropertyDefn><Name>label</Name><ElementPath>label</ElementPath><Type>String</Type></PropertyDefn>"
+        "</GMLFeatureClass></GMLFeatureClassList>"
+    )
+    got = read(path, "GML")
+    assert got.table == whole.table
+    assert [warning.code for warning in got.warnings] == [warning.code for warning in whole.warnings]
+    assert kinds(read(path, "GML", geometry="referencePoint").table) == {"Point"}

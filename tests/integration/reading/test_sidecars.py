@@ -80,3 +80,55 @@ def test_whole_files_are_read_as_ever(read: Callable[..., Any], path: Path) -> N
     one, other = read(path, "ESRI Shapefile"), read(path, "ESRI Shapefile", missing_sidecars="allow")
     assert one.table == other.table
     assert one.warnings == other.warnings
+
+
+_MIF = """Version 300
+Charset "WindowsLatin1"
+Delimiter ","
+CoordSys Earth Projection 1, 104
+Columns 2
+  name Char(20)
+  v Integer
+Data
+
+Point 1 2
+    Symbol (35,0,12)
+NONE
+Text
+    "Point of view"
+    1 2 3 4
+    Font ("Arial",0,0,0)
+Collection 2
+  Region 1
+    4
+0 0
+0 1
+1 1
+0 0
+    Pen (1,2,0)
+  Pline 2
+5 5
+6 6
+Line 1 1 2 2
+    Pen (1,2,0)
+"""
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("encoding", [None, "cp1252"])
+def test_a_mif_without_its_table(
+    read: Callable[..., Any], refused: Callable[..., Problem], tmp_path: Path, zipped: bool, encoding: str | None
+) -> None:
+    source = tmp_path / "a.mif"
+    source.write_text(_MIF)
+    if zipped:
+        source = tmp_path / "a.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.writestr("in/a.mif", _MIF)
+    assert '"missing_sidecars": "allow"' in refused(source, "MapInfo MIF").remedy
+    got = read(source, "MapInfo MIF", missing_sidecars="allow", encoding=encoding)
+    assert got.layer.columns == (("row", "int32"),)
+    assert got.table["row"].to_pylist() == [1, 2, 3, 4, 5]
+    assert [shape and shape.geom_type for shape in got.geometries] == ["Point", None, "Point", "GeometryCollection", "LineString"]
+    assert [warning.code for warning in got.warnings] == ["sidecars_made"]
+    assert (tmp_path / "a.mif").exists() is False or (tmp_path / "a.mif").read_text() == _MIF

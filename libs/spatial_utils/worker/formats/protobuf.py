@@ -1,4 +1,4 @@
-"""Messages of protocol buffers, field by field, as far as counting needs it: OpenStreetMap PBF, vector tiles."""
+"""Messages of protocol buffers, field by field, as far as counting needs it: OpenStreetMap PBF, vector tiles, PMTiles."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Number and value of each field of a message; ``IndexError`` where it ends too early."""
     position, end = 0, len(data)
     while position < end:
-        key, position = _varint(data, position)
+        key, position = varint(data, position)
         kind = key & 7
         if kind == _VARINT:
-            value, position = _varint(data, position)
+            value, position = varint(data, position)
             yield key >> 3, value
             continue
         if kind == _BYTES:
-            size, position = _varint(data, position)
+            size, position = varint(data, position)
         elif kind in {_EIGHT_BYTES, _FOUR_BYTES}:
             size = 8 if kind == _EIGHT_BYTES else 4
         else:
@@ -27,7 +27,8 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         position += size
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """The number that begins at a position, and where it ends; ``IndexError`` where the data end before."""
     byte = data[position]
     value, shift, position = byte & _LOW, 7, position + 1
     while byte >= _MORE:

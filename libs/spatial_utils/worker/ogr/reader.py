@@ -17,8 +17,8 @@ class OgrReader(FileReader):
     """Reads a file with GDAL. The hooks of this class do nothing, which is right for a plain format.
 
     The hooks, in the order in which they are called. For the file: ``check_before``, ``open_options``, ``check_opened``. For
-    each layer: ``has_layer``, and if it is wanted ``passes_over``, ``decoder``, ``describe``, ``columns``. For the file:
-    ``check_described``. While a layer is read: ``rows``, ``check_after``, ``explains``.
+    each layer: ``has_layer``, ``layer_name``, and if it is wanted ``passes_over``, ``decoder``, ``describe``, ``columns``. For
+    the file: ``check_described``. While a layer is read: ``rows``, ``check_after``, ``explains``.
 
     Attributes:
         messages: What GDAL's messages mean for this format.
@@ -55,6 +55,14 @@ class OgrReader(FileReader):
             table: Its name for GDAL.
         """
         return True
+
+    def layer_name(self, table: str) -> str:
+        """The name of a layer, without a prefix.
+
+        Args:
+            table: Its name for GDAL.
+        """
+        return table
 
     def ignores_geometry(self) -> bool:
         """Whether a table is wanted and GDAL shows a geometry that belongs to another file."""
@@ -115,7 +123,7 @@ class OgrReader(FileReader):
             table = gdal.OGR_L_GetName(handle).decode("utf-8", "replace")
             if not self.has_layer(handle, table):
                 continue
-            name = self.prefix + table
+            name = self.prefix + self.layer_name(table)
             if not self.add_name(name) or (self.request.layer != name and self.passes_over(table, name)):
                 continue
             layers.append(OgrLayer(self, handle, name))

@@ -1,7 +1,7 @@
 """XML element by element, by expat, out of a file of any size."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.parsers import expat
 
@@ -33,14 +33,21 @@ class XmlScan:
 
     def scan(self, path: Path) -> None:
         """Read a file once, to its end or to the first that is no XML."""
+        for _ in self.scanning(path):
+            pass
+
+    def scanning(self, path: Path) -> Iterator[None]:
+        """The same, with a pause after each piece of the file."""
         try:
             with path.open("rb", buffering=0) as file:
                 self._descriptor = file.fileno()
                 while chunk := file.read(_CHUNK_BYTES):
                     self._parser.Parse(chunk, False)  # noqa: FBT003 - expat's own argument
+                    yield
                 self._parser.Parse(b"", True)  # noqa: FBT003
         except expat.ExpatError as error:
             self.error = error
+        yield
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""

@@ -26,7 +26,16 @@ _CRS84 = re.compile(
 )
 
 
-def check(gdal: Gdal, path: Path, found: GmlGuard, handles: dict[str, Any], layers: Sequence[OgrLayer], notes: Notes) -> None:
+def check(
+    gdal: Gdal,
+    path: Path,
+    found: GmlGuard,
+    handles: dict[str, Any],
+    layers: Sequence[OgrLayer],
+    notes: Notes,
+    *,
+    listed: bool,
+) -> None:
     """Hold what GDAL found against what is there, and give layers the CRS that their features name.
 
     Args:
@@ -36,6 +45,7 @@ def check(gdal: Gdal, path: Path, found: GmlGuard, handles: dict[str, Any], laye
         handles: GDAL's layers, by name.
         layers: Those that are to be read.
         notes: Takes the warning about a page of a larger answer.
+        listed: Whether a file beside it lists the properties that are read.
 
     Raises:
         Unreadable: ``features_lost``, ``geometry_lost``, ``crs_mixed`` or ``crs_mismatch``.
@@ -44,7 +54,7 @@ def check(gdal: Gdal, path: Path, found: GmlGuard, handles: dict[str, Any], laye
     found.page.tell(found.features.total(), notes, path.name)
     for layer in layers:
         _check_geometries(found, layer)
-        if any(path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs")):  # without one, GDAL takes whatever has a text
+        if listed:  # else GDAL takes whatever has a text
             _check_properties(found, layer)
         _check_crs(gdal, found, layer)
 

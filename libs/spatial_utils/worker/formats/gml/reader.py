@@ -7,7 +7,7 @@ from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.gml import checks
 from libs.spatial_utils.worker.formats.gml.geometry import complaints
 from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
-from libs.spatial_utils.worker.formats.gml.template import names_of, template_of, with_several_geometries
+from libs.spatial_utils.worker.formats.gml.template import lists_all, names_of, template_of, with_several_geometries
 from libs.spatial_utils.worker.formats.patching import LARGEST_COPY
 from libs.spatial_utils.worker.formats.xml import XmlReader
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
@@ -47,7 +47,9 @@ class Reader(XmlReader):
     def check_before(self) -> None:
         """See ``OgrReader``."""
         super().check_before()
-        self._several = {} if self._has_schema else with_several_geometries(self.guard)
+        several = {} if self.path.with_suffix(".xsd").exists() else with_several_geometries(self.guard)
+        known = self.path.with_suffix(".gfs")
+        self._several = {} if several and known.exists() and lists_all(known, several) else several
         if self._several and self.guard.bad:  # which of them is bad, nobody has noted
             raise self.guard.first_bad
         if self._several:
@@ -79,7 +81,8 @@ class Reader(XmlReader):
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """See ``OgrReader``."""
         handles = {self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in self.handles}
-        checks.check(self.gdal, self.path, self.guard, handles, layers, self.notes)
+        listed = self._template is None and self._has_schema
+        checks.check(self.gdal, self.path, self.guard, handles, layers, self.notes, listed=listed)
         super().check_described(layers)
         wanted, names = self.request.geometry, dict.fromkeys(name for layer in layers for name in layer.geometry_names)
         if wanted is not None and wanted.casefold() not in map(str.casefold, names):

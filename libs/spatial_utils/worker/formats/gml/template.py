@@ -24,6 +24,24 @@ def with_several_geometries(guard: GmlGuard) -> dict[str, list[tuple[str, ...]]]
     return found
 
 
+def lists_all(known: Path, several: Mapping[str, Sequence[tuple[str, ...]]]) -> bool:
+    """Whether a list of properties beside a file has every geometry. GDAL writes one wherever it opens a file, with the first.
+
+    Args:
+        known: The list.
+        several: By type of feature, where its geometries stand.
+    """
+    try:
+        classes = ET.parse(known)  # noqa: S314 - in the sandbox; expat bounds how much entities may grow
+    except ET.ParseError:
+        return True  # GDAL says what is wrong
+    listed = {
+        each.findtext("Name", ""): len(each.findall("GeomPropertyDefn")) or len(each.findall("GeometryElementPath"))
+        for each in classes.iter("GMLFeatureClass")
+    }
+    return all(listed.get(kind, len(paths)) >= len(paths) for kind, paths in several.items())
+
+
 def template_of(gdal: Gdal, path: Path, several: Mapping[str, Sequence[tuple[str, ...]]]) -> str | None:
     """The path, for GDAL, of a list of the properties that it finds in a file, and of all geometries.
 

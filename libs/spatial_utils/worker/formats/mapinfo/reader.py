@@ -1,27 +1,53 @@
 """MapInfo TAB and MIF."""
 
+from pathlib import Path
+
 from libs.spatial_utils.worker.formats.dbase_records import deleted_records
-from libs.spatial_utils.worker.formats.mapinfo import checks
+from libs.spatial_utils.worker.formats.mapinfo import checks, seamless
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reader import OgrReader
+from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.values.text import Decoder
 
 
 class Reader(OgrReader):
     """See ``OgrReader``."""
 
+    _components: list[Path]
+    _in_components: int | None = None
+
     def check_before(self) -> None:
-        """See ``OgrReader``."""
+        """See ``OgrReader``; and the tables of a seamless one."""
         checks.check_values(self.path, self.notes)
+        self._components = seamless.components_of(self.path)
+        if self._components:
+            self._in_components = seamless.checked_count(self.gdal, self.request.driver, self._components)
+
+    def layer_name(self, table: str) -> str:
+        """A seamless table has its own name; GDAL gives that of its first table."""
+        return self.path.stem if self._components else table
 
     def decoder(self, layer: OgrLayer) -> Decoder | None:
         """See ``OgrReader``."""
-        return checks.decoder(self.path, self.request.encoding, layer.notes)
+        source = seamless.charset_source(self.path, self._components)
+        return None if source is None else checks.decoder(source, self.request.encoding, layer.notes)
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:  # noqa: ARG002 - see OgrReader
         """See ``OgrReader``."""
         checks.check_count(self.path, read)
+        if self._in_components is not None and read not in {self._in_components, self._without_deleted()}:
+            raise Unreadable(
+                "count_mismatch",
+                f"The tables of the seamless table have {self._in_components:,} features, but {read:,} can be read.",
+                "Check the tables in MapInfo, or submit them as files of their own, without the seamless one.",
+                layer.place,
+            )
 
     def explains(self, layer: OgrLayer, read: int) -> bool:
         """Records that are marked as deleted are counted by the file, and not read."""
+        if self._in_components is not None:
+            return True  # compared already
         return read + deleted_records(self.path, ".dat" if self.path.suffix.lower() == ".tab" else ".dbf") == layer.claimed
+
+    def _without_deleted(self) -> int:
+        return (self._in_components or 0) - seamless.deleted_of(self._components)

@@ -1,59 +1,42 @@
-"""MBTiles: the features of the highest zoom, in the pieces into which the tiles cut them."""
+"""MBTiles: tiles in a table of SQLite, with names and values about them in another."""
 
-from collections import Counter
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator
 
-from libs.spatial_utils.worker.formats.mbtiles.tiles import features_of
-from libs.spatial_utils.worker.ogr.layer import OgrLayer
-from libs.spatial_utils.worker.ogr.reader import OgrReader
+from libs.spatial_utils.worker.formats.tile_reader import Tile, TileReader
 from libs.spatial_utils.worker.protocol import Unreadable
 
+_VECTOR = frozenset({"pbf", "mvt", "application/x-protobuf"})
 
-class Reader(OgrReader):
+
+class Reader(TileReader):
     """See ``OgrReader``."""
 
-    _zoom: int
-    _features: Counter[str]
-
-    def check_before(self) -> None:
-        """Count; and register what GDAL opens the database with, and what it reads a tile with."""
+    def highest_tiles(self) -> tuple[int, Iterator[Tile]]:
+        """See ``TileReader``; and register what GDAL opens the database with."""
         self.gdal.register("RegisterOGRSQLite")
-        self.gdal.register("RegisterOGRMVT")
-        self._zoom, self._features = features_of(self.path)
+        try:
+            database = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+            database.execute("PRAGMA trusted_schema = 0")
+            kind = database.execute("SELECT value FROM metadata WHERE name = 'format'").fetchone()
+            if kind is not None and str(kind[0]).casefold() not in _VECTOR:
+                raise self.images(str(kind[0]))
+            (zoom,) = database.execute("SELECT max(zoom_level) FROM tiles").fetchone()
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        if not isinstance(zoom, int):
+            raise self.no_tiles()
+        return zoom, self._tiles(database, zoom)
 
-    def open_options(self) -> list[str]:
-        """The attributes as JSON: GDAL reads as columns only those that the metadata list, as the types that they say."""
-        return [f"ZOOM_LEVEL={self._zoom}", "JSON_FIELD=YES", "CLIP=YES"]
+    def _tiles(self, database: sqlite3.Connection, zoom: int) -> Iterator[Tile]:
+        try:
+            where = "SELECT tile_column, tile_row, tile_data FROM tiles WHERE zoom_level = ?"
+            for column, row, data in database.execute(where, (zoom,)):
+                yield Tile(zoom, column, row, data)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        finally:
+            database.close()
 
-    def check_opened(self) -> None:
-        """Compare with what GDAL sees when it does not leave out what lies in the margin of a tile only."""
-        whole = self.gdal.open(self.source, self.request.driver, [f"ZOOM_LEVEL={self._zoom}", "JSON_FIELD=YES", "CLIP=NO"])
-        seen = Counter[str]()
-        if whole is not None:
-            for index in range(self.gdal.GDALDatasetGetLayerCount(whole)):
-                handle = self.gdal.GDALDatasetGetLayer(whole, index)
-                seen[self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace")] = self.gdal.OGR_L_GetFeatureCount(handle, 1)
-            self.gdal.GDALClose(whole)
-        for name, count in sorted(self._features.items()):
-            if seen[name] != count:
-                raise Unreadable(
-                    "count_mismatch",
-                    f"The tiles of {self.path.name!r} hold {count:,} features of the layer {name!r}, but {seen[name]:,} can be "
-                    "read.",
-                    "Write the file again, with a metadata entry 'json' that lists all its layers ('vector_layers').",
-                )
-
-    def has_layer(self, handle: int, table: str) -> bool:  # noqa: ARG002 - see OgrReader
-        """The metadata may list layers of other zooms."""
-        return self._features[table] > 0
-
-    def check_described(self, layers: Sequence[OgrLayer]) -> None:
-        """Say that the features are pieces."""
-        for layer in layers:
-            layer.notes.warn(
-                "cut_by_tiles",
-                f"The features are those of the tiles of zoom {self._zoom}, cut at the borders of the tiles and with their "
-                "precision: a feature on several tiles comes in several pieces, each with all attributes.",
-                "Ask for the data that the tiles were made from, where whole features or exact coordinates matter.",
-                layer.place,
-            )
+    def _damaged(self, error: sqlite3.Error) -> Unreadable:
+        return Unreadable("damaged", f"{self.path.name!r} is not an MBTiles that can be read: {error}.", "Write the file again.")

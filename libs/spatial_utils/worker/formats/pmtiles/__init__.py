@@ -1,0 +1,1 @@
+"""PMTiles with vector tiles."""
