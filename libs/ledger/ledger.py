@@ -147,6 +147,16 @@ class Ledger(Records):
             return Received(Action.REJECT, receipt, upload)
         return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1)
 
+    def refuse(self, key: str, problem: Problem) -> Receipt:
+        """Record a manifest that cannot be read: its name is all that is known.
+
+        Args:
+            key: Its object key.
+            problem: Why.
+        """
+        unread = ParsedManifest(b"", None, is_json=False, manifest=None, problems=(problem,))
+        return self._record(make_receipt(key, unread, self.clock()))
+
     def claim(self, received: Received, software: dict[str, str]) -> Run | None:
         """Begin an attempt at a batch. Of all workers that try, one gets it.
 

@@ -79,6 +79,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
             ),
             "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
+            "manifest_left": _warning(
+                "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
+            ),
             "manifest_not_json": _problem("The manifest is not valid JSON.", "Correct the JSON."),
             "manifest_too_large": _problem(
                 "The manifest, or its record, is too large.", "Split the batch into several manifests."
@@ -358,6 +361,12 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "sheet_without_cells": _warning("A sheet is a chart or a dialog and was skipped.", "Nothing."),
         },
         "Reading": {
+            "circles_to_points": _warning(
+                "Circles are read as their centres; the radius is an attribute.", "Buffer the points, if areas are wanted."
+            ),
+            "commented_out": _warning(
+                "GeoJSON in comments of a web page was not read.", "Take it out of the comment, if it is wanted."
+            ),
             "count_mismatch": _problem("There are not as many features as the file says.", "Upload the whole file again."),
             "cut_by_tiles": _warning(
                 "The features are pieces, as vector tiles hold them.", "Ask for the data that the tiles were made from."
@@ -449,6 +458,12 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "not_writable": _problem(
+                "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
+            ),
+            "report_not_written": _warning(
+                "The report could not be written to the landing zone.", "Take away what lies in its place."
+            ),
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."
             ),

@@ -5,6 +5,7 @@ import logging
 
 from libs.ledger import UNAVAILABLE
 from libs.models import Problem, ServiceUnavailable
+from libs.storage import ObjectRefused
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,6 +22,9 @@ def fault(error: Exception, what: str) -> tuple[ServiceUnavailable | None, Probl
     """
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         error = ServiceUnavailable("the disk", f"there is no space left: {error}.", "SPATIAL_ETL_SCRATCH and SPATIAL_ETL_HOME")
+    if isinstance(error, ObjectRefused):
+        remedy = "Tell the operator: take away what lies there, or let the platform write there. Then upload the manifest again."
+        return None, Problem(code="not_writable", where=error.uri, message=f"{error.uri!r} {error.reason}.", remedy=remedy)
     if isinstance(error, ServiceUnavailable):
         message, remedy = str(error), "It is tried again by itself a few times. After that, upload the manifest again."
         return error, Problem(code=UNAVAILABLE, where="platform", message=message, remedy=remedy)

@@ -3,16 +3,18 @@
 Both ``process``, which runs batches one after the other, and an orchestrator, which hands them out, begin here.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import takewhile
 from time import monotonic
 
 from libs.ledger import Action, Received
-from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable, Status
+from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
 from libs.pipeline.fault import fault
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
-from libs.storage import ObjectInfo, ObjectRefused
+from libs.storage import ObjectChanged, ObjectInfo, ObjectRefused
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Ready:
     def attempt(self) -> str:
         """Id of the run that it would become."""
         return f"{self.batch.manifest.batch_id}#{self.received.attempt}"
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A manifest that is still being written. It is left alone until it is whole.
+
+    Attributes:
+        info: As it lies in the landing zone.
+    """
+
+    info: ObjectInfo
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,9 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
     """
     stack.require_own_lake(bind=True)
     until = monotonic() + seconds
-    waiting = [info for info in stack.landing.waiting() if info.key not in in_hand]
-    reports, ready = [], []
+    waiting, reports = look(stack, seconds / 2)
+    waiting = [info for info in waiting if info.key not in in_hand]
+    ready = []
     seen = 0
     for info in waiting:
         if seen and monotonic() > until:
@@ -87,12 +101,27 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
         found = receive(stack, info)
         if isinstance(found, Ready):
             ready.append(Work(info.key, found.attempt, found.batch.bytes))
-        elif found is not None:
+        elif isinstance(found, Report):
             reports.append(found)
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
 
 
-def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None) -> Report | Ready | None:
+def look(stack: Stack, seconds: float = math.inf) -> tuple[list[ObjectInfo], list[Report]]:
+    """The manifests that wait, oldest first, and the reports on those that may not be read. Each is told of once.
+
+    Args:
+        stack: What to work with.
+        seconds: To answer none of the latter after. It is answered at a later look.
+    """
+    until = monotonic() + seconds
+    refused: list[ObjectRefused] = []
+    waiting = [info for info in stack.landing.waiting(refused.append) if stack.left.is_due(info.key, info.version)]
+    due = (error for error in refused if stack.left.is_due(stack.landing.key_of(error), error.reason))
+    in_time = takewhile(lambda _: monotonic() <= until, due)
+    return waiting, [report for error in in_time if (report := _refuse(stack, error))]
+
+
+def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None) -> Report | Ready | Growing | None:
     """Record a manifest that waits, and answer it if that needs no run. The only place where a manifest is validated.
 
     Args:
@@ -101,22 +130,21 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         known: The manifest, if it has been parsed already.
 
     Returns:
-        The report on a manifest that is answered; None when another worker works on it.
+        The report on a manifest that is answered; None when another worker works on it, or nothing new can be said.
     """
     try:
         parsed = stack.landing.read_manifest(info.key, known)
     except ObjectRefused as error:
-        return _unreadable(info, error)
+        return _refuse(stack, error, info)
+    except ObjectChanged:
+        return Growing(info)
     if parsed is None:
         return None  # another worker has dealt with it
     content, validation = parsed.content, Validation(parsed, stack.landing, stack.registry)
     received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:
-        report = Report.of_rejection(receipt)
-        stack.landing.report(report)
-        stack.landing.archive(info, content, receipt.batch_id, f"rejected-{receipt.id.partition('@')[2]}")
-        return report
+        return _answer(stack, info, content, Report.of_rejection(receipt), f"rejected-{receipt.id.partition('@')[2]}")
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
     return Ready(info, content, received, validation.batch) if validation.batch is not None else None
@@ -139,20 +167,66 @@ def _checked(validation: Validation) -> list[Problem]:
         return [problem]
 
 
-def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> Report:
-    """What follows a decision. Harmless to repeat: until the manifest is archived, the next worker does it all again."""
+def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> Report | None:
+    """What follows a decision. Harmless to repeat: until the manifest is archived, the next worker does it all again.
+
+    Returns:
+        The report; None when this process has told it before, and could not take the manifest away.
+    """
     if outcome.decision is Decision.SUCCESS:
         stack.ledger.publish(outcome)
-    report = Report.of_outcome(outcome)
-    stack.landing.report(report)
-    stack.landing.archive(info, content, outcome.batch_id, outcome.run_id)
+    return _answer(stack, info, content, Report.of_outcome(outcome), outcome.run_id)
+
+
+def _answer(stack: Stack, info: ObjectInfo, content: bytes, report: Report, name: str) -> Report | None:
+    """Write the report and take the manifest away. If somebody else's file is in the way, that is a warning to this batch."""
+    report = _reported(stack, report)
+    try:
+        stack.landing.archive(info, content, report.batch_id, name)
+    except ObjectRefused as error:
+        warning = Problem(
+            code="manifest_left", where=info.key,
+            message=f"It was dealt with, and stays in the landing zone: {error.uri!r} {error.reason}.",
+            remedy="Remove the manifest, or let the platform write and remove there. It is not processed again.",
+        )  # fmt: skip
+        report = _reported(stack, report.model_copy(update={"warnings": (*report.warnings, warning)}))
+        if not stack.left.note(info.key, info.version, report):
+            return None
+        _log_once(stack, "left", info.key, error)
     return report
 
 
-def _unreadable(info: ObjectInfo, error: ObjectRefused) -> Report:
-    """A manifest that the platform may not open cannot be recorded by its content, so it stays until it can be."""
+def _reported(stack: Stack, report: Report) -> Report:
+    """Write a report. The ledger has it, too: when it cannot be written, it says so itself."""
+    try:
+        stack.landing.report(report)
+    except ObjectRefused as error:
+        if any(warning.code == "report_not_written" for warning in report.warnings):
+            return report
+        warning = Problem(
+            code="report_not_written", where=stack.landing.key_of(error),
+            message=f"{error.uri!r} {error.reason}.",
+            remedy=f"Take away what lies there. 'spatial-etl status {report.batch_id}' shows the report.",
+        )  # fmt: skip
+        return report.model_copy(update={"warnings": (*report.warnings, warning)})
+    return report
+
+
+def _log_once(stack: Stack, action: str, subject: str, error: ObjectRefused) -> None:
+    if not any(entry.action == action for entry in stack.ledger.activity(subject)):
+        stack.ledger.log(action, subject, reason=str(error))
+
+
+def _refuse(stack: Stack, error: ObjectRefused, info: ObjectInfo | None = None) -> Report | None:
+    """The answer to a manifest that the platform may not read: it is recorded under its name, and stays until it can be read."""
+    key = stack.landing.key_of(error)
     problem = Problem(
-        code="unreadable_manifest", where=info.key, message=f"It {error.reason}.", remedy="Make it readable for the platform."
-    )
-    name = info.key.rpartition("/")[2].removesuffix(".json")
-    return Report(batch_id=name, run_id=None, status=Status.REJECTED, intent=None, recipe=None, problems=(problem,))
+        code="unreadable_manifest", where=key, message=f"{error.uri!r} {error.reason}.",
+        remedy="Make it a readable file with a plain name, or take it away. It is looked at again by itself.",
+    )  # fmt: skip
+    receipt = stack.ledger.refuse(key, problem)
+    report = Report.of_rejection(receipt)
+    if not stack.left.note(key, info.version if info else error.reason, report):
+        return None
+    # a name that was processed before keeps the report on that
+    return report if stack.ledger.runs(receipt.batch_id) else _reported(stack, report)

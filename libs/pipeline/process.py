@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from time import sleep
+from time import monotonic, sleep
 
 from libs.models import LakeOfAnother, ParsedManifest, Report, ServiceUnavailable
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
-from libs.pipeline.intake import Ready, finish, receive
+from libs.pipeline.intake import Growing, Ready, finish, look, receive
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
 from libs.storage import ObjectInfo
@@ -15,6 +15,8 @@ from libs.storage import ObjectInfo
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0
 """Seconds between two looks, at most, while a service fails."""
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at manifests that are still being written."""
 
 
 def process(
@@ -23,28 +25,47 @@ def process(
     keys: Collection[str] | None = None,
     parsed: Mapping[str, ParsedManifest] | None = None,
     progress: Progress = no_progress,
+    patient: bool = True,
 ) -> Iterator[Report]:
     """Deal with every manifest that waits, oldest first, and report on each that is dealt with.
+
+    One that may not be read is answered, and stays. One that is still being written keeps nobody waiting: it comes last.
 
     Args:
         stack: What to work with.
         keys: Deal with these manifests only.
         parsed: Manifests that have been parsed already, by key.
         progress: Told of every step.
+        patient: Give manifests that are still being written the time that they are to have settled for. Else they are left.
 
     Raises:
         ServiceUnavailable: when a service fails, or the lake is another ledger's; what was not dealt with still waits.
     """
     stack.require_own_lake(bind=True)
-    waiting = [info for info in stack.landing.waiting() if keys is None or info.key in keys]
+    waiting, reports = look(stack) if keys is None else (stack.landing.waiting(), [])
+    yield from reports
+    waiting = [info for info in waiting if keys is None or info.key in keys]
     if waiting:
         stack.warm_up()
         stack.lake.store.check()
         scratch.check(stack.scratch)
-    for info in waiting:
-        report = _deal_with(stack, info, progress, (parsed or {}).get(info.key))
-        if report is not None:
-            yield report
+    until: float | None = None
+    while waiting:
+        growing = []
+        for info in waiting:
+            found = _deal_with(stack, info, progress, (parsed or {}).get(info.key))
+            if isinstance(found, Report):
+                yield found
+            elif found is not None:
+                growing.append(info.key)
+        waiting = []
+        if until is None:
+            until = monotonic() + (stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0)
+        if growing and monotonic() < until:
+            sleep(_LOOK_AGAIN)
+            waiting = [info for info in stack.landing.waiting() if info.key in growing]
+        elif growing and patient:
+            _LOG.warning("Still being written, and left until they are whole: %s.", ", ".join(growing))
 
 
 def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progress) -> Iterator[Report]:
@@ -58,7 +79,7 @@ def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progre
     pause = interval
     while True:
         try:
-            yield from process(stack, progress=progress)
+            yield from process(stack, progress=progress, patient=False)
             pause = interval
         except LakeOfAnother:
             raise
@@ -82,11 +103,11 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
             run = stack.ledger.claim(received.received, software_versions(stack.engine))
             outcome = canceled(stack, run, received.batch) if run else None
             received = finish(stack, info, received.content, outcome) if outcome else None
-        if received is not None:
+        if isinstance(received, Report):
             yield received
 
 
-def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress, parsed: ParsedManifest | None) -> Report | None:
+def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress, parsed: ParsedManifest | None) -> Report | Growing | None:
     received = receive(stack, info, parsed)
     if not isinstance(received, Ready):
         return received

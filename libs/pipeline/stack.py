@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from libs.compute.engine import ComputeEngine
@@ -11,6 +11,7 @@ from libs.ledger import Ledger
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.pipeline.identity import require_own_lake
+from libs.pipeline.left import Left
 from libs.spatial_utils import crs, reading
 from libs.spatial_utils.reading import ReadLimits
 from libs.storage import DataLake, LandingZone
@@ -24,6 +25,7 @@ class Stack:
     Attributes:
         scratch: Folder for transient files; ``runs`` below it holds a folder for each run at work.
         limits: For the reading of one file.
+        left: Manifests that this process could not take away.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class Stack:
     registry: Registry
     scratch: Path
     limits: ReadLimits
+    left: Left = field(default_factory=Left, compare=False)
 
     def require_own_lake(self, *, bind: bool) -> None:
         """Make sure, each time before work, that the lake is this ledger's.

@@ -1,5 +1,6 @@
 """Bringing the raw files of a batch from the landing zone to scratch. Nothing is opened here but what names further files."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,8 +9,13 @@ from libs.models import FileSpec, InputObject, Rejected, landing_key
 from libs.pipeline.batch_files import BatchFiles
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.seamless import component_names, is_inside
+from libs.spatial_utils.siblings import Siblings
 from libs.spatial_utils.sniffing import kind_of
-from libs.storage import Fetched
+from libs.storage import Fetched, ObjectChanged, ObjectInfo, ObjectMissing
+from libs.storage.fetched import changed
+
+_ATTEMPTS = 3
+"""At bringing a file that changes while it is brought."""
 
 
 @dataclass(frozen=True)
@@ -42,32 +48,20 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
         folder: To be created.
 
     Raises:
-        Rejected: when it is gone, cannot be read, or is not the file whose checksum the manifest gives.
+        Rejected: when it is gone, cannot be read, does not stay as it is, or is not the file whose checksum the manifest gives.
     """
     landing = files.landing
     key = landing_key(spec.path, landing.bucket)
     name = PurePosixPath(key).name
-    found = [info.key for info in files.resolve(key)]
-    if not found:
-        raise Rejected([files.missing(key, f"{where}.path")])
-    parent = key.removesuffix(name)
-    has_log, kind = False, None
-    if found == [key]:
-        kind = find_format(spec.format, f"{where}.format")
-        siblings = [info.key.removeprefix(parent) for info in files.siblings(key)]
-        companions = kind.companions(name, siblings)
-        has_log = any(name + suffix in companions for suffix in kind.suffixes)  # then a database is completed from it
-        found += [parent + companion for companion in companions]
-    fetched = []
-    for each in found:
-        target = folder / each.removeprefix(parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fetched.append(landing.fetch(each, target, copy=has_log))
-    if kind is not None and kind.seamless:
-        for each in _of_components(files, kind, key, folder / name):
-            target = folder / each.removeprefix(parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fetched.append(landing.fetch(each, target))
+    for attempt in range(_ATTEMPTS):
+        try:
+            fetched = _fetch(files, key, find_format(spec.format, f"{where}.format"), f"{where}.path", folder)
+            break
+        except (ObjectChanged, ObjectMissing) as error:
+            if attempt == _ATTEMPTS - 1:
+                raise changed(error.uri) from error
+            shutil.rmtree(folder, ignore_errors=True)
+            files.forget(key)
     staged = StagedFile(folder / name, fetched)
     if spec.sha256 is not None and [item.sha256 for item in staged.objects() if item.key == key] != [spec.sha256]:
         actual = next((item.sha256 for item in staged.objects() if item.key == key), "none, being a folder")
@@ -78,13 +72,38 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
     return staged
 
 
-def _of_components(files: BatchFiles, kind: Format, key: str, table: Path) -> Iterator[str]:
-    """The keys of the tables that a seamless one names, with their sidecars. Reading says which ones are missing."""
+def _fetch(files: BatchFiles, key: str, kind: Format, where: str, folder: Path) -> list[Fetched]:
+    """Bring everything with the content that it had when it was looked up: what belongs together is of one moment."""
+    found = [info.key for info in files.resolve(key)]
+    if not found:
+        raise Rejected([files.missing(key, where)])
+    parent = key[: key.rfind("/") + 1]
+    name = key.removeprefix(parent)
+    has_log = False
+    if found == [key]:
+        companions = kind.companions(name, [each.removeprefix(parent) for each in files.beside(key)])
+        has_log = any(name + suffix in companions for suffix in kind.suffixes)  # then a database is completed from it
+        found += [parent + companion for companion in companions]
+
+    def bring(info: ObjectInfo) -> Fetched:
+        target = folder / info.key.removeprefix(parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return files.landing.fetch(info, target, copy=has_log)
+
+    fetched = [bring(files.require(each)) for each in found]
+    if kind.seamless and found[0] == key:
+        fetched += map(bring, _of_components(files, kind, key, folder / name))
+    return fetched
+
+
+def _of_components(files: BatchFiles, kind: Format, key: str, table: Path) -> Iterator[ObjectInfo]:
+    """The tables that a seamless one names, with their sidecars. Reading says which ones are missing."""
     names = [name for name in component_names(table) if is_inside(name)] if kind_of(table) in kind.kinds else []
     if not names:
         return
-    parent = key.removesuffix(PurePosixPath(key).name)
-    there = {info.key for info in files.landing.below(key)}
+    parent = key[: key.rfind("/") + 1]
+    there = {info.key: info for info in files.landing.below(key)}
+    siblings = Siblings(there)
     alike = {each.casefold(): each for each in sorted(there, reverse=True)}
     done = {key}
     for name in names:
@@ -92,8 +111,8 @@ def _of_components(files: BatchFiles, kind: Format, key: str, table: Path) -> It
         main = wanted if wanted in there else alike.get(wanted.casefold())
         if main is None or main in done:
             continue
-        folder, _, own = main.rpartition("/")
-        beside = [each.removeprefix(f"{folder}/") for each in there if each.rpartition("/")[0] == folder]
-        belonging = [main, *(f"{folder}/{companion}" for companion in kind.companions(own, beside))]
-        yield from (each for each in belonging if each not in done)
+        folder = main[: main.rfind("/") + 1]
+        beside = [each.removeprefix(folder) for each in siblings.of(main)]
+        belonging = [main, *(folder + companion for companion in kind.companions(main.removeprefix(folder), beside))]
+        yield from (there[each] for each in belonging if each not in done)
         done.update(belonging)

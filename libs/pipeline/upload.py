@@ -1,12 +1,11 @@
 """Putting local files and manifests into the landing zone, as an uploader would."""
 
-from bisect import bisect_left
-from itertools import islice, takewhile
 from pathlib import Path
 
 from libs.models.problem import SpatialEtlError
 from libs.spatial_utils import seamless
 from libs.spatial_utils.formats import Format
+from libs.spatial_utils.siblings import Folders
 from libs.spatial_utils.sniffing import kind_of
 from libs.storage import LandingZone
 
@@ -23,21 +22,7 @@ class DeliveryError(SpatialEtlError):
         self.format_helps = format_helps
 
 
-class LocalFolders:
-    """Local folders, each listed once: among thousands of files, what belongs to one is found without a look at each."""
-
-    def __init__(self) -> None:
-        self._names: dict[Path, list[str]] = {}
-
-    def beside(self, path: Path) -> list[str]:
-        """Names in the folder of a file that begin as its own does, up to the last dot."""
-        if path.parent not in self._names:
-            self._names[path.parent] = sorted(each.name for each in path.parent.iterdir())
-        names = self._names[path.parent]
-        return [*takewhile(lambda name: name.startswith(path.stem), islice(names, bisect_left(names, path.stem), None))]
-
-
-def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders: LocalFolders) -> str:
+def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders: Folders) -> str:
     """Upload a file with its sidecars, or a folder.
 
     Args:
@@ -45,7 +30,7 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders:
         path: A file, or the folder of a FileGDB.
         kind: Its format, which says what belongs to it.
         prefix: Folder in the landing zone; empty: none.
-        folders: Where it is found what belongs to the file.
+        folders: On the disk; the same for all files of a batch.
 
     Returns:
         Its ``s3://`` path, for the manifest.
@@ -56,8 +41,8 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders:
     return landing.store.uri(f"{prefix}{path.name}")
 
 
-def members_of(path: Path, kind: Format, folders: LocalFolders) -> list[Path]:
-    """All files that belong to a file or a folder, itself first: in its folder or below it."""
+def members_of(path: Path, kind: Format, folders: Folders) -> list[Path]:
+    """All files that belong to a file or a folder, itself first: in its folder or below it. See :func:`upload`."""
     if path.is_dir():
         return sorted(each for each in path.rglob("*") if each.is_file())
     mains = [path]
@@ -67,5 +52,5 @@ def members_of(path: Path, kind: Format, folders: LocalFolders) -> list[Path]:
     return list(dict.fromkeys(each for main in mains for each in (main, *_beside(main, kind, folders))))
 
 
-def _beside(main: Path, kind: Format, folders: LocalFolders) -> list[Path]:
+def _beside(main: Path, kind: Format, folders: Folders) -> list[Path]:
     return [main.with_name(name) for name in kind.companions(main.name, folders.beside(main))]

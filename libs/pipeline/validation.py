@@ -6,6 +6,8 @@ it has found on the way, the bound recipe and the files, is handed on to the run
 
 import codecs
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +57,7 @@ class Validation:
 
     def __init__(self, parsed: ParsedManifest, landing: LandingZone, registry: Registry) -> None:
         self._parsed, self._registry = parsed, registry
-        self._files = BatchFiles(landing)
+        self._files = BatchFiles(landing, _keys(parsed.value, landing.bucket))
         self.batch: ValidBatch | None = None
 
     def problems(self) -> list[Problem]:
@@ -88,6 +90,16 @@ class Validation:
             return recipe.bind(parameters), not is_default, []
         except Rejected as rejection:
             return None, not is_default, [*rejection.problems]
+
+
+def _keys(content: Any, bucket: str) -> Iterator[str]:
+    """Keys of the files that a manifest names, as far as it is well-formed."""
+    files = content.get("files") if isinstance(content, dict) else None
+    for spec in files if isinstance(files, list) else []:
+        path = spec.get("path") if isinstance(spec, dict) else None
+        if isinstance(path, str):
+            with suppress(ValueError):  # the manifest's own parsing has said it
+                yield landing_key(path, bucket)
 
 
 def _name_problems(dataset_id: Any) -> list[Problem]:

@@ -32,7 +32,8 @@ def open_landing_zone(settings: Settings) -> "LandingZone":
     """The landing zone."""
     from libs.storage import LandingZone
 
-    return LandingZone(_open_bucket(settings, settings.minio_landing_bucket, "MINIO_LANDING_BUCKET"))
+    bucket = _open_bucket(settings, settings.minio_landing_bucket, "MINIO_LANDING_BUCKET")
+    return LandingZone(bucket, settings.spatial_etl_settle_seconds)
 
 
 def open_lake(settings: Settings) -> "DataLake":

@@ -11,14 +11,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from libs.models import Rejected, ServiceUnavailable
+from libs.models import Rejected, ServiceUnavailable, utc_now
 from libs.models.settings import Settings
 from libs.platform import open_engine, open_lake, open_landing_zone, open_ledger, open_registry
 from libs.platform.wording import NO_MANIFEST, count, size
 
+if TYPE_CHECKING:
+    from libs.storage import LandingZone
+
 LITTLE_SPACE = 2 * 10**9
 """Bytes: less free space than this stops the first larger file."""
+
+
+SKEW = 5.0
+"""Seconds that a store's clock may differ from this machine's: S3 dates its answers to the second, and an answer takes time."""
+
+LOOKED_AT = 100_000
+"""Raw files, at most, whose rights are looked at."""
+SHOWN = 20
+"""Places, at most, that are named."""
 
 
 class Verdict(StrEnum):
@@ -122,16 +135,16 @@ def _stores(settings: Settings) -> Iterator[Check]:
     from libs.pipeline.identity import require_own_lake
 
     landing = open_landing_zone(settings)
-    waiting, unrecognized = count(len(landing.waiting()), "manifest"), landing.unrecognized()
-    found = f"{landing.store.uri('')}, {waiting} waiting"
-    if unrecognized:
-        others = f"{count(len(unrecognized), 'file')} in manifests/ without the name of a manifest: {', '.join(unrecognized[:3])}"
-        yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {NO_MANIFEST}")
-    else:
-        yield Check("Landing", Verdict.GOOD, found)
+    yield from _landing(landing)
     lake = open_lake(settings)
     next(iter(lake.objects()), None)
     yield Check("Lake", Verdict.GOOD, lake.store.uri(""))
+    skew = (landing.store.clock() - utc_now()).total_seconds()
+    if abs(skew) > SKEW:
+        found = f"{landing.store.place}: its clock is {abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+        yield Check(
+            "Clocks", Verdict.WEAK, found, "Set both clocks by NTP. Nothing waits for them, but times in lists are wrong."
+        )
     ledger = open_ledger(settings)
     with closing(ledger.store):
         datasets = count(len(ledger.latest_versions()), "dataset")
@@ -145,6 +158,22 @@ def _stores(settings: Settings) -> Iterator[Check]:
         yield Check("Identity", Verdict.WEAK, found, "Set MONGO_CONNECTION_STRING, unless nobody else works with this lake.")
     else:
         yield Check("Identity", Verdict.GOOD, "lake and ledger are new, and will belong together from their first use on")
+
+
+def _landing(landing: "LandingZone") -> Iterator[Check]:
+    """What waits, and what a run would stumble over."""
+    found = f"{landing.store.uri('')}, {count(len(landing.waiting()), 'manifest')} waiting"
+    unrecognized, closed = landing.unrecognized(), landing.closed(LOOKED_AT)
+    if unrecognized:
+        others = f"{count(len(unrecognized), 'file')} in manifests/ without the name of a manifest: {', '.join(unrecognized[:3])}"
+        yield Check("Landing", Verdict.WEAK, f"{found}, {others}", f"Name it rightly: {NO_MANIFEST}")
+    else:
+        yield Check("Landing", Verdict.GOOD, found)
+    for error in closed[:SHOWN]:
+        yield Check("Landing", Verdict.WEAK, f"{error.uri} {error.reason}", "Change the rights to it, or take it away.")
+    if len(closed) > SHOWN:
+        more = f"{count(len(closed) - SHOWN, 'place')} more in the landing zone that may not be read or removed"
+        yield Check("Landing", Verdict.WEAK, more, "Change the rights to them, or take them away.")
 
 
 def _engine(settings: Settings) -> Iterator[Check]:

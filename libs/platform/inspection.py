@@ -13,10 +13,11 @@ from libs.models.settings import Settings
 from libs.pipeline.delivery import LocalFile, make_manifest, new_batch_id
 from libs.pipeline.process import process
 from libs.pipeline.profile import profile
-from libs.pipeline.upload import LocalFolders, members_of, upload
+from libs.pipeline.upload import members_of, upload
 from libs.platform import open_stack
 from libs.platform.dry_run import throwaway
 from libs.spatial_utils.reading import ReadLimits
+from libs.spatial_utils.siblings import Folders
 from libs.spatial_utils.sniffing import kind_of
 
 _BAD_ROWS = {"on_bad_value": "null", "on_bad_geometry": "null", "on_bad_text": "fix"}
@@ -45,7 +46,7 @@ def inspect(
     )  # fmt: skip
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
         folder = str(Path(batch_id, file.key).parent)
-        upload(stack.landing, file.path, file.format, folder, LocalFolders())
+        upload(stack.landing, file.path, file.format, folder, Folders())
         key = stack.landing.submit(manifest.content, batch_id)
         (report,) = process(stack, keys=[key], parsed={key: manifest})
         layers = _layers(file, manifest.require().files[0], stack.limits)
@@ -67,7 +68,7 @@ def _layers(file: LocalFile, spec: FileSpec, limits: ReadLimits) -> tuple[LayerP
         if file.path.is_dir():
             shutil.copytree(file.path, path)
         else:
-            for member in members_of(file.path, file.format, LocalFolders()):
+            for member in members_of(file.path, file.format, Folders()):
                 copy = Path(folder, member.relative_to(file.path.parent))
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(member, copy)

@@ -4,9 +4,9 @@ from libs.storage.fetched import Fetched
 from libs.storage.folder import FolderStore
 from libs.storage.lake import IDENTITY, DataLake
 from libs.storage.landing import LandingZone
-from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
+from libs.storage.store import ObjectChanged, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
 
 __all__ = [
-    "IDENTITY", "DataLake", "Fetched", "FolderStore", "LandingZone", "ObjectInfo", "ObjectMissing", "ObjectRefused",
-    "ObjectStore",
+    "IDENTITY", "DataLake", "Fetched", "FolderStore", "LandingZone", "ObjectChanged", "ObjectInfo", "ObjectMissing",
+    "ObjectRefused", "ObjectStore",
 ]  # fmt: skip

@@ -8,24 +8,24 @@ from pathlib import Path
 
 from libs.models import InputObject, Rejected
 from libs.storage.files import write
-from libs.storage.store import ObjectStore
+from libs.storage.store import ObjectInfo, ObjectStore
 
 
 class Fetched:
-    """An object that was brought to a local file.
+    """An object that was brought to a local file, with the content that it had when it was looked up.
 
     It is hashed in a thread, while it is already being read. Where the file is the object itself, whoever asks for the hash
     afterwards learns whether somebody wrote into it meanwhile.
     """
 
-    def __init__(self, store: ObjectStore, key: str, target: Path, *, copy: bool) -> None:
-        self._key, self._uri, self._path = key, store.uri(key), target
+    def __init__(self, store: ObjectStore, info: ObjectInfo, target: Path, *, copy: bool) -> None:
+        self._store, self._info, self._path = store, info, target
         self._lent: tuple[int, int] | None = None
-        if not copy and store.link_local(key, target):
+        if not copy and store.link_local(info.key, target, info.stamp):
             self._lent = self._state()
         else:
             with target.open("xb", buffering=0) as file:
-                for piece in store.stream(key):
+                for piece in store.stream(info.key, stamp=info.stamp):
                     write(file.fileno(), piece)
         thread = ThreadPoolExecutor(1, "hash")
         try:
@@ -42,16 +42,21 @@ class Fetched:
             Rejected: when the object was written into after it had been fetched.
         """
         sha256, size = self._hashed.result()
-        if self._lent is not None and self._lent != self._state():
-            raise Rejected.because(
-                "changed_while_read", self._uri, "It was written into while it was being read.",
-                "Upload it whole, and the manifest after it.",
-            )  # fmt: skip
-        return InputObject(key=self._key, sha256=sha256, bytes=size)
+        if (self._lent != self._state()) if self._lent is not None else self._store.grew(self._info):
+            raise changed(self._store.uri(self._info.key))
+        return InputObject(key=self._info.key, sha256=sha256, bytes=size)
 
     def _state(self) -> tuple[int, int]:
         status = os.lstat(self._path)  # not the change time: that of a link changes with the number of links
         return status.st_mtime_ns, status.st_size
+
+
+def changed(uri: str) -> Rejected:
+    """What is said of an object that was not left alone while it was read."""
+    return Rejected.because(
+        "changed_while_read", uri, "It was written into, or replaced, while it was being read.",
+        "Upload it whole, and the manifest after it.",
+    )  # fmt: skip
 
 
 def _hash(file: FileIO) -> tuple[str, int]:

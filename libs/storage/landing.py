@@ -1,50 +1,93 @@
 """The landing zone: what people upload, and what they get back."""
 
+import json
 import re
-import time
-import unicodedata
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
-from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, parse_manifest
+from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, ServiceUnavailable, parse_manifest
 from libs.models.manifest import MAX_MANIFEST_BYTES
 from libs.storage.fetched import Fetched
-from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
+from libs.storage.store import ObjectChanged, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore, Refused, pass_over
 
 MANIFESTS = "manifests/"
 
 _MANIFEST = re.compile(r"manifests/[^./][^/]*\.json", re.IGNORECASE | re.DOTALL)
 
-_COPYING = 1.0
-"""Seconds that a manifest is given to become complete: ``cp`` and editors do not write at once."""
+_HINTS = 20_000
+"""Names of a folder, at most, among which one is looked for that was probably meant."""
 
 
 class LandingZone:
-    """The landing bucket: raw files under any prefix, and the folders of the protocol."""
+    """The landing bucket: raw files under any prefix, and the folders of the protocol.
 
-    def __init__(self, store: ObjectStore) -> None:
+    Args:
+        store: The bucket.
+        settle_seconds: A manifest that is cut is taken for one that is still being written until it has not changed for so
+            long.
+    """
+
+    def __init__(self, store: ObjectStore, settle_seconds: float = 10.0) -> None:
         self.store = store
         self.bucket = store.bucket
+        self.settle_seconds = settle_seconds
 
-    def waiting(self) -> list[ObjectInfo]:
-        """The manifests ``manifests/*.json``: unfinished work, oldest first. Hidden files, as macOS leaves them, are none."""
-        return sorted(
-            (info for info in self.store.list(MANIFESTS) if _MANIFEST.fullmatch(info.key)), key=lambda info: info.modified
-        )
+    def waiting(self, refused: Refused = pass_over) -> list[ObjectInfo]:
+        """The manifests ``manifests/*.json``: unfinished work, oldest first. Hidden files, as macOS leaves them, are none.
+
+        Args:
+            refused: Told of those that are not read: links, or files that are closed to us.
+
+        Raises:
+            ServiceUnavailable: when the folder cannot be listed.
+        """
+
+        def tell(error: ObjectRefused) -> None:
+            if error.uri == self.store.uri(MANIFESTS):
+                raise ServiceUnavailable(self.store.place, f"its folder {MANIFESTS} {error.reason}.", "the rights to it")
+            if _MANIFEST.fullmatch(self.key_of(error)):
+                refused(error)
+
+        objects, _ = self.store.look([MANIFESTS], tell)
+        return sorted((info for info in objects if _MANIFEST.fullmatch(info.key)), key=lambda info: info.modified)
 
     def unrecognized(self) -> list[str]:
         """Keys of what lies among the manifests and is taken for none by its name: in a sub-folder, or not ``*.json``."""
-        return [
-            info.key
-            for info in self.store.list(MANIFESTS)
-            if not _MANIFEST.fullmatch(info.key) and not any(part.startswith(".") for part in info.key.split("/"))
-        ]
+        keys: list[str] = []
+        keys += (info.key for info in self.store.list(MANIFESTS, lambda error: keys.append(self.key_of(error))))
+        return sorted(
+            key for key in keys if not _MANIFEST.fullmatch(key) and not any(part.startswith(".") for part in key.split("/"))
+        )
+
+    def closed(self, raw: int) -> list[ObjectRefused]:
+        """What a run would stumble over: what may not be read or listed, and manifests that may not be removed.
+
+        Args:
+            raw: How many raw files are looked at, at most.
+        """
+        found: list[ObjectRefused] = []
+        for info in self.waiting(found.append):
+            try:
+                self.store.read(info.key, 1)
+                if not self.store.removable(info.key):
+                    found.append(ObjectRefused(self.store.uri(info.key), "cannot be removed when it has been processed"))
+            except ObjectMissing:
+                continue
+            except ObjectRefused as error:
+                found.append(error)
+        told = {error.uri for error in found}
+        others: list[ObjectRefused] = []
+        for _ in islice(self.store.list("", others.append), raw):
+            pass
+        return found + [error for error in others if error.uri not in told]
+
+    def key_of(self, error: ObjectRefused) -> str:
+        """The key of what was refused."""
+        return error.uri.removeprefix(self.store.uri(""))
 
     def read_manifest(self, key: str, known: ParsedManifest | None = None) -> ParsedManifest | None:
         """A manifest, parsed as uploaded, but cut a byte after the size limit; None when it has been taken away.
-
-        One that is no JSON and came a moment ago may still be being copied. It is given a second to become whole.
 
         Args:
             key: Its object key.
@@ -52,61 +95,64 @@ class LandingZone:
 
         Raises:
             ObjectRefused: when it cannot be read.
-        """
-        while True:
-            try:
-                info = self.store.head(key)
-                content = self.store.read(key, MAX_MANIFEST_BYTES + 1)
-            except ObjectMissing:
-                return None
-            if known is not None and known.content == content:
-                return known
-            parsed = parse_manifest(content, landing_bucket=self.bucket)
-            fresh = info is not None and (datetime.now(UTC) - info.modified).total_seconds() < _COPYING
-            if not fresh or parsed.is_json:
-                return parsed
-            time.sleep(_COPYING / 10)
-
-    def resolve(self, key: str) -> list[ObjectInfo]:
-        """The object under a key, or all objects of the folder ``key/`` (a FileGDB); empty when there is nothing.
-
-        Raises:
-            Rejected: when something lies there that is not read.
+            ObjectChanged: when it is not whole, and may still be being written.
         """
         try:
             info = self.store.head(key)
-        except ObjectRefused as error:
-            raise _rejected(error) from error
-        return [info] if info else list(self.store.list(f"{key}/"))
+            content = self.store.read(key, MAX_MANIFEST_BYTES + 1)
+        except ObjectMissing:
+            return None
+        if known is not None and known.content == content:
+            return known
+        parsed = parse_manifest(content, landing_bucket=self.bucket)
+        whole = parsed.is_json or _is_complete(content)
+        if not whole and info is not None and not self.store.settled(info, self.settle_seconds):
+            raise ObjectChanged(self.store.uri(key))
+        return parsed
 
-    def siblings(self, key: str) -> list[ObjectInfo]:
-        """The objects in the folder of a key, itself included, those of sub-folders not: where sidecars lie."""
-        folder = key.rpartition("/")[0]
-        prefix = f"{folder}/" if folder else ""
-        return [info for info in self.below(key) if "/" not in info.key.removeprefix(prefix)]
+    def look_up(self, keys: Collection[str], refused: Refused = pass_over) -> tuple[dict[str, ObjectInfo], set[str]]:
+        """What lies under keys, and beside them what may belong to them: what has their name up to the last dot.
+
+        Args:
+            keys: Of raw files, or of folders (a FileGDB).
+            refused: Told of what lies there and is not read, and of folders that cannot be listed.
+
+        Returns:
+            The objects by key, and the keys of folders.
+        """
+        objects, folders = self.store.look({_beginning(key) for key in keys}, refused)
+        return {info.key: info for info in objects}, set(folders)
+
+    def members(self, key: str) -> list[ObjectInfo]:
+        """All objects of the folder ``key/``.
+
+        Raises:
+            ObjectRefused: when one of them is not read: what is left would be another thing.
+        """
+
+        def refuse(error: ObjectRefused) -> None:
+            raise error
+
+        return list(self.store.list(f"{key}/", refuse))
 
     def below(self, key: str) -> list[ObjectInfo]:
         """The objects in the folder of a key, itself and those of sub-folders included."""
-        folder = key.rpartition("/")[0]
-        return list(self.store.list(f"{folder}/" if folder else ""))
+        return list(self.store.list(key[: key.rfind("/") + 1]))
 
-    def missing(self, key: str, where: str, siblings: Sequence[ObjectInfo] | None = None, *, similar: bool = True) -> Problem:
-        """What to tell an uploader whose file is not there; names the object that was probably meant.
+    def names(self, folder: str) -> list[str]:
+        """Keys of a folder, for a hint at what was meant; of a large folder, the first."""
+        objects, folders = self.store.look([folder], limit=_HINTS)
+        return [*folders, *(info.key for info in objects)]
+
+    def missing(self, key: str, where: str, meant: str | None = None) -> Problem:
+        """What to tell an uploader whose file is not there.
 
         Args:
             key: Under which there is nothing.
             where: The place in the manifest.
-            siblings: The objects in its folder, if they have been listed.
-            similar: Whether to look for a similar name, too, and not only for one of other case or composition of accents.
+            meant: The key of the object that was probably meant.
         """
-        import difflib
-
-        keys = [info.key for info in (self.siblings(key) if siblings is None else siblings)]
-        wanted = _alike(key)
-        same = [each for each in keys if _alike(each) == wanted]
-        if similar and not same:
-            same = difflib.get_close_matches(key, keys, n=1)
-        hint = f" There is {self.store.uri(same[0])!r}; is it meant?" if same else ""
+        hint = f" There is {self.store.uri(meant)!r}; is it meant?" if meant else ""
         return Problem(
             code="missing_file",
             where=where,
@@ -114,23 +160,29 @@ class LandingZone:
             remedy="Upload the file or correct the path, then upload the manifest again.",
         )
 
-    def fetch(self, key: str, target: Path, *, copy: bool = False) -> Fetched:
-        """Bring an object to a local file.
+    def refusal(self, error: ObjectRefused, where: str) -> Rejected:
+        """What is said of a raw file that is not read."""
+        return Rejected.because(
+            "unreadable_file", where, f"{error.uri!r} {error.reason}.", "Upload the file itself, readable for the platform."
+        )
+
+    def fetch(self, info: ObjectInfo, target: Path, *, copy: bool = False) -> Fetched:
+        """Bring an object to a local file, with the content that it had when it was looked up.
 
         Args:
-            key: The object.
+            info: The object.
             target: The file; its folder exists, it does not.
             copy: It will be written to: it must not be the object itself.
 
         Raises:
-            Rejected: when the object is missing or not readable.
+            Rejected: when the object is not readable.
+            ObjectMissing: when it is gone.
+            ObjectChanged: when it has another content, or gets one.
         """
         try:
-            return Fetched(self.store, key, target, copy=copy)
-        except ObjectMissing as error:
-            raise Rejected([self.missing(key, self.store.uri(key))]) from error
+            return Fetched(self.store, info, target, copy=copy)
         except ObjectRefused as error:
-            raise _rejected(error) from error
+            raise self.refusal(error, error.uri) from error
 
     def upload(self, path: Path, key: str) -> str:
         """Upload a raw file, replacing one of the same key. Returns its ``s3://`` path for the manifest."""
@@ -145,7 +197,11 @@ class LandingZone:
         return key
 
     def report(self, report: Report) -> str:
-        """Write a batch's report. Returns its key."""
+        """Write a batch's report. Returns its key.
+
+        Raises:
+            ObjectRefused: when something is in its way.
+        """
         key = f"reports/{report.batch_id}.json"
         self.store.put(key, report.model_dump_json(indent=2).encode() + b"\n")
         return key
@@ -164,6 +220,9 @@ class LandingZone:
 
         Returns:
             Its key in the archive.
+
+        Raises:
+            ObjectRefused: when it cannot be written there, or may not be removed.
         """
         key = f"archive/{batch_id}/{name.replace('#', '-')}.json"
         self.store.create(key, content)
@@ -171,12 +230,21 @@ class LandingZone:
         return key
 
 
-def _alike(key: str) -> str:
-    """The same for names that look the same: case aside, and whether accents are composed (macOS takes them apart)."""
-    return unicodedata.normalize("NFC", key).casefold()
+def _beginning(key: str) -> str:
+    """What the key of a file and those of its sidecars begin with.
+
+    >>> _beginning("in/roads.v2.shp"), _beginning("in.2/roads")
+    ('in/roads.v2.', 'in.2/roads')
+    """
+    folder, _, name = key.rpartition("/")
+    stem, dot, _ = name.rpartition(".")
+    return f"{folder}/{stem}{dot}".removeprefix("/") if stem else key
 
 
-def _rejected(error: ObjectRefused) -> Rejected:
-    return Rejected.because(
-        "unreadable_file", error.uri, f"It {error.reason}.", "Upload the file itself, readable for the platform."
-    )
+def _is_complete(content: bytes) -> bool:
+    """Whether it is JSON from the beginning to the end, although no manifest: nothing of it is still to come."""
+    try:
+        json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    return True

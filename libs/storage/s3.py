@@ -9,10 +9,11 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from libs.models import ServiceUnavailable
 from libs.storage.s3_server import S3Server, code
-from libs.storage.store import CHUNK, ObjectInfo, ObjectMissing, ObjectRefused, check_key
+from libs.storage.store import (
+    CHUNK,
+    ObjectChanged,
+    ObjectInfo,
+    ObjectMissing,
+    ObjectRefused,
+    Refused,
+    apart,
+    begins,
+    check_key,
+    pass_over,
+)
 
 PROBES = ".probe/"
 """What the probe creates and removes again; no object of the bucket."""
@@ -42,6 +54,13 @@ _RESUMPTIONS = 5
 _MARK = "written-by"
 """Metadata of a created object that tells its creator: an answer that was lost on the way is asked for again, and then the
 object that is in the way may be one's own."""
+
+_FEW = 100
+"""Prefixes in one folder that are looked for one by one. MinIO reads the whole folder for each."""
+
+_OF_ONE_OBJECT = {"GetObject": "read", "HeadObject": "read", "DeleteObject": "removed"}
+"""What may be denied for one object and allowed for all others; and in words."""
+_DENIED = {"AccessDenied", "403", "AllAccessDisabled"}
 
 _GONE = {"NoSuchKey", "404", "NoSuchUpload"}
 _UNDECIDED = {"ConditionalRequestConflict"}
@@ -105,26 +124,43 @@ class S3Store:
                 )  # fmt: skip
             self._server.honest.set()
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def clock(self) -> datetime:
+        """See :class:`~libs.storage.store.ObjectStore`. To the second: so the server dates its answers."""
+        with self._speaking():
+            answer = self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+
+    def settled(self, info: ObjectInfo, seconds: float) -> bool:  # noqa: ARG002 - no time has to pass
+        """See :class:`~libs.storage.store.ObjectStore`. An object appears when its upload is complete."""
+        return True
+
+    def list(self, prefix: str = "", refused: Refused = pass_over) -> Iterator[ObjectInfo]:
         """See :class:`~libs.storage.store.ObjectStore`. Keys that are not in normal form are no objects."""
-        following: dict[str, str] = {}
-        while True:
-            with self._speaking():
-                page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **following)
-            for entry in page.get("Contents", ()):
-                info = _info(entry)
-                if info is not None:
-                    yield info
-            if not page.get("IsTruncated"):
-                return
-            following = {"ContinuationToken": page["NextContinuationToken"]}
+        for page in self._pages(refused, Prefix=prefix):
+            yield from self._infos(page, refused)
+
+    def look(
+        self, prefixes: Iterable[str], refused: Refused = pass_over, limit: int | None = None
+    ) -> tuple[Sequence[ObjectInfo], Collection[str]]:
+        """See :class:`~libs.storage.store.ObjectStore`. A few are looked for one by one; for many, their folder is listed."""
+        found: list[ObjectInfo] = []
+        folders: set[str] = set()
+        for folder, wanted in apart(prefixes):
+            whole = len(wanted) > _FEW
+            for asked in [folder] if whole else wanted:
+                for page in self._pages(refused, Prefix=asked, Delimiter="/"):
+                    found += [info for info in self._infos(page, refused) if not whole or begins(info.key, wanted)]
+                    below = (entry["Prefix"].removesuffix("/") for entry in page.get("CommonPrefixes", ()))
+                    folders |= {key for key in below if not whole or begins(key, wanted)}
+                    if limit is not None and len(found) >= limit:
+                        return found[:limit], folders
+        return found, folders
 
     def head(self, key: str) -> ObjectInfo | None:
         """See :class:`~libs.storage.store.ObjectStore`. By listing: what HEAD answers tells the time to the second only."""
         with self._speaking(check_key(key)):
             page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
-        first = next(iter(page.get("Contents", ())), None)
-        return _info(first) if first and first["Key"] == key else None
+        return next((info for info in self._infos(page, pass_over) if info.key == key), None)
 
     def read(self, key: str, limit: int | None = None) -> bytes:
         """See :class:`~libs.storage.store.ObjectStore`."""
@@ -135,15 +171,16 @@ class S3Store:
                 return bytes(content[:limit])
         return bytes(content)
 
-    def stream(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+    def stream(self, key: str, chunk: int = CHUNK, stamp: str | None = None) -> Iterator[bytes]:
         """See :class:`~libs.storage.store.ObjectStore`. Goes on where it was when the connection breaks."""
-        position, version, failures = 0, "", 0
+        position, failures = 0, 0
         check_key(key)
         while True:
             with self._speaking(key):
-                rest = {"Range": f"bytes={position}-", "IfMatch": version} if position else {}
-                answer = self._client.get_object(Bucket=self.bucket, Key=key, **rest)
-                version = answer["ETag"]
+                same = {"IfMatch": stamp} if stamp else {}
+                rest = {"Range": f"bytes={position}-"} if position else {}
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **same, **rest)
+                stamp = answer["ETag"]
                 try:
                     while piece := answer["Body"].read(chunk):
                         position, failures = position + len(piece), 0
@@ -157,10 +194,14 @@ class S3Store:
                 finally:
                     answer["Body"].close()
 
-    def link_local(self, key: str, target: Path) -> bool:  # noqa: ARG002 - there is nothing here that could appear there
+    def link_local(self, key: str, target: Path, stamp: str | None = None) -> bool:  # noqa: ARG002 - nothing can appear there
         """See :class:`~libs.storage.store.ObjectStore`. Never: what lies on a server has to be copied."""
-        if self.head(key) is None:
+        if stamp is None and self.head(key) is None:
             raise ObjectMissing(self.uri(key))
+        return False
+
+    def grew(self, info: ObjectInfo) -> bool:  # noqa: ARG002 - no object does
+        """See :class:`~libs.storage.store.ObjectStore`. Never: uploads replace objects."""
         return False
 
     def put(self, key: str, source: bytes | Path) -> None:
@@ -192,6 +233,10 @@ class S3Store:
             self._client.delete_object(Bucket=self.bucket, Key=key)
         return True
 
+    def removable(self, key: str) -> bool:  # noqa: ARG002 - only the attempt would show it
+        """See :class:`~libs.storage.store.ObjectStore`. S3 does not tell beforehand."""
+        return True
+
     def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:
         """See :class:`~libs.storage.store.ObjectStore`. What is younger than a day may still be going on."""
         removed = 0
@@ -219,6 +264,35 @@ class S3Store:
             self._met = True
             self._server.met.set()
         return self._server.patient
+
+    def _pages(self, refused: Refused, **asked: str) -> Iterator[dict[str, Any]]:
+        following: dict[str, str] = {}
+        while True:
+            with self._speaking():
+                try:
+                    page = self._client.list_objects_v2(Bucket=self.bucket, **asked, **following)
+                except ClientError as error:
+                    if code(error) not in _DENIED or refused is pass_over:
+                        raise
+                    folder = asked["Prefix"][: asked["Prefix"].rfind("/") + 1]
+                    refused(ObjectRefused(self.uri(folder), "may not be listed by the account of the platform"))
+                    return
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            following = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _infos(self, page: dict[str, Any], refused: Refused) -> Iterator[ObjectInfo]:
+        for entry in page.get("Contents", ()):
+            key = entry["Key"]
+            if key.startswith(PROBES) or (key.endswith("/") and not entry["Size"]):  # as some programs make folders
+                continue
+            try:
+                check_key(key)
+            except ValueError:
+                refused(ObjectRefused(self.uri(key), "has a name with an empty, '.' or '..' part"))
+                continue
+            yield _info(entry)
 
     def _create_once(self, key: str, source: bytes | Path) -> bool:
         mark = secrets.token_hex(16)
@@ -315,7 +389,10 @@ class S3Store:
                 if code(error) == "NoSuchKey":
                     raise ObjectMissing(self.uri(key)) from None
                 if code(error) in _TAKEN:
-                    raise ObjectRefused(self.uri(key), "was replaced while it was read") from None
+                    raise ObjectChanged(self.uri(key)) from None
+                if key and code(error) in _DENIED and error.operation_name in _OF_ONE_OBJECT:
+                    done = _OF_ONE_OBJECT[error.operation_name]
+                    raise ObjectRefused(self.uri(key), f"may not be {done} by the account of the platform") from None
                 if code(error) in _IN_THE_WAY:
                     raise ObjectRefused(
                         self.uri(key), "cannot be written: its name, or an object in its way, does not allow it"
@@ -336,12 +413,12 @@ def _is_without_upload(error: BaseException) -> bool:
     return isinstance(error, ClientError) and code(error) == "NoSuchUpload"
 
 
-def _info(entry: dict[str, Any]) -> ObjectInfo | None:
-    key, modified = entry["Key"], entry["LastModified"].astimezone(UTC)
-    try:
-        check_key(key)
-    except ValueError:
-        return None
-    if key.startswith(PROBES):
-        return None
-    return ObjectInfo(key=key, size=entry["Size"], modified=modified, version=f"{entry['ETag']}-{modified.timestamp():.3f}")
+def _info(entry: dict[str, Any]) -> ObjectInfo:
+    modified = entry["LastModified"].astimezone(UTC)
+    return ObjectInfo(
+        key=entry["Key"],
+        size=entry["Size"],
+        modified=modified,
+        version=f"{entry['ETag']}-{modified.timestamp():.3f}",
+        stamp=entry["ETag"],
+    )

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.session import Session
+from botocore.utils import parse_timestamp
 from pydantic import SecretStr
 
 from libs.models import ServiceUnavailable
@@ -199,7 +201,18 @@ def code(error: ClientError) -> str:
 def _session() -> Session:
     """A session that looks at no file or variable meant for other programs. One for all: it reads a megabyte of descriptions."""
     nowhere = (None, None, os.devnull, None)
-    return Session(session_vars={"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere})
+    session = Session(session_vars={"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere})
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    return session
+
+
+def _moment(text: str) -> datetime:
+    """A time as S3 writes it. botocore tries every format there is, which takes three quarters of the time of a listing."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        moment: datetime = parse_timestamp(text)
+        return moment
 
 
 def _inner(error: HTTPClientError) -> str:

@@ -1,6 +1,7 @@
 """The object store seam: what a bucket offers, whatever keeps it."""
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,12 +27,14 @@ class ObjectInfo:
         size: Bytes.
         modified: When it came to lie there as it is; aware, UTC.
         version: Opaque; another one after each upload under the same key, even of the same content.
+        stamp: Opaque; another one when the content may be another.
     """
 
     key: str
     size: int
     modified: datetime
     version: str
+    stamp: str
 
 
 class ObjectMissing(SpatialEtlError):  # noqa: N818 - a state of the store
@@ -43,11 +46,27 @@ class ObjectMissing(SpatialEtlError):  # noqa: N818 - a state of the store
 
 
 class ObjectRefused(SpatialEtlError):  # noqa: N818 - a verdict on the object
-    """Something lies there that is not read: a link, a device, or a file closed to us. ``reason`` says which."""
+    """What lies there is not read, written, listed or removed: a link, a device, or closed to us. ``reason`` says which."""
 
     def __init__(self, uri: str, reason: str) -> None:
         self.uri, self.reason = uri, reason
         super().__init__(f"{uri} {reason}.")
+
+
+class ObjectChanged(SpatialEtlError):  # noqa: N818 - a state of the object
+    """The object is being written or replaced. Another look will show it whole."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"{uri} is still being written, or was replaced just now.")
+
+
+Refused = Callable[[ObjectRefused], None]
+"""Told of each object or folder that a listing passes over: a folder's URI ends with ``/``. The rest is listed."""
+
+
+def pass_over(_: ObjectRefused) -> None:
+    """For those to whom it does not matter that a listing may be incomplete."""
 
 
 class ObjectStore(Protocol):
@@ -72,8 +91,40 @@ class ObjectStore(Protocol):
         """Make sure that the store can be written to and creates no object twice, before work begins that would be lost."""
         ...
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """All objects whose key begins with ``prefix`` (any text, not only whole parts), in the order of their keys."""
+    def clock(self) -> datetime:
+        """The present, by the clock that tells ``modified``. It may be another machine's: never wait for it."""
+        ...
+
+    def settled(self, info: ObjectInfo, seconds: float) -> bool:
+        """Whether an object is whole: it has not changed for so long; always, where objects appear only when they are whole."""
+        ...
+
+    def list(self, prefix: str = "", refused: Refused = pass_over) -> Iterator[ObjectInfo]:
+        """All objects whose key begins with ``prefix`` (any text, not only whole parts), in the order of their keys.
+
+        Args:
+            prefix: What the keys begin with.
+            refused: Told of what lies there and is passed over: a link, a device, what may not be read or listed, a name that
+                cannot be a key.
+        """
+        ...
+
+    def look(
+        self, prefixes: Iterable[str], refused: Refused = pass_over, limit: int | None = None
+    ) -> tuple[Sequence[ObjectInfo], Collection[str]]:
+        """What begins with one of many prefixes, what lies in folders behind them not.
+
+        The cost grows with the number of prefixes or with that of the objects in their folders, whichever is less; never with
+        the product.
+
+        Args:
+            prefixes: What the keys begin with.
+            refused: As for :meth:`list`.
+            limit: Objects after which it is enough.
+
+        Returns:
+            The objects, and the keys of the folders that begin so.
+        """
         ...
 
     def head(self, key: str) -> ObjectInfo | None:
@@ -92,15 +143,21 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def stream(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+    def stream(self, key: str, chunk: int = CHUNK, stamp: str | None = None) -> Iterator[bytes]:
         """The object's content in pieces of at most ``chunk`` bytes.
+
+        Args:
+            key: The object.
+            chunk: Bytes.
+            stamp: Of the content that is meant. It is compared before and after.
 
         Raises:
             ObjectMissing, ObjectRefused: when it cannot be read.
+            ObjectChanged: when it has another content, or got one meanwhile.
         """
         ...
 
-    def link_local(self, key: str, target: Path) -> bool:
+    def link_local(self, key: str, target: Path, stamp: str | None = None) -> bool:
         """Make the object itself appear as a local file, where that takes no copy.
 
         Uploads replace an object and leave what was lent as it is; only whoever writes into it in its place changes both.
@@ -108,17 +165,27 @@ class ObjectStore(Protocol):
         Args:
             key: The object.
             target: The file; its folder exists, it does not.
+            stamp: Of the content that is meant.
 
         Returns:
             False when the object has to be copied.
 
         Raises:
             ObjectMissing, ObjectRefused: when it cannot be read.
+            ObjectChanged: when it has another content.
         """
         ...
 
+    def grew(self, info: ObjectInfo) -> bool:
+        """Whether somebody has written into an object since; an upload that took its place is none of its content."""
+        ...
+
     def put(self, key: str, source: bytes | Path) -> None:
-        """Write an object, replacing one that is there. Readers see the old content or the new, never a mixture."""
+        """Write an object, replacing one that is there. Readers see the old content or the new, never a mixture.
+
+        Raises:
+            ObjectRefused: when something is in its way.
+        """
         ...
 
     def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
@@ -131,6 +198,9 @@ class ObjectStore(Protocol):
 
         Returns:
             False when the key was taken; the object there and the file are left as they are.
+
+        Raises:
+            ObjectRefused: when something is in its way.
         """
         ...
 
@@ -143,7 +213,14 @@ class ObjectStore(Protocol):
 
         Returns:
             Whether it was removed.
+
+        Raises:
+            ObjectRefused: when it may not be removed.
         """
+        ...
+
+    def removable(self, key: str) -> bool:
+        """Whether the object may be removed, as far as that can be told without doing it."""
         ...
 
     def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:
@@ -172,3 +249,23 @@ def check_key(key: str) -> str:
     if size > MAX_KEY_BYTES or "\0" in key or any(part in {"", ".", ".."} for part in key.split("/")):
         raise ValueError(f"{key!r} is not a key in normal form.")
     return key
+
+
+def apart(prefixes: Iterable[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Prefixes by the folder in which they look, each folder's in order; one that begins with another is left out.
+
+    >>> dict(apart(["a/x.", "b", "a/w.", "a/x.y."]))
+    {'': ['b'], 'a/': ['a/w.', 'a/x.']}
+    """
+    folders: dict[str, list[str]] = {}
+    for prefix in sorted(set(prefixes)):
+        wanted = folders.setdefault(prefix[: prefix.rfind("/") + 1], [])
+        if not wanted or not prefix.startswith(wanted[-1]):
+            wanted.append(prefix)
+    return iter(sorted(folders.items()))
+
+
+def begins(key: str, prefixes: Sequence[str]) -> bool:
+    """Whether a key begins with one of sorted prefixes, of which none begins with another."""
+    at = bisect_right(prefixes, key)
+    return at > 0 and key.startswith(prefixes[at - 1])

@@ -19,9 +19,10 @@ from libs.models import Report, Status
 from libs.models.settings import Settings
 from libs.pipeline.process import process
 from libs.pipeline.stack import Stack
-from libs.pipeline.upload import LocalFolders, upload
+from libs.pipeline.upload import upload
 from libs.platform import open_stack
 from libs.spatial_utils.formats import find_format
+from libs.spatial_utils.siblings import Folders
 
 FORMATS = {
     "CSV": "CSV", "ESRI Shapefile": "ESRI Shapefile", "GML": "GML", "GPKG": "GPKG", "GPX": "GPX", "GeoJSON": "GeoJSON",
@@ -145,7 +146,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory):
             if item.path.is_file():
                 companions = () if item.driver in {"GTiff", "AAIGrid"} else find_format(declared_format, "")
                 uri = (
-                    upload(stack.landing, item.path, companions, item.batch_id, LocalFolders())
+                    upload(stack.landing, item.path, companions, item.batch_id, Folders())
                     if companions
                     else _upload_alone(stack, item)
                 )

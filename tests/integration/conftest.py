@@ -14,7 +14,7 @@ from libs.transformations import Recipe
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often a manifest's JSON is parsed and validated, a recipe bound, a file looked up, a folder listed for sidecars."""
+    """How often a manifest's JSON is parsed and validated, a recipe bound, files looked up, a folder listed."""
     count: Counter[str] = Counter()
 
     def counted(owner: Any, name: str, label: Callable[..., str]) -> None:
@@ -37,6 +37,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(json, "loads", parse)
     counted(Manifest, "model_validate", lambda *_: "validated")
     counted(Recipe, "bind", lambda *_: "bound")
-    counted(LandingZone, "resolve", lambda _, key: f"looked up {key}")
-    counted(LandingZone, "siblings", lambda _, key: f"listed {key.rpartition('/')[0]}")
+    counted(LandingZone, "look_up", lambda _, keys, *__: f"looked up {len(keys)}")
+    counted(LandingZone, "names", lambda _, folder: f"listed {folder}")
     return count

@@ -1,5 +1,6 @@
 """Finding what is to be read: in an archive, beside the main file, or a folder; and whether it is what the manifest says."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
-from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format, formats_of
 from libs.spatial_utils.reading.seamless import components
+from libs.spatial_utils.siblings import Folders, Siblings
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
 
 MAX_MAIN_FILES = 500
@@ -19,8 +21,9 @@ _INDEXES = frozenset({".sbn", ".sbx", ".fbn", ".fbx", ".ain", ".aih", ".ixs", ".
 _PACKAGES = frozenset({Kind.XLSX, Kind.ODS})
 """What is a ZIP archive itself, and is read without being unpacked."""
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
-_ANYTHING = ".xml"
-_SHARED = frozenset({".tab", _ANYTHING})
+_ANYTHING = frozenset({".xml", ".html"})
+"""Usual extensions of files most of which hold no features."""
+_SHARED = frozenset({".tab", ".xml"})
 """Extensions that are the usual one of a format, and one of another, too."""
 
 
@@ -58,11 +61,12 @@ def locate(
     """
     looks = kind_of(path)
     if looks not in ARCHIVES:
-        table = _without_geometry(path, kind, where, tabular=tabular)
-        _check(path, looks, kind, where, tabular=tabular or bool(table), complete=complete)
+        folders = Folders()
+        table = _without_geometry(path, kind, where, folders, tabular=tabular)
+        _check(path, looks, kind, where, folders, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(path, where, limits)
-        _check_components(_components([path], kind, where), path.parent, kind, where, tabular=tabular)
+        _check_components(_components([path], kind, where), path.parent, kind, where, folders, tabular=tabular)
         return Located(((path, ""),), path if path.is_dir() else path.parent, tuple(table))
     files = unpack(path, unpacked, where, limits, nested=kind.nested)
     mains = [_as_geodatabase(main, path, unpacked) for main in _mains(files, kind)] if kind.folder else _mains(files, kind)
@@ -83,23 +87,24 @@ def locate(
             "Split it.",
         )
     told: list[Problem] = []
+    folders = Folders()
     for main in mains:
         looks, place = kind_of(main), f"{where}: {main.relative_to(unpacked)}"
-        table = _without_geometry(main, kind, place, tabular=tabular)
+        table = _without_geometry(main, kind, place, folders, tabular=tabular)
         told += table
-        _check(main, looks, kind, place, tabular=tabular or bool(table), complete=complete)
+        _check(main, looks, kind, place, folders, tabular=tabular or bool(table), complete=complete)
         if looks in _PACKAGES:
             check_package(main, place, limits)
-    _check_components(parts, unpacked, kind, where, tabular=tabular)
+    _check_components(parts, unpacked, kind, where, folders, tabular=tabular)
     sources = tuple(zip(mains, _prefixes(mains, unpacked, kind), strict=True))
     return Located(sources, unpacked, (*told, *_not_read(files, [*mains, *parts], kind, unpacked, where)))
 
 
-def _without_geometry(main: Path, kind: Format, where: str, *, tabular: bool) -> list[Problem]:
+def _without_geometry(main: Path, kind: Format, where: str, folders: Folders, *, tabular: bool) -> list[Problem]:
     """What to say of a file that lacks all the parts with geometry, as a mere table does."""
     if tabular or not kind.geometry_parts:
         return []
-    if not kind.geometry_parts.isdisjoint(file.suffix.lower() for file in _of_stem(main)):
+    if not kind.geometry_parts.isdisjoint(file.suffix.lower() for file in _of_stem(main, folders)):
         return []
     lacking = " and ".join(main.stem + part for part in sorted(kind.geometry_parts))
     return [
@@ -112,8 +117,8 @@ def _without_geometry(main: Path, kind: Format, where: str, *, tabular: bool) ->
     ]
 
 
-def _of_stem(main: Path) -> Iterator[Path]:
-    return (file for file in main.parent.iterdir() if file.stem == main.stem)
+def _of_stem(main: Path, folders: Folders) -> list[Path]:
+    return [file for name in folders.beside(main) if (file := main.with_name(name)).stem == main.stem]
 
 
 def _components(mains: Sequence[Path], kind: Format, where: str) -> list[Path]:
@@ -122,9 +127,9 @@ def _components(mains: Sequence[Path], kind: Format, where: str) -> list[Path]:
     return list(dict.fromkeys(part for table in tables for part in components(table, where)))
 
 
-def _check_components(parts: Sequence[Path], folder: Path, kind: Format, where: str, *, tabular: bool) -> None:
+def _check_components(parts: Sequence[Path], folder: Path, kind: Format, where: str, folders: Folders, *, tabular: bool) -> None:
     for part in parts:
-        _check(part, kind_of(part), kind, f"{where}: {part.relative_to(folder)}", tabular=tabular, complete=False)
+        _check(part, kind_of(part), kind, f"{where}: {part.relative_to(folder)}", folders, tabular=tabular, complete=False)
 
 
 def _as_geodatabase(folder: Path, archive: Path, unpacked: Path) -> Path:
@@ -159,10 +164,10 @@ def _mains(files: Sequence[Path], kind: Format) -> list[Path]:
 
 def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
     """What tells layers of several files apart: the file's name, unless that is the layer's; and its folder, if names repeat."""
-    stems = [main.stem for main in mains]
+    stems = Counter(main.stem for main in mains)
     prefixes = []
     for main in mains:
-        parts = [] if stems.count(main.stem) == 1 else main.parent.relative_to(folder).parts
+        parts = [] if stems[main.stem] == 1 else main.parent.relative_to(folder).parts
         own = [] if kind.named_after_file or len(mains) == 1 else [main.stem]
         prefixes.append("".join(f"{part}/" for part in (*parts, *own)))
     return prefixes
@@ -170,9 +175,8 @@ def _prefixes(mains: Sequence[Path], folder: Path, kind: Format) -> list[str]:
 
 def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder: Path, where: str) -> Iterator[Problem]:
     """Warnings about what else is in the archive: it stays behind."""
-    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, [file.name for file in files])} | {
-        *mains
-    }
+    names = Siblings({file.name for file in files})
+    read = {main.with_name(name) for main in mains for name in kind.companions(main.name, names.of(main.name))} | {*mains}
     unread = [file for file in files if file not in read and file.parent not in read]  # of a FileGDB, the folder is read
     alike = [file for file in unread if _may_be(file, kind)]
     others = [file for file in unread if file not in alike and _is_usual(file)]
@@ -203,9 +207,9 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
 
 
 def _is_usual(file: Path) -> bool:
-    """Whether a file has the usual extension of a format; of XML, which may be anything, only if it looks like it."""
+    """Whether a file has the usual extension of a format; where that may be anything, only if it looks like it."""
     usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0]]
-    return any(entry.extensions[0] != _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
+    return any(entry.extensions[0] not in _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
 
 
 def _may_be(file: Path, kind: Format) -> bool:
@@ -218,11 +222,11 @@ def _listed(files: Sequence[Path], folder: Path) -> str:
     return (", ".join(shown) or "nothing") + (f" and {more:,} more" if more else "")
 
 
-def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, complete: bool) -> None:
+def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, *, tabular: bool, complete: bool) -> None:
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
-        right = next((entry.name for entry in FORMATS if looks in entry.kinds), None)
+        right = next((entry.name for entry in formats_of(looks)), None)
         raise Rejected.because(
             "format_mismatch",
             where,
@@ -233,7 +237,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
         )
     if path.is_dir():
         return
-    beside = {file.suffix.lower() for file in _of_stem(path)}
+    beside = {file.suffix.lower() for file in _of_stem(path, folders)}
     required = [parts.split("|") for parts in kind.required if not (tabular and parts in kind.geometry_parts)]
     if complete:
         required = [parts for parts in required if kind.replaceable.isdisjoint(parts)]
@@ -246,7 +250,8 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, *, tabular: bool, 
             "Upload all of them to the same folder, or together as a ZIP archive."
             + (_ALLOW if kind.replaceable.issuperset(parts[0] for parts in missing) else ""),
         )
-    if any(file.name == f"{path.name}-journal" and file.stat().st_size for file in path.parent.iterdir()):
+    journal = f"{path.name}-journal"
+    if journal in folders.beside(path) and path.with_name(journal).stat().st_size:
         raise Rejected.because(
             "unfinished_transaction",
             where,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from libs.models import Problem, Rejected
 from libs.spatial_utils.reading.locate import Located
+from libs.spatial_utils.siblings import Folders
 
 _HEADER, _RECORD_HEADER, _WORD = 100, 8, 2
 COLUMN = "row"
@@ -39,15 +40,16 @@ def completed(located: Located, parts: Collection[str], folder: Path, where: str
     Raises:
         Rejected: ``damaged``, where the shapes cannot be numbered.
     """
-    sources, warnings = [], []
+    sources, warnings, folders = [], [], Folders()
     for index, (path, prefix) in enumerate(located.sources):
-        beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem == path.stem}
+        own = [file for name in folders.beside(path) if (file := path.with_name(name)).stem == path.stem]
+        beside = {file.suffix.lower() for file in own}
         missing = [suffix for suffix in sorted(parts, reverse=True) if suffix not in beside]
         if missing:
             target = folder / str(index)
             target.mkdir(parents=True)
-            for file in path.parent.iterdir():
-                if file.stem == path.stem and file.is_file():
+            for file in own:
+                if file.is_file():
                     _link(file, target / file.name)
             if missing == [_MID]:
                 _make_numbered(path, target / path.name)

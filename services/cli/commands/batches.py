@@ -51,11 +51,12 @@ def submit(
         end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
     landing = open_landing_zone(settings)  # all that an uploader has access to
     if files:
-        from libs.pipeline.upload import LocalFolders, upload
+        from libs.pipeline.upload import upload
+        from libs.spatial_utils.siblings import Folders
 
         with usage_errors("FILE"):
             found = places(files, parsed.require(), bucket)
-        folders = LocalFolders()
+        folders = Folders()
         for file, kind, folder in found:
             upload(landing, file, kind, folder, folders)
     key = landing.submit(parsed.content, batch_id)

@@ -192,13 +192,14 @@ def ingest(
 
 def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str) -> "Future[None]":
     """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
-    from libs.pipeline.upload import LocalFolders, upload
+    from libs.pipeline.upload import upload
+    from libs.spatial_utils.siblings import Folders
 
     done: Future[None] = Future()
 
     def work() -> None:
         try:
-            folders = LocalFolders()
+            folders = Folders()
             for file in uploads:
                 upload(landing, file.path, file.format, _folder(file, batch_id), folders)
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for

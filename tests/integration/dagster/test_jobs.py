@@ -132,7 +132,7 @@ def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(
     (record,) = orchestra.instance.fetch_observations(WAITING, limit=1).records
     assert record.asset_observation.metadata["manifests"].value == 1
     assert in_time(orchestra).passed
-    monkeypatch.setattr("services.dagster.etl_pipelines.checks.in_time.utc_now", lambda: utc_now() + timedelta(seconds=LATE + 1))
+    monkeypatch.setattr(type(orchestra.stack.landing.store), "clock", lambda _: utc_now() + timedelta(seconds=LATE + 1))
     assert job.execute_in_process(instance=orchestra.instance).success
     late = in_time(orchestra)
     assert (late.passed, late.severity) == (False, dg.AssetCheckSeverity.WARN)

@@ -10,7 +10,7 @@ import pytest
 
 from libs.ledger import Action
 from libs.models import Status
-from libs.pipeline.intake import receive
+from libs.pipeline.intake import receive, take_in
 from services.dagster.etl_pipelines.jobs.ingest import batches_of
 
 pytestmark = pytest.mark.integration
@@ -101,6 +101,24 @@ def test_a_store_that_is_down_is_said_and_outlived(orchestra: Any, tmp_path: Pat
     assert "SPATIAL_ETL_HOME" in orchestra.tick().skip_reason.skip_message
     (tmp_path / "away").rename(landing)
     assert len(carried(orchestra.tick())) == 1
+
+
+def test_manifests_that_may_not_be_read_or_are_still_written_hold_no_other_up_and_are_told_once(orchestra: Any) -> None:
+    orchestra.stack.landing.settle_seconds = 3600.0
+    manifests = Path(orchestra.stack.landing.store.root) / "manifests"
+    manifests.mkdir()
+    for number in range(200):
+        (manifests / f"link-{number}.json").symlink_to("nowhere")
+        (manifests / f"cut-{number}.json").write_text("{")
+    key = orchestra.submit("good", orchestra.put("a.geojson"))
+    handed_out = []
+    while not handed_out or any(orchestra.stack.ledger.batch(f"link-{number}") is None for number in range(200)):
+        handed_out += carried(orchestra.tick())
+    assert handed_out[0] == {key: "good#1"}
+    assert orchestra.stack.ledger.batch("link-0").status is Status.REJECTED
+    assert b"symbolic link" in orchestra.stack.landing.store.read("reports/link-0.json")
+    assert len(list(manifests.iterdir())) == 401
+    assert take_in(orchestra.stack, seconds=60).reports == ()
 
 
 @pytest.mark.slow

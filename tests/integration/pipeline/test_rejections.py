@@ -192,8 +192,20 @@ def test_a_manifest_that_may_not_be_read_stays_and_is_told_of(platform: Any, geo
 
     os.mkfifo(lying)
     assert stat.S_ISFIFO(lying.stat().st_mode)
-    assert platform.process() == []
+    (report,) = platform.process()
+    assert (report.batch_id, said(report)) == ("b1", [("unreadable_manifest", "manifests/b1.json")])
+    assert platform.process() == [], "a process tells of it once"
+    assert platform.stack.ledger.batch("b1").status is Status.REJECTED
     assert lying.exists()
+
+
+def test_a_place_in_the_lake_that_cannot_be_written_to_fails_its_batch_only(platform: Any, geojson: Callable) -> None:
+    (platform.stack.lake.store.root / "bad").write_text("in the way")
+    platform.submit("b1", platform.entry(platform.put("in/bad.geojson", geojson())))
+    platform.submit("b2", platform.entry(platform.put("in/good.geojson", geojson())))
+    first, second = platform.process()
+    assert (first.status, said(first)) == (Status.FAILURE, [("not_writable", "s3://data-lake/bad/v1/data.parquet")])
+    assert second.status is Status.SUCCESS
 
 
 def test_problems_are_for_people(platform: Any, geojson: Callable) -> None:

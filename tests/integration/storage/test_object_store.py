@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.storage import ObjectInfo, ObjectMissing, ObjectStore
+from libs.storage import ObjectChanged, ObjectInfo, ObjectMissing, ObjectStore
 
 pytestmark = pytest.mark.integration
 
@@ -84,6 +84,45 @@ def test_a_listing_is_recursive_sorted_and_filtered_by_any_prefix(store: ObjectS
     assert keys(store, "nothing/here") == []
     assert keys(store, "c/") == []
     assert {info.size for info in store.list()} == {5}
+
+
+def test_a_look_finds_what_begins_with_any_of_many_prefixes_and_no_more(store: ObjectStore) -> None:
+    for key in ("x/a.shp", "x/a.dbf", "x/ab.shp", "x/b.gdb/1", "x/b.gdb/2", "x/y/a.shp", "top.shp", "a.shp", "z"):
+        store.put(key, b"")
+    objects, folders = store.look(["x/a.", "x/a.s", "x/b.", "top.", "nothing/here.", "x/c."])
+    assert [info.key for info in objects] == ["top.shp", "x/a.dbf", "x/a.shp"]
+    assert set(folders) == {"x/b.gdb"}
+    assert [info.key for info in store.look(["x/"])[0]] == ["x/a.dbf", "x/a.shp", "x/ab.shp"]
+    assert set(store.look([""])[1]) == {"x"}
+    assert len(store.look(["x/"], limit=2)[0]) == 2
+
+
+def test_a_look_for_many_gives_what_looks_for_each_give(store: ObjectStore) -> None:
+    for n in range(0, 150, 3):
+        store.put(f"x/{n:03}.shp", b"")
+    store.put("x/001.gdb/1", b"")
+    objects, folders = store.look([f"x/{n:03}." for n in range(120)])
+    assert [info.key for info in objects] == [f"x/{n:03}.shp" for n in range(0, 120, 3)]
+    assert set(folders) == {"x/001.gdb"}
+
+
+def test_content_that_is_another_one_is_not_streamed_for_the_one_that_was_meant(store: ObjectStore) -> None:
+    store.put("a", b"first")
+    info = store.head("a")
+    assert b"".join(store.stream("a", stamp=info.stamp)) == b"first"
+    store.put("a", b"other")
+    with pytest.raises(ObjectChanged, match=f"s3://{store.bucket}/a"):
+        list(store.stream("a", stamp=info.stamp))
+    assert store.head("a").stamp != info.stamp
+    assert not store.grew(info), "it was replaced, not written into"
+
+
+def test_the_clock_is_that_of_the_times_of_objects_and_what_is_put_is_whole(store: ObjectStore) -> None:
+    store.put("a", b"")
+    info = store.head("a")
+    assert abs((store.clock() - info.modified).total_seconds()) < 5
+    assert store.settled(info, 0)
+    assert store.removable("a")
 
 
 def test_head_tells_size_and_time_and_another_version_after_each_upload(store: ObjectStore) -> None:

@@ -10,9 +10,8 @@ from libs.models import Manifest
 from libs.models.base import ID_PATTERN
 from libs.pipeline import delivery
 from libs.pipeline.format_choice import format_of
-from libs.pipeline.upload import DeliveryError, LocalFolders, upload
+from libs.pipeline.upload import DeliveryError
 from libs.spatial_utils.formats import find_format
-from libs.storage import FolderStore, LandingZone
 
 
 def touch(folder, *names):
@@ -218,16 +217,3 @@ def test_what_is_no_data_says_what_it_looks_like_and_what_to_do(tmp_path: Path, 
     with pytest.raises(DeliveryError, match="looks like") as caught:
         format_of(tmp_path / name)
     assert advice in str(caught.value)
-
-
-def test_what_belongs_to_a_file_is_found_with_each_folder_listed_once(tmp_path, monkeypatch):
-    parts = [f"a{number}.{extension}" for number in range(12) for extension in ("shp", "SHX", "dbf")]
-    touch(tmp_path, *parts, "a1.shp.xml", "a1-old.dbf", "b/a1.dbf")
-    listed = []
-    iterdir = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda folder: listed.append(folder) or iterdir(folder))
-    landing, folders = LandingZone(FolderStore(tmp_path / "home", "landing-zone")), LocalFolders()
-    for number in range(12):
-        upload(landing, tmp_path / f"a{number}.shp", find_format("ESRI Shapefile", ""), "batch", folders)
-    assert sorted(info.key for info in landing.store.list("batch/")) == sorted(f"batch/{part}" for part in parts)
-    assert listed == [tmp_path]

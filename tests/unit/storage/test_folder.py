@@ -83,6 +83,36 @@ def test_a_link_to_the_bucket_itself_is_fine(tmp_path: Path) -> None:
     assert (tmp_path / "large-disk" / "bucket" / "a" / "b").read_bytes() == b"1"
 
 
+def test_what_is_passed_over_is_told(store: FolderStore, secret: Path) -> None:
+    store.put("folder/good", b"")
+    (store.root / "folder/link").symlink_to(secret)
+    (store.root / "linked").symlink_to(secret.parent)
+    os.mkfifo(store.root / "folder/pipe")
+    Path(os.fsdecode(os.fsencode(store.root) + b"/latin-\xe4")).mkdir()
+    for look in (
+        lambda tell: list(store.list("", tell)),
+        lambda tell: [*store.look([""], tell)[0], *store.look(["folder/"], tell)[0]],
+    ):
+        refused: list[ObjectRefused] = []
+        assert [info.key for info in look(refused.append)] == ["folder/good"]
+        told = {error.uri.removeprefix("s3://bucket/"): error.reason for error in refused}
+        assert told.keys() - {"latin-\\xe4/"} == {"folder/link", "linked", "folder/pipe"}
+        assert "symbolic link" in told["linked"]
+
+
+def test_what_somebody_writes_into_has_not_settled_and_grew(store: FolderStore) -> None:
+    path = store.root / "a"
+    path.write_bytes(b"half")
+    info = store.head("a")
+    assert not store.settled(info, 0.2)
+    time.sleep(0.25)
+    assert store.settled(info, 0.2)
+    with path.open("ab") as file:
+        file.write(b" and half")
+    assert store.grew(info)
+    assert not store.settled(info, 0.2)
+
+
 def test_a_named_pipe_does_not_hang(store: FolderStore) -> None:
     os.mkfifo(store.root / "pipe")
     assert keys(store) == []

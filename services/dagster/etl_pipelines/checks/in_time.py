@@ -1,11 +1,11 @@
 """Whether work waits for too long. Reported by the job ``reconcile``, every few minutes."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-from libs.models import utc_now
 from libs.storage import ObjectInfo
 
 NAME = "in_time"
@@ -17,9 +17,14 @@ LATE = 900
 IN_TIME = dg.AssetCheckSpec(NAME, asset=WAITING, description=f"No manifest waits for longer than {LATE // 60} minutes.")
 
 
-def events(waiting: Sequence[ObjectInfo]) -> Iterator[Any]:
-    """How much waits, and whether for too long. Of manifests, the oldest first."""
-    seconds = round((utc_now() - waiting[0].modified).total_seconds()) if waiting else 0
+def events(waiting: Sequence[ObjectInfo], now: datetime) -> Iterator[Any]:
+    """How much waits, and whether for too long.
+
+    Args:
+        waiting: Manifests, the oldest first.
+        now: By the clock of their store.
+    """
+    seconds = round((now - waiting[0].modified).total_seconds()) if waiting else 0
     oldest = waiting[0].key if waiting else "none"
     yield dg.AssetObservation(WAITING, metadata={"manifests": len(waiting), "oldest": oldest, "seconds": seconds})
     yield dg.AssetCheckEvaluation(

@@ -32,7 +32,7 @@ def finish_what_was_left(context: dg.OpExecutionContext, stack: dg.ResourceParam
 @dg.op
 def report_waiting_work(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
     """Say how much waits in the landing zone, and for how long."""
-    for event in in_time.events(stack.landing.waiting()):
+    for event in in_time.events(stack.landing.waiting(), stack.landing.store.clock()):
         context.log_event(event)
 
 
