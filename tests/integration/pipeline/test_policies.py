@@ -87,6 +87,16 @@ def test_a_name_that_stands_twice_keeps_both_its_raw_values(platform: Platform) 
     assert aside.drop(columns="geom").to_numpy().tolist()[0][-5:] == ["2", "c", "d", "7.6", "46.x5"]
 
 
+def test_one_bad_coordinate_does_not_hide_the_decimal_comma_of_the_others(platform: Platform) -> None:
+    text = "id;x;y\n1;7,5;46,5\n2;7,6;46,x5\n3;7,7;46,7\n"
+    report = platform.ingest("b", csv(platform, text), on_bad_geometry="set_aside", max_set_aside=1)
+    assert report.status == "success", report.problems
+    assert data(platform, platform.asset("a"))["bbox"].map(lambda box: (box["xmin"], box["ymin"])).tolist() == [
+        (7.5, 46.5),
+        (7.7, 46.7),
+    ]
+
+
 def test_such_a_version_is_verified_and_replayed(platform: Platform) -> None:
     platform.ingest("b", csv(platform, BAD), on_bad_geometry="set_aside", max_set_aside=0.5)
     assert {found.finding for found in verify(platform.stack)} == {Finding.INTACT}

@@ -20,6 +20,7 @@ from libs.spatial_utils.worker.values.sexagesimal import degrees
 
 _POINT = struct.Struct("<BIdd")
 _WORD, _DIGIT = "^[^0-9]*$", "[0-9]"
+_LIKE_NUMBER = r"^[ \t]*-?[0-9]*[.,]?[0-9]*(?:[eE][-+]?[0-9]{1,3})?[ \t]*$"
 """What people write where there is no position: NA, NULL, n/a, -, ?."""
 _AXES = ("EW", "NS")
 
@@ -63,7 +64,9 @@ class CoordinateColumns:
             self._srids |= geometry_text.srids(texts[0])
             return
         for survey, column in zip(self._surveys, texts, strict=True):
-            survey.add(pc.if_else(pc.match_substring_regex(column, _WORD), None, column).drop_null())
+            survey.add(
+                column.filter(pc.match_substring_regex(column, _LIKE_NUMBER))
+            )  # what is none does not say how numbers are written
 
     @property
     def crs(self) -> dict[str, str] | None:
