@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
 from libs.compute.duckdb_output import DuckDBOutput
 from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
-from libs.compute.layout import Layout, Report
+from libs.compute.layout import Layout, Planner, Report, plan_of
 from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
 from libs.compute.set_aside import SetAside
@@ -49,6 +50,8 @@ USUAL_COLUMNS = 50
 """As many have room in DuckDB's share."""
 MOST_COLUMNS = 5_000
 """Of those that steps read: for more it takes minutes, and gigabytes, only to plan."""
+_PLANS = 16
+"""Plans that a workspace remembers."""
 _MARKS = "_etl_marks"
 
 
@@ -197,13 +200,18 @@ class _DuckDBWorkspace:
     def __init__(self, engine: DuckDBEngine, run_id: str, scratch: Path, open_datasets: ExitStack) -> None:
         self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._count = 0
+        self._recipe: Recipe | None = None
+        self._plan: Planner
 
     def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
         self._count += 1
+        if recipe is not self._recipe:
+            # The files of a batch are often alike: planning takes as long as a small one takes to be read.
+            self._recipe, self._plan = recipe, lru_cache(_PLANS)(partial(plan_of, recipe, DuckDb()))
         schema = schema_name(self._run_id, self._count)
         rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
         aside = Rows.aside(self._scratch / f"{schema}.aside.arrow")
-        builder = _DuckDBDatasetBuilder(self._engine, schema, recipe, policies, rows, aside)
+        builder = _DuckDBDatasetBuilder(self._engine, schema, self._plan, policies, rows, aside)
         self._open_datasets.callback(builder.close)
         return builder
 
@@ -215,9 +223,9 @@ class _DuckDBDatasetBuilder:
     """
 
     def __init__(
-        self, engine: DuckDBEngine, schema: str, recipe: Recipe, policies: Policies | None, result: Rows, aside: Rows
+        self, engine: DuckDBEngine, schema: str, plan: Planner, policies: Policies | None, result: Rows, aside: Rows
     ) -> None:
-        self._engine, self._schema, self._recipe, self._policies = engine, schema, recipe, policies
+        self._engine, self._schema, self._plan, self._policies = engine, schema, plan, policies
         self._result, self._aside = result, SetAside(aside)
         self._connection = connection = engine.connect()
         self._planned: _PlannedDataset | None = None
@@ -266,7 +274,7 @@ class _DuckDBDatasetBuilder:
             self._connection.close()
 
     def _begin(self, source: Source) -> "_PlannedDataset":
-        layout = Layout.plan_for(source, self._recipe, DuckDb(), self._policies)
+        layout = Layout.plan_for(source, self._plan, self._policies)
         _require_few(layout, source.where)
         self._limit_memory(layout, self._engine.limit.usual_mb)
         collector = ResultCollector(self._result, layout.plan.stages[-1])

@@ -26,6 +26,26 @@ _NAMED_TYPES = {
 """What a recipe may turn a column into. Every other type of a result stood in its source."""
 
 
+Planner = Callable[[Relation, Policies | None], tuple[Plan, frozenset[str]]]
+"""See :func:`plan_of`, for a recipe and a dialect."""
+
+
+def plan_of(recipe: Recipe, dialect: Dialect, relation: Relation, policies: Policies | None) -> tuple[Plan, frozenset[str]]:
+    """The plan of a recipe, and the columns that its steps read. The others stay out of the engine.
+
+    Args:
+        recipe: With its parameters bound.
+        dialect: Of the engine.
+        relation: All that is in the source.
+        policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
+
+    Raises:
+        Rejected: when the recipe does not fit the relation.
+    """
+    read = recipe.plan(relation, dialect, look_up_crs, policies=policies).read
+    return recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read, policies=policies), read
+
+
 @dataclass(frozen=True)
 class Report:
     """What a recipe changed, counted, and what is doubtful about its result."""
@@ -58,13 +78,12 @@ class Layout:
     _features: list[Callable[[int], int]] = field(default_factory=list)
 
     @classmethod
-    def plan_for(cls, source: Source, recipe: Recipe, dialect: Dialect, policies: Policies | None = None) -> "Layout":
-        """Plan a recipe on the first of a dataset's sources. Columns that no step reads stay out of the engine.
+    def plan_for(cls, source: Source, plan: Planner, policies: Policies | None = None) -> "Layout":
+        """Plan a recipe on the first of a dataset's sources.
 
         Args:
             source: Its batches are not looked at.
-            recipe: With its parameters bound.
-            dialect: Of the engine.
+            plan: Plans the recipe.
             policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
 
         Raises:
@@ -77,14 +96,13 @@ class Layout:
             crs=source.crs,
             crs_assumed=source.crs_assumed,
         )
-        read = recipe.plan(relation, dialect, look_up_crs, policies=policies).read
-        plan = recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read, policies=policies)
+        planned, read = plan(relation, policies)
         types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
-        schema = pa.schema([(column.name, types[column.type]) for column in plan.relation.columns])
-        if plan.relation.geometry:
+        schema = pa.schema([(column.name, types[column.type]) for column in planned.relation.columns])
+        if planned.relation.geometry:
             schema = schema.append(pa.field(GEOMETRY, pa.binary())).append(pa.field(BBOX, BBOX_TYPE))
         loaded = tuple(name for name in relation.names if name in read)
-        return cls(source.schema, source.crs, plan, schema, plan.relation.names, loaded)
+        return cls(source.schema, source.crs, planned, schema, planned.relation.names, loaded)
 
     @property
     def has_geometry(self) -> bool:

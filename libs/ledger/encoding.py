@@ -12,12 +12,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from libs.ledger.store import Document
 
 _INT64 = range(-(2**63), 2**63)
+
+_KEYS = 4096
+"""Spellings of keys that are remembered: documents have few keys, many times."""
 
 
 def encode(document: Document) -> str:
@@ -64,29 +68,39 @@ class _Form(ABC):
 
     mark: str
 
+    def __init__(self) -> None:
+        self._key = lru_cache(_KEYS)(self._escaped_key)
+        self._own_key = lru_cache(_KEYS)(self.unescaped)
+
     def pack(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._key(key): self.pack(item) for key, item in value.items()}
+            key = self._key  # most values are text, and not worth a call each
+            return {
+                key(name): item if item is None or (type(item) is str and "\0" not in item) else self.pack(item)
+                for name, item in value.items()
+            }
         if isinstance(value, list):
             return [self.item(item) for item in value]
         return self.scalar(_checked(value))
 
     def unpack(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self.unpack(item) for item in value]
+            return [item if type(item) is str else self.unpack(item) for item in value]
         if isinstance(value, int) and not isinstance(value, bool):
             return int(value)  # BSON readers have a class of their own for the large ones
         if not isinstance(value, dict):
             return value
-        for key, item in value.items():
-            if key.startswith(self.mark) and (untag := _TAGS.get(key[1:])):
+        if len(value) == 1:
+            ((name, item),) = value.items()
+            if name.startswith(self.mark) and (untag := _TAGS.get(name[1:])):
                 return self.unpack(untag(item))
-        return {self.unescaped(key): self.unpack(item) for key, item in value.items()}
+        key = self._own_key
+        return {key(name): item if item is None or type(item) is str else self.unpack(item) for name, item in value.items()}
 
     def tagged(self, name: str, value: Any) -> Document:
         return {f"{self.mark}{name}": value}
 
-    def _key(self, key: Any) -> str:
+    def _escaped_key(self, key: Any) -> str:
         if not isinstance(key, str):
             raise TypeError(f"{key!r} is not text, as keys of documents are.")
         return self.escaped(key)

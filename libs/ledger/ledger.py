@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from libs.ledger import parts
 from libs.ledger.receipt import batch_id_of, make_receipt
-from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
+from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records, common_prefix
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
@@ -236,7 +237,7 @@ class Ledger(Records):
         Raises:
             DocumentTooLarge: when a single dataset's record is larger than the store keeps.
         """
-        document, pieces = parts.split(outcome)
+        document, pieces = parts.split(outcome, self.store)
         for identity, part in pieces:
             self.store.insert(parts.COLLECTION, identity, part)
         if not self.store.insert("outcomes", outcome.id, document):
@@ -286,7 +287,7 @@ class Ledger(Records):
                 taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
                 latest[dataset_id] = max((document["version"] for _, document in taken), default=0)
             return latest
-        for identity in self.store.ids("versions", os.path.commonprefix([*latest])):  # noqa: RUF071 - of texts
+        for identity in self.store.ids("versions", common_prefix(latest)):
             dataset_id, _, version = identity.rpartition("@")
             if dataset_id in latest:
                 latest[dataset_id] = max(latest[dataset_id], int(version))
@@ -308,9 +309,9 @@ class Ledger(Records):
 
         The assets come last: where they are, all is copied.
         """
-        lineage = [("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage]
-        assets = [("assets", asset.id, asset.to_document()) for asset in outcome.assets]
-        self.store.insert_missing(lineage + assets)
+        lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
+        assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
+        self.store.insert_missing(chain(lineage, assets))
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""

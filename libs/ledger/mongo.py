@@ -35,7 +35,7 @@ from pymongo.write_concern import WriteConcern
 
 from libs.ledger.encoding import from_bson, to_bson
 from libs.ledger.migrations import MIGRATIONS, migrate
-from libs.ledger.store import ORDERED_BY, Document, DocumentTooLarge
+from libs.ledger.store import GROUP, ORDERED_BY, Document, DocumentTooLarge, groups
 from libs.models import ServiceUnavailable
 
 SETTING = "MONGO_CONNECTION_STRING"
@@ -47,9 +47,6 @@ _PATIENCE = 60.0
 """Seconds to wait for a server that has answered before: it is being started again, or another is elected."""
 
 _LONGEST_PAUSE = 2.0
-
-_GROUP = 500
-"""Documents inserted by one command."""
 
 _MAX_BYTES = 16 * 1024 * 1024 - 16 * 1024
 """Of one document: what the protocol allows, less some room for the server's own."""
@@ -140,22 +137,19 @@ class MongoStore:
 
     def insert_missing(self, documents: Iterable[tuple[str, str, Document]]) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
-        bodies = [(collection, _body(identity, document)) for collection, identity, document in documents]
-        for collection, group in groupby(bodies, key=lambda item: item[0]):
-            left = [body for _, body in group]
-            while left:
-                free = self._patiently(lambda: _insert_up_to_taken(self._database[collection], left))  # noqa: B023
-                left = left[free + 1 :]
+        for collection, of_one in groupby(documents, key=lambda item: item[0]):
+            for group in groups(of_one, GROUP):
+                bodies = [(identity, _body(identity, document)) for _, identity, document in group]
+                self._patiently(lambda: _insert_free(self._database[collection], bodies))  # noqa: B023
 
     def insert_new(self, collection: str, documents: Mapping[str, Document]) -> set[str]:
         """See :class:`~libs.ledger.store.DocumentStore`. What was taken after an answer was lost is looked at, as in insert.
 
         Unordered: FerretDB goes on behind an error in an ordered insert of more than a hundred documents.
         """
-        bodies = [(identity, _body(identity, document)) for identity, document in documents.items()]
         won: set[str] = set()
-        for start in range(0, len(bodies), _GROUP):
-            group = bodies[start : start + _GROUP]
+        for items in groups(documents.items(), GROUP):
+            group = [(identity, _body(identity, document)) for identity, document in items]
             uncertain = False
 
             def attempt() -> set[str]:
@@ -170,6 +164,10 @@ class MongoStore:
             taken = [identity for identity, _ in group if identity not in free]
             won |= free | {each for each in taken if uncertain and self.get(collection, each) == documents[each]}
         return won
+
+    def check_size(self, document: Document) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`."""
+        _body("", document)
 
     def remove(self, collection: str, identities: Iterable[str]) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
@@ -366,18 +364,6 @@ def _insert_free(documents: _Documents, bodies: list[tuple[str, RawBSONDocument]
         taken = {each["index"] for each in failed}
         return {identity for position, (identity, _) in enumerate(bodies) if position not in taken}
     return {identity for identity, _ in bodies}
-
-
-def _insert_up_to_taken(documents: _Documents, bodies: list[RawBSONDocument]) -> int:
-    """Insert documents in order up to one whose ``_id`` is taken. Returns its position; how many there are when all were free."""
-    try:
-        documents.insert_many(bodies)
-    except BulkWriteError as error:
-        failed = sorted(error.details.get("writeErrors", ()), key=lambda item: item["index"])
-        if not failed or failed[0]["code"] != _DUPLICATE:
-            raise
-        return int(failed[0]["index"])
-    return len(bodies)
 
 
 def _beginning(prefix: str) -> dict[str, Any]:

@@ -4,45 +4,55 @@ The outcome's insert stays the one decision. Parts that no outcome names are lef
 """
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from libs.ledger.encoding import decode, encode
 from libs.ledger.store import Document, DocumentStore
-from libs.models import Outcome, OutcomePart, PartReference, ServiceUnavailable
+from libs.models import Asset, Lineage, Outcome, OutcomePart, PartReference, Problem, ServiceUnavailable
 
 COLLECTION = "outcome_parts"
 
 PART_BYTES = 2 * 1024 * 1024
-"""As JSON, of an outcome in one document, and of a part. As BSON it is at most some four times as much; a server keeps 16 MiB."""
+"""As JSON, of an outcome in one document, and of a part. As BSON it is at most some six times as much; a server keeps 16 MiB."""
 
-_LISTS = ("problems", "warnings", "assets", "lineage")
+_LISTS: Mapping[str, Callable[[Any], Problem | Asset | Lineage]] = {
+    "problems": Problem.model_validate,
+    "warnings": Problem.model_validate,
+    "assets": Asset.from_document,
+    "lineage": Lineage.from_document,
+}
+"""The lists of an outcome, and what makes an item out of its document."""
 
 
-def split(outcome: Outcome, size: int = PART_BYTES) -> tuple[Document, list[tuple[str, Document]]]:
+def split(outcome: Outcome, store: DocumentStore, size: int = PART_BYTES) -> tuple[Document, list[tuple[str, Document]]]:
     """The outcome's document, and its parts with their ``_id``s; none for an outcome that fits one document.
 
     Args:
         outcome: With its lists.
+        store: Where they are to go.
         size: Bytes, as JSON, of what fits.
+
+    Raises:
+        DocumentTooLarge: when a single item is larger than the store keeps: it could not be copied to where it is looked for.
     """
-    document = outcome.to_document()
-    items = [(name, item, len(json.dumps(item, default=_text))) for name in _LISTS for item in document[name]]
+    items: list[tuple[str, str, int]] = []
+    for name, document in _documents(outcome):
+        text = encode(document)
+        items.append((name, text, len(text.encode())))
+        if items[-1][2] > size:
+            store.check_size(document)
     if sum(item_size for _, _, item_size in items) <= size:
-        return document, []
+        return outcome.to_document(), []
     parts: list[tuple[str, Document]] = []
-    references: list[dict[str, Any]] = []
-    for group in _grouped(items, size):
-        lists: dict[str, list[Any]] = {}
-        for name, item in group:
-            lists.setdefault(name, []).append(item)
-        part = OutcomePart(run_id=outcome.run_id, number=len(parts)).to_document() | lists
-        sha256 = digest(part)
-        reference = PartReference(id=f"{outcome.run_id}/{len(parts):06}~{sha256[:16]}", sha256=sha256)
-        parts.append((reference.id, part))
-        references.append(reference.model_dump())
-    return document | {name: [] for name in _LISTS} | {"parts": references}, parts
+    references: list[PartReference] = []
+    for number, lists in enumerate(_grouped(items, size)):
+        sha256 = _digest(lists)
+        references.append(PartReference(id=f"{outcome.run_id}/{number:06}~{sha256[:16]}", sha256=sha256))
+        part = OutcomePart(run_id=outcome.run_id, number=number, lists=lists)
+        parts.append((references[-1].id, part.to_document()))
+    head = outcome.model_copy(update=dict.fromkeys(_LISTS, ()) | {"parts": tuple(references)})
+    return head.to_document(), parts
 
 
 def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
@@ -53,11 +63,10 @@ def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
     """
     if not outcome.parts:
         return outcome
-    lists: dict[str, list[Any]] = {name: [] for name in _LISTS}
-    for document in _documents(store, outcome):
-        part = OutcomePart.from_document(document)
-        for name in _LISTS:
-            lists[name] += getattr(part, name)
+    lists: dict[str, list[Problem | Asset | Lineage]] = {name: [] for name in _LISTS}
+    for part in _parts(store, outcome):
+        for name, item_of in _LISTS.items():
+            lists[name] += [item_of(item) for item in part.get(name, ())]
     return outcome.model_copy(update={name: tuple(items) for name, items in lists.items()} | {"parts": ()})
 
 
@@ -67,39 +76,49 @@ def asset_ids(store: DocumentStore, outcome: Outcome) -> frozenset[str]:
     Raises:
         ServiceUnavailable: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
     """
-    documents = _documents(store, outcome)
-    in_parts = (f"{asset['dataset_id']}@{asset['version']}" for document in documents for asset in document.get("assets", ()))
+    in_parts = (
+        f"{asset['dataset_id']}@{asset['version']}" for part in _parts(store, outcome) for asset in part.get("assets", ())
+    )
     return frozenset([*(asset.id for asset in outcome.assets), *in_parts])
 
 
-def digest(document: Document) -> str:
-    """SHA-256 of a document, the same whatever store it went through."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, default=_text).encode()).hexdigest()
+def _documents(outcome: Outcome) -> Iterator[tuple[str, Document]]:
+    """The items of the lists with the names of these, one at a time: all at once take several times the memory."""
+    for name in ("problems", "warnings"):
+        yield from ((name, problem.model_dump()) for problem in getattr(outcome, name))
+    for name in ("assets", "lineage"):
+        yield from ((name, record.to_document()) for record in getattr(outcome, name))
 
 
-def _documents(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
+def _parts(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
+    """The lists of each part."""
     for reference in outcome.parts:
         document = store.get(COLLECTION, reference.id)
-        if document is None or digest(document) != reference.sha256:
+        lists = "" if document is None else OutcomePart.from_document(document).lists
+        if _digest(lists) != reference.sha256:
             state = "is gone" if document is None else "was changed"
             message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
             raise ServiceUnavailable("the ledger", message, store.place)
-        yield document
+        yield decode(lists)
 
 
-def _grouped(items: Iterable[tuple[str, Any, int]], size: int) -> Iterator[list[tuple[str, Any]]]:
-    group: list[tuple[str, Any]] = []
+def _grouped(items: Iterable[tuple[str, str, int]], size: int) -> Iterator[str]:
+    """The lists of each part, as JSON."""
+    lists: dict[str, list[str]] = {}
     used = 0
-    for name, item, item_size in items:
-        if group and used + item_size > size:
-            yield group
-            group, used = [], 0
-        group.append((name, item))
+    for name, text, item_size in items:
+        if lists and used + item_size > size:
+            yield _json(lists)
+            lists, used = {}, 0
+        lists.setdefault(name, []).append(text)
         used += item_size
-    if group:
-        yield group
+    if lists:
+        yield _json(lists)
 
 
-def _text(value: Any) -> str:
-    """What JSON has no word for, the same whatever store it went through."""
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else repr(value)
+def _json(lists: dict[str, list[str]]) -> str:
+    return "{" + ",".join(f'"{name}":[{",".join(items)}]' for name, items in lists.items()) + "}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from libs.ledger.encoding import decode, encode
-from libs.ledger.store import ORDERED_BY, Document
+from libs.ledger.store import GROUP, ORDERED_BY, Document, groups
 from libs.models import ServiceUnavailable
 
 _PATIENCE = 60.0
@@ -58,14 +58,15 @@ class SqliteStore:
 
     def insert_missing(self, documents: Iterable[tuple[str, str, Document]]) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`. Not synced by itself, but with the next insert: it can be made again."""
-        rows = [(collection, identity, encode(document)) for collection, identity, document in documents]
-        with self._connected() as connection:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            try:
-                with _transaction(connection):
-                    connection.executemany("INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
-            finally:
-                connection.execute("PRAGMA synchronous = FULL")
+        for group in groups(documents, GROUP):
+            rows = [(collection, identity, encode(document)) for collection, identity, document in group]
+            with self._connected() as connection:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                try:
+                    with _transaction(connection):
+                        connection.executemany("INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
+                finally:
+                    connection.execute("PRAGMA synchronous = FULL")
 
     def insert_new(self, collection: str, documents: Mapping[str, Document]) -> set[str]:
         """See :class:`~libs.ledger.store.DocumentStore`. One transaction: one sync for all."""
@@ -73,6 +74,9 @@ class SqliteStore:
         with self._connected() as connection, _transaction(connection):
             sql = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
             return {row[1] for row in rows if connection.execute(sql, row).rowcount == 1}
+
+    def check_size(self, document: Document) -> None:
+        """See :class:`~libs.ledger.store.DocumentStore`. SQLite keeps a gigabyte."""
 
     def remove(self, collection: str, identities: Iterable[str]) -> None:
         """See :class:`~libs.ledger.store.DocumentStore`."""

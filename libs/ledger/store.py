@@ -4,7 +4,8 @@ Only an insert under an ``_id`` is atomic. No transaction, no compare-and-set, n
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 Document = dict[str, Any]
 """Text keys; values: None, bool, int (64 bits), float, str, bytes, Decimal, aware datetime (whole milliseconds), lists and
@@ -12,6 +13,10 @@ documents of these. A store gives back what it was given, or refuses it with ``T
 
 ORDERED_BY = {"manifests": "received_at", "assets": "created_at", "activity_logs": "at"}
 """The field that a collection is listed by in order of time; a store keeps an index on it."""
+
+
+GROUP = 500
+"""Documents that are inserted by one command or transaction."""
 
 
 class DocumentTooLarge(ValueError):  # noqa: N818 - a state of the document
@@ -38,9 +43,10 @@ class DocumentStore(Protocol):
         ...
 
     def insert_missing(self, documents: Iterable[tuple[str, str, Document]]) -> None:
-        """Insert ``(collection, _id, document)``s in order, passing over those whose ``_id`` is taken.
+        """Insert ``(collection, _id, document)``s, passing over those whose ``_id`` is taken.
 
-        For copies of what has been decided already: a crash may leave any number of the first ones.
+        For copies of what has been decided already: a crash may leave any of them, but of a collection none before all are there
+        of those that come before it. However many there are, few are held in memory at a time.
         """
         ...
 
@@ -49,6 +55,14 @@ class DocumentStore(Protocol):
 
         Returns:
             The ``_id``s that were free. A crash may leave any of the documents.
+        """
+        ...
+
+    def check_size(self, document: Document) -> None:
+        """Make sure that a document of this size can be inserted, wherever that will be.
+
+        Raises:
+            DocumentTooLarge: when it cannot.
         """
         ...
 
@@ -101,3 +115,13 @@ class DocumentStore(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
+
+
+_T = TypeVar("_T")
+
+
+def groups(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Items in lists of so many; the last one may be shorter."""
+    left = iter(items)
+    while group := list(islice(left, size)):
+        yield group

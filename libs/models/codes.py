@@ -372,6 +372,12 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "sheet_without_cells": _warning("A sheet is a chart or a dialog and was skipped.", "Nothing."),
         },
         "Reading": {
+            "circles_to_points": _warning(
+                "Circles are read as their centres; the radius is an attribute.", "Buffer the points, if areas are wanted."
+            ),
+            "commented_out": _warning(
+                "GeoJSON in comments of a web page was not read.", "Take it out of the comment, if it is wanted."
+            ),
             "count_mismatch": _problem("There are not as many features as the file says.", "Upload the whole file again."),
             "cut_by_tiles": _warning(
                 "The features are pieces, as vector tiles hold them.", "Ask for the data that the tiles were made from."

@@ -76,8 +76,8 @@ class Document(Record):
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, dict):  # most values are text, and not worth a call each
+        return {key: item if type(item) is str else _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [item if type(item) is str else _plain(item) for item in value]
     return value.value if isinstance(value, Enum) else value

@@ -107,7 +107,7 @@ class PartReference(Record):
 
     Attributes:
         id: Its ``_id`` in ``outcome_parts``.
-        sha256: Of its document, see ``libs.ledger.parts``.
+        sha256: Of its lists.
     """
 
     id: str
@@ -119,14 +119,15 @@ class OutcomePart(Document):
 
     Its ``_id`` is ``<run_id>/<number>~<hash>``. It is inserted before the outcome, which lists all parts with their hashes: only
     then it counts.
+
+    Attributes:
+        lists: Items of the lists by their names, as JSON in the ledger's encoding: one value, which every server stores and reads
+            at once, where thousands of nested documents take some of them seconds.
     """
 
     run_id: str
     number: int
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    assets: tuple[Asset, ...] = ()
-    lineage: tuple[Lineage, ...] = ()
+    lists: str
 
 
 class Outcome(Document):

@@ -134,6 +134,10 @@ class DatasetMaker:
     ) -> None:
         self._stack, self._manifest, self._recipe, self._files = stack, manifest, recipe, files
         self._run_id, self._scratch, self._progress = run_id, scratch, progress
+        self._named_files: dict[str, list[FileSpec]] = {}
+        for spec in manifest.files:
+            if spec.dataset_id:
+                self._named_files.setdefault(spec.dataset_id, []).append(spec)
         self._open: dict[str, _OpenDataset] = {}
         self._finished: set[str] = set()
         self._doubted: set[tuple[int, str]] = set()
@@ -285,8 +289,8 @@ class DatasetMaker:
 
     def _step_policies(self, spec: FileSpec) -> Policies:
         """For what the recipe's steps find in a dataset: of files that are appended to each other, what all of them say."""
-        files = [each for each in self._manifest.files if spec.dataset_id and each.dataset_id == spec.dataset_id]
-        first, *others = [self._policies(each) for each in files or [spec]]
+        files = self._named_files[spec.dataset_id] if spec.dataset_id else [spec]
+        first, *others = [self._policies(each) for each in files]
         kinds = ("on_bad_value", "on_bad_geometry")
         return Policies(
             **{

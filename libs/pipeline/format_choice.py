@@ -15,7 +15,7 @@ from libs.pipeline.upload import DeliveryError
 from libs.spatial_utils.archive import MAX_NESTED
 from libs.spatial_utils.archive_members import COMPRESSED, ERRORS, Member, is_archive, members, zipped
 from libs.spatial_utils.documents import is_document_by
-from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, Format, find_format
+from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, Format, find_format, formats_of
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
 _TEXTS = frozenset({Kind.TEXT, Kind.TEXT_UTF16})
@@ -42,9 +42,11 @@ def format_of(path: Path) -> Format:
     if extension == ".kmz":
         return find_format("KMZ", "format")
     candidates = [entry for entry in FORMATS if extension in entry.extensions and entry.folder == path.is_dir()]
+    if candidates == [find_format("HTML", "format")] and kind_of(path) is Kind.HTML:  # a page without data, as most are
+        candidates = []
     if not candidates and (remedy := KNOWN_BUT_NOT_READ.get(extension.removeprefix("."))):
         raise DeliveryError(f"{path.name}: files of this format are not read. {remedy}")
-    if len(candidates) == 1 and not candidates[0].kinds & (_TEXTS | {Kind.SQLITE}):
+    if len(candidates) == 1 and (_TEXTS | {Kind.SQLITE}).isdisjoint(candidates[0].kinds):
         return candidates[0]
     return _format_by_content(path, candidates)
 
@@ -54,9 +56,9 @@ def _format_by_content(path: Path, candidates: list[Format]) -> Format:
     kind = kind_of(path)
     if kind is Kind.SQLITE and _says_geopackage(path):
         return find_format("GPKG", "format")
-    alike = [entry for entry in candidates if kind in entry.kinds]
-    if not alike and (not candidates or candidates[0].kinds & _TEXTS):
-        alike = [entry for entry in FORMATS if kind in entry.kinds and kind in _TELLING]
+    alike = formats_of(kind, candidates)
+    if not alike and kind in _TELLING and (not candidates or not _TEXTS.isdisjoint(candidates[0].kinds)):
+        alike = formats_of(kind)
     if kind is Kind.JSON and _has_one_object_a_line(path):
         alike = [entry for entry in alike if Kind.JSON_SEQUENCE in entry.kinds] or alike
     if alike or candidates:
@@ -101,17 +103,20 @@ def _format_in_archive(path: Path) -> Format:
     if not found:
         raise DeliveryError(f"{path.name} holds no data of a known format. It holds: {', '.join(names[:5])}.", format_helps=True)
     # The order of the formats decides, not that of the archive.
-    return min(found, key=lambda held: (not held[1], _likeness(held[0]), FORMATS.index(held[0])))[0]
+    return min(found, key=lambda held: (held[1] is None, _likeness(held[0]), held[1] or 0, FORMATS.index(held[0])))[0]
 
 
-def _formats_held(archive: Iterator[Member], names: list[str], depth: int = 0) -> Iterator[tuple[Format, bool]]:
-    """The formats that the extensions in an archive stand for, each with whether the first bytes agree; ``names`` grows."""
+def _formats_held(archive: Iterator[Member], names: list[str], depth: int = 0) -> Iterator[tuple[Format, int | None]]:
+    """The formats that the extensions in an archive stand for; ``names`` grows.
+
+    Each with the place of what the first bytes look like among the format's kinds; None where they do not agree.
+    """
     for member in archive:
         names.append(member.name)
         name = PurePosixPath(member.name)
         folders = name.parts if member.is_folder else name.parts[:-1]
         if name.suffix.lower() == ".gdbtable" or any(PurePosixPath(part).suffix.lower() == ".gdb" for part in folders):
-            yield find_format("FileGDB", "format"), True  # a folder
+            yield find_format("FileGDB", "format"), 0  # a folder
             continue
         if name.suffix.lower() == ".zip":
             yield from _delivered_in(member, depth + 1)
@@ -123,10 +128,10 @@ def _formats_held(archive: Iterator[Member], names: list[str], depth: int = 0) -
             head = file.read(HEAD_BYTES)
         if name.suffix.lower() == ".csv" or not head or not is_document_by(name.name, head):
             kind = kind_of_bytes(head)
-            yield from ((entry, kind in entry.kinds) for entry in candidates)
+            yield from ((entry, entry.kinds.index(kind) if kind in entry.kinds else None) for entry in candidates)
 
 
-def _delivered_in(member: Member, depth: int) -> Iterator[tuple[Format, bool]]:
+def _delivered_in(member: Member, depth: int) -> Iterator[tuple[Format, int | None]]:
     """The format of an archive within an archive, if it is one that is delivered so."""
     with member.open() as file:
         if depth > MAX_NESTED or not file.seekable():
@@ -134,7 +139,7 @@ def _delivered_in(member: Member, depth: int) -> Iterator[tuple[Format, bool]]:
         try:
             with zipfile.ZipFile(file) as archive:
                 found = _formats_held(zipped(archive), [], depth)
-                delivered = next((held for held in found if held[0].nested and held[1]), None)
+                delivered = next((held for held in found if held[0].nested and held[1] is not None), None)
         except ERRORS:  # reading says what is wrong with it
             return
     if delivered:
@@ -143,9 +148,9 @@ def _delivered_in(member: Member, depth: int) -> Iterator[tuple[Format, bool]]:
 
 def _likeness(entry: Format) -> int:
     """How easily other data is taken for a format: 0 if its first bytes are its own, 1 if it is JSON or XML, 2 if any text."""
-    if entry.kinds & {Kind.TEXT, Kind.TEXT_UTF16}:
+    if Kind.TEXT in entry.kinds:
         return 2
-    return int(bool(entry.kinds & {Kind.JSON, Kind.XML, Kind.DBASE}))
+    return int(not {Kind.JSON, Kind.XML, Kind.DBASE}.isdisjoint(entry.kinds))
 
 
 def is_plain_table(path: Path) -> bool:

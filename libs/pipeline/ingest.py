@@ -3,7 +3,7 @@
 Stage and make in scratch; reserve and place in the lake; then one insert, the outcome, commits everything at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from libs.models import (
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
-from libs.pipeline.placing import lake_files, place
+from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
 from libs.pipeline.validation import ValidBatch
@@ -130,30 +130,24 @@ class _Attempt:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
+        earlier = self._titled_before(datasets, placed)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            self.warnings += self._other_title(dataset, reservation)
+            if dataset.dataset_id in earlier:
+                self.warnings += _other_title(dataset, reservation, earlier[dataset.dataset_id])
             assets.append(self._asset(dataset, reservation))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
 
-    def _other_title(self, dataset: MadeDataset, reservation: Reservation) -> list[Problem]:
-        """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
-        named = self._manifest.metadata.get("dataset_id") or any(
-            self._manifest.files[layer.file].dataset_id for layer in dataset.inputs
-        )
-        before = None if named or reservation.version == 1 else self._stack.ledger.asset(dataset.dataset_id)
-        if not (before and before.title and dataset.title) or before.title.casefold() == dataset.title.casefold():
-            return []
-        return [
-            Problem(
-                code="other_title", where=f"dataset {dataset.dataset_id}",
-                message=f"Version {reservation.version} was called {dataset.title!r}, version {before.version} {before.title!r}: "
-                "both names make the same identifier.",
-                remedy="If they are two datasets, ingest this one again with a 'dataset_id' of its own.",
-            )
-        ]  # fmt: skip
+    def _titled_before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
+        """The versions before these, of datasets that are called after their files and layers."""
+        if self._manifest.metadata.get("dataset_id"):
+            return {}
+        files = self._manifest.files
+        unnamed = [each for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)]
+        later = [each.dataset_id for each in unnamed if placed[each.dataset_id].reservation.version > 1]
+        return self._stack.ledger.newest(later) if later else {}
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
         return Asset(
@@ -193,6 +187,20 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
+
+
+def _other_title(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
+    """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
+    if not (before.title and dataset.title) or before.title.casefold() == dataset.title.casefold():
+        return []
+    return [
+        Problem(
+            code="other_title", where=f"dataset {dataset.dataset_id}",
+            message=f"Version {reservation.version} was called {dataset.title!r}, version {before.version} {before.title!r}: "
+            "both names make the same identifier.",
+            remedy="If they are two datasets, ingest this one again with a 'dataset_id' of its own.",
+        )
+    ]  # fmt: skip
 
 
 def _unknown_intent(intent: str, recipe: Recipe) -> Problem:

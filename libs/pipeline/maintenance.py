@@ -89,9 +89,7 @@ def reconcile(stack: Stack) -> Reconciled:
         stack.ledger.publish(outcome)
     # A replay has no record in the ledger, and leaves nothing that somebody could still want.
     dead = [
-        run_id
-        for run_id in scratch.leftovers(stack.scratch)
-        if stack.ledger.run(run_id) is None or stack.ledger.outcome(run_id) is not None
+        run_id for run_id in scratch.leftovers(stack.scratch) if stack.ledger.run(run_id) is None or stack.ledger.decided(run_id)
     ]
     for run_id in dead:
         scratch.remove(stack.scratch, run_id)

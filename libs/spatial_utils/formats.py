@@ -4,7 +4,7 @@ One entry of ``FORMATS`` is all that a further format needs, as long as GDAL rea
 of its own in ``worker/formats/``, which its entry names as ``reader``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -19,7 +19,7 @@ class Format:
 
     Attributes:
         name: As manifests write it, and as it is shown.
-        kinds: What the first bytes may look like.
+        kinds: What the first bytes may look like, the usual one first.
         extensions: Of the main file, lower case, the usual one first.
         aliases: Further spellings in manifests, compared without case, spaces, ``-`` and ``_``.
         reader: Folder in ``worker/formats/`` of its reader; empty: GDAL by itself reads it.
@@ -44,7 +44,7 @@ class Format:
     """
 
     name: str
-    kinds: frozenset[Kind]
+    kinds: tuple[Kind, ...]
     extensions: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     reader: str = ""
@@ -85,7 +85,7 @@ def _gdal(
     name: str, kind: Kind | tuple[Kind, ...], extensions: tuple[str, ...], driver: str, register: str, **more: Any
 ) -> Format:
     """A format that GDAL reads: ``driver`` is its short name, ``register`` the end of the C function ``RegisterOGR...``."""
-    kinds = frozenset(kind if isinstance(kind, tuple) else (kind,))
+    kinds = kind if isinstance(kind, tuple) else (kind,)
     return Format(name, kinds, extensions, driver=driver, register=f"RegisterOGR{register}", **more)
 
 
@@ -94,11 +94,11 @@ _OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote
 
 FORMATS: tuple[Format, ...] = (
     _gdal(
-        "GeoJSON", Kind.JSON, (".geojson", ".json"), "GeoJSON", "GeoJSON",
+        "GeoJSON", (Kind.JSON, Kind.JSON_FG), (".geojson", ".json"), "GeoJSON", "GeoJSON",
         aliases=("application/geo+json",), reader="geojson", infers=True,
     ),
     _gdal(
-        "GeoJSONSeq", (Kind.JSON, Kind.JSON_SEQUENCE),
+        "GeoJSONSeq", (Kind.JSON_SEQUENCE, Kind.JSON),
         (".geojsonl", ".geojsons", ".ndgeojson", ".ndjson", ".jsonl", ".nljson", ".json", ".geojson"), "GeoJSONSeq", "GeoJSONSeq",
         aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"),
         reader="geojson", infers=True,
@@ -107,7 +107,11 @@ FORMATS: tuple[Format, ...] = (
         "EsriJSON", Kind.ESRI_JSON, (".esrijson", ".json", ".geojson"), "ESRIJSON", "ESRIJSON",
         aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), reader="esrijson",
     ),
-    Format("TopoJSON", frozenset({Kind.TOPOJSON}), (".topojson", ".json"), reader="topojson"),
+    Format("TopoJSON", (Kind.TOPOJSON,), (".topojson", ".json"), reader="topojson"),
+    Format(
+        "JSON-FG", (Kind.JSON_FG, Kind.JSON), (".jsonfg", ".fgjson", ".json", ".geojson"),
+        ("JSONFG", "OGC Features and Geometries JSON", "application/fg+json"), reader="jsonfg", picks_geometry=True,
+    ),
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
@@ -118,7 +122,7 @@ FORMATS: tuple[Format, ...] = (
         aliases=("SpatiaLite", "SQLite3"), suffixes=("-wal", "-journal"), has_keys=True, reader="sqlite",
     ),
     Format(
-        "MBTiles", frozenset({Kind.SQLITE}), (".mbtiles",), driver="MBTiles", register="GDALRegister_MBTiles", reader="mbtiles",
+        "MBTiles", (Kind.SQLITE,), (".mbtiles",), driver="MBTiles", register="GDALRegister_MBTiles", reader="mbtiles",
     ),
     _gdal("PMTiles", Kind.PMTILES, (".pmtiles",), "PMTiles", "PMTiles", reader="pmtiles"),
     _gdal(
@@ -144,26 +148,34 @@ FORMATS: tuple[Format, ...] = (
         options=("DOWNLOAD_SCHEMA=NO", "WRITE_GFS=NO"), encoding="declared", reader="gml",
         picks_geometry=True,
     ),
+    Format(
+        "GeoRSS", (Kind.GEORSS, Kind.XML), (".rss", ".atom", ".xml", ".georss"), ("RSS", "Atom", "application/rss+xml"),
+        encoding="declared", named_after_file=True, reader="georss", picks_geometry=True,
+    ),
+    Format(
+        "HTML", (Kind.HTML_GEOJSON,), (".html", ".htm"), ("GeoJSON in HTML", "web page", "Leaflet", "text/html"),
+        encoding="declared", reader="html",
+    ),
     _gdal("OSM PBF", Kind.PBF, (".pbf",), "OSM", "OSM", aliases=("PBF", "OpenStreetMap PBF"), reader="osm"),
     _gdal(
         "OSM XML", Kind.OSM_XML, (".osm",), "OSM", "OSM",
         aliases=("OSM", "OpenStreetMap XML"), encoding="declared", reader="osm",
     ),
     Format(
-        "LV BAG", frozenset({Kind.LV_BAG}), (".xml",), ("LVBAG", "BAG", "BAG 2.0", "BAG Extract"),
+        "LV BAG", (Kind.LV_BAG,), (".xml",), ("LVBAG", "BAG", "BAG 2.0", "BAG Extract"),
         reader="lvbag", encoding="declared", nested=True,
     ),
     _gdal("GPX", Kind.GPX, (".gpx",), "GPX", "GPX", encoding="declared", reader="gpx"),
     Format(
-        "CSV", frozenset({Kind.TEXT, Kind.TEXT_UTF16}), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
+        "CSV", (Kind.TEXT, Kind.TEXT_UTF16), (".csv", ".tsv", ".txt", ".tab"), ("TSV", "text/csv", "delimited text"),
         reader="csv", encoding=None, named_after_file=True, takes=_OF_SHEETS | _OF_TEXT,
     ),
     Format(
-        "XLSX", frozenset({Kind.XLSX}), (".xlsx", ".xlsm", ".xltx"), ("Excel", "XLSM", "Office Open XML Workbook"),
+        "XLSX", (Kind.XLSX,), (".xlsx", ".xlsm", ".xltx"), ("Excel", "XLSM", "Office Open XML Workbook"),
         reader="spreadsheet", takes=_OF_SHEETS,
     ),
     Format(
-        "ODS", frozenset({Kind.ODS}), (".ods", ".ots"), ("OpenDocument", "OpenDocument Spreadsheet"),
+        "ODS", (Kind.ODS,), (".ods", ".ots"), ("OpenDocument", "OpenDocument Spreadsheet"),
         reader="spreadsheet", takes=_OF_SHEETS,
     ),
     _gdal(
@@ -180,7 +192,7 @@ FORMATS: tuple[Format, ...] = (
         aliases=("AutoCAD DXF", "binary DXF"), encoding=None, reader="dxf",
     ),
     Format(
-        "GeoParquet", frozenset({Kind.PARQUET}), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
+        "GeoParquet", (Kind.PARQUET,), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
         reader="parquet", named_after_file=True, picks_geometry=True,
     ),
 )  # fmt: skip
@@ -219,6 +231,11 @@ def _normal(name: str) -> str:
 
 
 _BY_NAME = {_normal(spelling): entry for entry in FORMATS for spelling in (entry.name, *entry.aliases)}
+
+
+def formats_of(looks: Kind, among: Sequence[Format] = FORMATS) -> list[Format]:
+    """The formats that a file of a kind may have, the likeliest first."""
+    return sorted((entry for entry in among if looks in entry.kinds), key=lambda entry: entry.kinds.index(looks))
 
 
 def find_format(name: str, where: str) -> Format:

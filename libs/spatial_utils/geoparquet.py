@@ -211,7 +211,7 @@ def check_result(
 class _HashingSink:
     """A file that is hashed while it is written: Parquet is written front to back.
 
-    A thread does both, a piece behind the encoding of what comes next.
+    A thread does both, a piece behind the encoding of what comes next. What is smaller than a piece needs none.
     """
 
     closed = False
@@ -244,8 +244,10 @@ class _HashingSink:
         return self.size
 
     def flush(self) -> None:
-        self._hand_over()  # what is held
-        self._hand_over()  # waits for it
+        if self._written is not None:
+            self._written.result()
+        self._put(self._pieces)
+        self._written, self._pieces, self._held = None, [], 0
 
     def close(self) -> None:
         """Left to the context."""
@@ -254,7 +256,7 @@ class _HashingSink:
         """Wait for the piece before, then let the thread have this one."""
         if self._written is not None:
             self._written.result()
-        self._written = self._thread.submit(self._put, self._pieces) if self._pieces else None
+        self._written = self._thread.submit(self._put, self._pieces)
         self._pieces, self._held = [], 0
 
     def _put(self, pieces: list[bytes]) -> None:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
 HEAD_BYTES = 64 * 1024
 
@@ -40,15 +41,18 @@ class Kind(StrEnum):
     ACCESS = "a Microsoft Access database (MDB or ACCDB)"
     PDF = "a PDF document"
     HTML = "a web page (HTML)"
+    HTML_GEOJSON = "a web page (HTML) with GeoJSON in it"
     KML = "KML"
     GPX = "GPX"
     VRT = "a GDAL virtual dataset (VRT)"
     OSM_XML = "OpenStreetMap XML"
+    GEORSS = "a news feed with places (GeoRSS)"
     LV_BAG = "an extract of the Dutch BAG (LV BAG)"
     XML_ERROR = "an error report in XML"
     XML = "XML"
     TOPOJSON = "TopoJSON"
     ESRI_JSON = "Esri JSON"
+    JSON_FG = "JSON-FG"
     JSON = "JSON"
     JSON_SEQUENCE = "a JSON text sequence"
     MAPINFO_TAB = "a MapInfo table (TAB)"
@@ -97,6 +101,16 @@ _DBASE_VERSIONS, _DBASE_HEADER = frozenset(b"\x02\x03\x04\x05\x30\x31\x32\x43\x6
 _FOXPRO_VERSIONS, _FOXPRO_PATH = frozenset(b"\x30\x31\x32"), 263
 _ESRI_MEMBERS = frozenset({b"geometryType", b"spatialReference", b"objectIdFieldName", b"fieldAliases"})
 _ESRI_FEATURES = re.compile(rb'"features"\s*:\s*\[\s*\{\s*(?:"geometry"\s*:\s*\{[^{}]*\}\s*,\s*)?"attributes"\s*:\s*\{')
+_FG_CONFORMS = re.compile(rb'"[^"]*json-fg-1[^"]*"')
+_FEEDS = re.compile("rss|feed|RDF")
+_FEED_PLACES = re.compile(rb"georss\.org/georss|/geo/wgs84_pos#|<georss:|<geo:lat")
+"""Places in feeds: their namespaces; prefixes are not always declared."""
+_GEOJSON_IN_PAGE = re.compile(
+    rb"""\\?["']type\\?["']\s*:\s*\\?["'](?:Feature(?:Collection)?|(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection)\\?["']"""
+    rb"""|&quot;type&quot;\s*:\s*&quot;Feature|type\s*:\s*["']FeatureCollection["'][^]]{0,100}features["']?\s*:\s*\[\s*\{"""
+)
+"""As JSON writes it, in a text of JavaScript, too; or as only JavaScript does: then the reader says so."""
+_PAGE_CHUNK, _OVERLAP = 1024 * 1024, 256
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -114,6 +128,9 @@ def kind_of(path: Path) -> Kind:
         return Kind.FOLDER
     with path.open("rb") as file:
         kind = kind_of_bytes(file.read(HEAD_BYTES))
+        if kind is Kind.HTML:
+            file.seek(0)
+            return Kind.HTML_GEOJSON if _has_geojson(file) else kind
     return (_packaged_kind(path) or kind) if kind in {Kind.ZIP, Kind.XLSX, Kind.XLSB} else kind
 
 
@@ -140,6 +157,16 @@ def _packaged_kind(path: Path) -> Kind | None:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         return None
     return next((kind for name, kind in _PACKAGES if name in names), Kind.ZIP)
+
+
+def _has_geojson(page: BinaryIO) -> bool:
+    """Whether GeoJSON, as JSON writes it, stands anywhere in a web page."""
+    before = b""
+    while chunk := page.read(_PAGE_CHUNK):
+        if _GEOJSON_IN_PAGE.search(before + chunk):
+            return True
+        before = chunk[-_OVERLAP:]
+    return False
 
 
 def is_tar(head: bytes) -> bool:
@@ -186,6 +213,8 @@ def _xml_kind(text: bytes) -> Kind:
     root = xml_root(text)
     if root is None:
         return Kind.XML
+    if _FEEDS.fullmatch(root) and _FEED_PLACES.search(text):
+        return Kind.GEORSS
     return next((kind for name, kind in _XML_ROOTS if re.fullmatch(name, root, re.IGNORECASE)), Kind.XML)
 
 
@@ -201,6 +230,8 @@ def _json_kind(text: bytes) -> Kind:
         return Kind.TOPOJSON
     if b"type" not in keys and (keys.keys() & _ESRI_MEMBERS or _ESRI_FEATURES.search(text)):
         return Kind.ESRI_JSON
+    if b"coordRefSys" in keys or (b"conformsTo" in keys and _FG_CONFORMS.search(text)):
+        return Kind.JSON_FG
     return Kind.JSON
 
 

@@ -10,7 +10,7 @@ def dataset_ids() -> list[str]:
     from services.cli.place import opened_ledger
 
     with opened_ledger() as ledger:
-        return [asset.dataset_id for asset in ledger.datasets()]
+        return [*ledger.latest_versions()]
 
 
 def batch_ids() -> list[str]:
@@ -18,7 +18,7 @@ def batch_ids() -> list[str]:
     from services.cli.place import opened_ledger
 
     with opened_ledger() as ledger:
-        return [batch.batch_id for batch in ledger.batches()]
+        return ledger.batch_ids()
 
 
 def recipe_names() -> list[str]:

@@ -14,6 +14,8 @@ def of_state(state: BatchState) -> Report | None:
     return Report.of_rejection(state.receipt) if state.receipt.problems else None
 
 
+SHOWN = 200
+"""Datasets, and warnings, that are listed of one batch."""
 MARKS = {Status.SUCCESS: "✓", Status.REJECTED: "✗", Status.FAILURE: "✗", Status.CANCELED: "✗"}
 
 
@@ -36,11 +38,19 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
         parts.append(output.text(f"  in {output.seconds(took)}", "dim"))
     output.line(*parts)
     output.problems(report.problems, style=style)
-    for dataset in report.datasets:
+    for dataset in report.datasets[:SHOWN]:
         _dataset(dataset, locate)
+    _more(len(report.datasets), "dataset")
     if report.warnings:
         output.line(output.text(output.count(len(report.warnings), "warning"), "yellow"), indent=2)
-        output.problems(report.warnings, style="yellow")
+        output.problems(report.warnings[:SHOWN], style="yellow")
+        _more(len(report.warnings), "warning")
+
+
+def _more(there: int, noun: str) -> None:
+    """How many of a list were not shown, and where they are."""
+    if there > SHOWN:
+        output.line(output.text(f"... and {output.count(there - SHOWN, noun)} more; --json lists them all.", "dim"), indent=2)
 
 
 def show_dry_run(report: Report, *, took: float | None = None) -> None:

@@ -22,6 +22,7 @@ from libs.pipeline.stack import Stack
 from libs.pipeline.upload import upload
 from libs.platform import open_stack
 from libs.spatial_utils.formats import find_format
+from libs.spatial_utils.siblings import Folders
 
 FORMATS = {
     "CSV": "CSV", "ESRI Shapefile": "ESRI Shapefile", "GML": "GML", "GPKG": "GPKG", "GPX": "GPX", "GeoJSON": "GeoJSON",
@@ -144,7 +145,11 @@ def ingested(tmp_path_factory: pytest.TempPathFactory):
             declared_format = str(spec(item, "")["format"])
             if item.path.is_file():
                 companions = () if item.driver in {"GTiff", "AAIGrid"} else find_format(declared_format, "")
-                uri = upload(stack.landing, item.path, companions, item.batch_id) if companions else _upload_alone(stack, item)
+                uri = (
+                    upload(stack.landing, item.path, companions, item.batch_id, Folders())
+                    if companions
+                    else _upload_alone(stack, item)
+                )
                 manifest = {
                     "batch_id": item.batch_id,
                     "uploader": "corpus",

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from libs.compute.batching import chunks
 from libs.compute.engine import Processed, Source
-from libs.compute.layout import Layout, Report
+from libs.compute.layout import Layout, Report, plan_of
 from libs.compute.postgis.chunk_session import UNLOGGED, Chunk, ChunkSession
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.connection import Connection, StatementFailed
@@ -204,7 +205,7 @@ class _PlannedDataset:
         self._source, self._recipe, self._policies, self._srids = replace(source, batches=()), recipe, policies, srids
         self._aside = aside
         dialect = PostGis(srids.of)
-        self.layout = Layout.plan_for(source, recipe, dialect, policies)
+        self.layout = Layout.plan_for(source, partial(plan_of, recipe, dialect), policies)
         self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), side_path)
         self.collector = ResultCollector(rows, self.layout.plan.stages[-1])
@@ -221,7 +222,7 @@ class _PlannedDataset:
             if "transform" not in str(error):
                 raise
         dialect = GuardedPostGis(self._srids.of)
-        plan = Layout.plan_for(self._source, self._recipe, dialect, self._policies).plan
+        plan = Layout.plan_for(self._source, partial(plan_of, self._recipe, dialect), self._policies).plan
         for statement in chain.from_iterable(dialect.functions.values()):
             connection.execute(statement)
         return work(plan)

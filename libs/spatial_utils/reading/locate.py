@@ -8,7 +8,7 @@ from pathlib import Path
 from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import ArchiveLimits, check_package, unpack
 from libs.spatial_utils.documents import is_document
-from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format
+from libs.spatial_utils.formats import FORMATS, WHAT_TO_DO, Format, formats_of
 from libs.spatial_utils.reading.seamless import components
 from libs.spatial_utils.siblings import Folders, Siblings
 from libs.spatial_utils.sniffing import ARCHIVES, Kind, kind_of
@@ -26,8 +26,9 @@ _AS_TEXT = (
     "in UTF-8. If it is a table, its format is CSV."
 )
 _ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
-_ANYTHING = ".xml"
-_SHARED = frozenset({".tab", _ANYTHING})
+_ANYTHING = frozenset({".xml", ".html"})
+"""Usual extensions of files most of which hold no features."""
+_SHARED = frozenset({".tab", ".xml"})
 """Extensions that are the usual one of a format, and one of another, too."""
 
 
@@ -211,9 +212,9 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
 
 
 def _is_usual(file: Path) -> bool:
-    """Whether a file has the usual extension of a format; of XML, which may be anything, only if it looks like it."""
+    """Whether a file has the usual extension of a format; where that may be anything, only if it looks like it."""
     usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0]]
-    return any(entry.extensions[0] != _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
+    return any(entry.extensions[0] not in _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
 
 
 def _may_be(file: Path, kind: Format) -> bool:
@@ -231,7 +232,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, 
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
         # Nearly anything is text: that a file of another kind is a table of text is no likely guess.
-        right = None if looks in _TEXTS else next((entry.name for entry in FORMATS if looks in entry.kinds), None)
+        right = None if looks in _TEXTS else next((entry.name for entry in formats_of(looks)), None)
         raise Rejected.because(
             "format_mismatch",
             where,

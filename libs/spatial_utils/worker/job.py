@@ -4,6 +4,7 @@ What it writes to its pipe: a header (length and JSON) with the layers or the pr
 and a trailer (length and JSON) with counts, warnings and, when the layer could not be read to its end, the problem.
 """
 
+import codecs
 import importlib
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.column_names import PROBLEM, RAW
 from libs.spatial_utils.worker import sandbox
@@ -31,6 +33,9 @@ _gdal: Gdal | None = None
 def preload() -> dict[str, Any]:
     """Load what every child needs, once, in the fork server. Returns versions."""
     global _gdal  # noqa: PLW0603 - inherited by the children through fork
+    # What is first needed in a child is made in every child again: a module, Arrow's tables of characters and of casts.
+    codecs.lookup("utf-8-sig")
+    pc.utf8_trim_whitespace(pa.array(["2024-05-01T10:00:00"])).cast(pa.timestamp("us"))
     _gdal = Gdal()
     _gdal.configure({"OGR_ARROW_MEM_LIMIT": str(BATCH_BYTES)})
     warm_up(_gdal)

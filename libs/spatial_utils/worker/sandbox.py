@@ -72,7 +72,7 @@ def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path] 
         readable: Files and folders that it may read; everything else in the file system is out of reach.
         writable: Folders in which it may also create, change and remove files.
     """
-    address_space = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    address_space = int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
     _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     abi = landlock_abi()

@@ -151,7 +151,7 @@ def find_asset(ledger: "Ledger", name: str) -> "Asset":
     versions = ledger.versions(dataset_id)
     if versions:
         raise typer.BadParameter(f"{dataset_id} has no version {version}; it has {', '.join(map(str, versions))}.")
-    raise unknown("dataset", dataset_id, [known.dataset_id for known in ledger.datasets()])
+    raise unknown("dataset", dataset_id, ledger.latest_versions())
 
 
 def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
@@ -173,7 +173,7 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
 
     state = ledger.batch(batch_id)
     if state is None:
-        raise unknown("batch", batch_id, [known.batch_id for known in ledger.batches()])
+        raise unknown("batch", batch_id, ledger.batch_ids())
     if as_json:
         output.emit_json(_state(state))
         return
@@ -186,7 +186,7 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
         ("received", f"{output.when(state.receipt.received_at)} from {state.receipt.uploader or 'an unknown uploader'}"),
     ]
     for run in ledger.runs(batch_id):
-        outcome = ledger.outcome(run.id)
+        outcome = state.outcome if state.run and state.run.id == run.id else ledger.outcome(run.id)
         ended = (
             f"{outcome.decision} {output.when(outcome.decided_at)}" if outcome else f"last sign {output.when(run.heartbeat_at)}"
         )

@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from threading import Barrier, Timer
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from libs.compute.engine import ComputeEngine
 from libs.models import ServiceUnavailable
+from libs.transformations import Plan, Recipe, Relation
 
 pytestmark = pytest.mark.integration
 
@@ -167,3 +169,35 @@ def test_out_of_memory_says_what_to_change(
         return
     with pytest.raises(ServiceUnavailable, match="SPATIAL_ETL_MEMORY_MB"):
         through(source(table), recipe("dissolve", by=["text"]), on=new_engine(memory_mb=64))
+
+
+def test_files_that_are_alike_are_planned_once_and_others_anew(
+    kind: str,
+    engine: ComputeEngine,
+    source: Callable,
+    recipe: Callable,
+    wkb: Callable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned: list[tuple[str, ...]] = []
+    plan = Recipe.plan
+
+    def counted(self: Recipe, relation: Relation, *arguments: Any, **more: Any) -> Plan:
+        planned.append(relation.names)
+        return plan(self, relation, *arguments, **more)
+
+    monkeypatch.setattr(Recipe, "plan", counted)
+    bound = recipe("default")
+    found = []
+    with engine.workspace("run#1", tmp_path) as workspace:
+        for column in ("a", "a", "b", "a"):
+            dataset = workspace.dataset(bound)
+            dataset.load(source(pa.table({column: [len(found)], "geom": wkb("POINT (1 1)")})))
+            rows = pa.Table.from_batches(dataset.finish().batches())
+            found.append(rows.drop_columns(["geom", "bbox"]).to_pylist())
+            dataset.close()
+    assert found == [[{"a": 0}], [{"a": 1}], [{"b": 2}], [{"a": 3}]]
+    assert sorted(set(planned)) == [("a",), ("b",)]
+    times = {"duckdb": 2, "postgis": 4}  # there, a plan has functions in the dataset's own schema
+    assert len(planned) == 2 * times[kind], "what is read, then without the rest"

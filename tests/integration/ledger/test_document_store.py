@@ -72,6 +72,22 @@ def test_inserting_what_is_missing_leaves_what_is_there(store: DocumentStore) ->
     assert store.get("lineage", "b") == {"n": 2}
 
 
+def test_of_many_copies_those_that_are_missing_are_made(store: DocumentStore) -> None:
+    copies = [(collection, f"d{i:04}@1", {"i": i}) for collection in ("lineage", "assets") for i in range(1_200)]
+    for taken in (0, 3, 499, 500, 1_199):
+        store.insert("assets", f"d{taken:04}@1", {"i": -1})
+    for _ in range(2):
+        store.insert_missing(iter(copies))
+    assert dict(store.find("lineage")) == {
+        identity: document for collection, identity, document in copies if collection == "lineage"
+    }
+    found = dict(store.find("assets"))
+    assert [identity for identity, document in found.items() if document["i"] < 0] == [
+        f"d{taken:04}@1" for taken in (0, 3, 499, 500, 1_199)
+    ]
+    assert len(found) == 1_200
+
+
 def test_of_many_inserts_at_once_those_that_were_free_are_ours(store: DocumentStore) -> None:
     documents = {f"d{i:04}@1": {"i": i} for i in range(1_200)}
     for taken in (0, 3, 4, 700, 1_199):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from libs.ledger import DocumentTooLarge, Ledger
 from libs.ledger.migrations import MIGRATIONS, migrate
@@ -172,6 +173,9 @@ def test_no_more_of_the_protocol_is_used_than_every_server_has(wire: Wire, uri: 
 
 
 def test_a_document_that_is_too_large_is_refused(by_wire: MongoStore) -> None:
+    with pytest.raises(DocumentTooLarge, match="16,"):
+        by_wire.check_size({"text": "x" * 17_000_000})
+    by_wire.check_size({"text": "x" * 16_000_000})
     with pytest.raises(DocumentTooLarge, match="16,"):
         by_wire.insert("outcomes", "a", {"text": "x" * 2**24})
     assert by_wire.insert("outcomes", "a", {"text": "x" * (2**24 - 20_000)})
@@ -349,3 +353,22 @@ def _wait_for_more(acknowledged: list[int]) -> None:
     while len(acknowledged) < enough and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(acknowledged) >= enough
+
+
+def test_copies_that_are_there_already_take_a_command_for_hundreds(
+    uri: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MongoStore(uri, database)
+    commands: list[int] = []
+    insert_many = Collection.insert_many
+
+    def counted(self: Any, documents: Any, **options: Any) -> Any:
+        commands.append(len(documents))
+        return insert_many(self, documents, **options)
+
+    monkeypatch.setattr(Collection, "insert_many", counted)
+    copies = [("assets", f"d{i:04}@1", {"i": i}) for i in range(1_200)]
+    for _ in range(2):
+        store.insert_missing(copies)
+    assert commands == [500, 500, 200] * 2
+    store.close()

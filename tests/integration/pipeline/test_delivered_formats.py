@@ -13,6 +13,7 @@ from libs.models.settings import Settings
 from libs.pipeline.delivery import local_files
 from libs.pipeline.upload import upload
 from libs.platform.inspection import inspect
+from libs.spatial_utils.siblings import Folders
 from services.cli.main import app
 from tests.integration.reading.bag import delivery
 from tests.integration.reading.writing import seamless
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.integration
 def delivered(platform: Any, path: Path, **more: Any) -> Report:
     """A local file, delivered as the command line does it."""
     (file,) = local_files([path])
-    uri = upload(platform.stack.landing, file.path, file.format, "one")
+    uri = upload(platform.stack.landing, file.path, file.format, "one", Folders())
     return platform.ingest("one", {"path": uri, "type": "vector", "format": file.format.name} | more)
 
 

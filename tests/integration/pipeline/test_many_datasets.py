@@ -14,18 +14,11 @@ from tests.sampling import FULL
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize(
-    "count",
-    [
-        100,
-        pytest.param(
-            10_000, marks=[pytest.mark.slow, pytest.mark.skipif(not FULL, reason="it takes half an hour: make test-full")]
-        ),
-    ],
-)
+@pytest.mark.slow
 def test_a_batch_of_many_one_feature_files_is_committed(
-    count: int, platform: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    platform: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    count = 10_000 if FULL else 100
     if count < 10_000:  # as large an outcome as its parts are small
         monkeypatch.setattr(parts.split, "__defaults__", (parts.PART_BYTES * count // 10_000,))
     files = [platform.put(f"in/f{number:05}.geojson", geojson(1)) for number in range(count)]

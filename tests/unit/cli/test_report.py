@@ -65,3 +65,13 @@ def test_problems_and_warnings_say_where_what_and_what_to_do(capsys):
     assert "✗ b1  rejected: 2 problems" in said
     assert "  2. files[0]  crs_missing\n     No CRS.\n     → Add one.\n" in said
     assert "1 warning" in said
+
+
+def test_a_long_list_ends_and_says_how_many_more_there_are(capsys):
+    warning = Problem(code="c", where="files[0]", message="m", remedy="r")
+    said = shown(capsys, datasets=(DATASET,) * 1_200, warnings=(warning,) * 201)
+    assert said.count("a.roads@3") == 200
+    assert "... and 1,000 datasets more; --json lists them all." in said
+    assert "201 warnings" in said
+    assert "... and 1 warning more; --json lists them all." in said
+    assert "more" not in shown(capsys, datasets=(DATASET,) * 200, warnings=(warning,) * 200)

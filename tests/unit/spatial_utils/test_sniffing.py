@@ -40,6 +40,14 @@ from libs.spatial_utils.sniffing import Kind, kind_of, kind_of_bytes
         (b"\0\x01\0\0Standard Jet DB\0", Kind.ACCESS),
         (b"<!DOCTYPE html><html>", Kind.HTML),
         (b"<html>", Kind.HTML),
+        (b'<rss version="2.0" xmlns:georss="http://www.georss.org/georss">', Kind.GEORSS),
+        (b'<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://www.w3.org/2003/01/geo/wgs84_pos#">', Kind.GEORSS),
+        (b"<rss><channel><item><georss:point>1 2</georss:point>", Kind.GEORSS),
+        (b"<rss><channel>", Kind.XML),
+        (b'<gml:X xmlns:georss="http://www.georss.org/georss">', Kind.XML),
+        (b'{"type":"FeatureCollection","coordRefSys":"[EPSG:25832]"}', Kind.JSON_FG),
+        (b'{"type":"Feature","conformsTo":["[ogc-json-fg-1-0.1:core]"]}', Kind.JSON_FG),
+        (b'{"type":"FeatureCollection","conformsTo":["http://x/ogcapi-features-1/1.0/conf/geojson"]}', Kind.JSON),
         (b'<?xml version="1.0"?>\n<!-- c --><kml xmlns="x">', Kind.KML),
         (b"<kml:kml>", Kind.KML),
         (b"<gpx>", Kind.GPX),
@@ -70,6 +78,22 @@ from libs.spatial_utils.sniffing import Kind, kind_of, kind_of_bytes
 )
 def test_kinds(head: bytes, kind: Kind) -> None:
     assert kind_of_bytes(head) is kind
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ('{"type": "FeatureCollection"}', Kind.HTML_GEOJSON),
+        (r'"{\"type\":\"Feature\"}"', Kind.HTML_GEOJSON),
+        ("{'type':'Point'}", Kind.HTML_GEOJSON),
+        ('{type: "FeatureCollection", features: [{', Kind.HTML_GEOJSON),
+        ('{type:"FeatureCollection",features:t}', Kind.HTML),
+        ('{"type": "button"}', Kind.HTML),
+    ],
+)
+def test_a_web_page_with_geojson_wherever_it_stands(tmp_path: Path, data: str, kind: Kind) -> None:
+    (tmp_path / "a").write_text(f"<html>{' ' * (1024 * 1024 - 14)}{data}</html>")
+    assert kind_of(tmp_path / "a") is kind
 
 
 def test_a_folder(tmp_path: Path) -> None:

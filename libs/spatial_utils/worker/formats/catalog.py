@@ -33,6 +33,7 @@ _INTERNAL: Mapping[str, tuple[str, str]] = {
     "android_metadata": ("Android", "locale"),
     "room_master_table": ("Android", "id identity_hash"),
 }
+_SIGNS, _PLURAL = re.compile(r"[\W_]"), re.compile("ies$")
 CARDINALITIES = ("one to one", "one to many", "many to one", "many to many")
 """In GDAL's order."""
 _ATTACHMENTS = "__attach"
@@ -175,13 +176,13 @@ def _same(one: str, other: str) -> bool:
 
 
 def _squeezed(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.casefold())
+    return _SIGNS.sub("", name.casefold())
 
 
 def _usual_references(table: str, key: str, own: Iterable[str]) -> set[str]:
     """What columns of other tables are called, letters and digits only, that refer to the key of a table."""
     name, squeezed = _squeezed(table), _squeezed(key)
-    names = {name, name.removesuffix("s"), name.removesuffix("es"), re.sub("ies$", "y", name)} - {""}
+    names = {name, name.removesuffix("s"), name.removesuffix("es"), _PLURAL.sub("y", name)} - {""}
     endings = {squeezed}
     there = {_squeezed(column) for column in own} - {squeezed}
     # What is called "site_id" refers to an "id" of its own rather than to the key, if the table has one.

@@ -21,12 +21,21 @@ class Feature:
     Attributes:
         id: Its identifier, or None.
         properties: Its attributes.
-        geometry: As in GeoJSON, or None.
+        geometry: As in GeoJSON, or as WKB of any type; or None.
     """
 
     id: Any
     properties: dict[str, Any]
-    geometry: dict[str, Any] | None
+    geometry: dict[str, Any] | bytes | None
+
+
+def crs_of_2008(crs: Any) -> dict[str, str]:
+    """What the member ``crs`` of GeoJSON of 2008 says, as ``LayerReader`` has it; longitude, latitude where it says nothing."""
+    if crs is None:
+        return {"default": "EPSG:4326"}
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    return {"text": name} if isinstance(name, str) else {"unknown": repr(crs)[:60]}
 
 
 class FeatureLayer:
@@ -84,8 +93,9 @@ class FeatureLayer:
     def _geometries(self, features: Sequence[Feature], first: int) -> pa.Array:
         rows: list[bytes | None] = []
         for number, feature in enumerate(features, first + 1):
-            rows.append(None if feature.geometry is None else from_geojson(feature.geometry))
-            if rows[-1] is None and feature.geometry is not None:
+            shape = feature.geometry
+            rows.append(from_geojson(shape) if isinstance(shape, dict) else shape)
+            if rows[-1] is None and shape is not None:
                 raise self._damaged(number)
         try:
             return wkb.normalise(pa.array(rows, pa.binary()), self._gdal, self.notes.counts, vouched=False)

@@ -14,12 +14,13 @@ _OWN = (
     "AND m.name NOT LIKE 'rtree_%'"
 )
 """Tables that are neither the format's nor virtual ones, for which a module would have to run."""
+_INTEGER = re.compile("(?<!PO)INT")
 
 
 def tables(gdal: Gdal, dataset: int) -> list[CatalogTable]:
     """The database's own tables."""
     return [
-        CatalogTable(name, {column: re.search("(?<!PO)INT", kind.upper()) is not None for _, column, kind in rows})
+        CatalogTable(name, {column: _INTEGER.search(kind.upper()) is not None for _, column, kind in rows})
         for name, rows in groupby(_columns(gdal, dataset), key=lambda row: row[0])
     ]
 

@@ -1,9 +1,13 @@
 """What a file says of its CRS."""
 
+import ctypes
+
 from libs.spatial_utils.worker.ogr.gdal import Gdal, strings
 
 _SAME = ("IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", "CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS")
 _WKT2 = ("FORMAT=WKT2_2019",)
+_EAST_FIRST = 0
+"""OAMS_TRADITIONAL_GIS_ORDER."""
 _LARGEST_EPSG_CODE = 32_767
 """Above this, a code is not EPSG's, even where PROJ knows it under that name."""
 
@@ -40,6 +44,25 @@ def crs_of(gdal: Gdal, reference: int | None) -> dict[str, str] | None:
 def by_default(found: dict[str, str] | None) -> dict[str, str] | None:
     """What the library takes for granted where a file says nothing, as what it is."""
     return {"default": found["name"]} if found is not None and "name" in found else found
+
+
+def swaps_axes(gdal: Gdal, text: str) -> bool | None:
+    """Whether a CRS has its northing or latitude before its easting or longitude; None where its definition is not known.
+
+    Args:
+        gdal: The library.
+        text: A code (``EPSG:25832``), or a definition as PROJJSON.
+    """
+    reference, count = gdal.OSRNewSpatialReference(None), ctypes.c_int()
+    try:
+        with gdal.overhearing():
+            if gdal.OSRSetFromUserInput(reference, text.encode()) != 0:
+                return None
+        gdal.OSRSetAxisMappingStrategy(reference, _EAST_FIRST)
+        mapping = gdal.OSRGetDataAxisToSRSAxisMapping(reference, ctypes.byref(count))
+        return bool(list(mapping[: count.value])[:2] == [2, 1])
+    finally:
+        gdal.OSRRelease(reference)
 
 
 def crs_of_code(gdal: Gdal, code: int) -> dict[str, str] | None:

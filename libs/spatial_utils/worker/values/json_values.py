@@ -7,10 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.times import TimeInference, parse
 
+_SHOWN = 10
 _INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
 
 
@@ -21,7 +22,7 @@ def document_of(data: bytes) -> Any:
         Unreadable: ``damaged``, ``wrong_encoding``; ``value_lost`` for two members of one name; ``nul_character``.
     """
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_members)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=members_once)
     except UnicodeDecodeError as error:
         raise Unreadable("wrong_encoding", f"The file is not UTF-8: {error}.", "Write the file again in UTF-8.") from error
     except RecursionError as error:
@@ -66,6 +67,18 @@ def texts(values: Sequence[Any], name: str) -> pa.Array:
         ) from error
 
 
+def tell_foreign(members: Collection[str], notes: Notes, place: str) -> None:
+    """Warn of members of features that no column takes."""
+    if members:
+        shown = ", ".join(map(repr, sorted(members)[:_SHOWN])) + (", ..." if len(members) > _SHOWN else "")
+        notes.warn(
+            "members_not_read",
+            f"Features have members beside their properties, which are not read: {shown}.",
+            "Put them into 'properties' if they are wanted.",
+            place,
+        )
+
+
 def name_of_ids(taken: Collection[str]) -> str:
     """A name for the column of the features' own identifiers, beside the names of their properties."""
     names = chain(("id", "feature_id"), map("feature_id_{}".format, count(2)))
@@ -93,7 +106,12 @@ def _texts_or_times(column: pa.Array, name: str, place: str) -> pa.Array:
     return parse(column, inference.type, name, place)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members, for ``json``.
+
+    Raises:
+        Unreadable: ``value_lost`` for two of one name.
+    """
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]

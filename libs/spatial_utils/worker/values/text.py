@@ -18,6 +18,7 @@ from libs.spatial_utils.worker.quarantine import FIX, Quarantine
 
 _CODE_PAGE = re.compile(r"(?:ansi|oem|dos|windows|win|cp|ibm|microsoft)?[ _-]*(\d{3,5})", re.IGNORECASE)
 _ISO = re.compile(r"(?:iso)?[ _-]*8859[ _-]*(\d{1,2})", re.IGNORECASE)
+_SEPARATOR = re.compile("[ _-]")
 _OTHER_SPELLINGS = {
     "ansi": "cp1252", "ascii": "cp1252", "oem": "cp437", "utf8": "utf-8", "65001": "utf-8", "1200": "utf-16",
     "shiftjis": "cp932", "sjis": "cp932", "932": "cp932", "eucjp": "euc_jp", "euckr": "cp949", "949": "cp949",
@@ -39,7 +40,7 @@ _REMEDY = (
 def codec_named(spelling: str) -> str | None:
     """The Python codec that an encoding's name in the wild means; None when it means none that works byte by byte."""
     text = spelling.strip().strip("\0")
-    plain = re.sub(r"[ _-]", "", text.lower())
+    plain = _SEPARATOR.sub("", text.lower())
     candidates = [_OTHER_SPELLINGS.get(plain), text, plain]
     if match := _ISO.fullmatch(text):
         candidates.insert(0, f"iso8859-{int(match[1])}")

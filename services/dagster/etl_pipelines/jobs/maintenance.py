@@ -1,7 +1,6 @@
 """The jobs ``reconcile``, ``gc`` and ``verify``: the use cases of the same names, and what people should see of them."""
 
 import zlib
-from itertools import islice
 
 import dagster as dg
 
@@ -24,8 +23,8 @@ def finish_what_was_left(context: dg.OpExecutionContext, stack: dg.ResourceParam
     """Finish or give up what a crash left behind, and show datasets that were made outside of Dagster, or just before a crash."""
     context.log.info("Reconciled: %s", maintenance.reconcile(stack).model_dump_json())
     known = {key.path[0] for key in context.instance.all_asset_keys()}
-    unseen = (asset for asset in stack.ledger.datasets() if asset.dataset_id not in known)
-    for asset in islice(unseen, SHOWN):
+    unseen = [dataset_id for dataset_id in stack.ledger.latest_versions() if dataset_id not in known]
+    for asset in stack.ledger.newest(unseen[:SHOWN]).values():
         for event in events(stack, asset):
             context.log_event(event)
 

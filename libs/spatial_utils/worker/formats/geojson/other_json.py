@@ -11,8 +11,8 @@ from libs.spatial_utils.worker.protocol import Unreadable
 CURVES = frozenset({"circularstring", "compoundcurve", "curvepolygon", "multicurve", "multisurface"})
 """Types of geometry of JSON-FG, in lower case, that GDAL reads in a feature of GeoJSON, but not as a document."""
 _FG_TYPES = CURVES | {"polyhedron", "multipolyhedron", "prism", "multiprism"}
-_CONVERT = "Convert it to GeoPackage, for example by: ogr2ogr out.gpkg in.json"
-_FG_REMEDY = f"{_CONVERT} (GDAL 3.8 or later reads JSON-FG). Or write GeoJSON, with the geometry in 'geometry'."
+
+_FG_REMEDY = 'Write "format": "JSON-FG". Or write GeoJSON, with the geometry in "geometry".'
 
 
 def _named(name: str) -> str:

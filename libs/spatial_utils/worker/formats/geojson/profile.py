@@ -26,7 +26,7 @@ from libs.spatial_utils.worker.quarantine import FIX, REJECT
 from libs.spatial_utils.worker.values import times
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.geometry_types import LOWER_CASE_DEPTHS
-from libs.spatial_utils.worker.values.json_values import texts
+from libs.spatial_utils.worker.values.json_values import tell_foreign, texts
 
 _READ_TYPES = GEOMETRIES | other_json.CURVES
 _MEMBERS = frozenset({"type", "id", "bbox", "properties", "geometry"})
@@ -168,14 +168,7 @@ class GeoJSONProfile:
 
     def tell(self, notes: Notes, place: str, columns: set[str]) -> None:
         """Warn of what does not become a column, and of what is read as something else."""
-        if foreign := sorted((self._foreign | self.names) - columns):
-            shown = ", ".join(map(repr, foreign[:10])) + (", ..." if len(foreign) > 10 else "")  # noqa: PLR2004
-            notes.warn(
-                "members_not_read",
-                f"Features have members beside their properties, which are not read: {shown}.",
-                "Put them into 'properties' if they are wanted.",
-                place,
-            )
+        tell_foreign((self._foreign | self.names) - columns, notes, place)
         if self._empty_points:
             notes.warn(
                 "empty_points",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer
+from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer, crs_of_2008
 from libs.spatial_utils.worker.formats.topojson.arcs import Arcs
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.reader import FileReader
@@ -23,7 +23,7 @@ class Reader(FileReader):
                 "The file is declared as TopoJSON but holds no 'objects'.",
                 "Upload the TopoJSON file: an object with \"type\": \"Topology\", 'objects' and 'arcs'.",
             )
-        arcs, crs = Arcs(topology), _crs(topology.get("crs"))
+        arcs, crs = Arcs(topology), crs_of_2008(topology.get("crs"))
         for name, made in objects.items():
             layer = self.prefix + name
             if self.add_name(layer):
@@ -64,12 +64,3 @@ def _features(made: Any, arcs: Arcs, place: str) -> Iterator[Feature]:
                 f"{place}, feature {number}",
             )
         yield Feature(member.get("id"), properties or {}, arcs.geometry(member, f"{place}, feature {number}"))
-
-
-def _crs(crs: Any) -> dict[str, str]:
-    """What the file says of its CRS, as GeoJSON of 2008 did; longitude and latitude where it says nothing."""
-    if crs is None:
-        return {"default": "EPSG:4326"}
-    properties = crs.get("properties") if isinstance(crs, dict) else None
-    name = properties.get("name") if isinstance(properties, dict) else None
-    return {"text": name} if isinstance(name, str) else {"unknown": repr(crs)[:60]}

@@ -1,0 +1,1 @@
+"""GeoRSS: news feeds (RSS, Atom) whose items have places."""

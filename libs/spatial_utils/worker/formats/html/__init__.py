@@ -1,0 +1,1 @@
+"""GeoJSON that web pages hold: maps that were exported as HTML."""
