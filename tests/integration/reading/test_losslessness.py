@@ -371,7 +371,7 @@ def test_a_wrong_cpg(read: Reader, refused: Refuser, write: Callable[..., Path],
     problem = refused(path, "ESRI Shapefile")
     assert problem.code == "wrong_encoding"
     assert "UTF-8" in problem.message
-    assert "'encoding'" in problem.remedy
+    assert '"encoding"' in problem.remedy
     assert problem.where == "files[0]: layer a, feature 1"
     assert read(path, "ESRI Shapefile", encoding="cp1252").table.column("text")[0].as_py() == "Zürich 0"
 
