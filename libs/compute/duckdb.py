@@ -43,7 +43,7 @@ RESULT_BUFFER = "32MiB"
 """How far the threads may run ahead of the reader of their result. With less, all but one of them wait."""
 OWN_SHARE = 1 / 3
 """Of the memory, how much is DuckDB's."""
-COLUMN_MB = 0.35
+COLUMN_MB = 0.5
 """What a thread sets aside for each column that steps read: vectors of 2,048 rows, as many as a cast needs. They count as taken
 however few rows are in them."""
 USUAL_COLUMNS = 50
