@@ -48,7 +48,7 @@ def test_measures_that_the_first_shape_has_not(
         (("N", 9, 0), [b"*12", b"1.5", b"abc"]),
         (("N", 20, 0), [b"18446744073709551615", b"-9223372036854775809"]),
         (("F", 24, 0), [b"123456789012345678901"]),
-        (("N", 24, 8), [b"1e400", b"*1", b"1,5", b"1.5.5", b"-"]),
+        (("N", 24, 8), [b"1e400", b"*1", b"1,5,2", b"1.5.5", b"-"]),
         (("D", 8, 0), [b"20231345", b"garbage!", b"20230231", b"2023013", b"2023 1 1", b"00001301", b"01/31/23"]),
         (("D", 10, 0), [b"2020-01-02", b"13/01/2020", b"2020010199"]),
         (("L", 1, 0), [b"1", b"J", b"x"]),
@@ -137,18 +137,22 @@ def test_text_behind_its_end(read: Reader, tmp_path: Path) -> None:
     assert r"'a\x00bcd'" in got.warnings[0].message
 
 
-@pytest.mark.parametrize(
-    ("cells", "policy", "values"),
-    [
-        ([b"1.25", b"1,50"], "null", [1.25, None]),
-        ([b"1.25", b"1,50"], "set_aside", [1.25]),
-    ],
-)
-def test_a_decimal_comma_is_for_the_policy_and_not_for_the_complaints_of_gdal(
-    read: Reader, refused: Refuser, tmp_path: Path, cells: list[bytes], policy: str, values: list[float | None]
+@pytest.mark.parametrize("by", ["columns", "GDAL"])
+def test_a_decimal_comma(read: Reader, tmp_path: Path, by: str) -> None:
+    path = tmp_path / "a.dbf"
+    cells = [b"1.25", b"", b"  -1,50", b",5", b"", b"2"]
+    write_table(path, [("N", 10, 2)], [[cell] for cell in cells], deleted=[1] if by == "GDAL" else [])
+    got = read(path, "dBASE", type="tabular")
+    assert got.table["f0"].to_pylist() == [1.25, *([None] if by == "columns" else []), -1.5, 0.5, None, 2]
+    assert [warning.code for warning in got.warnings] == ["decimal_comma"]
+
+
+@pytest.mark.parametrize(("policy", "values"), [("null", [1.25, None, 2.5]), ("set_aside", [1.25, 2.5])])
+def test_a_number_that_is_none_beside_a_decimal_comma(
+    read: Reader, refused: Refuser, tmp_path: Path, policy: str, values: list[float | None]
 ) -> None:
     path = tmp_path / "a.dbf"
-    write_table(path, [("N", 10, 2)], [[cell] for cell in cells])
+    write_table(path, [("N", 10, 2)], [[b"1,25"], [b"1,5x"], [b"2,5"]])
     assert "--on-bad-value set_aside" in refused(path, "dBASE", type="tabular").remedy
     assert read(path, "dBASE", type="tabular", on_bad_value=policy).table["f0"].to_pylist() == values
 

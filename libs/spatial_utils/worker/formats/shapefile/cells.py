@@ -29,6 +29,7 @@ _DATE = re.compile(rb"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})")
 _WRITTEN_DATE = re.compile(rb"(?P<month>[0-9]{2})/(?P<day>[0-9]{2})/(?P<year>[0-9]{4})")
 _NO_DATE = re.compile(rb"0*")
 _LOGICALS = frozenset({b"", b"?", *(bytes([letter]) for letter in b"TtYyFfNn")})
+_DECIMAL_COMMA = r"^ *[+-]?[0-9]*,[0-9]+ *$"
 _BEHIND_NUL = r"\x00[\x00 ]*[^\x00 ]"
 _LONGEST_SHOWN = 60
 
@@ -55,6 +56,7 @@ class Cells:
         quarantine: Quarantine,
     ) -> None:
         self._quarantine, self._lost = quarantine, dict[int, list[int]]()
+        self._mended = dict[int, dict[int, float]]()
         self._file = part(path, ".dbf")
         self._types, self._names, self._place, self._notes = types, names, place, notes
         self._cut = set[str]()
@@ -88,6 +90,7 @@ class Cells:
         blanks: dict[int, list[pa.Array]] = {index: [] for index, type_ in enumerate(self._types) if type_ == LOGICAL}
         rows = batch.num_rows
         self._lost.clear()
+        self._mended.clear()
         while rows:
             records, numbers = self._undeleted(rows)
             self._check_all(records, numbers, batch.num_rows - rows)
@@ -100,6 +103,9 @@ class Cells:
         for index, lost in self._lost.items():
             is_lost = pc.is_in(pa.arange(0, batch.num_rows), pa.array(lost, pa.int64()))
             columns[index] = pc.if_else(is_lost, pa.scalar(None, columns[index].type), columns[index])
+        for index, mended in self._mended.items():
+            is_mended = pc.is_in(pa.arange(0, batch.num_rows), pa.array(mended, pa.int64()))
+            columns[index] = pc.replace_with_mask(columns[index], is_mended, pa.array(mended.values(), pa.float64()))
         return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
     def _undeleted(self, rows: int) -> tuple[pa.Array, pa.Array]:
@@ -128,7 +134,7 @@ class Cells:
         try:
             column(records, field, type_)
         except FastPathUnsupported:
-            suspects = pc.unique(cells)
+            suspects = pc.unique(cells if type_ != pa.float64() else self._mended_from(cells, index, before))
         else:
             return
         for cell in suspects.to_pylist():
@@ -142,6 +148,27 @@ class Cells:
                     )
                     self._quarantine.meet("value", before + row, problem, name, cell.decode("ascii", "backslashreplace").strip())
                     self._lost.setdefault(index, []).append(before + row)
+
+    def _mended_from(self, cells: pa.Array, index: int, before: int) -> pa.Array:
+        """Read numbers with a decimal comma, of which GDAL takes what stands before it; a dBASE number has no other comma.
+
+        Returns:
+            The other cells.
+        """
+        with_comma = pc.match_substring_regex(cells, _DECIMAL_COMMA)
+        rows = pc.indices_nonzero(with_comma)
+        if not len(rows):
+            return cells
+        texts = pc.replace_substring(pc.utf8_trim(cells.take(rows).cast(pa.string()), " "), ",", ".")
+        found = self._mended.setdefault(index, {})
+        found.update(zip(pc.add(rows.cast(pa.int64()), before).to_pylist(), texts.cast(pa.float64()).to_pylist(), strict=True))
+        self._notes.warn(
+            "decimal_comma",
+            f"Numbers of the column {self._names[index]!r} have a decimal comma, and were read so.",
+            "Nothing needs to be done if that is right. A dBASE table should have decimal points.",
+            self._place,
+        )
+        return cells.filter(pc.invert(with_comma))
 
     def _note_what_is_cut(self, cells: pa.Array, name: str) -> None:
         """Once a column: text ends at a NUL, and programs that write C leave behind it what has been there before."""
