@@ -21,6 +21,7 @@ from libs.models.settings import Settings
 from libs.pipeline.upload import upload
 from libs.platform import open_landing_zone
 from libs.spatial_utils.formats import find_format
+from libs.spatial_utils.siblings import Folders
 from services.local import throwaway_services
 
 LEAST = "least PostGIS"
@@ -89,7 +90,7 @@ def _after(settle: Callable[[], object], job: Callable[[], float]) -> float:
 def _delivered(source: Path, format_: Format, environment: Mapping[str, str]) -> dict[str, object]:
     """Upload a file with its sidecars; what a manifest says of it."""
     landing = open_landing_zone(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
-    path = upload(landing, source, find_format(format_.name, "format"), source.parent.name)
+    path = upload(landing, source, find_format(format_.name, "format"), source.parent.name, Folders())
     return {
         "uploader": "benchmark",
         "intent": "ingest_vector",

@@ -8,10 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from libs.models import LakeIdentity
-from libs.storage.store import ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
-
-OWN = "_spatial-etl/"
-"""What the platform keeps in the lake beside versions. No dataset's id begins so, and readers of Parquet pass such names over."""
+from libs.storage.store import OWN, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
 
 IDENTITY = f"{OWN}lake.json"
 """The object that says what the lake is called, and which ledger is its own."""

@@ -23,6 +23,7 @@ from libs.models import ServiceUnavailable
 from libs.storage.s3_server import S3Server, code
 from libs.storage.store import (
     CHUNK,
+    OWN,
     ObjectChanged,
     ObjectInfo,
     ObjectMissing,
@@ -390,7 +391,9 @@ class S3Store:
                     raise ObjectMissing(self.uri(key)) from None
                 if code(error) in _TAKEN:
                     raise ObjectChanged(self.uri(key)) from None
-                if key and code(error) in _DENIED and error.operation_name in _OF_ONE_OBJECT:
+                # Whoever may not have what is the platform's own has the wrong account, not an object too many.
+                of_one_object = error.operation_name in _OF_ONE_OBJECT and not key.startswith(OWN)
+                if key and code(error) in _DENIED and of_one_object:
                     done = _OF_ONE_OBJECT[error.operation_name]
                     raise ObjectRefused(self.uri(key), f"may not be {done} by the account of the platform") from None
                 if code(error) in _IN_THE_WAY:

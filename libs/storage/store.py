@@ -37,6 +37,10 @@ class ObjectInfo:
     stamp: str
 
 
+OWN = "_spatial-etl/"
+"""What the platform keeps in the lake beside versions. No dataset's id begins so, and readers of Parquet pass such names over."""
+
+
 class ObjectMissing(SpatialEtlError):  # noqa: N818 - a state of the store
     """There is no object under this key."""
 
