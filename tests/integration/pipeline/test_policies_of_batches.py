@@ -133,7 +133,7 @@ def read(platform: Platform, asset: Asset, role: FileRole) -> Iterator[dict[str,
 
 
 @settings(
-    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     batch=st.lists(files(), min_size=1, max_size=4),
