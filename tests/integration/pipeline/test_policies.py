@@ -406,6 +406,49 @@ def test_a_geometry_of_geojson_that_cannot_be_read(platform: Platform, geometry:
     assert data(platform, asset)["geom"].isna().sum() == 2
 
 
+PAGE = '<html><script>var a = {"type": "FeatureCollection", "features": [%s]};</script></html>'
+TOPOLOGY = '{"type": "Topology", "arcs": [], "objects": {"a": {"type": "GeometryCollection", "geometries": [%s]}}}'
+FEATURE = '{"type": "Feature", "properties": {"n": %d}, "geometry": {"type": "Point", "coordinates": %s}}'
+POINT = '{"type": "Point", "properties": {"n": %d}, "coordinates": %s}'
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "whole", "one"),
+    [
+        ("a.html", "HTML", PAGE, FEATURE),
+        ("a.json", "TopoJSON", TOPOLOGY, POINT),
+        ("a.json", "JSON-FG", '{"conformsTo": [], "type": "FeatureCollection", "features": [%s]}', FEATURE),
+    ],
+)
+def test_a_damaged_geometry_of_what_is_parsed_without_gdal(
+    platform: Platform, name: str, format_: str, whole: str, one: str
+) -> None:
+    text = whole % ", ".join(one % row for row in [(1, "[7.5, 46.5]"), (2, '["7", 46]'), (3, "[7.7, 46.7]")])
+    entry = platform.entry(platform.put(f"in/{name}", text), format=format_)
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1).status == "success"
+    (asset,) = platform.stack.ledger.assets()
+    assert rejects(platform, asset)[["reject_feature", "reject_code", "n"]].to_numpy().tolist() == [[2, "damaged_geometry", "2"]]
+    assert sorted(data(platform, asset)["n"]) == [1, 3]
+    report = platform.ingest("c", entry | {"dataset_id": "nulls"}, on_bad_geometry="null")
+    assert (report.status, data(platform, platform.asset("nulls"))["geom"].notna().sum()) == ("success", 2)
+
+
+def test_a_place_of_georss_that_cannot_be_read(platform: Platform) -> None:
+    items = "".join(
+        f"<item><title>{n}</title><georss:point>{at}</georss:point></item>"
+        for n, at in enumerate(["46.5 7.5", "46.5;7", "46.7 7.7"])
+    )
+    text = f'<rss version="2.0" xmlns:georss="http://www.georss.org/georss"><channel><title>a</title>{items}</channel></rss>'
+    entry = platform.entry(platform.put("in/a.xml", text), format="GeoRSS")
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("bad_coordinate", True)
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1).status == "success"
+    assert rejects(platform, platform.asset("a"))[["reject_feature", "title"]].to_numpy().tolist() == [[2, "1"]]
+    assert len(data(platform, platform.asset("a"))) == 2
+
+
 def test_an_empty_vertex_is_dropped(platform: Platform) -> None:
     entry = platform.entry(platform.put("in/a.geojson", collection(POINT, NO_VERTEX)))
     assert platform.ingest("a", entry, on_bad_geometry="fix").status == "success"

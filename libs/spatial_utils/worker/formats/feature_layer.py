@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from libs.column_names import GEOMETRY
 from libs.spatial_utils.worker.ogr.gdal import Gdal
-from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
-from libs.spatial_utils.worker.values import wkb
+from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unreadable
+from libs.spatial_utils.worker.quarantine import Quarantine
+from libs.spatial_utils.worker.values.geometry_column import normalised
 from libs.spatial_utils.worker.values.geometry_text import from_geojson
 from libs.spatial_utils.worker.values.json_values import inferred, name_of_ids
 
@@ -21,12 +22,12 @@ class Feature:
     Attributes:
         id: Its identifier, or None.
         properties: Its attributes.
-        geometry: As in GeoJSON, or as WKB of any type; or None.
+        geometry: As in GeoJSON, or as WKB of any type; or what is wrong with it; or None.
     """
 
     id: Any
     properties: dict[str, Any]
-    geometry: dict[str, Any] | bytes | None
+    geometry: dict[str, Any] | bytes | Unreadable | None
 
 
 def crs_of_2008(crs: Any) -> dict[str, str]:
@@ -46,36 +47,41 @@ class FeatureLayer:
         name: Of the layer.
         features: In their order.
         crs: As ``LayerReader`` has it.
-        tabular: Whether a table is wanted.
+        request: Says whether a table is wanted, and what becomes of geometries that cannot be read.
 
     Raises:
         Unreadable: ``type_mismatch`` for a table with geometry; for values that no column keeps.
     """
 
-    def __init__(self, gdal: Gdal, name: str, features: Sequence[Feature], crs: dict[str, str] | None, *, tabular: bool) -> None:
+    def __init__(self, gdal: Gdal, name: str, features: Sequence[Feature], crs: dict[str, str] | None, request: Request) -> None:
         self._gdal, self._features, self.name, self.notes = gdal, features, name, Notes()
         self._place = f"layer {name}"
-        if tabular and any(feature.geometry is not None for feature in features):
+        if request.tabular and any(feature.geometry is not None for feature in features):
             raise Unreadable(
                 "type_mismatch",
                 f"The file is declared as tabular, but the layer {name!r} has geometry.",
                 'Write "type": "vector", or choose a \'layer\' without geometry.',
                 self._place,
             )
-        self.geometry = not tabular
+        self.geometry = not request.tabular
+        self._quarantine = Quarantine(request.policies, self.notes)
         self.claimed: int | None = len(features)
         self.crs = crs if self.geometry else None
         self._columns = dict(self._made())
         fields = [pa.field(column, values.type) for column, values in self._columns.items()]
-        self.schema = pa.schema([*fields, pa.field(GEOMETRY, pa.binary())] if self.geometry else fields)
+        if self.geometry:
+            fields.append(pa.field(GEOMETRY, pa.binary()))
+        self.schema = pa.schema([*fields, *self._quarantine.fields])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows; raises ``Unreadable`` on a geometry that is not valid GeoJSON."""
+        """The rows; raises ``Unreadable`` on a geometry that is not valid GeoJSON, where the policy is to reject."""
         for first in range(0, len(self._features), BATCH_ROWS):
             features = self._features[first : first + BATCH_ROWS]
             columns = [values.slice(first, len(features)) for values in self._columns.values()]
+            attributes = list(columns)
             if self.geometry:
                 columns.append(self._geometries(features, first))
+            columns += self._quarantine.columns(len(features), list(self._columns), attributes)
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _made(self) -> Iterator[tuple[str, pa.Array]]:
@@ -91,16 +97,20 @@ class FeatureLayer:
             yield "fid", pa.array(range(1, len(rows) + 1), pa.int64())
 
     def _geometries(self, features: Sequence[Feature], first: int) -> pa.Array:
+        def damaged(row: int) -> Unreadable:
+            return self._damaged(first + row + 1)
+
         rows: list[bytes | None] = []
-        for number, feature in enumerate(features, first + 1):
+        for row, feature in enumerate(features):
             shape = feature.geometry
-            rows.append(from_geojson(shape) if isinstance(shape, dict) else shape)
-            if rows[-1] is None and shape is not None:
-                raise self._damaged(number)
-        try:
-            return wkb.normalise(pa.array(rows, pa.binary()), self._gdal, self.notes.counts, vouched=False)
-        except wkb.DamagedGeometry as error:
-            raise self._damaged(first + error.row + 1) from error
+            if isinstance(shape, dict):
+                shape = from_geojson(shape) or damaged(row)
+            if isinstance(shape, Unreadable):
+                self._quarantine.meet("geometry", row, shape)
+                shape = None
+            rows.append(shape)
+        geometry = pa.array(rows, pa.binary())
+        return normalised(geometry, self._gdal, self.notes.counts, self._quarantine, damaged, vouched=False)
 
     def _damaged(self, number: int) -> Unreadable:
         return Unreadable(

@@ -28,7 +28,7 @@ class Reader(FileReader):
         self._columns: dict[tuple[str, ...], str] = {}
         self._of_feed = set[str]()
         self._rows: list[dict[str, Any]] = []
-        self._places: list[tuple[dict[str, Any] | None, Reference | None]] = []
+        self._places: list[tuple[dict[str, Any] | Unreadable | None, Reference | None]] = []
         self._names: dict[str, None] = {}
         self._circles = self._rings_closed = self._several = 0
         feed = Feed(self._add)
@@ -49,26 +49,28 @@ class Reader(FileReader):
         ]
         for layer, reference, members in by_crs(name, features, _BY_FORMAT):
             if self.add_name(layer):
-                made = FeatureLayer(self.gdal, layer, members, reference.crs, tabular=self.request.tabular)
+                made = FeatureLayer(self.gdal, layer, members, reference.crs, self.request)
                 self.opened.layers.append(made)
 
     def _add(self, item: Element, own: str) -> None:
         where = f"item {len(self._rows) + 1}, line {item.line}"
         row: dict[str, Any] = {}
+        bad: Unreadable | None = None
         try:
             places = places_of(item)
         except NoPlace as error:
-            raise Unreadable(
+            places = []
+            bad = Unreadable(
                 "bad_coordinate",
                 f"The place of item {len(self._rows) + 1:,} cannot be read: {error}.",
                 "Write latitude and longitude with a point, separated by a blank (GeoRSS), or leave the place out.",
                 where,
-            ) from error
+            )
         self._names |= dict.fromkeys(place.name for place in places)
         wanted = self.request.geometry
         chosen = next((place for place in places if wanted in {None, place.name}), None)
         if chosen is None:
-            self._places.append((None, None))
+            self._places.append((bad, None))
         else:
             reference = self._reference(chosen.crs, where)
             self._places.append((_ordered(chosen.geometry, swapped=reference.swapped), reference))

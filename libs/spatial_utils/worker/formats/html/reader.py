@@ -42,7 +42,7 @@ class Reader(FileReader):
             taken.add(name)
             if self.add_name(name):
                 tell_foreign(set[str]().union(*(members for _, members in features)), self.notes, f"layer {name}")
-                layer = FeatureLayer(self.gdal, name, [each for each, _ in features], crs, tabular=self.request.tabular)
+                layer = FeatureLayer(self.gdal, name, [each for each, _ in features], crs, self.request)
                 self.opened.layers.append(layer)
 
 

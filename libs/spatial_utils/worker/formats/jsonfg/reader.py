@@ -53,7 +53,7 @@ class Reader(FileReader):
         for name, found in (by_type or {_type_of(about.get("featureType"), "") or self.path.stem: []}).items():
             for layer, reference, members in by_crs(self.prefix + name, found, _BY_FORMAT):
                 if self.add_name(layer):
-                    made = FeatureLayer(self.gdal, layer, members, reference.crs, tabular=self.request.tabular)
+                    made = FeatureLayer(self.gdal, layer, members, reference.crs, self.request)
                     self.opened.layers.append(made)
         tell_foreign(foreign, self.notes, self.path.name if self.prefix else "")
 
@@ -72,7 +72,11 @@ class Reader(FileReader):
             said = next((scope["coordRefSys"] for scope in scopes if scope.get("coordRefSys") is not None), None)
             reference = reference if said is None else self._reference(said, place)
         measures: dict[str, Any] = next((scope["measures"] for scope in scopes if isinstance(scope.get("measures"), dict)), {})
-        wkb = _wkb(geometry, reference, number, place, measured=measures.get("enabled") is True)
+        wkb: bytes | Unreadable | None
+        try:
+            wkb = _wkb(geometry, reference, number, place, measured=measures.get("enabled") is True)
+        except Unreadable as problem:
+            wkb = problem
         return Feature(feature.get("id"), attributes, wkb), None if wkb is None else reference
 
     def _reference(self, said: Any, place: str) -> Reference:

@@ -29,7 +29,7 @@ class Reader(FileReader):
             if self.add_name(layer):
                 features = [*_features(made, arcs, f"layer {layer}")]
                 self._tell(arcs, f"layer {layer}")
-                self.opened.layers.append(FeatureLayer(self.gdal, layer, features, crs, tabular=self.request.tabular))
+                self.opened.layers.append(FeatureLayer(self.gdal, layer, features, crs, self.request))
 
     def _tell(self, arcs: Arcs, place: str) -> None:
         if arcs.rings_closed:
@@ -63,4 +63,9 @@ def _features(made: Any, arcs: Arcs, place: str) -> Iterator[Feature]:
                 "A geometry is an object with a type, and its properties are an object.",
                 f"{place}, feature {number}",
             )
-        yield Feature(member.get("id"), properties or {}, arcs.geometry(member, f"{place}, feature {number}"))
+        geometry: dict[str, Any] | Unreadable | None
+        try:
+            geometry = arcs.geometry(member, f"{place}, feature {number}")
+        except Unreadable as problem:
+            geometry = problem
+        yield Feature(member.get("id"), properties or {}, geometry)
