@@ -408,16 +408,16 @@ def test_a_geometry_of_geojson_that_cannot_be_read(platform: Platform, geometry:
 
 PAGE = '<html><script>var a = {"type": "FeatureCollection", "features": [%s]};</script></html>'
 TOPOLOGY = '{"type": "Topology", "arcs": [], "objects": {"a": {"type": "GeometryCollection", "geometries": [%s]}}}'
-FEATURE = '{"type": "Feature", "properties": {"n": %d}, "geometry": {"type": "Point", "coordinates": %s}}'
-POINT = '{"type": "Point", "properties": {"n": %d}, "coordinates": %s}'
+PARSED_FEATURE = '{"type": "Feature", "properties": {"n": %d}, "geometry": {"type": "Point", "coordinates": %s}}'
+PARSED_POINT = '{"type": "Point", "properties": {"n": %d}, "coordinates": %s}'
 
 
 @pytest.mark.parametrize(
     ("name", "format_", "whole", "one"),
     [
-        ("a.html", "HTML", PAGE, FEATURE),
-        ("a.json", "TopoJSON", TOPOLOGY, POINT),
-        ("a.json", "JSON-FG", '{"conformsTo": [], "type": "FeatureCollection", "features": [%s]}', FEATURE),
+        ("a.html", "HTML", PAGE, PARSED_FEATURE),
+        ("a.json", "TopoJSON", TOPOLOGY, PARSED_POINT),
+        ("a.json", "JSON-FG", '{"conformsTo": [], "type": "FeatureCollection", "features": [%s]}', PARSED_FEATURE),
     ],
 )
 def test_a_damaged_geometry_of_what_is_parsed_without_gdal(
