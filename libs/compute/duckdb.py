@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -250,15 +251,14 @@ class _DuckDBDatasetBuilder:
     def finish(self) -> Processed:
         if self._planned is None:
             raise ValueError("nothing was loaded")
-        planned, (_, *later) = self._planned, self._planned.layout.plan.stages
+        planned, stages = self._planned, self._planned.layout.plan.stages
         audits: list[Sequence[int | None] | None] = []
-        if later:  # it sees all rows, and holds them: until it is done, there is no result to hold
+        if len(stages) > 1:  # the second sees all rows, and holds them: until it is done, there is no result to hold
             self._limit_memory(planned.layout, self._engine.memory_mb)
-        for stage in later:
-            (before,) = [each for each in planned.layout.plan.stages if each.target == stage.source]
+        for before, stage in pairwise(stages):
             audits.append(self._execute(before.audit).fetchone() if before.audit else None)
             self._run(planned, stage)
-            self._execute(f"DROP TABLE {stage.source}")
+            self._execute(f"DROP TABLE {before.target}")
         if planned.output.audit is not None and TARGET in self._created:
             planned.collector.add_audit(self._execute(planned.output.audit).fetchall()[0])
         report = planned.layout.report([*audits, planned.collector.audit], self._rows)

@@ -150,10 +150,8 @@ def _together(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         size = count = 0
         while count < len(batches) and (count == 0 or size + batches[count].nbytes <= TOGETHER_BYTES):
             size, count = size + batches[count].nbytes, count + 1
-        schema, columns = (
-            batches[0].schema,
-            [list(parts) for parts in zip(*(batch.columns for batch in batches[:count]), strict=True)],
-        )
+        schema = batches[0].schema
+        columns = [list(parts) for parts in zip(*(batch.columns for batch in batches[:count]), strict=True)]
         del batches[:count]
         whole = []
         for parts in columns:

@@ -142,9 +142,8 @@ def make_manifest(
         parameters: Of the recipe.
         metadata: Of the batch.
         options: For the files whose format takes options.
-        of_all: Keys that every file's entry gets: ``crs``, ``replace_crs``,
-            ``layer``, ``geometry``, ``dataset_id``, ``encoding``,
-            ``keep_key``.
+        of_all: Keys that every file's entry gets: ``crs``, ``replace_crs``, ``layer``, ``geometry``,
+            ``dataset_id``, ``encoding``, ``keep_key``.
         policies: For bad rows: ``on_bad_value`` and so on.
 
     Raises:

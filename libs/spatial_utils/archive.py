@@ -1,8 +1,8 @@
 """Unpacking untrusted archives: every entry is checked before it is written.
 
-Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives (but
-where a format is delivered so), and
-whatever goes beyond the limits, which are counted on the bytes that really come out and not on what the archive claims.
+Refused: names that leave the target, links and devices, encrypted entries, two entries of one name, archives in archives
+(unless a format is delivered so), and whatever goes beyond the limits, which are counted on the bytes that really come out and
+not on what the archive claims.
 """
 
 import os

@@ -1,7 +1,6 @@
 """MBTiles with vector tiles, written by GDAL; damaged by hand."""
 
 import gzip
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
+from tests.integration.reading.vector_tiles import require_features_of_zoom_2
 
 pytestmark = pytest.mark.integration
 
@@ -37,17 +37,7 @@ def change(path: Path, sql: str, *values: object) -> Path:
 
 
 def test_features_of_the_highest_zoom(read: Reader, tiles: Path) -> None:
-    got = read(tiles, "MBTiles")
-    by_number: dict[int, list[Any]] = {1: [], 2: [], 3: []}
-    for attributes, shape in zip(got.table["json"].to_pylist(), got.geometries, strict=True):
-        by_number[json.loads(attributes)["n"]].append(shape)
-    assert got.layer.crs.name == "EPSG:3857"
-    assert [len(by_number[number]) for number in (1, 2, 3)] == [1, 4, 1]
-    expected = gpd.GeoSeries([shapely.Point(1, 2), shapely.box(5, 5, 60, 60)], crs="EPSG:4326").to_crs("EPSG:3857")
-    assert by_number[1][0].distance(expected[0]) < 5000  # a tile of 10,000 km has 4,096 steps
-    assert by_number[3][0].hausdorff_distance(expected[1]) < 5000
-    assert [each.code for each in got.warnings] == ["cut_by_tiles"]
-    assert "zoom 2" in got.warnings[0].message
+    require_features_of_zoom_2(read(tiles, "MBTiles"))
 
 
 def test_metadata_with_a_lower_zoom(read: Reader, tiles: Path) -> None:

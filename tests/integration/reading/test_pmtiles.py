@@ -13,6 +13,7 @@ import shapely
 
 from libs.models import Problem
 from libs.pipeline.format_choice import format_of
+from tests.integration.reading.vector_tiles import require_features_of_zoom_2
 from tests.integration.reading.writing import message, number, varint
 
 pytestmark = pytest.mark.integration
@@ -70,17 +71,7 @@ def tile(*points: tuple[int, int], layer: str = "a") -> bytes:
 
 def test_features_of_the_highest_zoom(read: Reader, tiles: Path) -> None:
     assert format_of(tiles).name == "PMTiles"
-    got = read(tiles, "PMTiles")
-    by_number: dict[int, list[Any]] = {1: [], 2: [], 3: []}
-    for attributes, shape in zip(got.table["json"].to_pylist(), got.geometries, strict=True):
-        by_number[json.loads(attributes)["n"]].append(shape)
-    assert got.layer.crs.name == "EPSG:3857"
-    assert [len(by_number[number]) for number in (1, 2, 3)] == [1, 4, 1]
-    expected = gpd.GeoSeries([shapely.Point(1, 2), shapely.box(5, 5, 60, 60)], crs="EPSG:4326").to_crs("EPSG:3857")
-    assert by_number[1][0].distance(expected[0]) < 5000  # a tile of 10,000 km has 4,096 steps
-    assert by_number[3][0].hausdorff_distance(expected[1]) < 5000
-    assert [each.code for each in got.warnings] == ["cut_by_tiles"]
-    assert "zoom 2" in got.warnings[0].message
+    require_features_of_zoom_2(read(tiles, "PMTiles"))
 
 
 def test_runs_of_equal_tiles_and_further_directories(read: Reader, tmp_path: Path) -> None:

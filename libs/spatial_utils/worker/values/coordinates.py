@@ -20,8 +20,9 @@ from libs.spatial_utils.worker.values.sexagesimal import degrees
 
 _POINT = struct.Struct("<BIdd")
 _WORD, _DIGIT = "^[^0-9]*$", "[0-9]"
-_LIKE_NUMBER = r"^[ \t]*-?[0-9]*[.,]?[0-9]*(?:[eE][-+]?[0-9]{1,3})?[ \t]*$"
 """What people write where there is no position: NA, NULL, n/a, -, ?."""
+_LIKE_NUMBER = r"^[ \t]*-?[0-9]*[.,]?[0-9]*(?:[eE][-+]?[0-9]{1,3})?[ \t]*$"
+"""A number, whichever of the two separates its decimals."""
 _AXES = ("EW", "NS")
 
 
