@@ -1,0 +1,77 @@
+"""Policies for positions and times of GML."""
+
+import pytest
+
+from tests.integration.pipeline.conftest import Platform
+from tests.integration.pipeline.policies.rows import data, ids, only_problem, rejects
+
+pytestmark = pytest.mark.integration
+
+
+def gml(*geometries: str) -> str:
+    features = "".join(
+        f"<gml:featureMember><a:road><a:id>{number}</a:id><a:geom>{geometry}</a:geom></a:road></gml:featureMember>\n"
+        for number, geometry in enumerate(geometries)
+    )
+    head = '<gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml" xmlns:a="http://a">\n'
+    return f"{head}{features}</gml:FeatureCollection>"
+
+
+def gml_point(content: str, attributes: str = 'srsName="EPSG:25832"') -> str:
+    return f"<gml:Point {attributes}>{content}</gml:Point>"
+
+
+def gml_line(content: str) -> str:
+    return f'<gml:LineString srsName="EPSG:25832">{content}</gml:LineString>'
+
+
+GOOD_POINT = gml_point("<gml:pos>500000 5500000</gml:pos>")
+GOOD_LINE = gml_line("<gml:posList>500000 5500000 500010 5500010</gml:posList>")
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (gml_point("<gml:pos>500000,5 5500000,5</gml:pos>"), "bad_coordinate"),
+        (gml_point("<gml:pos>null null</gml:pos>"), "bad_coordinate"),
+        (gml_point("<gml:coord><gml:X>abc</gml:X><gml:Y>5500000</gml:Y></gml:coord>"), "bad_coordinate"),
+        (gml_point("<gml:pos>500000</gml:pos>"), "damaged_geometry"),
+        (gml_point(""), "damaged_geometry"),
+        (gml_line("<gml:posList>500000 5500000 500010</gml:posList>"), "damaged_geometry"),
+        (gml_line("<gml:coordinates>500000,5500000 500010</gml:coordinates>"), "damaged_geometry"),
+    ],
+)
+def test_positions_of_gml_that_cannot_be_read(platform: Platform, bad: str, code: str) -> None:
+    good = GOOD_POINT if "Point" in bad else GOOD_LINE
+    entry = platform.entry(platform.put("in/a.gml", gml(good, bad, good)), dataset_id="a")
+    problem = only_problem(platform.ingest("a", entry))
+    assert problem.code == code
+    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
+    asset = platform.asset("a")
+    assert (ids(data(platform, asset)), asset.changes.counts) == ([0, 2], {"set_aside": 1})
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id"]].to_numpy().tolist() == [[2, code, "1"]]
+    assert platform.ingest("c", entry, on_bad_geometry="null").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts) == (3, {"bad_geometry_to_null": 1})
+    assert asset.geometry_types == (("Point",) if "Point" in bad else ("LineString",))
+
+
+def test_positions_of_gml_whose_dimension_the_collection_says_are_not_set_aside(platform: Platform) -> None:
+    box = "<gml:lowerCorner>0 0 0</gml:lowerCorner><gml:upperCorner>9 9 9</gml:upperCorner>"
+    bounds = f'<gml:boundedBy><gml:Envelope srsName="EPSG:25832" srsDimension="3">{box}</gml:Envelope></gml:boundedBy>'
+    line = "<gml:LineString><gml:posList>1 1 1 2 2 2 3 3 3</gml:posList></gml:LineString>"
+    text = gml(line, gml_line("<gml:posList>1 x</gml:posList>"), line).replace('"http://a">', f'"http://a">{bounds}', 1)
+    entry = platform.entry(platform.put("in/a.gml", text), dataset_id="a", crs="EPSG:25832")
+    report = platform.ingest("b", entry, on_bad_geometry="set_aside", intent="raw")
+    assert report.status == "success", report.problems
+    assert ids(data(platform, platform.asset("a"))) == [0, 2]
+
+
+def test_a_gml_with_a_schema_beside_it_has_no_way_by_policy_and_names_none(platform: Platform) -> None:
+    platform.put("in/a.gfs", "<GMLFeatureClassList/>")
+    entry = platform.entry(platform.put("in/a.gml", gml(GOOD_POINT, gml_point("<gml:pos>a b</gml:pos>"))), dataset_id="a")
+    for name, policy in {"a": {}, "b": {"on_bad_geometry": "set_aside"}}.items():
+        problem = only_problem(platform.ingest(name, entry, **policy))
+        assert (problem.code, "set_aside" in problem.remedy) == ("bad_coordinate", False)
