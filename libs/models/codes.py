@@ -281,6 +281,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Texts go on behind a NUL character, where they are cut.", "Write the file without NUL characters."
             ),
             "times_cut": _warning("Times are cut to milliseconds.", "Use GeoPackage, where that matters."),
+            "times_without_t": _warning(
+                "Times have a blank in the place of the T, and were read all the same.", "Nothing has to be done."
+            ),
             "too_many_columns": _problem(
                 "The steps read more columns than the engine can hold.", "Name fewer columns in the steps."
             ),

@@ -1,15 +1,19 @@
 """Rows that cannot be kept as they are: refused, set aside, or changed, as the policies of the request say."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from libs.column_names import PROBLEM, RAW
 from libs.remedies import way_in
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
 REJECT, SET_ASIDE, NULL, FIX = "reject", "set_aside", "null", "fix"
+_OFFSET = re.compile("([+-])([0-9]{2}):([0-9]{2})")
 
 
 class Quarantine:
@@ -116,9 +120,29 @@ class Quarantine:
         for row, problem in bad.items():
             problems[row] = json.dumps({"code": problem.code, "message": problem.message, "place": problem.place})
             own = texts.get(row, {})
-            said = whole.get(row) or [own.get(name, column[row].as_py()) for name, column in zip(names, values, strict=True)]
-            raw[row] = json.dumps([None if value is None else str(value) for value in said], ensure_ascii=False)
+            said = whole.get(row) or [
+                own[name] if name in own else _text_of(column[row]) for name, column in zip(names, values, strict=True)
+            ]
+            raw[row] = json.dumps(said, ensure_ascii=False)
         return [pa.array(problems, pa.string()), pa.array(raw, pa.string())]
+
+
+def _text_of(value: pa.Scalar) -> str | None:
+    """A value as text. For times with a zone Python would look for time zones among files that cannot be opened here."""
+    kind = value.type
+    if not value.is_valid:
+        return None
+    if not pa.types.is_timestamp(kind):
+        return str(value.as_py())
+    moment, offset = value.cast(pa.timestamp(kind.unit)), ""
+    if kind.tz is not None:
+        found = _OFFSET.fullmatch(kind.tz)
+        offset = kind.tz if found else "+00:00"
+        if found:
+            minutes = int(f"{found[1]}1") * (int(found[2]) * 60 + int(found[3]))
+            moment = pc.add(moment, pa.scalar(timedelta(minutes=minutes), pa.duration(kind.unit)))
+    text: str = moment.cast(pa.string()).as_py()
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + offset
 
 
 def way_in_by_null(what: str) -> str:

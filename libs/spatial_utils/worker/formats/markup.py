@@ -5,11 +5,13 @@ Upstream: libkml/libkml#140 (coordinates that are not separated). No issue of GD
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.times import date_that_exists
@@ -24,6 +26,25 @@ _FINE_TIME = re.compile(rf"(?:{DAY}T)?{CLOCK}\.[0-9]{{3}}[0-9]*[1-9].{{0,10}}", 
 _NUMBER = re.compile(rf"\s*+{NUMBER}\s*+", re.ASCII)
 _SHOWN = 40
 """Characters of a text that a message shows."""
+LONGEST_TAG = 4096
+"""Bytes of a tag that is looked at."""
+_START = re.compile(rb"<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*(/?)>")
+
+
+class Bad(NamedTuple):
+    """What cannot be read of a feature.
+
+    Attributes:
+        kind: Of the policy: ``geometry`` or ``value``.
+        problem: What is wrong.
+        column: That of a value.
+        text: The value as it stands in the file; None where it comes as it is.
+    """
+
+    kind: str
+    problem: Unreadable
+    column: str = ""
+    text: str | None = None
 
 
 class XmlGuard(XmlScan):
@@ -33,18 +54,18 @@ class XmlGuard(XmlScan):
         notes: Takes the warnings.
 
     Attributes:
-        keeps: Whether a policy takes features whose geometry cannot be read: they are noted here, where it is known which
-            features these are.
+        may_keep: Whether a policy could take features of which something cannot be read.
+        keeps: The kinds of which a policy does: such features are noted here, where it is known which ones these are.
         bad: These, by layer: their numbers from 0, with what is wrong.
-        patches: What GDAL gets in the place of such geometries.
+        patches: What GDAL gets in the place of what cannot be read.
     """
 
     def __init__(self, notes: Notes) -> None:
         super().__init__()
         self.notes = notes
         self._warned = set[str]()
-        self.keeps = False
-        self.bad = defaultdict[str, dict[int, Unreadable]](dict)
+        self.may_keep, self.keeps = False, frozenset[str]()
+        self.bad = defaultdict[str, defaultdict[int, list[Bad]]](lambda: defaultdict(list))
         self.patches = list[Patch]()
 
     def after(self, path: Path) -> None:
@@ -64,11 +85,11 @@ class XmlGuard(XmlScan):
                 f"line {self.error.lineno}",
             )
 
-    def check_columns(self, schemas: Iterable[pa.Schema], columns: Iterable[str]) -> None:
+    def check_columns(self, schemas: Mapping[str, pa.Schema], columns: Iterable[str]) -> None:
         """Hold what was seen against the columns that GDAL found.
 
         Args:
-            schemas: Of the layers that are read.
+            schemas: Of the layers that are read, by their names.
             columns: Of all layers.
 
         Raises:
@@ -77,12 +98,24 @@ class XmlGuard(XmlScan):
 
     @property
     def first_bad(self) -> Unreadable:
-        """The problem of a geometry that cannot be read, where there is one."""
-        return next(problem for features in self.bad.values() for problem in features.values())
+        """The problem of something that cannot be read, where there is one."""
+        return next(each.problem for features in self.bad.values() for found in features.values() for each in found)
 
-    def counted(self, layer: str) -> int:  # noqa: ARG002 - for guards that note bad geometries
+    def counted(self, layer: str) -> int:  # noqa: ARG002 - for guards that note features by their numbers
         """How many features a layer has."""
         return 0
+
+    def refuse(self, kind: str, problem: Unreadable) -> None:
+        """Raise a problem, unless a policy takes what it says of a feature.
+
+        Args:
+            kind: ``geometry`` or ``value``.
+            problem: Its remedy names the policies, where they could help.
+        """
+        if kind not in self.keeps:
+            if self.may_keep:
+                problem.remedy += way_in(kind)
+            raise problem
 
     def has_features(self, layer: str) -> bool | None:  # noqa: ARG002 - by default nothing is known
         """Whether a layer has features; None where GDAL has to be asked."""
@@ -121,7 +154,7 @@ class XmlGuard(XmlScan):
             Unreadable: ``value_lost`` for one that is not whole, or that there is not.
         """
         said = text.lstrip()
-        if said and not _TIME.match(said):
+        if said and not self.is_time(text):
             raise Unreadable(
                 "value_lost",
                 f"The time {said[:_SHOWN].strip()!r} would not be read as it is.",
@@ -129,6 +162,28 @@ class XmlGuard(XmlScan):
                 f"line {line - said.count(chr(10))}",
             )
         self.note_fine_time(said, line)
+
+    @staticmethod
+    def is_time(text: str) -> bool:
+        """Whether a text is a date or a time as GDAL reads it."""
+        return _TIME.match(text.lstrip()) is not None
+
+    def replace_text(self, begin: int, content: bytes) -> bool:
+        """Give GDAL another text in the place of the one that has been collected.
+
+        Args:
+            begin: Where its element begins.
+            content: The other text.
+
+        Returns:
+            Whether the element is written in a way that is known here.
+        """
+        tag = start_tag(self.bytes_at(begin, LONGEST_TAG))
+        if tag is None:
+            return False
+        around = (b"<%s%s>" % (tag.name, tag.attributes), b"</%s>" % tag.name if tag.empty else b"")
+        self.patches.append(Patch(begin, self.place, content.join(around)))
+        return True
 
     def note_fine_time(self, said: str, line: int) -> None:
         """Warn of a time that is finer than milliseconds."""
@@ -155,3 +210,30 @@ def bad_coordinate(text: str, line: int) -> Unreadable:
         "Write each as a number with a point, and as many for every position as the format demands.",
         f"line {line}",
     )
+
+
+class StartTag(NamedTuple):
+    """How an element begins.
+
+    Attributes:
+        name: With its prefix.
+        attributes: As they stand, with the blanks before them.
+        empty: Whether the element ends with it.
+        length: In bytes.
+    """
+
+    name: bytes
+    attributes: bytes
+    empty: bool
+    length: int
+
+    @property
+    def prefix(self) -> bytes:
+        """That of the name, with its colon; or nothing."""
+        return b"".join(self.name.rpartition(b":")[:2])
+
+
+def start_tag(text: bytes) -> StartTag | None:
+    """The tag that some bytes begin with; None where they are written in another way, such as in UTF-16."""
+    found = _START.match(text)
+    return found and StartTag(found[1], found[2], bool(found[3]), found.end())

@@ -1,12 +1,10 @@
 """Copies of a file for GDAL in which some bytes are others."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from libs.spatial_utils.worker.protocol import Unreadable
-
 LARGEST_COPY = 256 * 1024 * 1024
+"""Bytes of a file that is changed in memory."""
 
 
 class Patch(NamedTuple):
@@ -21,21 +19,6 @@ class Patch(NamedTuple):
     begin: int
     end: int
     content: bytes = b""
-
-
-def copied(path: Path, problem: Unreadable) -> bytes:
-    """The bytes of a file that is to be patched.
-
-    Args:
-        path: Of the file.
-        problem: What is wrong with it.
-
-    Raises:
-        Unreadable: the problem, where the file is too large to be held in memory.
-    """
-    if path.stat().st_size > LARGEST_COPY:
-        raise problem
-    return path.read_bytes()
 
 
 def patched(content: bytes, patches: Sequence[Patch]) -> bytes:

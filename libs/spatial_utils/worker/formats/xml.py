@@ -1,17 +1,19 @@
 """Formats of XML that GDAL reads: a guard looks through the file before, and once more at the columns that GDAL found."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from libs.spatial_utils.worker.formats.markup import XmlGuard
-from libs.spatial_utils.worker.formats.patching import copied, patched
+from libs.spatial_utils.worker.formats.markup import Bad, XmlGuard
+from libs.spatial_utils.worker.formats.patching import LARGEST_COPY, patched
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reader import OgrReader
-from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.quarantine import NULL, SET_ASIDE
+
+_KINDS = ("geometry", "value")
 
 
 class XmlReader(OgrReader):
@@ -27,16 +29,19 @@ class XmlReader(OgrReader):
 
     def prepare(self) -> None:
         """Tell the guard what it has to know before it looks at the file."""
-        self.guard.keeps = self.request.policies.get("on_bad_geometry") in {SET_ASIDE, NULL}
+        policies = self.request.policies
+        self.guard.may_keep = self.path.stat().st_size <= LARGEST_COPY
+        if self.guard.may_keep:
+            self.guard.keeps = frozenset(kind for kind in _KINDS if policies.get(f"on_bad_{kind}") in {SET_ASIDE, NULL})
 
     def check_before(self) -> None:
-        """See ``OgrReader``. In the place of geometries that cannot be read GDAL gets others, which are forgotten."""
+        """See ``OgrReader``. In the place of what cannot be read GDAL gets something else, which is forgotten."""
         self.guard = self.guards(self.notes)
         self.prepare()
         self.guard.scan(self.path)
         self.guard.after(self.path)
         if self.guard.patches:
-            self.source = self.gdal.held(patched(copied(self.path, self.guard.first_bad), self.guard.patches), self.path.name)
+            self.source = self.gdal.held(patched(self.path.read_bytes(), sorted(self.guard.patches)), self.path.name)
 
     def check_opened(self) -> None:
         """See ``OgrReader``."""
@@ -45,7 +50,7 @@ class XmlReader(OgrReader):
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """See ``OgrReader``."""
         self.classify()  # what GDAL says comes before what the texts show
-        self.guard.check_columns([layer.schema for layer in layers], self.column_names())
+        self.guard.check_columns({layer.own_name: layer.schema for layer in layers}, self.column_names())
         there = {self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace") for handle in self.handles}
         if self.guard.bad.keys() - there:
             raise self.guard.first_bad
@@ -55,28 +60,40 @@ class XmlReader(OgrReader):
         bad = self.guard.bad.get(layer.own_name)
         return self._with_bad(layer, bad) if bad and layer.geometry else super().rows(layer)
 
-    def _with_bad(self, layer: OgrLayer, bad: Mapping[int, Unreadable]) -> Iterator[pa.RecordBatch]:
-        """The rows, some of them without their geometry.
+    def _with_bad(self, layer: OgrLayer, bad: Mapping[int, Sequence[Bad]]) -> Iterator[pa.RecordBatch]:
+        """The rows, some of them without something that cannot be read.
 
         Raises:
             Unreadable: one of the problems, where GDAL finds other features than the guard: then their numbers are not known.
         """
         read = 0
         for batch in super().rows(layer):
-            mine = [number - read for number in bad if read <= number < read + batch.num_rows]
-            for row in mine:
-                layer.quarantine.meet("geometry", row, bad[read + row])
-            yield _without_geometry(batch, mine, layer.geometry_position) if mine else batch
+            mine = {number - read: found for number, found in bad.items() if read <= number < read + batch.num_rows}
+            yield without(batch, layer, mine)
             read += batch.num_rows
         if read != self.guard.counted(layer.own_name):
-            raise next(iter(bad.values()))
+            raise self.guard.first_bad
 
 
-def _without_geometry(batch: pa.RecordBatch, rows: Sequence[int], position: int) -> pa.RecordBatch:
-    lost = [False] * batch.num_rows
+def without(batch: pa.RecordBatch, layer: OgrLayer, bad: Mapping[int, Sequence[Bad]]) -> pa.RecordBatch:
+    """A batch of a layer without what cannot be read of some of its rows.
+
+    Raises:
+        Unreadable: the problem of one, where the policy is to reject.
+    """
+    lost = defaultdict[int, list[int]](list)
+    for row, found in bad.items():
+        for each in {(each.kind, each.column): each for each in reversed(found)}.values():  # the first of each
+            layer.quarantine.meet(each.kind, row, each.problem, each.column, each.text)
+            lost[layer.names.index(each.column) if each.column else layer.geometry_position].append(row)
+    columns = [*batch.columns]
+    for position, rows in lost.items():
+        columns[position] = _null_in(columns[position], rows)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _null_in(column: pa.Array, rows: Collection[int]) -> pa.Array:
+    lost = [False] * len(column)
     for row in rows:
         lost[row] = True
-    geometry = batch.column(position)
-    columns = [*batch.columns]
-    columns[position] = pc.if_else(pa.array(lost), pa.scalar(None, geometry.type), geometry)
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+    return pc.if_else(pa.array(lost), pa.scalar(None, column.type), column)

@@ -131,3 +131,22 @@ def test_times_with_and_without_a_zone(platform: Platform, policy: str, features
         aside = rejects(platform, asset)
         assert (aside["reject_feature"].tolist(), aside["reject_code"].tolist()) == ([2], ["mixed_time_zones"])
         assert aside["t"].tolist() == ["2024-07-01T10:00:00Z"]
+
+
+@pytest.mark.parametrize(("others", "bad"), [([1, 2**63 - 1], 2**64 + 1), ([0.1, 1], 2**60 + 1), ([1, 2], 10**30 + 1)])
+def test_an_integer_that_no_column_holds(platform: Platform, others: list[float], bad: int) -> None:
+    document = json.loads(collection(POINT, POINT, POINT))
+    for feature, number in zip(document["features"], [others[0], bad, others[1]], strict=True):
+        feature["properties"]["n"] = number
+    entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("integer_lost", True)
+    report = platform.ingest("b", entry, on_bad_value="set_aside")
+    assert report.status == "success", report.problems
+    asset = platform.asset("a")
+    assert (sorted(data(platform, asset)["n"]), asset.changes.counts) == (others, {"set_aside": 1})
+    aside = rejects(platform, asset)
+    assert aside[["reject_feature", "reject_code", "id", "n"]].to_numpy().tolist() == [[2, "integer_lost", "1", str(bad)]]
+    assert platform.ingest("c", entry, on_bad_value="null").status == "success"
+    asset = platform.asset("a")
+    assert (asset.changes.counts, platform.read("a").column("n").null_count) == ({"bad_value_to_null": 1}, 1)

@@ -69,9 +69,51 @@ def test_positions_of_gml_whose_dimension_the_collection_says_are_not_set_aside(
     assert ids(data(platform, platform.asset("a"))) == [0, 2]
 
 
-def test_a_gml_with_a_schema_beside_it_has_no_way_by_policy_and_names_none(platform: Platform) -> None:
-    platform.put("in/a.gfs", "<GMLFeatureClassList/>")
+SCHEMA = (
+    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:gml="http://www.opengis.net/gml" xmlns:a="http://a" '
+    'targetNamespace="http://a"><xs:element name="road" type="a:roadType" substitutionGroup="gml:_Feature"/>'
+    '<xs:complexType name="roadType"><xs:complexContent><xs:extension base="gml:AbstractFeatureType"><xs:sequence>'
+    '<xs:element name="id" type="xs:string"/><xs:element name="day" type="xs:date" minOccurs="0"/>'
+    '<xs:element name="geom" type="gml:PointPropertyType"/>'
+    "</xs:sequence></xs:extension></xs:complexContent></xs:complexType></xs:schema>"
+)
+LISTED = (
+    "<GMLFeatureClassList><GMLFeatureClass><Name>road</Name><ElementPath>road</ElementPath><GeomPropertyDefn><Name>geom</Name>"
+    "<ElementPath>geom</ElementPath></GeomPropertyDefn><PropertyDefn><Name>id</Name><ElementPath>id</ElementPath>"
+    "<Type>String</Type></PropertyDefn></GMLFeatureClass></GMLFeatureClassList>"
+)
+
+
+@pytest.mark.parametrize(("suffix", "schema"), [("xsd", SCHEMA), ("gfs", LISTED)])
+def test_a_schema_beside_a_gml_holds_where_a_feature_is_set_aside(platform: Platform, suffix: str, schema: str) -> None:
+    platform.put(f"in/a.{suffix}", schema)
     entry = platform.entry(platform.put("in/a.gml", gml(GOOD_POINT, gml_point("<gml:pos>a b</gml:pos>"))), dataset_id="a")
-    for name, policy in {"a": {}, "b": {"on_bad_geometry": "set_aside"}}.items():
-        problem = only_problem(platform.ingest(name, entry, **policy))
-        assert (problem.code, "set_aside" in problem.remedy) == ("bad_coordinate", False)
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("bad_coordinate", True)
+    report = platform.ingest("b", entry, on_bad_geometry="set_aside")
+    assert report.status == "success", report.problems
+    kept = data(platform, platform.asset("a"))
+    assert kept["id"].tolist() == ["0"]  # text, as only the schema says
+    assert rejects(platform, platform.asset("a"))["id"].tolist() == ["1"]
+
+
+@pytest.mark.parametrize("schema", ["", SCHEMA])
+def test_a_day_of_gml_that_does_not_exist(platform: Platform, schema: str) -> None:
+    if schema:
+        platform.put("in/a.xsd", schema)
+    text = gml(GOOD_POINT, GOOD_POINT, GOOD_POINT)
+    for number, day in enumerate(["2024-02-29", "2023-02-29", "2024-03-01"]):
+        text = text.replace(f"<a:id>{number}</a:id>", f"<a:id>{number}</a:id><a:day>{day}</a:day>")
+    entry = platform.entry(platform.put("in/a.gml", text), dataset_id="a")
+    problem = only_problem(platform.ingest("a", entry))
+    assert (problem.code, problem.where, "--on-bad-value set_aside" in problem.remedy) == ("value_lost", "files[0]: line 3", True)
+    report = platform.ingest("b", entry, on_bad_value="set_aside")
+    assert report.status == "success", report.problems
+    asset = platform.asset("a")
+    assert ids(data(platform, asset)) == [0, 2]
+    assert rejects(platform, asset)[["reject_feature", "id", "day"]].to_numpy().tolist() == [[2, "1", "2023-02-29"]]
+    assert platform.ingest("c", entry, on_bad_value="null").status == "success"
+    asset = platform.asset("a")
+    assert (asset.features, asset.changes.counts) == (3, {"bad_value_to_null": 1})
+    days = data(platform, asset).sort_values("id")["day"]
+    assert [str(day) for day in days] == ["2024-02-29", "None", "2024-03-01"]

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.esrijson.geometry import Geometries
 from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.quarantine import FIX, NULL, SET_ASIDE
 from libs.spatial_utils.worker.values.json_values import document_of
 
 _LARGEST_EPSG_CODE = 32_767
@@ -29,12 +31,17 @@ class FeatureSet:
         rows: The attributes of its features.
         geometries: What is known of their geometries.
         crs: As ``LayerReader`` has it.
+        damaged: By number of the feature, from 0: what is wrong with its geometry, where a policy takes it.
+
+    Args:
+        path: Of the file.
+        on_bad_geometry: The policy.
 
     Raises:
         Unreadable: for what is no feature set, and for what would be read wrongly.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_bad_geometry: str) -> None:
         document = document_of(path.read_bytes())
         _check(document)
         features = document["features"]
@@ -44,7 +51,9 @@ class FeatureSet:
             kind if isinstance(kind, str) and kind != _NO_GEOMETRY else "",
             document.get("hasZ") is True,
             document.get("hasM") is True,
+            closes=on_bad_geometry == FIX,
         )
+        self._keeps, self.damaged = on_bad_geometry in {SET_ASIDE, NULL}, dict[int, Unreadable]()
         self.rows: list[Mapping[str, Any]] = []
         self._plain: list[dict[str, Any] | None] = []
         references = [document.get("spatialReference")]
@@ -54,6 +63,8 @@ class FeatureSet:
             if own and own not in references:
                 references.append(own)
         self.crs = _agreed([each for each in references if each])
+        if self.damaged and not self.has_geometry:  # of which type, nothing says
+            raise next(iter(self.damaged.values()))
 
     @property
     def has_geometry(self) -> bool:
@@ -61,8 +72,8 @@ class FeatureSet:
         return bool(self.geometries.kind)
 
     def count_geometries(self) -> int:
-        """How many features have a geometry."""
-        return sum(geometry is not None for geometry in self._plain)
+        """How many features have a geometry, damaged or not."""
+        return sum(geometry is not None for geometry in self._plain) + len(self.damaged)
 
     def for_gdal(self) -> bytes:
         """The geometries alone, in the order of the file."""
@@ -84,7 +95,15 @@ class FeatureSet:
             )
         self.rows.append(attributes or {})
         geometry = feature.get("geometry")
-        self._plain.append(self.geometries.plain(geometry, number))
+        try:
+            self._plain.append(self.geometries.plain(geometry, number))
+        except Unreadable as problem:
+            if not self._keeps:
+                problem.remedy += way_in("geometry")
+                raise
+            self.damaged[number - 1] = problem
+            self._plain.append(None)
+            return None
         return geometry
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.quarantine import way_in_by_fix
 
 _KINDS = {"x": "esriGeometryPoint", "points": "esriGeometryMultipoint", "paths": "esriGeometryPolyline",
           "rings": "esriGeometryPolygon"}  # fmt: skip
@@ -32,6 +33,8 @@ class Geometries:
         uneven: How many lack heights of some positions.
         empty_points: How many points have no coordinates.
         any: Whether there is a geometry.
+        closes: Whether rings that do not end where they begin are closed.
+        closed: How many were.
     """
 
     kind: str
@@ -41,6 +44,8 @@ class Geometries:
     uneven: int = 0
     empty_points: int = 0
     any: bool = False
+    closes: bool = False
+    closed: int = 0
     _number: int = field(default=0, init=False)
 
     def plain(self, geometry: Any, number: int) -> dict[str, Any] | None:
@@ -103,9 +108,20 @@ class Geometries:
         done = [[self._position(position, missing, has_z=has_z) for position in path] for path in paths]
         self.measured += has_m
         self.uneven += any(missing)
-        if kind == "esriGeometryPolygon" and any(len(ring) < _CLOSED or ring[0][:2] != ring[-1][:2] for ring in done):
-            raise self._damaged("has a ring that is not closed")
+        if kind == "esriGeometryPolygon":
+            self._close(done)
         return {member: done if kind in _PARTS else done[0], **({"hasZ": True} if has_z else {})}
+
+    def _close(self, rings: list[list[list[float]]]) -> None:
+        for ring in rings:
+            is_open = not ring or ring[0][:2] != ring[-1][:2]
+            if is_open and self.closes and len(ring) >= _CLOSED - 1:
+                ring.append(ring[0])
+                self.closed += 1
+            elif is_open or len(ring) < _CLOSED:
+                problem = self._damaged("has a ring that is not closed")
+                problem.remedy += "" if self.closes else way_in_by_fix("Or have such rings closed")
+                raise problem
 
     def _position(self, position: list[Any], missing: list[bool], *, has_z: bool) -> list[float]:
         x, y = self._number_of(position[0]), self._number_of(position[1])

@@ -1,5 +1,6 @@
 """Esri JSON: GDAL makes the geometries; attributes, CRS and order are those of the file."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
+from libs.spatial_utils.worker.quarantine import REJECT
 
 
 class Reader(OgrReader):
@@ -21,7 +23,7 @@ class Reader(OgrReader):
     def check_before(self) -> None:
         """See ``OgrReader``."""
         try:
-            self._features = FeatureSet(self.path)
+            self._features = FeatureSet(self.path, self.request.policies.get("on_bad_geometry") or REJECT)
         except Unreadable as error:
             if self.prefix:  # one of several files
                 error.place = f"{self.path.name}, {error.place}"
@@ -46,6 +48,15 @@ class Reader(OgrReader):
         made = columns_of(self._features.members, self._features.rows, layer.notes, layer.place)
         return [_column(field, values) for field, values in made]
 
+    def rows(self, layer: OgrLayer) -> Iterator[pa.RecordBatch]:
+        """See ``OgrReader``. GDAL is given no geometry where it is damaged."""
+        first, damaged = 0, self._features.damaged
+        for batch in layer.streamed():
+            for number in [number for number in damaged if first <= number < first + batch.num_rows]:
+                layer.quarantine.meet("geometry", number - first, damaged[number])
+            yield batch
+            first += batch.num_rows
+
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:
         """A geometry that GDAL has left out would go unnoticed."""
         there = self._features.count_geometries()
@@ -61,6 +72,8 @@ class Reader(OgrReader):
         found = self._features.geometries
         if found.measured:
             notes.counts["m_dropped"] += found.measured
+        if found.closed:
+            notes.counts["rings_closed"] += found.closed
         if found.empty_points:
             notes.warn(
                 "empty_points",

@@ -47,13 +47,20 @@ class GeoJSONProfile:
         damaged: By number of the feature, from 0: what is wrong with its geometry, and the geometry as it is corrected, if it is.
     """
 
-    def __init__(self, pieces: Callable[[], Iterator[list[Any]]] | None = None, on_bad_geometry: str = REJECT) -> None:
+    def __init__(
+        self,
+        pieces: Callable[[], Iterator[list[Any]]] | None = None,
+        on_bad_geometry: str = REJECT,
+        on_bad_value: str = REJECT,
+    ) -> None:
         """Nothing yet.
 
         Args:
             pieces: The features, from the start, whenever it is called.
             on_bad_geometry: The policy.
+            on_bad_value: The policy.
         """
+        self._on_bad_value = on_bad_value
         self.damaged, self._on_bad_geometry = dict[int, tuple[Unreadable, corrections.Corrected | None]](), on_bad_geometry
         self.features, self.untidy, self.exact_times = 0, False, False
         self.crs = NamedCrs()
@@ -68,20 +75,21 @@ class GeoJSONProfile:
         self._empty_points = self._uneven = 0
 
     @classmethod
-    def of(cls, path: Path, driver: str, on_bad_geometry: str = REJECT) -> "GeoJSONProfile":
+    def of(cls, path: Path, driver: str, on_bad_geometry: str = REJECT, on_bad_value: str = REJECT) -> "GeoJSONProfile":
         """What stands in a file, which is read once.
 
         Args:
             path: Of the file.
             driver: Of GDAL.
             on_bad_geometry: The policy. If it is not to reject, geometries that cannot be read are noted in ``damaged``.
+            on_bad_value: The policy. If it is not to reject, columns may have a type that some integers do not fit.
 
         Raises:
             Unreadable: for what is not a feature, for broken JSON, for bad coordinates, for texts with a NUL character,
                 which C cuts, and for a sequence declared as one document, or the other way round.
         """
         check_declared(path, driver)
-        contents, around = cls(lambda: features_of(opened(path), driver, Around()), on_bad_geometry), Around()
+        contents, around = cls(lambda: features_of(opened(path), driver, Around()), on_bad_geometry, on_bad_value), Around()
         gc.disable()  # it would look at every list again and again; JSON has no cycles
         try:
             with CheckedBytes(path) as checked:
@@ -162,9 +170,9 @@ class GeoJSONProfile:
         """Properties of times and dates that do not agree: in their time zone, or some have no time of day."""
         return sorted(name for name, survey in self._times.items() if survey.settled and not survey.other)
 
-    def again(self) -> "Again":
+    def again(self, meet: Callable[[int, str, int, int], None]) -> "Again":
         """The values of the properties once more, from the first."""
-        return Again(map(_rows, self._pieces() if self._pieces else iter(())))
+        return Again(map(_rows, self._pieces() if self._pieces else iter(())), meet)
 
     def tell(self, notes: Notes, place: str, columns: set[str]) -> None:
         """Warn of what does not become a column, and of what is read as something else."""
@@ -258,12 +266,11 @@ class GeoJSONProfile:
         if kinds <= {int, float}:
             for number in wide if float in kinds or beyond else ():
                 if is_rounded(number):
-                    raise Unreadable(
-                        "integer_lost",
-                        f"The integer {number} of the property {name!r} would be rounded to "
-                        f"{float(number)!r}: it has too many digits, or stands among fractions.",
-                        "Write the property as text (in quotation marks), or use GeoPackage.",
-                    )
+                    if self._on_bad_value == REJECT:
+                        problem = integer_lost(name, number)
+                        problem.remedy += way_in("value")
+                        raise problem
+                    return pa.float64() if float in kinds else pa.int64()
             return pa.int64() if wide and kinds == {int} and not beyond else None
         if len(kinds) > 1:
             return pa.string()
@@ -281,10 +288,27 @@ class GeoJSONProfile:
             self._ids.append(texts(ids, "id"))
 
 
-class Again:
-    """The values of properties, batch by batch, beside what GDAL reads of them."""
+def integer_lost(name: str, number: int, place: str = "") -> Unreadable:
+    """What to say of an integer that no column of numbers keeps beside the others."""
+    return Unreadable(
+        "integer_lost",
+        f"The integer {shown(number)} of the property {name!r} would be rounded: it has too many digits, or stands among fractions.",
+        "Write the property as text (in quotation marks), or use GeoPackage.",
+        place,
+    )
 
-    def __init__(self, pieces: Iterator[list[dict[str, Any]]]) -> None:
+
+class Again:
+    """The values of properties, batch by batch, beside what GDAL reads of them.
+
+    Args:
+        pieces: The properties of the features, from the first.
+        meet: Takes an integer that its column does not hold, where a policy says what to do: row of the batch, name, number of
+            the feature, integer.
+    """
+
+    def __init__(self, pieces: Iterator[list[dict[str, Any]]], meet: Callable[[int, str, int, int], None]) -> None:
+        self._meet = meet
         self._pieces, self._rows, self._first = pieces, list[dict[str, Any]](), 0
 
     def column(self, name: str, kind: pa.DataType, first: int, length: int) -> pa.Array:
@@ -296,7 +320,13 @@ class Again:
         values = [row.get(name) for row in self._rows[:length]]
         if len(values) < length:
             raise Unreadable("count_mismatch", f"There is no feature {first + length:,} in the file.", "Write the file again.")
-        return texts(values, name) if pa.types.is_string(kind) else pa.array(values, kind)
+        if pa.types.is_string(kind):
+            return texts(values, name)
+        for row, value in enumerate(values):
+            if type(value) is int and (is_rounded(value) if kind == pa.float64() else value not in _INT64):
+                self._meet(row, name, first + row + 1, value)
+                values[row] = None
+        return pa.array(values if kind == pa.int64() else [None if value is None else float(value) for value in values], kind)
 
 
 def _rows(features: list[Any]) -> list[dict[str, Any]]:

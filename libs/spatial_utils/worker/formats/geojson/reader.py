@@ -11,7 +11,7 @@ from libs.spatial_utils.worker.formats.geojson import checks
 from libs.spatial_utils.worker.formats.geojson.features.framing import find
 from libs.spatial_utils.worker.formats.geojson.features.layer import ParsedLayer
 from libs.spatial_utils.worker.formats.geojson.parsing import tidied
-from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile
+from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile, integer_lost
 from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRules
@@ -53,8 +53,8 @@ class Reader(OgrReader):
     def check_before(self) -> None:
         """See ``OgrReader``."""
         try:
-            policy = self.request.policies.get("on_bad_geometry") or REJECT
-            self._profile = GeoJSONProfile.of(self.path, self.request.driver, policy)
+            policies = [self.request.policies.get(f"on_bad_{kind}") or REJECT for kind in ("geometry", "value")]
+            self._profile = GeoJSONProfile.of(self.path, self.request.driver, *policies)
         except Unreadable as error:
             if self.prefix:  # one of several files
                 error.place = f"{self.path.name}, {error.place}"
@@ -93,7 +93,12 @@ class Reader(OgrReader):
         """The columns, with those that GDAL would get wrong as they stand in the file, and the features' own ids."""
         profile = self._profile
         profile.tell(layer.notes, layer.place, {*layer.names})
-        again = profile.again()
+
+        def meet(row: int, name: str, number: int, value: int) -> None:
+            problem = integer_lost(name, value, f"{layer.place}, feature {number}")
+            layer.quarantine.meet("value", row, problem, name, str(value))
+
+        again = profile.again(meet)
 
         def remade(column: Column, kind: pa.DataType) -> Column:
             def convert(values: pa.Array, first: int) -> pa.Array:

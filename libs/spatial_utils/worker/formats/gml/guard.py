@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from libs.remedies import way_in
-from libs.spatial_utils.worker.formats.markup import CLOCK, DAY, NUMBER, XmlGuard, list_of
+from libs.spatial_utils.worker.formats.markup import CLOCK, DAY, NUMBER, Bad, XmlGuard, list_of
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
@@ -28,11 +28,27 @@ _LOOKS_LIKE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2}:[0-
 _ZONED = rf"{CLOCK}(?:\.[0-9]+)?(?:Z|[+-][0-9]{{2}}(?::?(?:00|15|30|45))?)?"
 _ANY_TIME = re.compile(rf"(?:{DAY}(?![0-9T])|{DAY}T{_ZONED}|{_ZONED})\s*\Z", re.ASCII)
 _SHOWN = 40
+_MOST_KEPT = 100_000
+"""Of the values of a property that are no times: with more, it is another kind of property."""
 _LONGEST_TAG, _LONGEST_REASON = 1024, 200
 _TAG = re.compile(rb"<((?:[\w.-]+:)?)([\w.-]+)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/?>")
 _NOTHING = re.compile(rb"<[^<>]*/>|<[^<>]*>\s*</[^<>]*>")
 _FILLINGS = (b"", b"<%spos/>", b"<%sposList/>")
 """What an element may hold so that GDAL takes it for an empty geometry, one or another; with a place for the prefix."""
+
+
+class _NoTime(NamedTuple):
+    """A text that looks like a time, and is none; with the number of its feature from 0."""
+
+    number: int
+    text: str
+    line: int
+
+    @property
+    def problem(self) -> Unreadable:
+        return Unreadable(
+            "value_lost", f"There is no such time as {self.text[:_SHOWN].strip()!r}.", "Correct it.", f"line {self.line}"
+        )
 
 
 class GmlGuard(XmlGuard):
@@ -44,7 +60,6 @@ class GmlGuard(XmlGuard):
         paths: By type, where in a feature the geometries stand, in their order: how many a feature has there at most, and how
             many all have.
         page: What the file says of further features elsewhere.
-        may_keep: Whether a policy could take features whose geometry cannot be read.
         complaint: Says why GDAL does not take an element for a geometry; None when it does.
     """
 
@@ -63,9 +78,10 @@ class GmlGuard(XmlGuard):
         self._kind, self._property, self._count, self._counted = "", "", 0, False
         self._properties: defaultdict[str, set[str]] = defaultdict(set)
         self._nested = {*_NO_PROPERTIES}
-        self._no_times: dict[str, tuple[str, int]] = {}  # by element: the first text that looks like a time, and its line
+        # texts that only look like times: by the type of feature, empty where it is not known whose they are, and the element
+        self._no_times: defaultdict[tuple[str, str], list[_NoTime]] = defaultdict(list)
         self._lines: dict[str, bool] = {}
-        self.may_keep, self._dimension = False, ""
+        self._dimension = ""
         self._begin, self._wrong = 0, list[Unreadable]()  # of the geometry: its first byte, and what is wrong with it
 
     def counted(self, layer: str) -> int:
@@ -80,14 +96,17 @@ class GmlGuard(XmlGuard):
         """The properties of features of a type, but for those that hold elements."""
         return self._properties.get(kind, set()) - self._nested
 
-    def check_columns(self, schemas: Iterable[pa.Schema], columns: Iterable[str]) -> None:  # noqa: ARG002 - see ``XmlGuard``
+    def check_columns(self, schemas: Mapping[str, pa.Schema], columns: Iterable[str]) -> None:  # noqa: ARG002 - see ``XmlGuard``
         """Look for values in a column of times that are not times: GDAL changes them, or drops them."""
-        times = {column.name for schema in schemas for column in schema if pa.types.is_temporal(column.type)}
-        for name, (said, line) in self._no_times.items():
-            if name in times:
-                raise Unreadable(
-                    "value_lost", f"There is no such time as {said[:_SHOWN].strip()!r}.", "Correct it.", f"line {line}"
-                )
+        for layer, schema in schemas.items():
+            for name in (column.name for column in schema if pa.types.is_temporal(column.type)):
+                for each in self._no_times["", name][:1]:
+                    raise each.problem
+                for each in (own := self._no_times[layer, name]):
+                    self.refuse("value", each.problem)
+                    if len(own) > _MOST_KEPT:
+                        raise each.problem
+                    self.bad[layer][each.number].append(Bad("value", each.problem, name, each.text))
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element: it counts by where it stands."""
@@ -116,7 +135,7 @@ class GmlGuard(XmlGuard):
     def end(self, name: str) -> None:
         """An element ends; the depth says which."""
         if self._depth == self._geometry:
-            if self.keeps:
+            if "geometry" in self.keeps:
                 self._end_geometry(name)
             self._geometry = 0
         elif self._depth == self._feature:
@@ -143,11 +162,9 @@ class GmlGuard(XmlGuard):
         try:
             check(text, line)
         except Unreadable as problem:
-            if not (self._geometry and self.may_keep):
+            if not self._geometry:
                 raise
-            if not self.keeps:
-                problem.remedy += way_in("geometry")
-                raise
+            self.refuse("geometry", problem)
             self._wrong.append(problem)
 
     def _end_geometry(self, name: str) -> None:
@@ -162,7 +179,7 @@ class GmlGuard(XmlGuard):
         if empty is None:
             raise problem
         self.patches.append(Patch(self._begin, self._begin + len(text), empty))
-        self.bad[self._kind].setdefault(self.features[self._kind] - 1, problem)
+        self.bad[self._kind][self.features[self._kind] - 1].append(Bad("geometry", problem))
 
     def _damage(self, name: str, text: bytes) -> Unreadable | None:
         """What GDAL finds wrong with a geometry; it may refer to something elsewhere in the file."""
@@ -204,7 +221,10 @@ class GmlGuard(XmlGuard):
         if said[:1].isdigit() and _LOOKS_LIKE_TIME.match(said):
             self.note_fine_time(said, line)
             if not _ANY_TIME.match(said):
-                self._no_times.setdefault(name, (said, line - said.count("\n")))
+                is_property = self._feature > 0 and self._depth == self._feature + 1
+                found = self._no_times[self._kind if is_property else "", name]
+                if len(found) < (_MOST_KEPT + 1 if "value" in self.keeps else 1):
+                    found.append(_NoTime(self.features[self._kind] - 1, said.strip(), line - said.count("\n")))
 
     def _start_above(self, name: str, attributes: dict[str, str]) -> None:
         """An element that is in no feature: as GDAL has it, a feature is what is in something called ``...member``."""

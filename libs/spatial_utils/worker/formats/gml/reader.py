@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.gml import checks
 from libs.spatial_utils.worker.formats.gml.geometry import complaints
 from libs.spatial_utils.worker.formats.gml.guard import GmlGuard
 from libs.spatial_utils.worker.formats.gml.template import lists_all, names_of, template_of, with_several_geometries
-from libs.spatial_utils.worker.formats.patching import LARGEST_COPY
 from libs.spatial_utils.worker.formats.xml import XmlReader
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRule, MessageRules
@@ -16,6 +16,8 @@ from libs.spatial_utils.worker.protocol import Unreadable, unknown_geometry
 
 _HARMLESS = (re.compile(r"Cannot import http://www\.opengis\.net/gml/srs/epsg\.xml#\d+ due to"),)
 """GDAL knows the code without fetching anything."""
+_SCHEMAS = {".xsd": "XSD", ".gfs": "GFS_TEMPLATE"}
+"""Files beside one that list its properties, with the options of GDAL that name them."""
 _BAD_GEOMETRY = MessageRule(
     re.compile(r"<(?:gml:)?(?:pos|posList|coord|coordinates)\b|Geometry of feature .* cannot be parsed"),
     "damaged_geometry",
@@ -36,12 +38,10 @@ class Reader(XmlReader):
     _template: str | None = None
 
     def prepare(self) -> None:
-        """See ``XmlReader``. GDAL finds a schema only beside the file itself, not beside a copy."""
+        """See ``XmlReader``."""
         super().prepare()
-        self.guard.may_keep = not self._has_schema and self.path.stat().st_size <= LARGEST_COPY
-        self.guard.keeps = self.guard.keeps and self.guard.may_keep
         self.guard.complaint = complaints(self.gdal)
-        if self.guard.may_keep and not self.guard.keeps:
+        if self.guard.may_keep and "geometry" not in self.guard.keeps:
             self.messages = MessageRules(harmless=_HARMLESS, losses=(_BAD_GEOMETRY,))
 
     def check_before(self) -> None:
@@ -56,12 +56,17 @@ class Reader(XmlReader):
             self._template = template_of(self.gdal, self.path, self._several)
 
     def open_options(self) -> list[str]:
-        """See ``OgrReader``."""
-        return [f"GFS_TEMPLATE={self._template}"] if self._template else []
+        """See ``OgrReader``. GDAL finds a schema by itself only beside the file, not beside a copy."""
+        if self._template:
+            return [f"GFS_TEMPLATE={self._template}"]
+        return (
+            [] if self._schema is None or self.source == str(self.path) else [f"{_SCHEMAS[self._schema.suffix]}={self._schema}"]
+        )
 
     @property
-    def _has_schema(self) -> bool:
-        return any(self.path.with_suffix(suffix).exists() for suffix in (".xsd", ".gfs"))
+    def _schema(self) -> Path | None:
+        """What lists the properties beside the file; GDAL prefers the first of them."""
+        return next((path for suffix in _SCHEMAS if (path := self.path.with_suffix(suffix)).exists()), None)
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:
         """Hold the geometries that were read against those that there are."""
@@ -81,7 +86,7 @@ class Reader(XmlReader):
     def check_described(self, layers: Sequence[OgrLayer]) -> None:
         """See ``OgrReader``."""
         handles = {self.gdal.OGR_L_GetName(handle).decode("utf-8", "replace"): handle for handle in self.handles}
-        listed = self._template is None and self._has_schema
+        listed = self._template is None and self._schema is not None
         checks.check(self.gdal, self.path, self.guard, handles, layers, self.notes, listed=listed)
         super().check_described(layers)
         wanted, names = self.request.geometry, dict.fromkeys(name for layer in layers for name in layer.geometry_names)

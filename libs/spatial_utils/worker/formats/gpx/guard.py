@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
-from libs.remedies import way_in
-from libs.spatial_utils.worker.formats.markup import XmlGuard
+from libs.spatial_utils.worker.formats.markup import LONGEST_TAG, Bad, XmlGuard, start_tag
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 
@@ -21,8 +21,7 @@ _LAYERS = {
 _LAYER_OF = {place: layer for layer, place in _LAYERS.items()}
 _LINES = {"route_points": "routes", "track_points": "tracks"}
 """The layers whose features are made of the points of others."""
-_START = re.compile(rb"<([\w:.-]+)(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*\s*(/?>)")
-_LONGEST_TAG = 4096
+_WITHOUT_T = re.compile(r"(\s*[0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9]{2}:)")
 
 
 class GpxGuard(XmlGuard):
@@ -49,8 +48,8 @@ class GpxGuard(XmlGuard):
         layer = _LAYER_OF.get((self.stack[-1], name)) if self.stack else None
         if layer is not None:
             self._numbers[layer] += 1
-        if name == "time":
-            self.collect(self.check_time)
+        if name == "time" and (layer := _LAYER_OF.get((*self.stack[-2:],))):  # others, as that of the file, are not read
+            self.collect(partial(self._check_time, layer, self.place))
         elif name in _POINTS:
             try:
                 self._check_point(name, attributes)
@@ -85,15 +84,33 @@ class GpxGuard(XmlGuard):
                 )
             self.check_number(attributes[attribute], self.line)
 
+    def _check_time(self, layer: str, begin: int, text: str, line: int) -> None:
+        """Check the time of a point. One with a blank in the place of the T says what it means; GDAL does not read it."""
+        spelled = _WITHOUT_T.sub(r"\1T", text)
+        if spelled != text and self.may_keep and self.is_time(spelled) and self.replace_text(begin, spelled.encode()):
+            self.warn_once(
+                "times_without_t",
+                "times_without_t",
+                f"Times such as {text.strip()!r} have a blank in the place of the T, and were read all the same.",
+                "Nothing has to be done. GPX wants 2024-05-01T10:00:00Z.",
+                line,
+            )
+            return
+        try:
+            self.check_time(text, line)
+        except Unreadable as problem:
+            self.refuse("value", problem)
+            if not self.replace_text(begin, b""):
+                raise
+            self.bad[layer][self._numbers[layer] - 1].append(Bad("value", problem, "time", text.strip()))
+
     def _meet(self, problem: Unreadable, layer: str | None) -> None:
         """A point whose place is not known; GDAL gets one, and what it makes of it is forgotten."""
-        begin = self.place
-        tag = _START.match(self.bytes_at(begin, _LONGEST_TAG))
+        tag = start_tag(self.bytes_at(self.place, LONGEST_TAG))
         if tag is None or layer is None:
             raise problem
-        if not self.keeps:
-            problem.remedy += way_in("geometry")
-            raise problem
-        self.patches.append(Patch(begin, begin + tag.end(), b'<%s lat="0" lon="0"%s' % tag.groups()))
+        self.refuse("geometry", problem)
+        end = b"/>" if tag.empty else b">"
+        self.patches.append(Patch(self.place, self.place + tag.length, b'<%s lat="0" lon="0"%s' % (tag.name, end)))
         for concerned in filter(None, (layer, _LINES.get(layer))):
-            self.bad[concerned].setdefault(self._numbers[concerned] - 1, problem)
+            self.bad[concerned][self._numbers[concerned] - 1].append(Bad("geometry", problem))
