@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from libs.remedies import way_in
+from libs.spatial_utils.worker.formats.bad_features import Bad
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.times import date_that_exists
@@ -29,22 +30,6 @@ _SHOWN = 40
 LONGEST_TAG = 4096
 """Bytes of a tag that is looked at."""
 _START = re.compile(rb"<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*(/?)>")
-
-
-class Bad(NamedTuple):
-    """What cannot be read of a feature.
-
-    Attributes:
-        kind: Of the policy: ``geometry`` or ``value``.
-        problem: What is wrong.
-        column: That of a value.
-        text: The value as it stands in the file; None where it comes as it is.
-    """
-
-    kind: str
-    problem: Unreadable
-    column: str = ""
-    text: str | None = None
 
 
 class XmlGuard(XmlScan):

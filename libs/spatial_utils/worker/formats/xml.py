@@ -1,13 +1,12 @@
 """Formats of XML that GDAL reads: a guard looks through the file before, and once more at the columns that GDAL found."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from libs.spatial_utils.worker.formats.markup import Bad, XmlGuard
+from libs.spatial_utils.worker.formats.bad_features import Bad, without
+from libs.spatial_utils.worker.formats.markup import XmlGuard
 from libs.spatial_utils.worker.formats.patching import LARGEST_COPY, patched
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reader import OgrReader
@@ -73,27 +72,3 @@ class XmlReader(OgrReader):
             read += batch.num_rows
         if read != self.guard.counted(layer.own_name):
             raise self.guard.first_bad
-
-
-def without(batch: pa.RecordBatch, layer: OgrLayer, bad: Mapping[int, Sequence[Bad]]) -> pa.RecordBatch:
-    """A batch of a layer without what cannot be read of some of its rows.
-
-    Raises:
-        Unreadable: the problem of one, where the policy is to reject.
-    """
-    lost = defaultdict[int, list[int]](list)
-    for row, found in bad.items():
-        for each in {(each.kind, each.column): each for each in reversed(found)}.values():  # the first of each
-            layer.quarantine.meet(each.kind, row, each.problem, each.column, each.text)
-            lost[layer.names.index(each.column) if each.column else layer.geometry_position].append(row)
-    columns = [*batch.columns]
-    for position, rows in lost.items():
-        columns[position] = _null_in(columns[position], rows)
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
-
-
-def _null_in(column: pa.Array, rows: Collection[int]) -> pa.Array:
-    lost = [False] * len(column)
-    for row in rows:
-        lost[row] = True
-    return pc.if_else(pa.array(lost), pa.scalar(None, column.type), column)

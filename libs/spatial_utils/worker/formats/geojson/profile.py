@@ -292,7 +292,8 @@ def integer_lost(name: str, number: int, place: str = "") -> Unreadable:
     """What to say of an integer that no column of numbers keeps beside the others."""
     return Unreadable(
         "integer_lost",
-        f"The integer {shown(number)} of the property {name!r} would be rounded: it has too many digits, or stands among fractions.",
+        f"The integer {shown(number)} of the property {name!r} would be rounded: it has too many digits, or stands among "
+        "fractions.",
         "Write the property as text (in quotation marks), or use GeoPackage.",
         place,
     )

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from libs.spatial_utils.worker.formats.markup import CLOCK, DAY, NUMBER, Bad, XmlGuard, list_of
+from libs.spatial_utils.worker.formats.bad_features import Bad
+from libs.spatial_utils.worker.formats.markup import CLOCK, DAY, NUMBER, XmlGuard, list_of
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable

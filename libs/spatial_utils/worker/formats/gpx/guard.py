@@ -5,7 +5,8 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from libs.spatial_utils.worker.formats.markup import LONGEST_TAG, Bad, XmlGuard, start_tag
+from libs.spatial_utils.worker.formats.bad_features import Bad
+from libs.spatial_utils.worker.formats.markup import LONGEST_TAG, XmlGuard, start_tag
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 

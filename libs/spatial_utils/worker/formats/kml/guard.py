@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from libs.spatial_utils.worker.formats.bad_features import Bad
 from libs.spatial_utils.worker.formats.kml import links
-from libs.spatial_utils.worker.formats.markup import LONGEST_TAG, NUMBER, Bad, XmlGuard, bad_coordinate, list_of, start_tag
+from libs.spatial_utils.worker.formats.markup import LONGEST_TAG, NUMBER, XmlGuard, bad_coordinate, list_of, start_tag
 from libs.spatial_utils.worker.formats.patching import Patch
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.quarantine import FIX, REJECT, way_in_by_fix

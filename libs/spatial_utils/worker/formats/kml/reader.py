@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.bad_features import without
 from libs.spatial_utils.worker.formats.kml.guard import MARKED, KmlGuard, unmarked
-from libs.spatial_utils.worker.formats.xml import XmlReader, without
+from libs.spatial_utils.worker.formats.xml import XmlReader
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reference import by_default
 from libs.spatial_utils.worker.quarantine import REJECT

@@ -4,9 +4,12 @@ No upstream issue is known (GDAL 3.12.4).
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
+from libs.remedies import way_in
 from libs.spatial_utils.charset import charset_of
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.pieces import pieces_of_lines
@@ -33,15 +36,36 @@ def decoder(path: Path, encoding: str | None, notes: Notes) -> Decoder | None:
     return Decoder(codec, f"the character set {charset}", notes, decoded=True) if codec else None
 
 
-def check_values(path: Path, notes: Notes) -> None:
+class BadDate(NamedTuple):
+    """A date that there is not.
+
+    Attributes:
+        record: Its number, from 0.
+        column: Number of the column, from 0.
+        text: As it stands in the file.
+        problem: What is wrong.
+    """
+
+    record: int
+    column: int
+    text: str
+    problem: Unreadable
+
+
+def check_values(path: Path, notes: Notes, *, keeps: bool) -> list[BadDate]:
     """Look for what GDAL makes others of in a ``.mid``: dates that there are not, and empty numbers, which MapInfo lacks, too.
+
+    Args:
+        path: The file.
+        notes: Takes warnings.
+        keeps: Whether a policy takes records with such a date, which are then returned.
 
     Raises:
         Unreadable: ``value_lost``.
     """
     table = _table(path)
     if table is None:
-        return
+        return []
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     listed, named = _COLUMNS.search(head), _DELIMITER.search(head)
@@ -49,7 +73,7 @@ def check_values(path: Path, notes: Notes) -> None:
     delimiter = re.escape(named[1] if named else b"\t")
     text = rb'(?:"(?:[^"]|"")*+"|[^' + delimiter + rb"\r\n]*+)"
     dates = [
-        (name, re.compile(rb"(?m)^(?:" + text + delimiter + rb'){%d}"?([0-9]{8})' % index))
+        (name, index, re.compile(rb"(?m)^(?:" + text + delimiter + rb'){%d}"?([0-9]{8})' % index))
         for index, (name, kind) in enumerate(columns)
         if kind in _DATES
     ]
@@ -58,10 +82,15 @@ def check_values(path: Path, notes: Notes) -> None:
     unusual = re.compile(rb"(?m)^(?!" + usual + rb"\r?$)[^\r\n]+")
     values = re.compile(delimiter.join([rb"(" + text + rb")"] * len(columns)))
     has_numbers = any(kind in _NUMBERS for _, kind in columns)
-    empty = set[str]()
+    empty, has_bad_dates = set[str](), False
     for piece in pieces_of_lines(table) if dates or has_numbers else ():
-        for name, pattern in dates:
-            _check_dates(piece, pattern, name, table.name)
+        for name, _, pattern in dates:
+            for said in _dates_that_are_none(piece, pattern):
+                if not keeps:
+                    problem = _no_day(said, name, table.name)
+                    problem.remedy += way_in("value")
+                    raise problem
+                has_bad_dates = True
         for record in (found[0] for found in unusual.finditer(piece)) if has_numbers else ():
             if found := values.fullmatch(record):
                 empty |= {
@@ -75,19 +104,57 @@ def check_values(path: Path, notes: Notes) -> None:
             f"Empty values are read as 0 or false, as MapInfo does, in the columns: {', '.join(sorted(empty))}.",
             "Use a format that has empty numbers, such as GeoPackage, where the difference matters.",
         )
+    return _numbered(table, dates) if has_bad_dates else []
 
 
-def _check_dates(piece: bytes, pattern: re.Pattern[bytes], name: str, place: str) -> None:
+def _dates_that_are_none(piece: bytes, pattern: re.Pattern[bytes]) -> Iterator[str]:
     for text in sorted({found.decode() for found in pattern.findall(piece)}):
         try:
             date(int(text[:4]), int(text[4:6]), int(text[6:]))
         except ValueError:
-            raise Unreadable(
-                "value_lost",
-                f"There is no such day as {text} in the column {name!r}.",
-                "Correct it, or leave the value empty.",
-                place,
-            ) from None
+            yield text
+
+
+def _no_day(text: str, name: str, place: str) -> Unreadable:
+    return Unreadable(
+        "value_lost",
+        f"There is no such day as {text} in the column {name!r}.",
+        "Correct it, or leave the value empty.",
+        place,
+    )
+
+
+def _numbered(table: Path, patterns: Sequence[tuple[str, int, re.Pattern[bytes]]]) -> list[BadDate]:
+    """The dates that there are not, with the numbers of their records.
+
+    Raises:
+        Unreadable: the problem of one behind a blank line, which may be a record or none.
+    """
+    bad, blank = list[BadDate](), False
+    for number, (line, record) in enumerate(_records(table)):
+        blank = blank or not record.strip(b"\r\n")
+        for name, index, pattern in patterns:
+            for text in _dates_that_are_none(record, pattern):
+                problem = _no_day(text, name, f"{table.name}, line {line}")
+                if blank:
+                    raise problem
+                bad.append(BadDate(number, index, text, problem))
+    return bad
+
+
+def _records(table: Path) -> Iterator[tuple[int, bytes]]:
+    """The records, each with the line that it begins in: one, or several where a text in quotes has line breaks."""
+    with table.open("rb") as lines:
+        record, began = b"", 1
+        for number, line in enumerate(lines, 1):
+            if not record:
+                began = number
+            record += line
+            if record.count(b'"') % 2 == 0:
+                yield began, record
+                record = b""
+        if record:
+            yield began, record
 
 
 def _table(path: Path) -> Path | None:
@@ -109,16 +176,10 @@ def check_count(path: Path, shapes: int) -> None:
     table = _table(path)
     if table is None:
         return
-    filled, blank, quoted = 0, 0, False
-    with table.open("rb") as lines:
-        for line in lines:
-            began_quoted, quoted = quoted, quoted ^ (line.count(b'"') % 2 == 1)
-            if began_quoted:
-                continue
-            if line.strip(b"\r\n"):
-                filled += 1
-            else:
-                blank += 1
+    filled = blank = 0
+    for _, record in _records(table):
+        is_blank = not record.strip(b"\r\n")
+        filled, blank = filled + (not is_blank), blank + is_blank
     if not filled <= shapes <= filled + blank:
         raise Unreadable(
             "count_mismatch",

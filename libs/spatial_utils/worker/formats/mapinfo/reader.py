@@ -1,24 +1,32 @@
 """MapInfo TAB and MIF."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
+from libs.spatial_utils.worker.formats.bad_features import Bad, without
 from libs.spatial_utils.worker.formats.dbase_records import deleted_records
 from libs.spatial_utils.worker.formats.mapinfo import checks, seamless
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.quarantine import NULL, SET_ASIDE
 from libs.spatial_utils.worker.values.text import Decoder
 
 
 class Reader(OgrReader):
     """See ``OgrReader``."""
 
+    _bad_dates: list[checks.BadDate]
     _components: list[Path]
     _in_components: int | None = None
 
     def check_before(self) -> None:
         """See ``OgrReader``; and the tables of a seamless one."""
-        checks.check_values(self.path, self.notes)
+        keeps = self.request.policies.get("on_bad_value") in {SET_ASIDE, NULL}
+        self._bad_dates = checks.check_values(self.path, self.notes, keeps=keeps)
         self._components = seamless.components_of(self.path)
         if self._components:
             self._in_components = seamless.checked_count(self.gdal, self.request.driver, self._components)
@@ -31,6 +39,17 @@ class Reader(OgrReader):
         """See ``OgrReader``."""
         source = seamless.charset_source(self.path, self._components)
         return None if source is None else checks.decoder(source, self.request.encoding, layer.notes)
+
+    def rows(self, layer: OgrLayer) -> Iterator[pa.RecordBatch]:
+        """See ``OgrReader``."""
+        first = 0
+        for batch in layer.streamed():
+            bad = defaultdict[int, list[Bad]](list)
+            for record, column, text, problem in self._bad_dates:
+                if first <= record < first + batch.num_rows:
+                    bad[record - first].append(Bad("value", problem, layer.names[column], text))
+            yield without(batch, layer, bad)
+            first += batch.num_rows
 
     def check_after(self, layer: OgrLayer, read: int, missing: int) -> None:  # noqa: ARG002 - see OgrReader
         """See ``OgrReader``."""
