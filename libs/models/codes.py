@@ -280,6 +280,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "text_behind_nul": _warning(
                 "Texts go on behind a NUL character, where they are cut.", "Write the file without NUL characters."
             ),
+            "memos_not_read": _warning(
+                "Texts of a dBASE table stand in a file that is not there, or its values are no texts: the column is empty.",
+                "Upload the .dbt or .fpt beside the .dbf.",
+            ),
             "times_cut": _warning("Times are cut to milliseconds.", "Use GeoPackage, where that matters."),
             "times_without_t": _warning(
                 "Times have a blank in the place of the T, and were read all the same.", "Nothing has to be done."

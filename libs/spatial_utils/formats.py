@@ -128,11 +128,11 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "ESRI Shapefile", Kind.SHAPEFILE, (".shp",), "ESRI Shapefile", "Shape",
         aliases=("Shapefile", "SHP", "ESRI Shape", "ArcGIS Shapefile"),
-        required=(".shx", ".dbf"), replaceable=frozenset({".shx", ".dbf"}), optional=(".prj", ".cpg", ".cst", ".qpj"),
-        encoding=None, named_after_file=True, reader="shapefile",
+        required=(".shx", ".dbf"), replaceable=frozenset({".shx", ".dbf"}),
+        optional=(".prj", ".cpg", ".cst", ".qpj", ".dbt", ".fpt"), encoding=None, named_after_file=True, reader="shapefile",
     ),
     _gdal(
-        "dBASE", Kind.DBASE, (".dbf",), "ESRI Shapefile", "Shape", aliases=("DBF",), optional=(".cpg",),
+        "dBASE", Kind.DBASE, (".dbf",), "ESRI Shapefile", "Shape", aliases=("DBF",), optional=(".cpg", ".dbt", ".fpt"),
         encoding=None, named_after_file=True, reader="shapefile",
     ),
     _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",), reader="flatgeobuf"),

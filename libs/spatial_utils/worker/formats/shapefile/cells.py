@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from libs.spatial_utils.worker.formats.dbase_records import part
-from libs.spatial_utils.worker.formats.shapefile.layout import Field, blank, layout_of, records_of, undeleted
+from libs.spatial_utils.worker.formats.shapefile.layout import ELSEWHERE, MEMO, Field, blank, layout_of, records_of, undeleted
+from libs.spatial_utils.worker.formats.shapefile.memos import DamagedMemo, Memos
 from libs.spatial_utils.worker.formats.shapefile.parts import FastPathUnsupported, bytes_at
 from libs.spatial_utils.worker.formats.shapefile.table import LOGICAL, column
 from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Unreadable
@@ -59,7 +60,7 @@ class Cells:
         self._mended = dict[int, dict[int, float]]()
         self._file = part(path, ".dbf")
         self._types, self._names, self._place, self._notes = types, names, place, notes
-        self._cut = set[str]()
+        self._cut, self._unread = set[str](), set[int]()
 
     def beside(self, batches: Iterable[pa.RecordBatch], first: int) -> Iterator[pa.RecordBatch]:
         """GDAL's batches from a record on, logicals null where they are blank.
@@ -71,6 +72,8 @@ class Cells:
             yield from batches
             return
         self._layout, self._next = layout_of(self._file), first
+        elsewhere = {index: field for index, field in enumerate(self._layout.fields) if field.kind in ELSEWHERE}
+        self._elsewhere, self._memos = elsewhere, Memos(self._file) if elsewhere else None
         if len(self._layout.fields) != len(self._types):
             raise self._disagreement()
         following = iter(batches)
@@ -87,6 +90,7 @@ class Cells:
             raise
 
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        memos: dict[int, list[bytes | None]] = {index: [] for index in self._elsewhere}
         blanks: dict[int, list[pa.Array]] = {index: [] for index, type_ in enumerate(self._types) if type_ == LOGICAL}
         rows = batch.num_rows
         self._lost.clear()
@@ -94,10 +98,14 @@ class Cells:
         while rows:
             records, numbers = self._undeleted(rows)
             self._check_all(records, numbers, batch.num_rows - rows)
+            for index, texts in memos.items():
+                texts.extend(self._texts(records, numbers, index, batch.num_rows - rows))
             rows -= len(records)
             for index, masks in blanks.items():
                 masks.append(blank(records, self._layout.fields[index]))
         columns = batch.columns
+        for index, texts in memos.items():
+            columns[index] = pa.array(texts, pa.binary()).view(pa.string())  # decoded later, as all text
         for index, masks in blanks.items():
             columns[index] = pc.if_else(pa.concat_arrays(masks), pa.scalar(None, LOGICAL), columns[index])
         for index, lost in self._lost.items():
@@ -127,6 +135,8 @@ class Cells:
 
     def _check(self, records: pa.Array, numbers: pa.Array, field: Field, index: int, before: int) -> None:
         type_, name = self._types[index], self._names[index]
+        if index in self._elsewhere:
+            return
         cells = pc.binary_slice(records, field.begin, field.end).cast(pa.binary())
         if type_ == pa.string():
             self._note_what_is_cut(cells, name)
@@ -148,6 +158,52 @@ class Cells:
                     )
                     self._quarantine.meet("value", before + row, problem, name, cell.decode("ascii", "backslashreplace").strip())
                     self._lost.setdefault(index, []).append(before + row)
+
+    def _texts(self, records: pa.Array, numbers: pa.Array, index: int, before: int) -> list[bytes | None]:
+        """The texts that the cells of a field mean, which stand in another file."""
+        field, memos = self._elsewhere[index], self._memos
+        if memos is None:
+            raise TypeError("no field of this kind")
+        cells = memos.blocks(records, field)
+        if memos.file is None or field.kind != MEMO:
+            self._note_what_is_elsewhere(field, index, sum(cell is not None for cell in cells))
+            return [None] * len(cells)
+        for row, cell in enumerate(cells):
+            if cell is None:
+                continue
+            try:
+                cells[row] = memos.text(cell, field)
+            except DamagedMemo as error:
+                cells[row], shown = None, cell.decode("ascii", "backslashreplace").strip()
+                problem = Unreadable(
+                    "value_lost",
+                    f"The number {shown!r} in the column {self._names[index]!r} {error} in {memos.file.name!r}.",
+                    "Upload both files again, or repair the table with the program that made it.",
+                    f"{self._place}, feature {numbers[row].as_py() + 1}",
+                )
+                self._quarantine.meet("value", before + row, problem, self._names[index], shown)
+        return cells
+
+    def _note_what_is_elsewhere(self, field: Field, index: int, lost: int) -> None:
+        """Once a column: what it means is in no file that is read."""
+        if not lost:
+            return
+        self._notes.counts["memos_not_read"] += lost
+        if index in self._unread:
+            return
+        self._unread.add(index)
+        name = self._names[index]
+        is_text = field.kind == MEMO
+        self._notes.warn(
+            "memos_not_read",
+            f"The column {name!r} is empty: its texts stand in a file (.dbt or .fpt) that is not there."
+            if is_text
+            else f"The column {name!r} is empty: its values are not text but of the type {ELSEWHERE[field.kind]}.",
+            "Upload that file beside the .dbf, if the texts are wanted."
+            if is_text
+            else "Nothing has to be done, unless they are wanted: then export them with the program that made the file.",
+            self._place,
+        )
 
     def _mended_from(self, cells: pa.Array, index: int, before: int) -> pa.Array:
         """Read numbers with a decimal comma, of which GDAL takes what stands before it; a dBASE number has no other comma.

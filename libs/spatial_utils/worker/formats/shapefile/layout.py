@@ -1,6 +1,7 @@
 """How a ``.dbf`` is laid out, and whether it is of a kind that can be read without loss.
 
-The layout is that of dBASE III. FoxPro and later dBASE put further types of fields into it, which GDAL takes for text.
+The layout is that of dBASE III. FoxPro and later dBASE put further types of fields into it, which GDAL takes for text. Those
+whose values stand in another file are read in ``memos``.
 
 No upstream issue is known (GDAL 3.12.4).
 """
@@ -16,13 +17,15 @@ import pyarrow.compute as pc
 from libs.spatial_utils.worker.protocol import BATCH_BYTES, Unreadable
 
 NUMBERS = (b"N", b"F")
-_READ = (b"C", *NUMBERS, b"D", b"L")
-_ELSEWHERE = {b"M": "memo", b"G": "OLE object", b"P": "picture"}
+MEMO = b"M"
+ELSEWHERE = {MEMO: "memo", b"G": "OLE object", b"P": "picture"}
 """Fields whose values stand in another file: here are the numbers of their blocks, or blanks."""
+_READ = (b"C", *NUMBERS, b"D", b"L", *ELSEWHERE)
+_NULL_FLAGS = b"0"
 _BINARY = {
     b"B": "binary number or object", b"I": "binary integer", b"Y": "currency", b"T": "date and time", b"@": "timestamp",
     b"+": "autoincrement", b"O": "binary number", b"V": "variable text", b"Q": "variable bytes", b"W": "object",
-    b"0": "null flags",
+    _NULL_FLAGS: "null flags",
 }  # fmt: skip
 _HEAD_BYTES, _FIELD_BYTES = 12, 32
 _LAST_FIELD, _DELETED = b"\r", b"*"
@@ -165,13 +168,13 @@ def _check_kinds(dbf: Path, layout: Layout) -> None:
     for field in layout.fields:
         if field.kind in _READ or field.begin == field.end or not layout.rows:
             continue
-        if field.kind in {*_ELSEWHERE, b"0"} and _is_blank(dbf, layout, field):
+        if field.kind == _NULL_FLAGS and _is_blank(dbf, layout, field):
             continue
-        kind = _ELSEWHERE.get(field.kind) or _BINARY.get(field.kind) or "unknown"
+        kind = _BINARY.get(field.kind) or "unknown"
         raise Unreadable(
             "unsupported_field",
-            f"The column {_shown(field.name)} of {dbf.name} is of the type {_shown(field.kind)} ({kind}), which is not read here"
-            f"{': its values stand in another file' if field.kind in _ELSEWHERE else ''}.",
+            f"The column {_shown(field.name)} of {dbf.name} is of the type {_shown(field.kind)} ({kind}), which is not "
+            "read here.",
             f"{_REMEDY} Or leave the column out.",
         )
 
