@@ -284,6 +284,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Texts of a dBASE table stand in a file that is not there, or its values are no texts: the column is empty.",
                 "Upload the .dbt or .fpt beside the .dbf.",
             ),
+            "geojson_spelling": _warning(
+                "GeoJSON is written otherwise than RFC 7946 has it, and was read all the same.", "Nothing has to be done."
+            ),
+            "not_utf8": _warning("JSON is in another encoding than UTF-8.", "Nothing has to be done."),
             "times_cut": _warning("Times are cut to milliseconds.", "Use GeoPackage, where that matters."),
             "times_without_t": _warning(
                 "Times have a blank in the place of the T, and were read all the same.", "Nothing has to be done."

@@ -95,22 +95,23 @@ _OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote
 FORMATS: tuple[Format, ...] = (
     _gdal(
         "GeoJSON", (Kind.JSON, Kind.JSON_FG), (".geojson", ".json"), "GeoJSON", "GeoJSON",
-        aliases=("application/geo+json",), reader="geojson", infers=True,
+        aliases=("application/geo+json",), encoding=None, reader="geojson", infers=True,
     ),
     _gdal(
         "GeoJSONSeq", (Kind.JSON_SEQUENCE, Kind.JSON),
         (".geojsonl", ".geojsons", ".ndgeojson", ".ndjson", ".jsonl", ".nljson", ".json", ".geojson"), "GeoJSONSeq", "GeoJSONSeq",
         aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"),
-        reader="geojson", infers=True,
+        encoding=None, reader="geojson", infers=True,
     ),
     _gdal(
         "EsriJSON", Kind.ESRI_JSON, (".esrijson", ".json", ".geojson"), "ESRIJSON", "ESRIJSON",
-        aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), reader="esrijson",
+        aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), encoding=None, reader="esrijson",
     ),
-    Format("TopoJSON", (Kind.TOPOJSON,), (".topojson", ".json"), reader="topojson"),
+    Format("TopoJSON", (Kind.TOPOJSON,), (".topojson", ".json"), encoding=None, reader="topojson"),
     Format(
         "JSON-FG", (Kind.JSON_FG, Kind.JSON), (".jsonfg", ".fgjson", ".json", ".geojson"),
-        ("JSONFG", "OGC Features and Geometries JSON", "application/fg+json"), reader="jsonfg", picks_geometry=True,
+        ("JSONFG", "OGC Features and Geometries JSON", "application/fg+json"), encoding=None, reader="jsonfg",
+        picks_geometry=True,
     ),
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",

@@ -141,9 +141,21 @@ def kind_of_bytes(head: bytes) -> Kind:
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is Kind.ZIP:
         return next((kind for pattern, kind in _ZIP_PATTERNS if pattern.search(head)), found)
+    if found in {Kind.TEXT_UTF16, Kind.JSON_SEQUENCE}:
+        return _json_behind(head, found)
     if found is not None:
         return found
     return next((kind for fits, kind in _LAYOUTS if fits(head)), None) or _text_kind(head)
+
+
+def _json_behind(head: bytes, found: Kind) -> Kind:
+    """What stands behind the mark of UTF-16, or behind a record separator: a whole JSON document, or what the mark says."""
+    if found is Kind.TEXT_UTF16:
+        codec = "utf-16-be" if head[:1] == b"\0" else "utf-16"  # of which the mark, if there is one, says the rest
+        text = head[: len(head) // 2 * 2].decode(codec, "replace").encode("utf-8", "replace").lstrip()
+        return _json_kind(text) if text[:1] in b"{[" and text else found
+    text = head.removeprefix(b"\x1e").lstrip()
+    return Kind.JSON if json_members(text).get(b"type") == b"FeatureCollection" else found
 
 
 def _packaged_kind(path: Path) -> Kind | None:
@@ -187,7 +199,7 @@ def _text_kind(head: bytes) -> Kind:
         return found
     if b"\0" not in head:
         return Kind.TEXT
-    return Kind.TEXT_UTF16 if _is_unmarked_utf16(head) else Kind.BINARY
+    return _json_behind(head, Kind.TEXT_UTF16) if _is_unmarked_utf16(head) else Kind.BINARY
 
 
 def _is_unmarked_utf16(head: bytes) -> bool:

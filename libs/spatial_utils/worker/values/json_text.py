@@ -10,16 +10,27 @@ from libs.spatial_utils.worker.protocol import Unreadable
 CHUNK = 1024 * 1024
 """Bytes that are read at once, at least."""
 DECODER = json.JSONDecoder(strict=False)
+_SURROGATE = re.compile("[\udc80-\udcff]")
 _LARGEST = 200 * 1024 * 1024
 """Characters of a value. Larger features are none for GDAL, either."""
 
 
+def has_other_bytes(text: str) -> bool:
+    """Whether a text that was decoded with surrogates in the place of what is not UTF-8 has any."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
+
+
 class Text:
-    """A JSON text that is read as far as it is asked for."""
+    """A JSON text that is read as far as it is asked for.
+
+    Attributes:
+        not_utf8: Whether it has had bytes so far that are not UTF-8.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         """Read a file in UTF-8; bytes that are not stay as surrogates."""
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self.not_utf8 = False
         self._file, self._text, self._at, self._ended, self._dropped, self._lines = file, "", 0, False, 0, 1
 
     @property
@@ -89,6 +100,7 @@ class Text:
         data = self._file.read(max(CHUNK, len(self._text) - self._at))
         self._ended = not data
         chunk = self._decoder.decode(data, final=self._ended)
+        self.not_utf8 = self.not_utf8 or has_other_bytes(chunk)
         self._lines += self._text.count("\n", 0, self._at)
         self._dropped += self._at
         self._text, self._at = self._text[self._at :] + chunk, 0

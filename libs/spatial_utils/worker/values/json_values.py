@@ -3,28 +3,35 @@
 import json
 from collections.abc import Collection, Sequence
 from itertools import chain, count
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
+from libs.spatial_utils.worker.values.json_encoding import codec_of, decoded
+from libs.spatial_utils.worker.values.text import ENCODING_REMEDY
 from libs.spatial_utils.worker.values.times import TimeInference, parse
 
 _SHOWN = 10
 _INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
 
 
-def document_of(data: bytes) -> Any:
+def document_of(path: Path, encoding: str | None, notes: Notes) -> Any:
     """A JSON text (RFC 8259) as a value.
+
+    Args:
+        path: Of the file.
+        encoding: As the manifest says, or None.
+        notes: Takes a warning where the text is not in UTF-8.
 
     Raises:
         Unreadable: ``damaged``, ``wrong_encoding``; ``value_lost`` for two members of one name; ``nul_character``.
     """
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=members_once)
-    except UnicodeDecodeError as error:
-        raise Unreadable("wrong_encoding", f"The file is not UTF-8: {error}.", "Write the file again in UTF-8.") from error
+        text = decoded(path.read_bytes(), codec_of(path, encoding, notes))
+        return json.loads(text, object_pairs_hook=members_once)
     except RecursionError as error:
         raise _damaged("it is nested too deeply") from error
     except ValueError as error:
@@ -62,9 +69,7 @@ def texts(values: Sequence[Any], name: str) -> pa.Array:
     try:
         return pa.array(spelled, pa.string())
     except UnicodeEncodeError as error:
-        raise Unreadable(
-            "wrong_encoding", f"Text of {name!r} is not UTF-8, as the format demands: {error}.", "Write the file again in UTF-8."
-        ) from error
+        raise Unreadable("wrong_encoding", f"Text of {name!r} is not UTF-8: {error}.", ENCODING_REMEDY) from error
 
 
 def tell_foreign(members: Collection[str], notes: Notes, place: str) -> None:

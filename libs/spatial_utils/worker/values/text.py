@@ -31,7 +31,7 @@ _CUT = frozenset({"unexpected end of data", "incomplete multibyte sequence"})
 _NAME_BYTES = 10
 """Of a column's name in dBASE, which programs cut after so many bytes."""
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin_1"})
-_REMEDY = (
+ENCODING_REMEDY = (
     'Write "encoding": "cp1252" (or what it was written in, such as cp1250, cp850, Shift_JIS) for this file in the manifest, or '
     "type --encoding cp1252."
 )
@@ -77,7 +77,9 @@ class Decoder:
     def __init__(self, declared: str | None, by: str, notes: Notes, *, decoded: bool = False) -> None:
         codec = codec_named(declared) if declared is not None else "utf-8"
         if codec is None or codec.startswith(("utf-16", "utf-32", "utf-7")):
-            raise Unreadable("unknown_encoding", f"The encoding {declared!r}, which {by} names, cannot be used here.", _REMEDY)
+            raise Unreadable(
+                "unknown_encoding", f"The encoding {declared!r}, which {by} names, cannot be used here.", ENCODING_REMEDY
+            )
         self._codec, self._declared, self._by, self._notes = codec, declared, by, notes
         self._arrives_in = "utf-8" if decoded else codec
         # Text in UTF-8 decodes as Latin-1 without an error, into nonsense; the other way round it nearly never does.
@@ -172,7 +174,7 @@ class Decoder:
             message = f"Nothing says how text is encoded, and {what} is not UTF-8."
         else:
             message = f"{self._speaker} says {self._declared}, but {what} is not well-formed in it."
-        return Unreadable("wrong_encoding", message, _REMEDY, place)
+        return Unreadable("wrong_encoding", message, ENCODING_REMEDY, place)
 
     @property
     def _speaker(self) -> str:

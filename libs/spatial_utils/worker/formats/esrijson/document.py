@@ -13,7 +13,7 @@ from typing import Any
 
 from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.esrijson.geometry import Geometries
-from libs.spatial_utils.worker.protocol import Unreadable
+from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.quarantine import FIX, NULL, SET_ASIDE
 from libs.spatial_utils.worker.values.json_values import document_of
 
@@ -36,13 +36,15 @@ class FeatureSet:
     Args:
         path: Of the file.
         on_bad_geometry: The policy.
+        encoding: As the manifest says, or None.
+        notes: Takes a warning where the text is not in UTF-8.
 
     Raises:
         Unreadable: for what is no feature set, and for what would be read wrongly.
     """
 
-    def __init__(self, path: Path, on_bad_geometry: str) -> None:
-        document = document_of(path.read_bytes())
+    def __init__(self, path: Path, on_bad_geometry: str, encoding: str | None, notes: Notes) -> None:
+        document = document_of(path, encoding, notes)
         _check(document)
         features = document["features"]
         self.members = {name: value for name, value in document.items() if name != "features"}

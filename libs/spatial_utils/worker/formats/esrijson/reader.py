@@ -23,7 +23,9 @@ class Reader(OgrReader):
     def check_before(self) -> None:
         """See ``OgrReader``."""
         try:
-            self._features = FeatureSet(self.path, self.request.policies.get("on_bad_geometry") or REJECT)
+            self._features = FeatureSet(
+                self.path, self.request.policies.get("on_bad_geometry") or REJECT, self.request.encoding, self.notes
+            )
         except Unreadable as error:
             if self.prefix:  # one of several files
                 error.place = f"{self.path.name}, {error.place}"

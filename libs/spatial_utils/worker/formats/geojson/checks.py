@@ -9,12 +9,12 @@ import io
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from libs.spatial_utils.worker.formats.geojson.source import Source
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.values.doubles import EXACT, is_rounded
 from libs.spatial_utils.worker.values.times import date_that_exists
@@ -48,9 +48,9 @@ class CheckedBytes(io.RawIOBase):
         partly_read_times: Whether texts were found that GDAL makes times of, without all that they say.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Source) -> None:
         """Open a file."""
-        self._file = path.open("rb", buffering=0)
+        self._file = source.raw()
         self._tail = b""
         self.partly_read_times = False
 
@@ -64,7 +64,7 @@ class CheckedBytes(io.RawIOBase):
         Raises:
             Unreadable: ``nul_character``.
         """
-        length: int = self._file.readinto(buffer)
+        length = self._file.readinto(buffer) or 0
         with memoryview(buffer) as room:
             self._check(self._tail + room[:length])
         return length
@@ -89,16 +89,18 @@ class CheckedBytes(io.RawIOBase):
         return io.BufferedReader(self, _BUFFER_BYTES)
 
 
-def check_declared(path: Path, driver: str) -> None:
+def check_declared(source: Source, driver: str) -> None:
     """Look at the head of a file for a document that is declared as a sequence.
 
     Raises:
         Unreadable: ``format_mismatch``.
     """
-    first = _first_value(path) if driver == "GeoJSONSeq" else None
+    first = _first_value(source) if driver == "GeoJSONSeq" else None
     if isinstance(first, dict) and first.get("type") == "FeatureCollection":
         raise Unreadable(
-            "format_mismatch", "The file is declared as GeoJSONSeq but holds a FeatureCollection.", 'Write "format": "GeoJSON".'
+            "format_mismatch",
+            "The file is declared as GeoJSONSeq but holds a FeatureCollection.",
+            'Write "format": "GeoJSON", or type --format GeoJSON.',
         )
 
 
@@ -107,7 +109,7 @@ def sequence_as_document() -> Unreadable:
     return Unreadable(
         "format_mismatch",
         "The file is declared as GeoJSON but holds one feature a line: only the first would be read.",
-        'Write "format": "GeoJSONSeq".',
+        'Write "format": "GeoJSONSeq", or type --format GeoJSONSeq.',
     )
 
 
@@ -146,15 +148,15 @@ def check_integers(text: bytes | bytearray, names: Iterable[str]) -> None:
             )
 
 
-def _head(path: Path) -> str:
-    with path.open("rb") as file:
+def _head(source: Source) -> str:
+    with source.opened() as file:
         head = file.read(_HEAD_BYTES)
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().removeprefix(_SEPARATOR).lstrip().decode("utf-8", "replace")
 
 
-def _first_value(path: Path) -> Any:
+def _first_value(source: Source) -> Any:
     """The first JSON value of the file, or as much of it as its head shows: an object with its ``type``."""
-    head = _head(path)
+    head = _head(source)
     try:
         return json.JSONDecoder().raw_decode(head)[0]
     except (ValueError, RecursionError):

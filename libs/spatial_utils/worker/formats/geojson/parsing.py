@@ -8,18 +8,17 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from libs.spatial_utils.worker.formats.geojson import other_json
 from libs.spatial_utils.worker.formats.geojson.checks import sequence_as_document
+from libs.spatial_utils.worker.formats.geojson.source import Source
+from libs.spatial_utils.worker.formats.patching import LARGEST_COPY
 from libs.spatial_utils.worker.protocol import Unreadable
-from libs.spatial_utils.worker.values.json_text import CHUNK, DECODER, Text
+from libs.spatial_utils.worker.values.json_text import CHUNK, DECODER, Text, has_other_bytes
 
 GEOMETRIES = frozenset({"point", "linestring", "multipoint", "polygon", "multilinestring", "multipolygon", "geometrycollection"})
 """Types of geometry, as GDAL compares them."""
-_LARGEST_COPY = 256 * 1024 * 1024
-_BUFFER_BYTES = 1024 * 1024
 _SEPARATOR = b"\x1e"
 _BOM = b"\xef\xbb\xbf"
 _BLANK, _BETWEEN = re.compile(r"[\s\x1e]*"), re.compile(r"[\s,]*")
@@ -31,16 +30,13 @@ class Around:
 
     Attributes:
         members: Of a document.
+        not_utf8: Whether there are bytes that are not UTF-8.
         untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
     """
 
     members: dict[str, Any] = field(default_factory=dict)
     untidy: bool = False
-
-
-def opened(path: Path) -> io.BufferedReader:
-    """A file, for ``features_of``."""
-    return io.BufferedReader(io.FileIO(path), _BUFFER_BYTES)
+    not_utf8: bool = False
 
 
 def features_of(file: io.BufferedReader, driver: str, around: Around) -> Iterator[list[Any]]:
@@ -76,7 +72,7 @@ def _document(file: io.BufferedReader, around: Around) -> Iterator[list[Any]]:
         else:
             members[name] = text.value()
         text.skip(_BETWEEN)
-    kind, last_line = members.get("type"), text.line
+    kind, last_line, around.not_utf8 = members.get("type"), text.line, text.not_utf8
     text.skip(_BLANK)
     if not text.finished:
         raise (
@@ -134,6 +130,7 @@ def _records(file: io.BufferedReader, around: Around) -> Iterator[tuple[int, str
     """
     for number, record in _raw_records(file):
         text, at, spans = record.decode("utf-8", "surrogateescape"), 0, list[tuple[int, int, Any]]()
+        around.not_utf8 = around.not_utf8 or has_other_bytes(text)
         if number == 1 and text.startswith("\ufeff"):
             text, around.untidy = text[1:], True
         try:
@@ -175,19 +172,19 @@ def _bad_line(number: int, reason: str) -> Unreadable:
     )
 
 
-def tidied(path: Path) -> bytes:
+def tidied(source: Source) -> bytes:
     """A sequence as RFC 8142 wants it, which GDAL reads whatever stands between its features.
 
     Raises:
         Unreadable: where that would take too much memory.
     """
-    if path.stat().st_size > _LARGEST_COPY:
+    if source.size > LARGEST_COPY:
         raise Unreadable(
             "damaged",
             "The sequence has a byte order mark, blank lines, or several features in one line.",
             "Write one feature a line, and nothing else.",
         )
-    with opened(path) as file:
+    with source.opened() as file:
         values = [text[start:end] for _, text, spans in _records(file, Around()) for start, end, _ in spans]
     return b"".join(b"\x1e%s\n" % value.encode("utf-8", "surrogateescape") for value in values)
 

@@ -10,7 +10,6 @@ import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +18,8 @@ from libs.remedies import way_in
 from libs.spatial_utils.worker.formats.geojson import corrections, other_json
 from libs.spatial_utils.worker.formats.geojson.checks import CheckedBytes, check_declared
 from libs.spatial_utils.worker.formats.geojson.named_crs import NamedCrs
-from libs.spatial_utils.worker.formats.geojson.parsing import GEOMETRIES, Around, features_of, opened, shown
+from libs.spatial_utils.worker.formats.geojson.parsing import GEOMETRIES, Around, features_of, shown
+from libs.spatial_utils.worker.formats.geojson.source import Source
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.quarantine import FIX, REJECT
@@ -43,6 +43,7 @@ class GeoJSONProfile:
         crs: What the file says of its CRS.
         page: What the file says of further features elsewhere.
         untidy: Whether a sequence has what GDAL stumbles over: a byte order mark, blank lines, several features in one.
+        not_utf8: Whether there are bytes that are not UTF-8.
         exact_times: Whether GDAL has to leave times as text, since it would not read all that they say.
         damaged: By number of the feature, from 0: what is wrong with its geometry, and the geometry as it is corrected, if it is.
     """
@@ -62,7 +63,7 @@ class GeoJSONProfile:
         """
         self._on_bad_value = on_bad_value
         self.damaged, self._on_bad_geometry = dict[int, tuple[Unreadable, corrections.Corrected | None]](), on_bad_geometry
-        self.features, self.untidy, self.exact_times = 0, False, False
+        self.features, self.untidy, self.exact_times, self.not_utf8 = 0, False, False, False
         self.crs = NamedCrs()
         self.page = Page()
         self._pieces = pieces
@@ -75,11 +76,11 @@ class GeoJSONProfile:
         self._empty_points = self._uneven = 0
 
     @classmethod
-    def of(cls, path: Path, driver: str, on_bad_geometry: str = REJECT, on_bad_value: str = REJECT) -> "GeoJSONProfile":
+    def of(cls, source: Source, driver: str, on_bad_geometry: str = REJECT, on_bad_value: str = REJECT) -> "GeoJSONProfile":
         """What stands in a file, which is read once.
 
         Args:
-            path: Of the file.
+            source: Of the file.
             driver: Of GDAL.
             on_bad_geometry: The policy. If it is not to reject, geometries that cannot be read are noted in ``damaged``.
             on_bad_value: The policy. If it is not to reject, columns may have a type that some integers do not fit.
@@ -88,17 +89,18 @@ class GeoJSONProfile:
             Unreadable: for what is not a feature, for broken JSON, for bad coordinates, for texts with a NUL character,
                 which C cuts, and for a sequence declared as one document, or the other way round.
         """
-        check_declared(path, driver)
-        contents, around = cls(lambda: features_of(opened(path), driver, Around()), on_bad_geometry, on_bad_value), Around()
+        check_declared(source, driver)
+        contents, around = cls(lambda: features_of(source.opened(), driver, Around()), on_bad_geometry, on_bad_value), Around()
         gc.disable()  # it would look at every list again and again; JSON has no cycles
         try:
-            with CheckedBytes(path) as checked:
+            with CheckedBytes(source) as checked:
                 for piece in features_of(checked.buffered(), driver, around):
                     contents.add(piece)
         finally:
             gc.enable()
         contents.look_at(around.members)
         contents.untidy, contents.exact_times = around.untidy, checked.partly_read_times
+        contents.not_utf8 = around.not_utf8
         return contents
 
     @classmethod

@@ -12,6 +12,7 @@ from libs.spatial_utils.worker.formats.geojson.features.framing import find
 from libs.spatial_utils.worker.formats.geojson.features.layer import ParsedLayer
 from libs.spatial_utils.worker.formats.geojson.parsing import tidied
 from libs.spatial_utils.worker.formats.geojson.profile import GeoJSONProfile, integer_lost
+from libs.spatial_utils.worker.formats.geojson.source import source_of
 from libs.spatial_utils.worker.ogr.columns import Column
 from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.messages import MessageRules
@@ -19,6 +20,7 @@ from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.protocol import OpenFile, SchemaInferenceFailed, Unreadable
 from libs.spatial_utils.worker.quarantine import REJECT
 from libs.spatial_utils.worker.values.json_values import name_of_ids
+from libs.spatial_utils.worker.values.text import Decoder
 
 _OF_GEOMETRIES = re.compile(r"OGRGeoJSON(?:Read\w+|GetCoordinate)\(\)|Invalid (?:\w+ object\.|'[^']*' coordinate\.)")
 """What GDAL says of geometries that it cannot read."""
@@ -43,7 +45,7 @@ class Reader(OgrReader):
 
     def open(self) -> None:
         """See ``FileReader``."""
-        layer = self._parsed_layer() if self.request.may_infer else None
+        layer = self._parsed_layer() if self.request.may_infer and self.request.encoding is None else None
         if layer is None:
             super().open()
         elif self.add_name(layer.name):
@@ -52,9 +54,10 @@ class Reader(OgrReader):
 
     def check_before(self) -> None:
         """See ``OgrReader``."""
+        source = source_of(self.path, self.request.driver, self.request.encoding, self.notes)
         try:
             policies = [self.request.policies.get(f"on_bad_{kind}") or REJECT for kind in ("geometry", "value")]
-            self._profile = GeoJSONProfile.of(self.path, self.request.driver, *policies)
+            self._profile = GeoJSONProfile.of(source, self.request.driver, *policies)
         except Unreadable as error:
             if self.prefix:  # one of several files
                 error.place = f"{self.path.name}, {error.place}"
@@ -67,11 +70,17 @@ class Reader(OgrReader):
         if self._profile.damaged:  # each of them is known
             self.messages = replace(self.messages, harmless=(*self.messages.harmless, _OF_GEOMETRIES))
         if self._profile.untidy:
-            self.source = self.gdal.held(tidied(self.path), self.path.name)
+            self.source = self.gdal.held(tidied(source), self.path.name)
+        elif source.content is not None:
+            self.source = self.gdal.held(source.content, self.path.name)
 
     def open_options(self) -> list[str]:
         """See ``OgrReader``."""
         return ["DATE_AS_STRING=YES"] if self._times_as_text else []
+
+    def decoder(self, layer: OgrLayer) -> Decoder | None:
+        """See ``OgrReader``."""
+        return Decoder(None, "", layer.notes) if self._profile.not_utf8 else None
 
     def describe(self, layer: OgrLayer) -> None:
         """See ``OgrReader``."""

@@ -49,8 +49,8 @@ class GpxGuard(XmlGuard):
         layer = _LAYER_OF.get((self.stack[-1], name)) if self.stack else None
         if layer is not None:
             self._numbers[layer] += 1
-        if name == "time" and (layer := _LAYER_OF.get((*self.stack[-2:],))):  # others, as that of the file, are not read
-            self.collect(partial(self._check_time, layer, self.place))
+        if name == "time" and len(self.stack) > 1 and (point := _LAYER_OF.get((self.stack[-2], self.stack[-1]))):
+            self.collect(partial(self._check_time, point, self.place))  # others, as that of the file, are not read
         elif name in _POINTS:
             try:
                 self._check_point(name, attributes)

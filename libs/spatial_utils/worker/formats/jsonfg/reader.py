@@ -38,7 +38,7 @@ class Reader(FileReader):
             raise unknown_geometry(wanted, _GEOMETRIES)
         self._which = _GEOMETRIES if wanted is None else (wanted,)
         self._references: dict[str, Reference] = {}
-        document = document_of(self.path.read_bytes())
+        document = document_of(self.path, self.request.encoding, self.notes)
         features = _features(document)
         about = document if document["type"] == "FeatureCollection" else {}
         Page.of_members(about).tell(len(features), self.notes, self.path.name if self.prefix else "")

@@ -15,7 +15,7 @@ class Reader(FileReader):
 
     def open(self) -> None:
         """See ``FileReader``."""
-        topology = document_of(self.path.read_bytes())
+        topology = document_of(self.path, self.request.encoding, self.notes)
         objects = topology.get("objects") if isinstance(topology, dict) else None
         if not isinstance(objects, dict):
             raise Unreadable(
