@@ -356,6 +356,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "csv_no_header": _problem("The file has no line with column names.", "Write the names to the first line."),
             "csv_no_such_column": _problem("A column of 'options' is not in the file.", "Correct 'options'."),
             "csv_open_quote": _problem("A double quote is never closed.", "Close it, or double it."),
+            "csv_title_lines": _warning(
+                "Lines above the column names, such as a title, were not read.",
+                "Give the line of the names by 'header', if it is another.",
+            ),
             "csv_ragged": _problem(
                 "A row has more or fewer values than the header.",
                 "Correct the row, set 'options.delimiter', or set such rows aside.",

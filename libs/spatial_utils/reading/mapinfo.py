@@ -1,11 +1,11 @@
 """MapInfo files whose character set the manifest overrules."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from libs.spatial_utils.charset import charset_of, neutral_head
+from libs.spatial_utils.reading.links import link
 from libs.spatial_utils.reading.locate import Located
 from libs.spatial_utils.reading.seamless import components
 
@@ -41,11 +41,4 @@ def _make(table: Path, target: Path) -> None:
         shutil.copyfileobj(source, copy)
     for file in table.parent.iterdir():
         if file.stem == table.stem and file != table and file.is_file():
-            _link(file, target / file.name)
-
-
-def _link(file: Path, target: Path) -> None:
-    try:
-        os.link(file, target)
-    except OSError:  # a file system without links, or somebody else's file
-        shutil.copyfile(file, target)
+            link(file, target / file.name)

@@ -6,13 +6,13 @@ Reference, "MapInfo Data Interchange Format".
 
 import os
 import re
-import shutil
 import struct
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from libs.models import Problem, Rejected
+from libs.spatial_utils.reading.links import link
 from libs.spatial_utils.reading.locate import Located
 from libs.spatial_utils.siblings import Folders
 
@@ -50,7 +50,7 @@ def completed(located: Located, parts: Collection[str], folder: Path, where: str
             target.mkdir(parents=True)
             for file in own:
                 if file.is_file():
-                    _link(file, target / file.name)
+                    link(file, target / file.name)
             if missing == [_MID]:
                 _make_numbered(path, target / path.name)
             else:
@@ -145,10 +145,3 @@ def _told(path: Path, missing: list[str], where: str) -> Problem:
         message=f"{path.name!r} lacks files that belong to it. {' '.join(made[suffix] for suffix in missing)}",
         remedy=f"Upload them beside the {path.suffix}, if there are any.",
     )
-
-
-def _link(file: Path, target: Path) -> None:
-    try:
-        os.link(file, target)
-    except OSError:  # a file system without links, or somebody else's file
-        shutil.copyfile(file, target)

@@ -9,6 +9,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
+from libs.spatial_utils.worker.formats.csv.titles import lines_above_header
 
 pytestmark = pytest.mark.integration
 
@@ -190,3 +191,37 @@ def test_columns_found_by_name(read: Reader, tmp_path: Path) -> None:
     for header in ("Breitengrad;Längengrad", "szerokość;długość", "широта;долгота", "stop_lat;stop_lon", "Y-Wert;X-Wert"):
         got = read(csv_file(tmp_path, f"{header}\n46.5;7.5\n"), "CSV", crs="EPSG:4326")
         assert (got.geometries[0].wkt, codes(got)) == ("POINT (7.5 46.5)", ["csv_columns_found"]), header
+
+
+@pytest.mark.parametrize(
+    ("above", "table"),
+    [
+        ("Tree register 2024\n\n", "id,x,y\n1,7.5,46.5\n2,7.6,46.6\n"),
+        ("Tree register;;\r\nAs of 1.5.2024;;\r\n", "id;x;y\r\n1;7,5;46,5\r\n2;7,6;46,6\r\n"),
+        ('"A title, in quotes\nand two lines"\n', "id\tx\ty\n1\t7.5\t46.5\n2\t7.6\t46.6\n"),
+        ("sep=;\nTrees, and more trees, as of today, by X\n", "id;x;y\n1;7.5;46.5\n2;7.6;46.6\n"),
+    ],
+)
+def test_a_title_above_the_column_names(read: Reader, tmp_path: Path, above: str, table: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(above + table, newline="")
+    got = read(path, "CSV", crs="EPSG:4326", options={"x": "x", "y": "y"})
+    assert got.table.column("id").to_pylist() == [1, 2]
+    assert [shape.x for shape in got.geometries] == [7.5, 7.6]
+    (warning,) = [warning for warning in got.warnings if warning.code == "csv_title_lines"]
+    assert (f"line {above.count(chr(10)) + 1}." in warning.message, "--header 1" in warning.remedy) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "address\nMain St 5, Bern\nFirst Ave 3, Thun\n",
+        "a,b,c,d,e\n1,2\n3,4\n",
+        "name,,\nx,y,1\nz,w,2\nu,v,3\n",
+        "a\n1,x\n2,y\n",
+        "title\nname,town\nAnna,Bern\n",
+        "note\n",
+    ],
+)
+def test_what_may_be_no_title_is_none(tmp_path: Path, text: str) -> None:
+    assert lines_above_header(text, ",", {"quotechar": '"'}) == 0

@@ -39,6 +39,28 @@ def crs_of_2008(crs: Any) -> dict[str, str]:
     return {"text": name} if isinstance(name, str) else {"unknown": repr(crs)[:60]}
 
 
+def member_of(collection: str, member: Any, number: int, place: str) -> dict[str, Any]:
+    """A member of a collection, which has to be a feature.
+
+    Args:
+        collection: What the message calls it.
+        member: As JSON has it.
+        number: Of the member, from 1.
+        place: For problems.
+
+    Raises:
+        Unreadable: ``damaged``.
+    """
+    if isinstance(member, dict) and member.get("type") == "Feature" and isinstance(member.get("properties"), dict | None):
+        return member
+    raise Unreadable(
+        "damaged",
+        f"Member {number:,} of {collection} is no feature.",
+        'A feature is an object with "type": "Feature", and its \'properties\' are an object or null.',
+        place,
+    )
+
+
 class FeatureLayer:
     """Features as a layer; see ``LayerReader``.
 

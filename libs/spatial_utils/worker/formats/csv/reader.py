@@ -13,11 +13,13 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from libs.column_names import GEOMETRY
 from libs.remedies import way_in
+from libs.spatial_utils.worker.formats.csv import titles
 from libs.spatial_utils.worker.formats.csv.dialect import BLOCK_BYTES, Dialect
 from libs.spatial_utils.worker.formats.csv.ragged import RaggedRow, RaggedRows
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
@@ -218,10 +220,12 @@ class DelimitedLayer:
             # Excel's own way: it is a line about the file, not one of it.
             self._skipped, delimiter = self._skipped + 1, delimiter or said[1]
             text = text[said.end() :]
+        quoting: dict[str, Any] = {"quotechar": self._quote} if self._quote else {"quoting": csv.QUOTE_NONE}
+        if not (self._skipped or self._options["comment"] or self._options["header"]) or said:
+            text = self._below_titles(text, delimiter or titles.commonest(text, _DELIMITERS, self._quote), quoting)
         first = _LINE_END.split(text, 1)[0]
         unquoted = "".join(first.split(self._quote)[::2]) if self._quote else first
         delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
-        quoting = {"quotechar": self._quote} if self._quote else {"quoting": csv.QUOTE_NONE}
         try:
             names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **quoting))
         except (csv.Error, StopIteration) as error:
@@ -241,6 +245,22 @@ class DelimitedLayer:
                 "manifest, or type --header none.",
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
+
+    def _below_titles(self, text: str, delimiter: str, quoting: dict[str, Any]) -> str:
+        """The text from the column names on."""
+        lines = titles.lines_above_header(text, delimiter, quoting)
+        if not lines:
+            return text
+        *above, rest = _LINE_END.split(text, lines)
+        title = next((line for line in above if line.strip(f"{delimiter} \t")), "").strip(f"{delimiter} \t")
+        self.notes.warn(
+            "csv_title_lines",
+            f"The column names stand in line {self._skipped + lines + 1}. What is above them was not read: {shown(title)}.",
+            "Nothing has to be done if that is right. If they stand in another line, such as the first, write "
+            '"options": {"header": 1} in the manifest, or type --header 1.',
+        )
+        self._skipped += lines
+        return rest
 
     def _beginning(self) -> str:
         """The text from the header on, as far as a header can reach."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer, crs_of_2008
+from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer, crs_of_2008, member_of
 from libs.spatial_utils.worker.formats.html.scripts import Scripts, Value, json_in, no_json, text_of
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.reader import FileReader
@@ -112,15 +112,8 @@ def _features(members: Sequence[Any], line: int) -> list[tuple[Feature, set[str]
 def _feature(member: Any, number: int, line: int) -> tuple[Feature, set[str]]:
     if isinstance(member, dict) and member.get("type") != "Feature" and _is_feature(member):
         return Feature(None, {}, _geometry(member)), set()
-    properties = member.get("properties") if isinstance(member, dict) else None
-    if not isinstance(member, dict) or member.get("type") != "Feature" or not isinstance(properties, dict | None):
-        raise Unreadable(
-            "damaged",
-            f"Member {number:,} of the collection that begins in line {line:,} is no feature of GeoJSON.",
-            'A feature is an object with "type": "Feature", and its \'properties\' are an object or null.',
-            f"line {line}, feature {number}",
-        )
-    return Feature(member.get("id"), properties or {}, _geometry(member.get("geometry"))), {*member} - _MEMBERS
+    feature = member_of(f"the collection that begins in line {line:,}", member, number, f"line {line}, feature {number}")
+    return Feature(feature.get("id"), feature.get("properties") or {}, _geometry(feature.get("geometry"))), {*feature} - _MEMBERS
 
 
 def _geometry(geometry: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from libs.spatial_utils.worker.formats.crs_references import WGS84, Reference, by_crs, code_of, reference_of
-from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer
+from libs.spatial_utils.worker.formats.feature_layer import Feature, FeatureLayer, member_of
 from libs.spatial_utils.worker.formats.jsonfg.geometry import TYPES, Unbounded, UnknownType, wkb_of
 from libs.spatial_utils.worker.formats.pages import Page
 from libs.spatial_utils.worker.protocol import Notes, Unreadable, unknown_geometry
@@ -99,16 +99,7 @@ def _features(document: Any) -> list[Mapping[str, Any]]:
             "The file is declared as JSON-FG but is neither a Feature nor a FeatureCollection with a list 'features'.",
             'Upload the JSON-FG file: an object with "type": "FeatureCollection" and its features in \'features\'.',
         )
-    for number, feature in enumerate(features, 1):
-        properties = feature.get("properties") if isinstance(feature, dict) else None
-        if not isinstance(feature, dict) or feature.get("type") != "Feature" or not isinstance(properties, dict | None):
-            raise Unreadable(
-                "damaged",
-                f"Member {number:,} of 'features' is no feature of JSON-FG.",
-                'A feature is an object with "type": "Feature", and its \'properties\' are an object or null.',
-                f"feature {number}",
-            )
-    return features
+    return [member_of("'features'", feature, number, f"feature {number}") for number, feature in enumerate(features, 1)]
 
 
 def _type_of(said: Any, place: str) -> str:
