@@ -1,11 +1,13 @@
 """A delivery: from files on a local disk to the manifest that describes them."""
 
+import io
 import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from libs.pipeline.format_choice import format_of, is_plain_table
 from libs.pipeline.identity import require_own_lake
 from libs.pipeline.naming import slug
 from libs.pipeline.upload import DeliveryError
-from libs.spatial_utils import coordinate_names
+from libs.spatial_utils import coordinate_names, csv_titles
 from libs.spatial_utils.formats import Format, find_format
 from libs.storage import DataLake
 
@@ -60,7 +62,9 @@ class LocalFile:
         if not self.format.takes:
             return {"type": FileType.VECTOR, "format": self.format.name}
         located = (
-            options.keys() & {"x", "y", "wkt"} or "geometry" in of_all or ("crs" in of_all and coordinate_columns(self.path))
+            options.keys() & {"x", "y", "wkt"}
+            or "geometry" in of_all
+            or ("crs" in of_all and coordinate_columns(self.path, options))
         )
         kind = FileType.VECTOR if located else FileType.TABULAR
         return {"type": kind, "format": self.format.name, **given(options=dict(options))}
@@ -68,7 +72,7 @@ class LocalFile:
     def likely_points(self, options: Mapping[str, Any], of_all: Mapping[str, Any]) -> tuple[str, str] | None:
         """The columns that look like coordinates in a CSV that is loaded as a table; None for everything else."""
         is_table = self.format.name == "CSV" and self.entry(options, of_all)["type"] == FileType.TABULAR
-        return coordinate_columns(self.path) if is_table else None
+        return coordinate_columns(self.path, options) if is_table else None
 
 
 def local_files(paths: Sequence[Path], chosen: Format | None = None) -> list[LocalFile]:
@@ -209,11 +213,23 @@ def batch_id_of(manifest: ParsedManifest) -> str | None:
     return name if isinstance(name, str) and re.match(ID_PATTERN, name) else None
 
 
-def coordinate_columns(path: Path) -> tuple[str, str] | None:
-    """The columns of a CSV whose names look like coordinates; None when no two do. A hint only: a name is no proof."""
+def coordinate_columns(path: Path, options: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The columns of a CSV whose names look like coordinates; None when no two do. A hint only: a name is no proof.
+
+    Args:
+        path: Of the file.
+        options: That say where the column names stand, if they do.
+    """
+    told, skipped = options.get("header"), options.get("skip_rows")
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            header = file.readline(MAX_HEADER)
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            head = file.read(MAX_HEADER)
     except OSError:
         return None
+    if told == "none":
+        return None
+    above = int(told) - 1 if told else int(skipped or 0)
+    if not (told or skipped or options.get("comment")):
+        above = csv_titles.lines_above_header(head, options.get("delimiter"), options.get("quote") or '"')
+    header = next(islice(io.StringIO(head, newline=None), above, None), "")
     return coordinate_names.coordinate_columns([name.strip().strip('"') for name in re.split(r"[,;\t|]", header.strip())])

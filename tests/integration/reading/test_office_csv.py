@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from libs.models import Problem
-from libs.spatial_utils.worker.formats.csv.titles import lines_above_header
+from libs.spatial_utils.csv_titles import lines_above_header
 
 pytestmark = pytest.mark.integration
 
@@ -224,4 +224,4 @@ def test_a_title_above_the_column_names(read: Reader, tmp_path: Path, above: str
     ],
 )
 def test_what_may_be_no_title_is_none(tmp_path: Path, text: str) -> None:
-    assert lines_above_header(text, ",", {"quotechar": '"'}) == 0
+    assert lines_above_header(text, None, '"') == 0

@@ -157,19 +157,23 @@ def test_only_a_csv_with_coordinates_is_vector(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "columns"),
+    ("header", "options", "columns"),
     [
-        ("id,Lon,Lat\n", ("Lon", "Lat")),
-        ('"id";"Easting";"Northing"\r\n', ("Easting", "Northing")),
-        ("\ufeffx\ty\n", ("x", "y")),
-        ("id,lat\n", None),
-        ("", None),
+        ("id,Lon,Lat\n", {}, ("Lon", "Lat")),
+        ('"id";"Easting";"Northing"\r\n', {}, ("Easting", "Northing")),
+        ("\ufeffx\ty\n", {}, ("x", "y")),
+        ("id,lat\n", {}, None),
+        ("", {}, None),
+        ("A title\n\nid,lon,lat\n1,7.5,46.5\n", {}, ("lon", "lat")),
+        ("lon,lat\nE,N\n", {"header": 2}, ("E", "N")),
+        ("a title\nx,y\n", {"skip_rows": 1}, ("x", "y")),
+        ("x,y\n", {"header": "none"}, None),
     ],
 )
-def test_columns_that_look_like_coordinates_are_noticed(tmp_path, header, columns):
+def test_columns_that_look_like_coordinates_are_noticed(tmp_path, header, options, columns):
     path = tmp_path / "t.csv"
     path.write_text(header, encoding="utf-8", newline="")
-    assert delivery.coordinate_columns(path) == columns
+    assert delivery.coordinate_columns(path, options) == columns
 
 
 def test_a_folder_is_a_filegdb_or_a_mistake(tmp_path):

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from libs.column_names import GEOMETRY
 from libs.remedies import way_in
-from libs.spatial_utils.worker.formats.csv import titles
+from libs.spatial_utils import csv_titles
 from libs.spatial_utils.worker.formats.csv.dialect import BLOCK_BYTES, Dialect
 from libs.spatial_utils.worker.formats.csv.ragged import RaggedRow, RaggedRows
 from libs.spatial_utils.worker.formats.csv.text import HEAD_BYTES, EndedText, encoding_of, found_encoding
@@ -31,8 +31,8 @@ from libs.spatial_utils.worker.values import inference
 from libs.spatial_utils.worker.values.coordinates import CoordinateColumns, shown
 from libs.spatial_utils.worker.values.numbers import DECIMAL_COMMA, PLAIN, NumberSpelling
 
-_DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"(?i)\"?sep=([^\r\n\"])\"?[ \t,;]*(?:\r\n?|\n)")
+_AROUND = f"{csv_titles.DELIMITERS} \t"
 _LINE_END = re.compile(r"\r\n?|\n")
 _M_MMAP_THRESHOLD = -3
 _RESERVED_BYTES = 512 * 1024 * 1024
@@ -220,12 +220,12 @@ class DelimitedLayer:
             # Excel's own way: it is a line about the file, not one of it.
             self._skipped, delimiter = self._skipped + 1, delimiter or said[1]
             text = text[said.end() :]
-        quoting: dict[str, Any] = {"quotechar": self._quote} if self._quote else {"quoting": csv.QUOTE_NONE}
         if not (self._skipped or self._options["comment"] or self._options["header"]) or said:
-            text = self._below_titles(text, delimiter or titles.commonest(text, _DELIMITERS, self._quote), quoting)
+            text = self._below_titles(text, delimiter)
         first = _LINE_END.split(text, 1)[0]
         unquoted = "".join(first.split(self._quote)[::2]) if self._quote else first
-        delimiter = delimiter or max(_DELIMITERS, key=unquoted.count)
+        delimiter = delimiter or max(csv_titles.DELIMITERS, key=unquoted.count)
+        quoting: dict[str, Any] = {"quotechar": self._quote} if self._quote else {"quoting": csv.QUOTE_NONE}
         try:
             names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **quoting))
         except (csv.Error, StopIteration) as error:
@@ -246,13 +246,13 @@ class DelimitedLayer:
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
 
-    def _below_titles(self, text: str, delimiter: str, quoting: dict[str, Any]) -> str:
+    def _below_titles(self, text: str, delimiter: str | None) -> str:
         """The text from the column names on."""
-        lines = titles.lines_above_header(text, delimiter, quoting)
+        lines = csv_titles.lines_above_header(text, delimiter, self._quote)
         if not lines:
             return text
         *above, rest = _LINE_END.split(text, lines)
-        title = next((line for line in above if line.strip(f"{delimiter} \t")), "").strip(f"{delimiter} \t")
+        title = next((line for line in above if line.strip(_AROUND)), "").strip(_AROUND)
         self.notes.warn(
             "csv_title_lines",
             f"The column names stand in line {self._skipped + lines + 1}. What is above them was not read: {shown(title)}.",

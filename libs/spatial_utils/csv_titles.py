@@ -1,4 +1,4 @@
-"""Lines above the column names, as people write them: a title, a date, a blank line."""
+"""Lines above the column names of a CSV, as people write them: a title, a date, a blank line. For both sides of reading."""
 
 import csv
 import io
@@ -8,9 +8,11 @@ from itertools import islice
 from typing import Any
 
 _ROWS = 50
+DELIMITERS = ",;\t|"
+"""That a CSV may have where nothing says which."""
 
 
-def lines_above_header(text: str, delimiter: str, quoting: dict[str, Any]) -> int:
+def lines_above_header(text: str, delimiter: str | None, quote: str) -> int:
     """How many lines stand above the column names; 0 where these stand first, or where it is not certain.
 
     They stand further down where the first line names less than half of the columns that the other rows have, and a later one
@@ -19,10 +21,11 @@ def lines_above_header(text: str, delimiter: str, quoting: dict[str, Any]) -> in
 
     Args:
         text: The first of the file, with whole rows but for the last.
-        delimiter: Between values.
-        quoting: Of ``csv.reader``.
+        delimiter: Between values; found out where it is None.
+        quote: Of values; empty where none are quoted.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **quoting)
+    quoting: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or _commonest(text, quote), **quoting)
     rows, ends = list[list[str]](), [0]
     try:
         for row in islice(reader, _ROWS):
@@ -43,11 +46,11 @@ def lines_above_header(text: str, delimiter: str, quoting: dict[str, Any]) -> in
     return 0
 
 
-def commonest(text: str, delimiters: str, quote: str) -> str:
+def _commonest(text: str, quote: str) -> str:
     """The delimiter that most of the first lines have most of."""
     lines = ["".join(line.split(quote)[::2]) if quote else line for line in text.splitlines()[:_ROWS]]
-    votes = Counter(max(delimiters, key=line.count) for line in lines if any(each in line for each in delimiters))
-    return max(delimiters, key=lambda each: votes[each])
+    votes = Counter(max(DELIMITERS, key=line.count) for line in lines if any(each in line for each in DELIMITERS))
+    return max(DELIMITERS, key=lambda each: votes[each])
 
 
 def _filled(row: Sequence[str]) -> int:
