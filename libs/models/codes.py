@@ -259,6 +259,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "field_type_differs": _warning(
                 "Values of a column are not of the type that the file declares.", "Correct the values or the declaration."
             ),
+            "geojson_spelling": _warning(
+                "GeoJSON is written otherwise than RFC 7946 has it, and was read all the same.", "Nothing has to be done."
+            ),
             "integer_lost": _problem("An integer would be rounded.", "Write the column as text, or use GeoPackage."),
             "key_kept": _warning(
                 "A key is kept, because another table refers to it.", "Nothing, or use the intent 'select' without it."
@@ -266,8 +269,13 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "key_left_out": _warning(
                 "A key to which another table refers is left out.", 'Write "keep_key": true in the entries of all files.'
             ),
+            "memos_not_read": _warning(
+                "Texts of a dBASE table stand in a file that is not there, or its values are no texts: the column is empty.",
+                "Upload the .dbt or .fpt beside the .dbf.",
+            ),
             "mixed_time_zones": _either("Times of a column have different time zones, or some have none.", "Write all in UTC."),
             "not_storable": _problem("PostGIS cannot keep a value as it is.", "Correct it, or process the batch on DuckDB."),
+            "not_utf8": _warning("JSON is in another encoding than UTF-8.", "Nothing has to be done."),
             "nul_character": _problem("A text holds the character NUL.", "Remove it from the text."),
             "relationship": _warning(
                 "A relationship between tables is not kept as such.", "Join the datasets on the columns that are named."
@@ -280,14 +288,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "text_behind_nul": _warning(
                 "Texts go on behind a NUL character, where they are cut.", "Write the file without NUL characters."
             ),
-            "memos_not_read": _warning(
-                "Texts of a dBASE table stand in a file that is not there, or its values are no texts: the column is empty.",
-                "Upload the .dbt or .fpt beside the .dbf.",
-            ),
-            "geojson_spelling": _warning(
-                "GeoJSON is written otherwise than RFC 7946 has it, and was read all the same.", "Nothing has to be done."
-            ),
-            "not_utf8": _warning("JSON is in another encoding than UTF-8.", "Nothing has to be done."),
             "times_cut": _warning("Times are cut to milliseconds.", "Use GeoPackage, where that matters."),
             "times_without_t": _warning(
                 "Times have a blank in the place of the T, and were read all the same.", "Nothing has to be done."
@@ -356,16 +356,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "csv_no_header": _problem("The file has no line with column names.", "Write the names to the first line."),
             "csv_no_such_column": _problem("A column of 'options' is not in the file.", "Correct 'options'."),
             "csv_open_quote": _problem("A double quote is never closed.", "Close it, or double it."),
-            "csv_title_lines": _warning(
-                "Lines above the column names, such as a title, were not read.",
-                "Give the line of the names by 'header', if it is another.",
-            ),
             "csv_ragged": _problem(
                 "A row has more or fewer values than the header.",
                 "Correct the row, set 'options.delimiter', or set such rows aside.",
             ),
             "csv_row_too_long": _problem("A row is too long.", "Close open quotes, or use another format."),
             "csv_several_crs": _problem("The geometries of a column are in several CRSs.", "Write them in one CRS."),
+            "csv_title_lines": _warning(
+                "Lines above the column names, such as a title, were not read.",
+                "Give the line of the names by 'header', if it is another.",
+            ),
             "decimal_comma": _warning(
                 "Numbers with a decimal comma were found and read so.", "Set 'options.decimal' to '.' if it is not one."
             ),

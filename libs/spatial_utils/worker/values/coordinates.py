@@ -5,6 +5,7 @@ Upstream: OSGeo/gdal#10496 asks for errors where a position has too few or too m
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -208,7 +209,10 @@ def _named(header: Sequence[str], options: Mapping[str, Any], notes: Notes, with
             within,
         )
     names = [*found] if found else [str(geometry)]
-    written = f'"options": {{"x": "{names[0]}", "y": "{names[1]}"}}' if found else f'"geometry": "{names[0]}"'
+    if found:
+        written = f'"options": {{"x": "{names[0]}", "y": "{names[1]}"}}, or type --x {quote(names[0])} --y {quote(names[1])}'
+    else:
+        written = f'"geometry": "{names[0]}", or type --geometry {quote(names[0])}'
     notes.warn(
         "csv_columns_found",
         f"By their names, the geometry is in {' and '.join(map(repr, names))}: the manifest does not say where it is.",

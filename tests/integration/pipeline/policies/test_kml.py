@@ -38,6 +38,7 @@ PLACED = "<name>a</name><Point><coordinates>7.1,46.1</coordinates></Point>"
     [
         ("<name>b</name><Point><coordinates>7.2;46.2</coordinates></Point>", "bad_coordinate", "b"),
         ("<name/><Point><coordinates>east, north</coordinates></Point>", "bad_coordinate", ""),
+        ("<name>b</name><Point><coordinates>7,5 46,5</coordinates></Point>", "bad_coordinate", "b"),
         ("<LineString><coordinates>7,46 8,x\n</coordinates></LineString>", "bad_coordinate", None),
         ("<name><![CDATA[<b>b</b>]]></name><MultiGeometry><Point><coordinates>7</coordinates></Point></MultiGeometry>",
          "bad_coordinate", "<b>b</b>"),

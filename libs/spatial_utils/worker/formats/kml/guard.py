@@ -15,6 +15,7 @@ from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.quarantine import FIX, REJECT, way_in_by_fix
 
 _COMMA = r"\s*+,\s*+"
+_AROUND_COMMA, _BLANKS = re.compile(_COMMA), re.compile(r"\s+")
 _POSITIONS = list_of(rf"{NUMBER}{_COMMA}{NUMBER}(?:{_COMMA}{NUMBER}(?:,(?=\s|\Z))?+)?+")
 _TRACK_POSITION = re.compile(rf"\s*+{NUMBER}(?:\s++{NUMBER}){{1,2}}+\s*+", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}")
@@ -129,7 +130,7 @@ class KmlGuard(XmlGuard):
         if name == "Model":
             self._model = self.place
         elif name == "coordinates":
-            self.collect(partial(self._check_positions, self.place))
+            self.collect(partial(self._check_positions, self.place, is_point=parent == "Point"))
         elif name == "coord":
             self.collect(partial(self._check_track_position, self.place))
         elif name in _TIMES:
@@ -200,9 +201,11 @@ class KmlGuard(XmlGuard):
             self._targets.append(target[: links.LONGEST].strip())
             self._linked = False
 
-    def _check_positions(self, begin: int, text: str, line: int) -> None:
+    def _check_positions(self, begin: int, text: str, line: int, *, is_point: bool) -> None:
         try:
             self.check_list(_POSITIONS, text, line)
+            if is_point and len({*_BLANKS.split(_AROUND_COMMA.sub(",", text.strip()))}) > 1:  # GDAL takes the first of 7,5 46,5
+                raise bad_coordinate(text.lstrip(), line - text.lstrip().count("\n"))
         except Unreadable as problem:
             self._keep("geometry", problem)
             self._replace(begin, _SOME_PLACE, problem)
