@@ -55,17 +55,15 @@ class LocalFile:
 
         Args:
             options: Of formats that are tables of text.
-            of_all: What every file's entry gets. A CSV with a CRS, and with columns named as coordinates are, is no mere table.
+            of_all: What every file's entry gets. A CSV with a CRS, and with columns named as coordinates or geometries are, is no mere
+                table.
         """
         if self.format.name == "GeoParquet" and self.path.is_file() and is_plain_table(self.path):
             return {"type": FileType.TABULAR, "format": self.format.name}
         if not self.format.takes:
             return {"type": FileType.VECTOR, "format": self.format.name}
-        located = (
-            options.keys() & {"x", "y", "wkt"}
-            or "geometry" in of_all
-            or ("crs" in of_all and coordinate_columns(self.path, options))
-        )
+        told = options.keys() & {"x", "y", "wkt"} or "geometry" in of_all
+        located = told or ("crs" in of_all and _looks_located(_header(self.path, options)))
         kind = FileType.VECTOR if located else FileType.TABULAR
         return {"type": kind, "format": self.format.name, **given(options=dict(options))}
 
@@ -220,16 +218,25 @@ def coordinate_columns(path: Path, options: Mapping[str, Any]) -> tuple[str, str
         path: Of the file.
         options: That say where the column names stand, if they do.
     """
+    return coordinate_names.coordinate_columns(_header(path, options))
+
+
+def _looks_located(header: Sequence[str]) -> bool:
+    return bool(coordinate_names.coordinate_columns(header) or coordinate_names.geometry_column(header))
+
+
+def _header(path: Path, options: Mapping[str, Any]) -> list[str]:
+    """The column names of a CSV, as far as they can be told."""
     told, skipped = options.get("header"), options.get("skip_rows")
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             head = file.read(MAX_HEADER)
     except OSError:
-        return None
+        return []
     if told == "none":
-        return None
+        return []
     above = int(told) - 1 if told else int(skipped or 0)
     if not (told or skipped or options.get("comment")):
         above = csv_titles.lines_above_header(head, options.get("delimiter"), options.get("quote") or '"')
     header = next(islice(io.StringIO(head, newline=None), above, None), "")
-    return coordinate_names.coordinate_columns([name.strip().strip('"') for name in re.split(r"[,;\t|]", header.strip())])
+    return [name.strip().strip('"') for name in re.split(r"[,;\t|]", header.strip())]

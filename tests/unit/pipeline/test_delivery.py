@@ -153,6 +153,10 @@ def test_only_a_csv_with_coordinates_is_vector(tmp_path):
     assert table.entry({"delimiter": ";"}, {}) == {"type": "tabular", "format": "CSV", "options": {"delimiter": ";"}}
     assert table.entry({"x": "lon", "y": "lat"}, {}) == {"type": "vector", "format": "CSV", "options": {"x": "lon", "y": "lat"}}
     assert table.entry({}, {}) == {"type": "tabular", "format": "CSV"}
+    for header, kind in (("id,lon,lat", "vector"), ("id,geom", "vector"), ("id,name", "tabular")):
+        (tmp_path / "t.csv").write_text(f"{header}\n")
+        assert table.entry({}, {"crs": "EPSG:4326"})["type"] == kind
+        assert table.entry({}, {})["type"] == "tabular"
     assert geojson.entry({"x": "lon", "y": "lat"}, {}) == {"type": "vector", "format": "GeoJSON"}
 
 
