@@ -12,7 +12,7 @@ from libs.spatial_utils.worker.protocol import BATCH_ROWS, Notes, Request, Unrea
 from libs.spatial_utils.worker.quarantine import Quarantine
 from libs.spatial_utils.worker.values.geometry_column import normalised
 from libs.spatial_utils.worker.values.geometry_text import from_geojson
-from libs.spatial_utils.worker.values.json_values import inferred, name_of_ids
+from libs.spatial_utils.worker.values.json_values import LostIntegers, inferred, name_of_ids
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class FeatureLayer:
         self._quarantine = Quarantine(request.policies, self.notes)
         self.claimed: int | None = len(features)
         self.crs = crs if self.geometry else None
+        self._lost = LostIntegers(self._quarantine, self._place)
         self._columns = dict(self._made())
         fields = [pa.field(column, values.type) for column, values in self._columns.items()]
         if self.geometry:
@@ -101,6 +102,7 @@ class FeatureLayer:
             features = self._features[first : first + BATCH_ROWS]
             columns = [values.slice(first, len(features)) for values in self._columns.values()]
             attributes = list(columns)
+            self._lost.meet(first, len(features))
             if self.geometry:
                 columns.append(self._geometries(features, first))
             columns += self._quarantine.columns(len(features), list(self._columns), attributes)
@@ -112,9 +114,9 @@ class FeatureLayer:
         ids = [feature.id for feature in self._features]
         if any(each is not None for each in ids) and ids != [row.get("id") for row in rows]:
             name = name_of_ids(names)
-            yield name, inferred(ids, name, self._place)
+            yield name, inferred(ids, name, self._place, self._lost.of(name))
         for name in names:
-            yield name, inferred([row.get(name) for row in rows], name, self._place)
+            yield name, inferred([row.get(name) for row in rows], name, self._place, self._lost.of(name))
         if not names and not self.geometry and not any(each is not None for each in ids):
             yield "fid", pa.array(range(1, len(rows) + 1), pa.int64())
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from libs.spatial_utils.worker.protocol import COLUMN_NOTES, Notes, Unreadable
-from libs.spatial_utils.worker.values.json_values import inferred, texts
+from libs.spatial_utils.worker.values.json_values import Lose, LostIntegers, inferred, texts
 
 _INTEGERS = {
     "esriFieldTypeSmallInteger": (pa.int16(), pa.int32(), pa.int64()),
@@ -27,7 +27,7 @@ _DATES = range(-62_135_596_800_000, 253_402_300_800_000)
 
 
 def columns_of(
-    document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], notes: Notes, place: str
+    document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], notes: Notes, place: str, lost: LostIntegers
 ) -> list[tuple[pa.Field, pa.Array]]:
     """The columns: those that are declared, in their order, then further attributes.
 
@@ -36,6 +36,7 @@ def columns_of(
         rows: The attributes of its features.
         notes: Takes warnings.
         place: For them.
+        lost: Takes integers that their columns do not keep.
     """
     declared = {field["name"]: field for field in _declared(document)}
     names = dict.fromkeys([*declared, *(name for row in rows for name in row)])
@@ -47,9 +48,9 @@ def columns_of(
         field = {"alias": titles.get(name)} | declared.get(name, {})
         values = [row.get(name) for row in rows]
         said = field.get("type")
-        column = _declared_column(values, said, zone, name)
+        column = _declared_column(values, said, zone, name, lost.of(name))
         if column is None:
-            column = inferred(values, name, place)
+            column = inferred(values, name, place, lost.of(name))
             if said in {*_INTEGERS, *_REALS, "esriFieldTypeDate", "esriFieldTypeDateOnly"}:
                 notes.warn(
                     "field_type_differs",
@@ -70,14 +71,14 @@ def _declared(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return fields
 
 
-def _declared_column(values: list[Any], kind: Any, zone: str | None, name: str) -> pa.Array | None:
+def _declared_column(values: list[Any], kind: Any, zone: str | None, name: str, lose: Lose) -> pa.Array | None:
     """The values as the declared type; None where they are not of it, or it is not known."""
     if kind in _TEXTS:
         return texts(values, name)
     if kind in _INTEGERS:
         return _integers(values, _INTEGERS[kind])
     if kind in _REALS:
-        return _reals(values, _REALS[kind], name)
+        return _reals(values, _REALS[kind], name, lose)
     if kind == "esriFieldTypeDate":
         whole = _integers(values, (pa.int64(),))
         if whole is None or any(number not in _DATES for number in whole.drop_null().to_pylist()):
@@ -93,10 +94,10 @@ def _integers(values: list[Any], types: Sequence[pa.DataType]) -> pa.Array | Non
     return _first_that_takes(whole, types)
 
 
-def _reals(values: list[Any], kind: pa.DataType, name: str) -> pa.Array | None:
+def _reals(values: list[Any], kind: pa.DataType, name: str, lose: Lose) -> pa.Array | None:
     if any(type(value) not in {int, float, type(None)} for value in values):
         return None
-    wide = inferred([*values, 0.5], name, "").slice(0, len(values))  # among fractions: doubles
+    wide = inferred([*values, 0.5], name, "", lose).slice(0, len(values))  # among fractions: doubles
     large = kind == pa.float32() and any(abs(value) > _LARGEST_SINGLE for value in wide.drop_null().to_pylist())
     return wide if large else wide.cast(kind)
 

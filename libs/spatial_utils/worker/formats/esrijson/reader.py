@@ -13,6 +13,7 @@ from libs.spatial_utils.worker.ogr.layer import OgrLayer
 from libs.spatial_utils.worker.ogr.reader import OgrReader
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
 from libs.spatial_utils.worker.quarantine import REJECT
+from libs.spatial_utils.worker.values.json_values import LostIntegers
 
 
 class Reader(OgrReader):
@@ -47,7 +48,8 @@ class Reader(OgrReader):
 
     def columns(self, layer: OgrLayer, columns: list[Column]) -> list[Column]:  # noqa: ARG002 - GDAL is given no attributes
         """The attributes as the file has them."""
-        made = columns_of(self._features.members, self._features.rows, layer.notes, layer.place)
+        self._lost = LostIntegers(layer.quarantine, layer.place)
+        made = columns_of(self._features.members, self._features.rows, layer.notes, layer.place, self._lost)
         return [_column(field, values) for field, values in made]
 
     def rows(self, layer: OgrLayer) -> Iterator[pa.RecordBatch]:
@@ -56,6 +58,7 @@ class Reader(OgrReader):
         for batch in layer.streamed():
             for number in [number for number in damaged if first <= number < first + batch.num_rows]:
                 layer.quarantine.meet("geometry", number - first, damaged[number])
+            self._lost.meet(first, batch.num_rows)
             yield batch
             first += batch.num_rows
 
