@@ -155,7 +155,8 @@ def _json_behind(head: bytes, found: Kind) -> Kind:
         text = head[: len(head) // 2 * 2].decode(codec, "replace").encode("utf-8", "replace").lstrip()
         return _json_kind(text) if text[:1] in b"{[" and text else found
     text = head.removeprefix(b"\x1e").lstrip()
-    return Kind.JSON if json_members(text).get(b"type") == b"FeatureCollection" else found
+    members = json_members(text)
+    return Kind.JSON if members.get(b"type") == b"FeatureCollection" or b"features" in members else found
 
 
 def _packaged_kind(path: Path) -> Kind | None:

@@ -36,6 +36,8 @@ def without(batch: pa.RecordBatch, layer: OgrLayer, bad: Mapping[int, Sequence[B
     lost = defaultdict[int, list[int]](list)
     for row, found in bad.items():
         for each in {(each.kind, each.column): each for each in reversed(found)}.values():  # the first of each
+            if not (each.column or layer.geometry):
+                continue
             layer.quarantine.meet(each.kind, row, each.problem, each.column, each.text)
             lost[layer.names.index(each.column) if each.column else layer.geometry_position].append(row)
     columns = [*batch.columns]

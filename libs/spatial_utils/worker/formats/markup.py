@@ -23,6 +23,7 @@ DAY = date_that_exists(rb"-").decode()
 CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _TIME = re.compile(rf"{DAY}(?:T{CLOCK}(?:\.[0-9]+)?(?:Z|[+-][0-9]{{2}}:(?:00|15|30|45))?)?\s*\Z", re.ASCII)
 """A date or a time of XML Schema in full, as GDAL reads it."""
+_WITHOUT_T = re.compile(r"(\s*[0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9]{2}:)")
 _FINE_TIME = re.compile(rf"(?:{DAY}T)?{CLOCK}\.[0-9]{{3}}[0-9]*[1-9].{{0,10}}", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(rf"\s*+{NUMBER}\s*+", re.ASCII)
 _SHOWN = 40
@@ -152,6 +153,26 @@ class XmlGuard(XmlScan):
     def is_time(text: str) -> bool:
         """Whether a text is a date or a time as GDAL reads it."""
         return _TIME.match(text.lstrip()) is not None
+
+    def mended_time(self, begin: int, text: str, line: int) -> bool:
+        """Whether a text is a time with a blank in the place of the T, which GDAL does not read: it gets the T.
+
+        Args:
+            begin: Where its element begins.
+            text: The text, which has been collected.
+            line: Where it ends.
+        """
+        spelled = _WITHOUT_T.sub(r"\1T", text)
+        if spelled == text or not (self.may_keep and self.is_time(spelled) and self.replace_text(begin, spelled.encode())):
+            return False
+        self.warn_once(
+            "times_without_t",
+            "times_without_t",
+            f"Times such as {text.strip()!r} have a blank in the place of the T, and were read all the same.",
+            "Nothing has to be done. The standard wants 2024-05-01T10:00:00Z.",
+            line,
+        )
+        return True
 
     def replace_text(self, begin: int, content: bytes) -> bool:
         """Give GDAL another text in the place of the one that has been collected.

@@ -57,7 +57,7 @@ class XmlReader(OgrReader):
     def rows(self, layer: OgrLayer) -> Iterator[pa.RecordBatch]:
         """See ``OgrReader``."""
         bad = self.guard.bad.get(layer.own_name)
-        return self._with_bad(layer, bad) if bad and layer.geometry else super().rows(layer)
+        return self._with_bad(layer, bad) if bad else super().rows(layer)
 
     def _with_bad(self, layer: OgrLayer, bad: Mapping[int, Sequence[Bad]]) -> Iterator[pa.RecordBatch]:
         """The rows, some of them without something that cannot be read.

@@ -2,7 +2,6 @@
 
 import codecs
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from libs.spatial_utils.worker.protocol import Notes, Unreadable
@@ -26,9 +25,9 @@ def codec_of(path: Path, encoding: str | None, notes: Notes) -> str | None:
         notes.warn("not_utf8", f"The file is in {found.upper()}, and was read so. {_RULE}", "Nothing has to be done.")
         return found
     codec = codec_named(encoding) if encoding is not None else None
-    if codec is None or codec.startswith("utf-8") or _is_ascii_or(path, None):
+    if codec is None or codec.startswith("utf-8") or _is_in(path, "ascii"):
         return None
-    if _is_ascii_or(path, "utf-8"):
+    if _is_in(path, "utf-8"):
         notes.warn(
             "encoding_ignored",
             f"The encoding {encoding!r} was not used: the file is in UTF-8.",
@@ -51,18 +50,14 @@ def decoded(data: bytes, codec: str | None) -> str:
         raise Unreadable("wrong_encoding", f"The file is not {codec or 'UTF-8'}: {error}.", ENCODING_REMEDY) from error
 
 
-def _is_ascii_or(path: Path, codec: str | None) -> bool:
-    """Whether a file is ASCII, or in an encoding."""
-    decode: Callable[..., str] | None = codecs.getincrementaldecoder(codec)().decode if codec else None
+def _is_in(path: Path, codec: str) -> bool:
+    """Whether a file can be decoded."""
+    decoder = codecs.getincrementaldecoder(codec)()
     with path.open("rb") as file:
         try:
             while chunk := file.read(CHUNK_BYTES):
-                if decode is not None:
-                    decode(chunk)
-                elif not chunk.isascii():
-                    return False
-            if decode is not None:
-                decode(b"", final=True)
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return False
     return True

@@ -117,3 +117,13 @@ def test_a_day_of_gml_that_does_not_exist(platform: Platform, schema: str) -> No
     assert (asset.features, asset.changes.counts) == (3, {"bad_value_to_null": 1})
     days = data(platform, asset).sort_values("id")["day"]
     assert [str(day) for day in days] == ["2024-02-29", "None", "2024-03-01"]
+
+
+def test_a_day_in_features_without_geometry(platform: Platform) -> None:
+    text = gml("", "", "").replace("<a:geom></a:geom>", "<a:day>2024-05-01</a:day>").replace("05-01", "05-41", 1)
+    entry = platform.entry(platform.put("in/a.gml", text), dataset_id="a", type="tabular")
+    assert only_problem(platform.ingest("a", entry)).code == "value_lost"
+    report = platform.ingest("b", entry, on_bad_value="set_aside")
+    assert report.status == "success", report.problems
+    assert ids(data(platform, platform.asset("a"))) == [1, 2]
+    assert rejects(platform, platform.asset("a"))["day"].tolist() == ["2024-05-41"]

@@ -69,7 +69,7 @@ def test_coordinates_of_kml_that_cannot_be_read(platform: Platform, bad: str, co
 
 
 def test_a_time_of_kml_that_cannot_be_read(platform: Platform) -> None:
-    times = ["<begin>2024-05-01T10:00:00Z</begin>", "<begin>2024-05-32</begin><end>2024-05-02T10:00:00Z</end>", ""]
+    times = ["<begin>2024-05-01 10:00:00Z</begin>", "<begin>2024-05-32</begin><end>2024-05-02T10:00:00Z</end>", ""]
     marks = [f"{PLACED}<TimeSpan>{time}</TimeSpan>" for time in times]
     entry = platform.entry(platform.put("in/a.kml", kml(PLACED, *marks)), layer="y")
     problem = only_problem(platform.ingest("a", entry))

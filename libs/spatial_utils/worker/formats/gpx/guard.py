@@ -1,6 +1,5 @@
 """What GDAL would change in silence of a GPX (version 1.1)."""
 
-import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ _LAYERS = {
 _LAYER_OF = {place: layer for layer, place in _LAYERS.items()}
 _LINES = {"route_points": "routes", "track_points": "tracks"}
 """The layers whose features are made of the points of others."""
-_WITHOUT_T = re.compile(r"(\s*[0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9]{2}:)")
 
 
 class GpxGuard(XmlGuard):
@@ -86,16 +84,7 @@ class GpxGuard(XmlGuard):
             self.check_number(attributes[attribute], self.line)
 
     def _check_time(self, layer: str, begin: int, text: str, line: int) -> None:
-        """Check the time of a point. One with a blank in the place of the T says what it means; GDAL does not read it."""
-        spelled = _WITHOUT_T.sub(r"\1T", text)
-        if spelled != text and self.may_keep and self.is_time(spelled) and self.replace_text(begin, spelled.encode()):
-            self.warn_once(
-                "times_without_t",
-                "times_without_t",
-                f"Times such as {text.strip()!r} have a blank in the place of the T, and were read all the same.",
-                "Nothing has to be done. GPX wants 2024-05-01T10:00:00Z.",
-                line,
-            )
+        if self.mended_time(begin, text, line):
             return
         try:
             self.check_time(text, line)

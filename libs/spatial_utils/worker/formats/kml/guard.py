@@ -224,6 +224,8 @@ class KmlGuard(XmlGuard):
         self._replace(begin, b"0 0 0", problem)
 
     def _check_time(self, begin: int, column: str, text: str, line: int) -> None:
+        if self.mended_time(begin, text, line):
+            return
         try:
             self.check_time(text, line)
         except Unreadable as problem:

@@ -73,7 +73,7 @@ class Cells:
             return
         self._layout, self._next = layout_of(self._file), first
         elsewhere = {index: field for index, field in enumerate(self._layout.fields) if field.kind in ELSEWHERE}
-        self._elsewhere, self._memos = elsewhere, Memos(self._file) if elsewhere else None
+        self._elsewhere, self._memos = elsewhere, Memos(self._file)
         if len(self._layout.fields) != len(self._types):
             raise self._disagreement()
         following = iter(batches)
@@ -162,8 +162,6 @@ class Cells:
     def _texts(self, records: pa.Array, numbers: pa.Array, index: int, before: int) -> list[bytes | None]:
         """The texts that the cells of a field mean, which stand in another file."""
         field, memos = self._elsewhere[index], self._memos
-        if memos is None:
-            raise TypeError("no field of this kind")
         cells = memos.blocks(records, field)
         if memos.file is None or field.kind != MEMO:
             self._note_what_is_elsewhere(field, index, sum(cell is not None for cell in cells))
