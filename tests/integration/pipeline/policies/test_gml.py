@@ -120,10 +120,10 @@ def test_a_day_of_gml_that_does_not_exist(platform: Platform, schema: str) -> No
 
 
 def test_a_day_in_features_without_geometry(platform: Platform) -> None:
-    text = gml("", "", "").replace("<a:geom></a:geom>", "<a:day>2024-05-01</a:day>").replace("05-01", "05-41", 1)
+    text = gml("", "", "").replace("<a:geom></a:geom>", "<a:day>2024-05-01</a:day>").replace("05-01", "02-30", 1)
     entry = platform.entry(platform.put("in/a.gml", text), dataset_id="a", type="tabular")
     assert only_problem(platform.ingest("a", entry)).code == "value_lost"
     report = platform.ingest("b", entry, on_bad_value="set_aside")
     assert report.status == "success", report.problems
     assert ids(data(platform, platform.asset("a"))) == [1, 2]
-    assert rejects(platform, platform.asset("a"))["day"].tolist() == ["2024-05-41"]
+    assert rejects(platform, platform.asset("a"))["day"].tolist() == ["2024-02-30"]
