@@ -22,6 +22,7 @@ from libs.models import (
 )
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
+from libs.pipeline.inputs import is_unchanged, nothing_new
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
@@ -33,6 +34,8 @@ from libs.transformations import Recipe
 
 def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Outcome | None:
     """Process a claimed batch and decide its run.
+
+    A batch that has succeeded before is made again only if its files or its recipe are others now, or if it is forced.
 
     Returns:
         What was decided; None when another worker had decided the run before.
@@ -48,13 +51,15 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
             scratch = kept.enter_context(run_folder(stack.scratch, run.id))
-            outcome = attempt.succeed(scratch, lease)
+            outcome = attempt.find_nothing_new(scratch) or attempt.succeed(scratch, lease)
         except Rejected as rejection:
             outcome = attempt.outcome(Decision.REJECTED, rejection.problems)
         except LeaseLost:
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the uploader gets an answer
             stop, problem = fault(error, "the run failed")
+            if stop is not None and run.forced:
+                problem = problem.model_copy(update={"remedy": f"Run `spatial-etl reprocess {run.batch_id}` again."})
             outcome = attempt.outcome(Decision.FAILURE, [problem])
         except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an orchestrator's own kind of it; raised again below
             stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
@@ -111,6 +116,19 @@ class _Attempt:
         )  # fmt: skip
         del self.warnings[KEPT_PROBLEMS:]
         return self.outcome(Decision.REJECTED, (problem, *outcome.problems[:KEPT_PROBLEMS]))
+
+    def find_nothing_new(self, scratch: Path) -> Outcome | None:
+        """The outcome of a delivery whose files were processed before, as they are; None when there is work to do."""
+        earlier = None if self._run.forced else self._stack.ledger.last_success(self._run)
+        if earlier is None:
+            return None
+        self._progress(Event(self._run.batch_id, "compare", earlier.run_id))
+        if not is_unchanged(earlier, self._files, self._manifest, self._recipe, scratch / "compared"):
+            return None
+        newest = self._stack.ledger.newest({asset.dataset_id for asset in earlier.assets})
+        made = {asset.id for asset in earlier.assets}
+        self.warnings.append(nothing_new(earlier, [asset.id for asset in newest.values() if asset.id not in made]))
+        return self.outcome(Decision.SUCCESS).model_copy(update={"unchanged_since": earlier.run_id})
 
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""

@@ -10,7 +10,7 @@ from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
-from libs.pipeline.staging import stage
+from libs.pipeline.inputs import present, recorded_inputs
 from libs.transformations import Recipe
 
 
@@ -121,12 +121,8 @@ def _manifest_of(lineage: Lineage) -> Manifest:
 
 def _require_same_inputs(files: BatchFiles, manifest: Manifest, lineage: Lineage, folder: Path) -> None:
     """Look at the inputs before they are read: what has changed may not even be a file of its format any more."""
-    found: dict[str, str] = {}
-    for spec in dict.fromkeys(spec.model_copy(update={"layer": None}) for spec in manifest.files):
-        staged = stage(files, spec, spec.path, folder)
-        found |= {item.key: item.sha256 for item in staged.objects()}
-        shutil.rmtree(folder)
-    recorded = {item.key: item.sha256 for layer in lineage.inputs for item in layer.objects}
+    found = {item.key: item.sha256 for item in present(files, manifest, folder)}
+    recorded = recorded_inputs([lineage])
     problems = [
         Problem(
             code="input_changed", where=key,
