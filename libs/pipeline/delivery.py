@@ -1,5 +1,6 @@
 """A delivery: from files on a local disk to the manifest that describes them."""
 
+import hashlib
 import json
 import re
 import secrets
@@ -15,8 +16,8 @@ from libs.models import (
     LakeOfAnother,
     Manifest,
     ParsedManifest,
+    Rejected,
     ServiceUnavailable,
-    Status,
     landing_key,
     parse_manifest,
 )
@@ -168,17 +169,20 @@ def make_manifest(
     return parsed
 
 
-def require_new_batch(settings: Settings, lake: DataLake, ledger: Ledger, batch_id: str) -> None:
-    """Refuse the name of a batch that has succeeded or is at work: an upload would replace the files that it is made from.
+def require_free_name(settings: Settings, lake: DataLake, ledger: Ledger, batch_id: str, manifest: bytes) -> None:
+    """Refuse the name of a batch that is at work, or has succeeded with another manifest.
+
+    An upload would replace the files that it is made from. The same manifest may be delivered again.
 
     Args:
         settings: Name the lake and the ledger in an error.
         lake: The lake.
         ledger: Knows the batches.
         batch_id: The name.
+        manifest: That is to be delivered.
 
     Raises:
-        DeliveryError: when the batch exists.
+        Rejected: when the name is taken.
         LakeOfAnother: when this ledger cannot know, because the lake belongs to another one.
     """
     try:
@@ -187,9 +191,8 @@ def require_new_batch(settings: Settings, lake: DataLake, ledger: Ledger, batch_
         raise
     except ServiceUnavailable:
         pass  # the batch waits in the landing zone until that is put right
-    state = ledger.batch(batch_id)
-    if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
-        raise DeliveryError(f"The batch {batch_id!r} exists, with the status {state.status}.")
+    if problems := ledger.in_the_way(batch_id, hashlib.sha256(manifest).hexdigest()):
+        raise Rejected(problems)
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -148,24 +148,29 @@ class _Attempt:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
-        earlier = self._titled_before(datasets, placed)
+        earlier = self._before(datasets, placed)
+        unnamed = self._unnamed(datasets)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            if dataset.dataset_id in earlier:
-                self.warnings += _other_title(dataset, reservation, earlier[dataset.dataset_id])
+            if before := earlier.get(dataset.dataset_id):
+                self.warnings += _same_as_before(dataset, reservation, before)
+                self.warnings += _other_title(dataset, reservation, before) if dataset.dataset_id in unnamed else []
             assets.append(self._asset(dataset, reservation))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
 
-    def _titled_before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
-        """The versions before these, of datasets that are called after their files and layers."""
-        if self._manifest.metadata.get("dataset_id"):
-            return {}
-        files = self._manifest.files
-        unnamed = [each for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)]
-        later = [each.dataset_id for each in unnamed if placed[each.dataset_id].reservation.version > 1]
+    def _before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
+        """The versions before these."""
+        later = [each.dataset_id for each in datasets if placed[each.dataset_id].reservation.version > 1]
         return self._stack.ledger.newest(later) if later else {}
+
+    def _unnamed(self, datasets: Iterable[MadeDataset]) -> set[str]:
+        """Datasets that are called after their files and layers."""
+        if self._manifest.metadata.get("dataset_id"):
+            return set()
+        files = self._manifest.files
+        return {each.dataset_id for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)}
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
         return Asset(
@@ -205,6 +210,20 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
+
+
+def _same_as_before(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
+    """A warning where a version holds what the one before it holds: whoever delivered it may have meant other files."""
+    if {(file.name, file.sha256) for file in dataset.files} != {(file.name, file.sha256) for file in before.files}:
+        return []
+    return [
+        Problem(
+            code="same_as_before", where=f"dataset {dataset.dataset_id}",
+            message=f"Nothing new: version {reservation.version} is byte for byte version {before.version}, "
+            f"of the batch {before.batch_id!r}.",
+            remedy="If the data should be newer, look whether the right files were delivered.",
+        )
+    ]  # fmt: skip
 
 
 def _other_title(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:

@@ -70,7 +70,9 @@ def nothing_new(earlier: Outcome, newer: Sequence[str]) -> Problem:
     """
     first = ", ".join(asset.id for asset in earlier.assets[:NAMED])
     more = f" and {len(earlier.assets) - NAMED:,} more" if len(earlier.assets) > NAMED else ""
-    since = f" Since then, other batches have made {', '.join(newer[:NAMED])}{'...' if len(newer) > NAMED else ''}." if newer else ""
+    since = (
+        f" Since then, other batches have made {', '.join(newer[:NAMED])}{'...' if len(newer) > NAMED else ''}." if newer else ""
+    )
     return Problem(
         code="unchanged", where="files",
         message=f"Nothing new: already processed as {first}{more}, unchanged. All files were read again, and have the SHA-256 "

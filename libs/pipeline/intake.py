@@ -242,7 +242,10 @@ def _reported(stack: Stack, report: Report, name: str | None = None, *, stands: 
     The ledger has it, too: when it cannot be written, it says so itself.
     """
     told = report
-    for wanted, write in ((name, lambda: stack.landing.keep_report(report, str(name))), (stands, lambda: stack.landing.report(report))):
+    for wanted, write in (
+        (name, lambda: stack.landing.keep_report(report, str(name))),
+        (stands, lambda: stack.landing.report(report)),
+    ):
         try:
             if wanted:
                 write()

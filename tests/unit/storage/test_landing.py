@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.models import InputObject, Rejected, Report
+from libs.models import InputObject, Rejected, Report, Status
 from libs.storage import Fetched, FolderStore, LandingZone, ObjectChanged, ObjectInfo, ObjectRefused
 
 
@@ -267,8 +267,8 @@ def test_a_report_lies_where_its_uploader_looks(landing: LandingZone) -> None:
 
 
 def test_reports_are_kept_by_attempt(landing: LandingZone) -> None:
-    report = Report(batch_id="a", run_id="a#1", status="success", intent=None, recipe=None)
-    failed = report.model_copy(update={"run_id": "a#2", "status": "failure"})
+    report = Report(batch_id="a", run_id="a#1", status=Status.SUCCESS, intent=None, recipe=None)
+    failed = report.model_copy(update={"run_id": "a#2", "status": Status.FAILURE})
     for _ in range(2):
         assert landing.keep_report(report, "a#1") == "reports/a/a-1.json"
         assert landing.keep_report(failed, "a#2") == "reports/a/a-2.json"
