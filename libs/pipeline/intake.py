@@ -149,6 +149,8 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
     if received.action is Action.REJECT:
         _answer_replaced(stack, received)
         stands = not is_refused_the_name(receipt)
+        if not stands:
+            _report_again(stack, receipt.batch_id, stands=True)
         return _answer(stack, info, content, Report.of_rejection(receipt), _name_of(receipt), stands=stands)
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
@@ -157,10 +159,25 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
 
 def claim(stack: Stack, ready: Ready) -> Run | None:
     """Begin an attempt at a batch, and answer the manifests whose place it took. None when another worker has it."""
+    if ready.received.attempt > 1:
+        _report_again(stack, ready.batch.manifest.batch_id, stands=False)
     run = stack.ledger.claim(ready.received, software_versions(stack.engine))
     if run is not None:
         _answer_replaced(stack, ready.received)
     return run
+
+
+def _report_again(stack: Stack, batch_id: str, *, stands: bool) -> None:
+    """Make sure that the last attempt at a batch has its report.
+
+    A worker died before it wrote it, and another manifest took the place of the one that would have reminded the next worker. Or
+    a release wrote it that kept none by attempt.
+    """
+    runs = stack.ledger.runs(batch_id)
+    outcome = stack.ledger.outcome(runs[-1].id) if runs else None
+    receipt = stack.ledger.receipt(runs[-1].receipt_id) if outcome else None
+    if outcome is not None and receipt is not None:
+        _reported(stack, Report.of_outcome(outcome, receipt.sha256), outcome.run_id, stands=stands)
 
 
 def _answer_replaced(stack: Stack, received: Received) -> None:

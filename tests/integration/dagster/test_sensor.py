@@ -49,13 +49,19 @@ def test_what_is_in_hand_is_not_asked_for_again_and_what_came_since_is(orchestra
     assert carried(orchestra.tick()) == [{second: "second#1"}]
 
 
-def test_a_manifest_uploaded_again_unchanged_is_done_and_a_corrected_one_is_run(orchestra: Any) -> None:
+def test_a_manifest_uploaded_again_is_compared_and_a_corrected_one_is_run(orchestra: Any) -> None:
     path = orchestra.put("a.geojson")
     orchestra.submit("b1", path)
     assert orchestra.run(orchestra.tick().run_requests[0]).success
     orchestra.submit("b1", path)
-    assert carried(orchestra.tick()) == []
+    (request,) = orchestra.tick().run_requests
+    assert carried(dg.SensorResult(run_requests=[request])) == [{"manifests/b1.json": "b1#2"}]
+    again = orchestra.run(request)
+    assert again.success
+    assert not again.asset_materializations_for_node("ingest_batches")
+    assert any("Nothing new: already processed as a@1" in each.user_message for each in orchestra.instance.all_logs(again.run_id))
     assert orchestra.stack.landing.waiting() == []
+    assert orchestra.stack.ledger.versions("a") == [1]
 
     broken = orchestra.put("broken.geojson", "{")
     orchestra.submit("b2", broken)

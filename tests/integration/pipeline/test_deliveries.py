@@ -285,6 +285,25 @@ def test_a_worker_that_dies_while_it_compares_is_followed_by_another(embedded: A
     assert embedded.process()[0].unchanged_since == "b1#1"
 
 
+def test_a_report_that_a_crash_left_out_is_written_although_another_manifest_came(
+    embedded: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = embedded.put("in/a.geojson", geojson())
+    drop(embedded, manifest_of(embedded, path))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(type(embedded.stack.landing), "keep_report", die)
+        with pytest.raises(KeyboardInterrupt):
+            embedded.process()
+    drop(embedded, manifest_of(embedded, path, uploader="bob"))
+    assert codes(embedded.process()[0]) == ["batch_done"]
+    assert report_of(embedded, "b1") == report_of(embedded, "b1/b1-1")
+    assert report_of(embedded, "b1").run_id == "b1#1"
+
+
 def test_two_workers_and_one_delivery_that_is_the_same_again(
     open_platform: Callable[..., Any], geojson: Callable[..., str]
 ) -> None:
