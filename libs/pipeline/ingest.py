@@ -153,9 +153,10 @@ class _Attempt:
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            if before := earlier.get(dataset.dataset_id):
-                self.warnings += _same_as_before(dataset, reservation, before)
-                self.warnings += _other_title(dataset, reservation, before) if dataset.dataset_id in unnamed else []
+            if version_before := earlier.get(dataset.dataset_id):
+                self.warnings += _same_as_before(dataset, reservation, version_before)
+                if dataset.dataset_id in unnamed:
+                    self.warnings += _other_title(dataset, reservation, version_before)
             assets.append(self._asset(dataset, reservation))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from time import monotonic
 
@@ -258,14 +259,13 @@ def _reported(stack: Stack, report: Report, name: str | None = None, *, stands: 
 
     The ledger has it, too: when it cannot be written, it says so itself.
     """
+    writes = [partial(stack.landing.report, report)] if stands else []
+    if name is not None:
+        writes.insert(0, partial(stack.landing.keep_report, report, name))
     told = report
-    for wanted, write in (
-        (name, lambda: stack.landing.keep_report(report, str(name))),
-        (stands, lambda: stack.landing.report(report)),
-    ):
+    for write in writes:
         try:
-            if wanted:
-                write()
+            write()
         except ObjectRefused as error:
             told = _not_written(stack, told, error)
     return told
