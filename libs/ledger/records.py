@@ -265,6 +265,10 @@ class Records:
         """How a version was made."""
         return self._get(Lineage, "lineage", f"{dataset_id}@{version}")
 
+    def all_lineage(self) -> Iterator[Lineage]:
+        """How all versions were made."""
+        return (Lineage.from_document(document) for _, document in self.store.find("lineage"))
+
     def activity(self, subject: str | None = None, limit: int | None = None) -> Iterator[Activity]:
         """The audit log, newest first; of one subject, if one is named."""
         where = None if subject is None else {"subject": subject}

@@ -131,6 +131,7 @@ def make_manifest(
     options: Mapping[str, Any],
     of_all: Mapping[str, Any],
     policies: Mapping[str, Any] | None = None,
+    raw: str | None = None,
 ) -> ParsedManifest:
     """The manifest of a delivery, checked for all that can be known before a file is uploaded.
 
@@ -146,6 +147,7 @@ def make_manifest(
         of_all: Keys that every file's entry gets: ``crs``, ``replace_crs``, ``layer``, ``geometry``,
             ``dataset_id``, ``encoding``, ``keep_key``.
         policies: For bad rows: ``on_bad_value`` and so on.
+        raw: What becomes of the raw files.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.
@@ -162,6 +164,7 @@ def make_manifest(
         **(policies or {}),
         "metadata": dict(metadata),
         "parameters": dict(parameters),
+        **given(raw=raw),
     }
     content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
     parsed = parse_manifest(content, landing_bucket=bucket)

@@ -20,6 +20,7 @@ from libs.models import (
     Reservation,
     Run,
 )
+from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.inputs import is_unchanged, nothing_new
@@ -147,6 +148,9 @@ class _Attempt:
             for dataset in group:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
+        if self._manifest.raw == "keep":
+            layers = (layer for dataset in datasets for layer in dataset.inputs)
+            raw_files.keep(self._stack.landing.store, self._stack.lake, layers, scratch)
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
         earlier = self._before(datasets, placed)
         unnamed = self._unnamed(datasets)

@@ -114,6 +114,10 @@ def ingest(
             rich_help_panel=POLICIES,
         ),
     ] = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(metavar="keep|leave", help="'keep': keep a copy of each raw file in the lake, for `replay`."),
+    ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -169,6 +173,7 @@ def ingest(
             on_bad_text=on_bad_text,
             max_set_aside=number_or_share(max_set_aside),
         ),
+        raw=raw,
     )
     if dry_run:
         from services.cli.dry_run import end_dry_run

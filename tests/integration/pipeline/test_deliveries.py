@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from pymongo import MongoClient
 
 from libs.models import Decision, Rejected, Report, Status
 from libs.pipeline.intake import receive
-from libs.pipeline.maintenance import reconcile
+from libs.pipeline.maintenance import garbage, gc, reconcile
 from libs.pipeline.process import process
+from libs.pipeline.replay import replay
 from libs.pipeline.reprocess import reprocess
+from libs.pipeline.verify import Finding, verify
 
 pytestmark = pytest.mark.integration
 
@@ -321,3 +324,56 @@ def test_two_workers_and_one_delivery_that_is_the_same_again(
     both += process(one.stack, progress=meanwhile)
     assert [(report.run_id, report.unchanged_since) for report in both] == [("b1#2", "b1#1")]
     assert one.stack.ledger.versions("a") == [1]
+
+
+def test_raw_files_that_are_kept_outlive_the_landing_zone(platform: Any, geojson: Callable[..., str]) -> None:
+    path, other = platform.put("in/a.geojson", geojson()), platform.put("in/b.geojson", geojson())
+    files = [platform.entry(path), platform.entry(other, dataset_id="b")]
+    assert platform.ingest("b1", *files, raw="keep").status is Status.SUCCESS
+    stack = platform.stack
+    content = geojson().encode()
+    (kept,) = [info.key for _, info in stack.lake.raw_objects()]
+    assert (kept, stack.lake.store.read(kept)) == (f"raw/sha256/{sha256(content)[:2]}/{sha256(content)}", content)
+    platform.put("in/a.geojson", geojson(5))
+    stack.landing.store.delete("in/b.geojson")
+    for dataset in ("a", "b"):
+        assert replay(stack, stack.ledger.asset(dataset, 1), stack.ledger.lineage(dataset, 1)).identical
+    platform.ingest("b2", platform.entry(path))
+    platform.put("in/a.geojson", geojson(6))
+    with pytest.raises(Rejected, match="input_changed"):
+        replay(stack, stack.ledger.asset("a", 2), stack.ledger.lineage("a", 2))
+
+    assert {each.finding for each in verify(stack)} == {Finding.INTACT}
+    assert gc(stack, age=timedelta(0)).raw == ()
+    stack.lake.store.put(kept, b"another")
+    found = {(each.uri, each.finding) for each in verify(stack) if each.finding is not Finding.INTACT}
+    assert found == {(stack.lake.uri(kept), Finding.CHANGED)}
+    with pytest.raises(Rejected, match="is gone or damaged"):
+        replay(stack, stack.ledger.asset("b", 1), stack.ledger.lineage("b", 1))
+    stack.lake.remove(kept)
+    assert {each.finding for each in verify(stack)} == {Finding.INTACT, Finding.MISSING}
+
+
+def test_raw_files_of_a_run_that_came_to_nothing_are_removed(embedded: Any, geojson: Callable[..., str]) -> None:
+    drop(embedded, manifest_of(embedded, embedded.put("in/a.geojson", geojson()), raw="keep"))
+    stack = embedded.stack
+
+    def die(event: Any) -> None:
+        if event.phase == "place":
+            assert gc(stack, age=timedelta(0)).raw == (), "the run may still succeed"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(process(stack, progress=die))
+    (kept,) = [info.key for _, info in stack.lake.raw_objects()]
+    assert gc(stack).raw == (), "it is young"
+    assert [each.key for each in garbage(stack, timedelta(0)).raw] == [kept]
+    assert gc(stack, age=timedelta(0)).raw == (kept,)
+    assert list(stack.lake.raw_objects()) == []
+
+
+def test_raw_files_of_a_batch_whose_records_are_not_copied_yet_stay(embedded: Any, geojson: Callable[..., str]) -> None:
+    embedded.ingest("b1", embedded.entry(embedded.put("in/a.geojson", geojson())), raw="keep")
+    embedded.stack.ledger.store.remove("lineage", ["a@1"])
+    embedded.stack.ledger.store.remove("assets", ["a@1"])
+    assert gc(embedded.stack, age=timedelta(0)).raw == ()
