@@ -207,8 +207,13 @@ class LandingZone:
             if waiting != manifest:
                 raise self._occupied(key, batch_id, waiting)
 
-    def submit(self, manifest: Manifest | bytes, batch_id: str) -> str:
+    def submit(self, manifest: Manifest | bytes, batch_id: str, *, after_files: bool = False) -> str:
         """Upload a manifest, which makes its batch waiting work. The same manifest again is a new delivery of it.
+
+        Args:
+            manifest: The manifest.
+            batch_id: Names it.
+            after_files: Whether its files were uploaded just now. A refusal says so, then.
 
         Returns:
             Its key.
@@ -226,21 +231,26 @@ class LandingZone:
                     if info is not None and waiting == content:
                         self.store.delete(key, info.version)
                 except (ObjectRefused, ServiceUnavailable):  # an account that may only deliver neither looks nor removes
-                    raise self._occupied(key, batch_id, waiting) from None
+                    raise self._occupied(key, batch_id, waiting, after_files=after_files) from None
                 if waiting != content:
-                    raise self._occupied(key, batch_id, waiting)
+                    raise self._occupied(key, batch_id, waiting, after_files=after_files)
         return key
 
-    def _occupied(self, key: str, batch_id: str, waiting: bytes | None) -> Rejected:
+    def _occupied(self, key: str, batch_id: str, waiting: bytes | None, *, after_files: bool = False) -> Rejected:
         """Why a manifest is not uploaded: another one lies there."""
         value = parse_manifest(waiting, landing_bucket=self.bucket).value if waiting else None
         said = value if isinstance(value, dict) else {}
         whose = f" of {said['uploader']!r}" if isinstance(said.get("uploader"), str) else ""
+        late = (
+            " Your files were uploaded before: where the other one names them, too, it may be made from them."
+            if after_files
+            else ""
+        )
         which = f" for the batch {said['batch_id']!r}" if said.get("batch_id", batch_id) != batch_id else ""
         return Rejected.because(
             "batch_waiting", "batch_id",
             f"A manifest{whose}{which} waits under the name {batch_id!r}, or is being processed: {self.store.uri(key)!r}. "
-            "It was left as it is.",
+            f"It was left as it is.{late}",
             "Choose another 'batch_id', or wait until that one has been dealt with: then it lies there no more.",
         )  # fmt: skip
 

@@ -63,7 +63,7 @@ def submit(
         folders = Folders()
         for file, kind, folder in found:
             upload(landing, file, kind, folder, folders)
-    key = landing.submit(parsed.content, batch_id)
+    key = landing.submit(parsed.content, batch_id, after_files=bool(files))
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
     else:

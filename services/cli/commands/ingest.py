@@ -256,7 +256,7 @@ def _processed(
 
     uploading.result()
     sha256 = hashlib.sha256(manifest.content).hexdigest()
-    key = stack.landing.submit(manifest.content, batch_id)
+    key = stack.landing.submit(manifest.content, batch_id, after_files=True)
     while True:
         for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
             return report

@@ -307,6 +307,28 @@ def test_a_report_that_a_crash_left_out_is_written_although_another_manifest_cam
     assert report_of(embedded, "b1").run_id == "b1#1"
 
 
+def test_a_worker_that_dies_after_it_found_nothing_new_is_followed_by_the_report(
+    embedded: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = manifest_of(embedded, embedded.put("in/a.geojson", geojson()))
+    drop(embedded, content)
+    embedded.process()
+    drop(embedded, content)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(type(embedded.stack.landing), "archive", die)
+        with pytest.raises(KeyboardInterrupt):
+            embedded.process()
+    (report,) = embedded.process()
+    assert (report.run_id, report.unchanged_since) == ("b1#2", "b1#1")
+    assert report_of(embedded, "b1/b1-2") == report
+    assert len(embedded.stack.ledger.runs("b1")) == 2
+    assert embedded.stack.landing.waiting() == []
+
+
 def test_two_workers_and_one_delivery_that_is_the_same_again(
     open_platform: Callable[..., Any], geojson: Callable[..., str]
 ) -> None:

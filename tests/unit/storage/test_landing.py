@@ -226,6 +226,8 @@ def test_a_manifest_that_waits_is_not_replaced_by_another(landing: LandingZone) 
     assert [(problem.code, problem.where) for problem in refused.value.problems] == [("batch_waiting", "batch_id")]
     with pytest.raises(Rejected, match="batch_waiting"):
         landing.require_free(b"{}", "a")
+    with pytest.raises(Rejected, match="Your files were uploaded before"):
+        landing.submit(b"{}", "a", after_files=True)
     assert landing.waiting() == [before]
     assert landing.store.read("manifests/a.json") == waiting
     landing.require_free(waiting, "a")
