@@ -185,7 +185,11 @@ class Records:
         outcome = self.outcome(run.id)
         if outcome is None:
             status = Status.RUNNING if self.alive(run) else Status.LOST
-        elif newest.id != run.receipt_id and newest.received_at > run.started_at:
+        elif (
+            newest.received_at > run.started_at
+            and newest.id != run.receipt_id
+            and (outcome.decision is not Decision.SUCCESS or newest.manifest_id == run.manifest_id)
+        ):
             return BatchState(batch_id, _received(newest), newest, run, outcome)
         elif self.to_be_retried(runs, outcome):
             status = Status.QUEUED

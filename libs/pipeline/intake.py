@@ -174,11 +174,12 @@ def _report_again(stack: Stack, batch_id: str, *, stands: bool) -> None:
     A worker died before it wrote it, and another manifest took the place of the one that would have reminded the next worker. Or
     a release wrote it that kept none by attempt.
     """
-    runs = stack.ledger.runs(batch_id)
-    outcome = stack.ledger.outcome(runs[-1].id) if runs else None
-    receipt = stack.ledger.receipt(runs[-1].receipt_id) if outcome else None
-    if outcome is not None and receipt is not None:
-        _reported(stack, Report.of_outcome(outcome, receipt.sha256), outcome.run_id, stands=stands)
+    state = stack.ledger.batch(batch_id)
+    if state is None or state.run is None or state.outcome is None:
+        return
+    receipt = stack.ledger.receipt(state.run.receipt_id)
+    report = Report.of_outcome(state.outcome, receipt.sha256 if receipt else None)
+    _reported(stack, report, state.run.id, stands=stands and state.status is report.status)
 
 
 def _answer_replaced(stack: Stack, received: Received) -> None:

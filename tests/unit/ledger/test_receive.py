@@ -92,6 +92,14 @@ def test_a_manifest_whose_place_was_taken_before_it_was_processed_is_answered(wo
     assert worker.receive(upload="upload 3").replaced == (), "one that is processed is not replaced"
 
 
+def test_what_cannot_be_read_under_the_name_of_a_batch_that_succeeded_does_not_speak_for_it(worker) -> None:
+    worker.decide(worker.claim(), Decision.SUCCESS)
+    worker.ledger.refuse("manifests/a.json", MISSING)
+    assert worker.ledger.batch("a").status is Status.SUCCESS
+    worker.receive(upload="upload 2", check=lambda: [MISSING])
+    assert worker.ledger.batch("a").status is Status.REJECTED, "the same manifest again does"
+
+
 def test_a_batch_can_be_forced_again_and_a_lost_attempt_is_not_tried_by_itself(worker, clock) -> None:
     with pytest.raises(Rejected, match="never_processed"):
         worker.ledger.again("a")
