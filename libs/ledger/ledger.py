@@ -14,7 +14,17 @@ from typing import Any
 
 from libs.ledger import parts
 from libs.ledger.receipt import batch_id_of, make_receipt
-from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records, common_prefix
+from libs.ledger.records import (
+    DONE,
+    LOST,
+    MAX_LOST,
+    PASSED_OVER,
+    REPLACED,
+    RUNNING,
+    Records,
+    common_prefix,
+    is_refused_the_name,
+)
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
@@ -25,6 +35,7 @@ from libs.models import (
     ParsedManifest,
     Problem,
     Receipt,
+    Rejected,
     Reservation,
     Run,
     in_reading_order,
@@ -47,7 +58,7 @@ class Action(StrEnum):
     LEAVE = "leave"
     """Nothing: a worker is at it."""
     FINISH = "finish"
-    """Report on its outcome, and archive it: all else is done."""
+    """Report on its outcome, and archive it: all else is done. The same manifest, delivered anew, is processed."""
     REJECT = "reject"
     """Report on its problems, and archive it."""
 
@@ -62,6 +73,8 @@ class Received:
         upload: Version of its object, to claim it with.
         attempt: For ``PROCESS`` only: which attempt at the batch it would be.
         outcome: For ``FINISH`` only.
+        replaced: Manifests that lay under the same key, waited, and were not processed before this one took their place.
+        forced: Whether nobody delivered it: see :meth:`Ledger.again`.
     """
 
     action: Action
@@ -69,6 +82,8 @@ class Received:
     upload: str
     attempt: int = 0
     outcome: Outcome | None = None
+    replaced: tuple[Receipt, ...] = ()
+    forced: bool = False
 
 
 def no_problems() -> list[Problem]:
@@ -133,19 +148,54 @@ class Ledger(Records):
         last = runs[-1] if runs else None
         outcome = self.outcome(last.id) if last else None
         problems = list(found.problems)
-        if last and last.receipt_id.partition("~")[0] == found.id:
+        if last and last.manifest_id == found.manifest_id:
             receipt = self.receipt(last.receipt_id) or found
             if outcome is None and self.alive(last):
                 return Received(Action.LEAVE, receipt, upload)
-            if outcome is not None and not self._may_follow(runs, outcome, upload):
+            if outcome is not None and not self._may_follow(runs, outcome, found.manifest_id, upload):
                 return Received(Action.FINISH, receipt, upload, outcome=outcome)
-        elif last:
-            problems += self._in_the_way(last, outcome)
+        problems += self._in_the_way(runs, outcome, found.manifest_id)
         problems += check() if parsed.is_json else []
-        receipt = self._record(found.model_copy(update={"problems": tuple(shortened(in_reading_order(problems)))}))
+        arrived = self.receipts(batch_id)
+        receipt = self._record(found.model_copy(update={"problems": tuple(shortened(in_reading_order(problems)))}), arrived)
+        replaced = () if is_refused_the_name(receipt) else _replaced(receipt, arrived, runs)
         if receipt.problems:
-            return Received(Action.REJECT, receipt, upload)
-        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1)
+            return Received(Action.REJECT, receipt, upload, replaced=replaced)
+        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1, replaced=replaced)
+
+    def replace(self, received: Received) -> list[Receipt]:
+        """Record of manifests that they were replaced before they were processed, so that their uploaders get an answer.
+
+        Args:
+            received: The manifest that took their place: rejected, or claimed by this worker.
+        """
+        by = received.receipt
+        problem = Problem(
+            code=REPLACED, where="batch_id",
+            message=f"Before it was processed, a manifest of {by.uploader or 'somebody unknown'!r} took its place as {by.key!r} "
+            f"(SHA-256 {by.sha256[:16]}…).",
+            remedy="Nothing of it was processed. Upload it again under another 'batch_id'.",
+        )  # fmt: skip
+        return [self._record(each.model_copy(update={"problems": (problem,)})) for each in received.replaced]
+
+    def again(self, batch_id: str) -> Received:
+        """What processes a batch once more from its recorded manifest, although nobody delivered it again.
+
+        Raises:
+            Rejected: when a worker is at it, or nothing of this name was ever processed.
+        """
+        runs = self.runs(batch_id)
+        receipt = self.receipt(runs[-1].receipt_id) if runs else None
+        if receipt is None:
+            raise Rejected.because(
+                "never_processed", batch_id, f"No manifest of the batch {batch_id!r} was ever accepted.",
+                f"`spatial-etl status {batch_id}` says what became of it. Deliver it first.",
+            )  # fmt: skip
+        outcome = self.outcome(runs[-1].id)
+        if outcome is None and self.alive(runs[-1]):
+            raise Rejected([_running(runs[-1])])
+        upload = f"forced {secrets.token_hex(8)}"
+        return Received(Action.PROCESS, receipt, upload, attempt=len(runs) + 1, forced=True)
 
     def refuse(self, key: str, problem: Problem) -> Receipt:
         """Record a manifest that cannot be read: its name is all that is known.
@@ -173,7 +223,7 @@ class Ledger(Records):
         runs = self.runs(batch_id)
         if runs:
             outcome = self.outcome(runs[-1].id) or self.give_up(runs[-1])
-            if outcome is None or not self._may_follow(runs, outcome, received.upload):
+            if outcome is None or not self._may_follow(runs, outcome, received.receipt.manifest_id, received.upload):
                 return None
         now = self.clock()
         run = Run(
@@ -186,6 +236,7 @@ class Ledger(Records):
             heartbeat_at=now,
             lease_seconds=self.lease_seconds,
             software=software,
+            forced=received.forced,
         )
         if not self.store.insert("runs", run.id, run.to_document()):
             return None
@@ -215,7 +266,9 @@ class Ledger(Records):
         problem = Problem(
             code=LOST, where=run.id,
             message=f"The worker {run.owner} gave no sign of life for {run.lease_seconds:g} s in attempt {run.attempt}.",
-            remedy=f"It is tried again, {MAX_LOST} times in all for one upload. After that: look at the memory and the log of "
+            remedy=f"Look at the memory and the log of the worker, then run `spatial-etl reprocess {run.batch_id}` again."
+            if run.forced
+            else f"It is tried again, {MAX_LOST} times in all for one upload. After that: look at the memory and the log of "
             "the worker, and upload the manifest again.",
         )  # fmt: skip
         outcome = Outcome(
@@ -319,36 +372,55 @@ class Ledger(Records):
         identity = f"{time.time_ns():016x}-{secrets.token_hex(4)}"  # entries of one millisecond keep their order
         self.store.insert_missing([("activity_logs", identity, entry.to_document())])
 
-    def _may_follow(self, runs: list[Run], outcome: Outcome, upload: str) -> bool:
-        """Whether another attempt may follow the last one.
+    def in_the_way(self, batch_id: str, sha256: str) -> list[Problem]:
+        """Why the manifest with this hash may not be delivered for a batch now; nothing when it may."""
+        runs = self.runs(batch_id)
+        outcome = self.outcome(runs[-1].id) if runs else None
+        if runs and outcome is None and self.alive(runs[-1]):
+            return [_running(runs[-1])]
+        return self._in_the_way(runs, outcome, f"{batch_id}@{sha256[:16]}")
 
-        It may when that did not succeed, and either someone uploaded the manifest since, asking for it, or the worker was lost.
+    def _may_follow(self, runs: list[Run], outcome: Outcome, manifest_id: str, upload: str) -> bool:
+        """Whether another attempt may follow the last one, which is decided.
+
+        It may when someone delivered the manifest since, asking for it, or when the worker was lost. After a success, only the
+        manifest that succeeded may: its run finds out whether its files are others now, and makes nothing if they are not.
         """
-        if outcome.decision is Decision.SUCCESS:
-            return False
-        if upload not in {run.manifest_version for run in runs}:
-            return True
-        return runs[-1].manifest_version == upload and self.to_be_retried(runs, outcome)
+        if upload in {run.manifest_version for run in runs}:
+            return runs[-1].manifest_version == upload and self.to_be_retried(runs, outcome)
+        return not self._succeeded_with_another(runs, manifest_id)
 
-    def _in_the_way(self, last: Run, outcome: Outcome | None) -> list[Problem]:
-        """Why another manifest may not take a batch's id; nothing when it may."""
-        if outcome is None and self.alive(last):
-            message = f"The batch {last.batch_id!r} is being processed, with another manifest."
-            remedy = "Upload this one under another 'batch_id', or again when that one has failed."
-            return [Problem(code="batch_running", where="batch_id", message=message, remedy=remedy)]
-        if outcome is not None and outcome.decision is Decision.SUCCESS:
-            message = f"The batch {last.batch_id!r} has been processed already, with another manifest."
+    def _in_the_way(self, runs: Sequence[Run], outcome: Outcome | None, manifest_id: str) -> list[Problem]:
+        """Why a manifest may not take a batch's id, which is another's; nothing when it may.
+
+        Args:
+            runs: Of the batch.
+            outcome: Of the last of them.
+            manifest_id: The manifest.
+        """
+        if runs and runs[-1].manifest_id != manifest_id and outcome is None and self.alive(runs[-1]):
+            return [_running(runs[-1])]
+        if self._succeeded_with_another(runs, manifest_id):
+            message = f"The batch {runs[-1].batch_id!r} has been processed already, with another manifest."
             remedy = "Choose another 'batch_id': each stands for one manifest that succeeded."
-            return [Problem(code="batch_done", where="batch_id", message=message, remedy=remedy)]
+            return [Problem(code=DONE, where="batch_id", message=message, remedy=remedy)]
         return []
 
-    def _record(self, receipt: Receipt) -> Receipt:
-        """The receipt with these problems of this content: the last one recorded, if it says the same, or a new one."""
+    def _succeeded_with_another(self, runs: Sequence[Run], manifest_id: str) -> bool:
+        """Whether a batch succeeded with another manifest than this one: then its name is taken for good."""
+        others = [run.id for run in reversed(runs) if run.manifest_id != manifest_id]
+        return any((found := self._get(Outcome, "outcomes", each)) and found.decision is Decision.SUCCESS for each in others)
+
+    def _record(self, receipt: Receipt, arrived: Sequence[Receipt] | None = None) -> Receipt:
+        """The receipt with these problems of this content: the last one recorded, if it says the same, or a new one.
+
+        Args:
+            receipt: The receipt.
+            arrived: All receipts of its batch, when they have just been read.
+        """
         while True:
-            known = sorted(
-                (each for each in self.receipts(receipt.batch_id) if each.sha256 == receipt.sha256),
-                key=lambda each: each.revision,
-            )
+            arrived = self.receipts(receipt.batch_id) if arrived is None else arrived
+            known = sorted((each for each in arrived if each.sha256 == receipt.sha256), key=lambda each: each.revision)
             if known and known[-1].problems == receipt.problems:
                 return known[-1]
             new = receipt.model_copy(update={"revision": len(known) + 1})
@@ -360,6 +432,22 @@ class Ledger(Records):
                 action = "rejected" if new.problems else "received"
                 self.log(action, new.batch_id, actor=new.uploader or "unknown", at=new.received_at, receipt=new.id)
                 return new
+            arrived = None  # another worker was faster
+
+
+def _running(run: Run) -> Problem:
+    message = f"The batch {run.batch_id!r} is being processed, from a manifest that was delivered before."
+    remedy = f"Wait for its end, which `spatial-etl status {run.batch_id}` shows, or choose another 'batch_id'."
+    return Problem(code=RUNNING, where="batch_id", message=message, remedy=remedy)
+
+
+def _replaced(receipt: Receipt, arrived: Sequence[Receipt], runs: Sequence[Run]) -> tuple[Receipt, ...]:
+    """Manifests that waited under the key of this one, and of which there is no run: it took their place."""
+    begun = {run.manifest_id for run in runs} | {receipt.manifest_id}
+    last = {each.manifest_id: each for each in sorted(arrived, key=lambda each: each.revision)}
+    return tuple(
+        each for each in last.values() if each.manifest_id not in begun and each.key == receipt.key and not each.problems
+    )
 
 
 def _shortened(receipt: Receipt, error: DocumentTooLarge) -> Receipt:

@@ -33,6 +33,11 @@ LOST = "lease_expired"
 UNAVAILABLE = "service_unavailable"
 """Code of the problem of a run that failed because a service did."""
 
+RUNNING, DONE, REPLACED = "batch_running", "batch_done", "manifest_replaced"
+
+TAKEN = frozenset({RUNNING, DONE, REPLACED})
+"""Codes of the answers to a manifest under a ``batch_id`` that is another's. They say nothing about the batch of this name."""
+
 PASSED_OVER = "passed over"
 """Action of the audit log, on a lake key."""
 
@@ -51,6 +56,7 @@ class BatchState:
         receipt: The manifest that the status speaks of.
         run: Its last attempt, None when there was none.
         outcome: What was decided of that.
+        made: What made its versions: the outcome, or an earlier one when that found nothing new.
     """
 
     batch_id: str
@@ -58,6 +64,7 @@ class BatchState:
     receipt: Receipt
     run: Run | None
     outcome: Outcome | None
+    made: Outcome | None = None
 
 
 class Records:
@@ -147,26 +154,49 @@ class Records:
         """Whether a run found this object in the place of the version that it had reserved."""
         return any(entry.action == PASSED_OVER for entry in self.activity(key))
 
-    def batch(self, batch_id: str) -> BatchState | None:
-        """Where a batch stands; None when none of that name ever arrived."""
+    def last_success(self, run: Run) -> Outcome | None:
+        """What an earlier run of a batch made, the last one that made anything; None when none did."""
+        for attempt in range(run.attempt - 1, 0, -1):
+            found = self._get(Outcome, "outcomes", f"{run.batch_id}#{attempt}")
+            if found is not None and found.decision is Decision.SUCCESS:
+                return self.outcome(found.unchanged_since or found.run_id)
+        return None
+
+    def batch(self, batch_id: str, sha256: str | None = None) -> BatchState | None:
+        """Where a batch stands; None when none of that name ever arrived.
+
+        Args:
+            batch_id: Its name.
+            sha256: Look at the manifest with this hash only: several may have come under one name.
+        """
         runs = self.runs(batch_id)  # before the receipts: each run's is there then
-        receipts = {receipt.id: receipt for receipt in self.receipts(batch_id)}
-        if not receipts:
+        arrived = self.receipts(batch_id)
+        if sha256 is not None:
+            arrived = [receipt for receipt in arrived if receipt.sha256 == sha256]
+            runs = [run for run in runs if run.manifest_id == f"{batch_id}@{sha256[:16]}"]
+        if not arrived:
             return None
-        newest = list(receipts.values())[-1]
+        receipts = {receipt.id: receipt for receipt in arrived}
+        speaking = arrived if sha256 else [receipt for receipt in arrived if not is_refused_the_name(receipt)]
+        newest = (speaking or arrived)[-1]
         if not runs:
             return BatchState(batch_id, _received(newest), newest, None, None)
         run = runs[-1]
         outcome = self.outcome(run.id)
         if outcome is None:
             status = Status.RUNNING if self.alive(run) else Status.LOST
-        elif outcome.decision is not Decision.SUCCESS and newest.id != run.receipt_id and newest.received_at > run.started_at:
+        elif (
+            newest.received_at > run.started_at
+            and newest.id != run.receipt_id
+            and (outcome.decision is not Decision.SUCCESS or newest.manifest_id == run.manifest_id)
+        ):
             return BatchState(batch_id, _received(newest), newest, run, outcome)
         elif self.to_be_retried(runs, outcome):
             status = Status.QUEUED
         else:
             status = Status(outcome.decision)
-        return BatchState(batch_id, status, receipts[run.receipt_id], run, outcome)
+        since = outcome.unchanged_since if outcome else None
+        return BatchState(batch_id, status, receipts[run.receipt_id], run, outcome, self.outcome(since) if since else outcome)
 
     def batch_ids(self) -> list[str]:
         """The batches that ever arrived, in the order of their ids. Reads no documents."""
@@ -190,7 +220,7 @@ class Records:
             runs: All of the batch.
             outcome: Of the last of them.
         """
-        if not lost(outcome):
+        if not lost(outcome) or runs[-1].forced:
             return False
         attempts = [run for run in runs[:-1] if run.manifest_version == runs[-1].manifest_version]
         outcomes = [self.outcome(run.id) for run in attempts[1 - MAX_LOST :]]
@@ -239,6 +269,10 @@ class Records:
         """How a version was made."""
         return self._get(Lineage, "lineage", f"{dataset_id}@{version}")
 
+    def all_lineage(self) -> Iterator[Lineage]:
+        """How all versions were made."""
+        return (Lineage.from_document(document) for _, document in self.store.find("lineage"))
+
     def activity(self, subject: str | None = None, limit: int | None = None) -> Iterator[Activity]:
         """The audit log, newest first; of one subject, if one is named."""
         where = None if subject is None else {"subject": subject}
@@ -275,6 +309,11 @@ class Records:
     def _get(self, model: type[_Kind], collection: str, identity: str) -> _Kind | None:
         document = self.store.get(collection, identity)
         return None if document is None else model.from_document(document)
+
+
+def is_refused_the_name(receipt: Receipt) -> bool:
+    """Whether a manifest was answered that its ``batch_id`` is another's, see :data:`TAKEN`."""
+    return any(problem.code in TAKEN for problem in receipt.problems)
 
 
 def lost(outcome: Outcome) -> bool:

@@ -66,7 +66,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "batch_id_mismatch": _problem(
                 "The manifest's name is not its 'batch_id'.", "Upload it as manifests/<batch_id>.json."
             ),
-            "batch_running": _problem("The batch is being processed, with another manifest.", "Choose another 'batch_id'."),
+            "batch_running": _problem("The batch is being processed.", "Wait for its end, or choose another 'batch_id'."),
+            "batch_waiting": _problem(
+                "Another manifest waits under the same batch_id. It was left as it is.", "Choose another 'batch_id', or wait."
+            ),
             "dataset_id_not_used": _warning(
                 "'metadata.dataset_id' names no dataset, since there are several.", "Give each file a 'dataset_id'."
             ),
@@ -83,11 +86,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
             ),
             "manifest_not_json": _problem("The manifest is not valid JSON.", "Correct the JSON."),
+            "manifest_replaced": _problem(
+                "Another manifest took its place in manifests/ before it was processed.", "Upload it under another 'batch_id'."
+            ),
             "manifest_too_large": _problem(
                 "The manifest, or its record, is too large.", "Split the batch into several manifests."
             ),
             "missing_key": _problem("A key of the manifest is missing.", "Add it."),
             "more_problems": _problem("There are more problems than the list shows.", "Correct those that are shown first."),
+            "never_processed": _problem("A batch that is to be processed again never was.", "Deliver it first."),
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
             "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
@@ -98,7 +105,14 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The project's name has no letter or digit.", "Write it with letters or digits, or leave it out."
             ),
             "raster_not_read": _problem("Rasters are not processed by this version.", "Take the file out of the manifest."),
+            "same_as_before": _warning(
+                "A version is byte for byte the one before it.", "Look whether the right files were delivered."
+            ),
             "too_long": _problem("A value or a list of the manifest is too long.", "Shorten or split it."),
+            "unchanged": _warning(
+                "The same manifest was delivered again, and its files are the same: nothing was made.",
+                "Nothing has to be done. `spatial-etl reprocess BATCH` makes new versions nevertheless.",
+            ),
             "unknown_intent": _warning(
                 "No recipe has the name of the intent; the default was used.", "See 'spatial-etl recipes'."
             ),

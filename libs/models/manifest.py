@@ -143,6 +143,8 @@ class Manifest(Policies):
         files: The files, each with what is known of it.
         metadata: Any keys. Two have a meaning: ``project`` begins the names of the datasets, ``dataset_id`` names the only one.
         parameters: Values for the parameters of the recipe, by name.
+        raw: ``keep``: keep a copy of each raw file in the lake, by its hash, so that the versions can be made again when the
+            landing zone holds other files, or none. ``leave``, which holds when it is not given: they stay where they lie.
     """
 
     batch_id: Identifier
@@ -151,6 +153,7 @@ class Manifest(Policies):
     files: Annotated[tuple[FileSpec, ...], Field(min_length=1, max_length=MAX_FILES)]
     metadata: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
+    raw: Literal["leave", "keep"] = "leave"
 
 
 _LANDING_PATH = re.compile(r"^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", re.DOTALL)

@@ -22,9 +22,15 @@ class DatasetReport(Record):
 
 
 class Report(Record):
-    """What became of a batch."""
+    """What became of a delivery of a batch.
+
+    Attributes:
+        manifest_sha256: Of the manifest's bytes: tells whose answer it is, where several came under one ``batch_id``.
+        unchanged_since: Set when nothing was made, because nothing had changed: the run that made the batch's versions.
+    """
 
     batch_id: str
+    manifest_sha256: str | None = None
     run_id: str | None
     status: Status
     intent: str | None
@@ -32,16 +38,18 @@ class Report(Record):
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     datasets: tuple[DatasetReport, ...] = ()
+    unchanged_since: str | None = None
 
     @classmethod
-    def of_outcome(cls, outcome: Outcome) -> "Report":
-        """The report on a decided run."""
+    def of_outcome(cls, outcome: Outcome, manifest_sha256: str | None = None) -> "Report":
+        """The report on a decided run, of the manifest with this hash."""
         datasets = tuple(
             DatasetReport.model_validate({name: getattr(asset, name) for name in DatasetReport.model_fields})
             for asset in outcome.assets
         )
         return cls(
             batch_id=outcome.batch_id,
+            manifest_sha256=manifest_sha256,
             run_id=outcome.run_id,
             status=Status(outcome.decision),
             intent=outcome.intent,
@@ -49,6 +57,7 @@ class Report(Record):
             problems=outcome.problems,
             warnings=outcome.warnings,
             datasets=datasets,
+            unchanged_since=outcome.unchanged_since,
         )
 
     @classmethod
@@ -58,6 +67,7 @@ class Report(Record):
         intent = content.get("intent")
         return cls(
             batch_id=receipt.batch_id,
+            manifest_sha256=receipt.sha256,
             run_id=None,
             status=Status.REJECTED,
             intent=intent if isinstance(intent, str) else None,

@@ -62,9 +62,14 @@ class Receipt(Document):
         return _renamed(document, "verdict", "revision")
 
     @property
+    def manifest_id(self) -> str:
+        """What all judgements on one manifest share: ``<batch_id>@<sha256, 16 hex>``."""
+        return f"{self.batch_id}@{self.sha256[:16]}"
+
+    @property
     def id(self) -> str:
-        """``_id``: ``<batch_id>@<sha256, 16 hex>``, from the second revision on with ``~<revision>``."""
-        return f"{self.batch_id}@{self.sha256[:16]}" + (f"~{self.revision}" if self.revision > 1 else "")
+        """``_id``: that of the manifest, from the second revision on with ``~<revision>``."""
+        return self.manifest_id + (f"~{self.revision}" if self.revision > 1 else "")
 
 
 class Run(Document):
@@ -79,6 +84,7 @@ class Run(Document):
         heartbeat_at: Last sign of life.
         lease_seconds: How long after it the run counts as alive.
         software: Versions of what it ran on, by name.
+        forced: Whether it was asked for without a delivery: no manifest waits for it, and nobody tries it again by itself.
     """
 
     batch_id: Identifier
@@ -90,11 +96,17 @@ class Run(Document):
     heartbeat_at: Moment
     lease_seconds: float
     software: dict[str, str] = {}
+    forced: bool = False
 
     @classmethod
     def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:
         """In format 1, the manifest's version was called ``upload``."""
         return _renamed(document, "upload", "manifest_version")
+
+    @property
+    def manifest_id(self) -> str:
+        """The manifest, whichever judgement on it let the run begin: see :attr:`Receipt.manifest_id`."""
+        return self.receipt_id.partition("~")[0]
 
     @property
     def id(self) -> str:
@@ -136,6 +148,7 @@ class Outcome(Document):
     Attributes:
         parts: Where its lists are, when they are too large for one document. As a user of the ledger gets it, an outcome has
             its lists.
+        unchanged_since: Of a success that made nothing, because nothing had changed: the run that made the batch's versions.
     """
 
     run_id: str
@@ -150,6 +163,7 @@ class Outcome(Document):
     assets: tuple[Asset, ...] = ()
     lineage: tuple[Lineage, ...] = ()
     parts: tuple[PartReference, ...] = ()
+    unchanged_since: str | None = None
 
     @property
     def id(self) -> str:

@@ -1,5 +1,6 @@
 """A delivery: from files on a local disk to the manifest that describes them."""
 
+import hashlib
 import io
 import json
 import re
@@ -17,8 +18,8 @@ from libs.models import (
     LakeOfAnother,
     Manifest,
     ParsedManifest,
+    Rejected,
     ServiceUnavailable,
-    Status,
     landing_key,
     parse_manifest,
 )
@@ -131,6 +132,7 @@ def make_manifest(
     options: Mapping[str, Any],
     of_all: Mapping[str, Any],
     policies: Mapping[str, Any] | None = None,
+    raw: str | None = None,
 ) -> ParsedManifest:
     """The manifest of a delivery, checked for all that can be known before a file is uploaded.
 
@@ -146,6 +148,7 @@ def make_manifest(
         of_all: Keys that every file's entry gets: ``crs``, ``replace_crs``, ``layer``, ``geometry``,
             ``dataset_id``, ``encoding``, ``keep_key``.
         policies: For bad rows: ``on_bad_value`` and so on.
+        raw: What becomes of the raw files.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.
@@ -162,6 +165,7 @@ def make_manifest(
         **(policies or {}),
         "metadata": dict(metadata),
         "parameters": dict(parameters),
+        **given(raw=raw),
     }
     content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
     parsed = parse_manifest(content, landing_bucket=bucket)
@@ -169,17 +173,20 @@ def make_manifest(
     return parsed
 
 
-def require_new_batch(settings: Settings, lake: DataLake, ledger: Ledger, batch_id: str) -> None:
-    """Refuse the name of a batch that has succeeded or is at work: an upload would replace the files that it is made from.
+def require_free_name(settings: Settings, lake: DataLake, ledger: Ledger, batch_id: str, manifest: bytes) -> None:
+    """Refuse the name of a batch that is at work, or has succeeded with another manifest.
+
+    An upload would replace the files that it is made from. The same manifest may be delivered again.
 
     Args:
         settings: Name the lake and the ledger in an error.
         lake: The lake.
         ledger: Knows the batches.
         batch_id: The name.
+        manifest: That is to be delivered.
 
     Raises:
-        DeliveryError: when the batch exists.
+        Rejected: when the name is taken.
         LakeOfAnother: when this ledger cannot know, because the lake belongs to another one.
     """
     try:
@@ -188,9 +195,8 @@ def require_new_batch(settings: Settings, lake: DataLake, ledger: Ledger, batch_
         raise
     except ServiceUnavailable:
         pass  # the batch waits in the landing zone until that is put right
-    state = ledger.batch(batch_id)
-    if state is not None and state.status in {Status.SUCCESS, Status.RUNNING}:
-        raise DeliveryError(f"The batch {batch_id!r} exists, with the status {state.status}.")
+    if problems := ledger.in_the_way(batch_id, hashlib.sha256(manifest).hexdigest()):
+        raise Rejected(problems)
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -20,8 +20,10 @@ from libs.models import (
     Reservation,
     Run,
 )
+from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
+from libs.pipeline.inputs import is_unchanged, nothing_new
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
@@ -33,6 +35,8 @@ from libs.transformations import Recipe
 
 def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Outcome | None:
     """Process a claimed batch and decide its run.
+
+    A batch that has succeeded before is made again only if its files or its recipe are others now, or if it is forced.
 
     Returns:
         What was decided; None when another worker had decided the run before.
@@ -48,13 +52,15 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
             scratch = kept.enter_context(run_folder(stack.scratch, run.id))
-            outcome = attempt.succeed(scratch, lease)
+            outcome = attempt.find_nothing_new(scratch) or attempt.succeed(scratch, lease)
         except Rejected as rejection:
             outcome = attempt.outcome(Decision.REJECTED, rejection.problems)
         except LeaseLost:
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the uploader gets an answer
             stop, problem = fault(error, "the run failed")
+            if stop is not None and run.forced:
+                problem = problem.model_copy(update={"remedy": f"Run `spatial-etl reprocess {run.batch_id}` again."})
             outcome = attempt.outcome(Decision.FAILURE, [problem])
         except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an orchestrator's own kind of it; raised again below
             stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
@@ -112,6 +118,19 @@ class _Attempt:
         del self.warnings[KEPT_PROBLEMS:]
         return self.outcome(Decision.REJECTED, (problem, *outcome.problems[:KEPT_PROBLEMS]))
 
+    def find_nothing_new(self, scratch: Path) -> Outcome | None:
+        """The outcome of a delivery whose files were processed before, as they are; None when there is work to do."""
+        earlier = None if self._run.forced else self._stack.ledger.last_success(self._run)
+        if earlier is None:
+            return None
+        self._progress(Event(self._run.batch_id, "compare", earlier.run_id))
+        if not is_unchanged(earlier, self._files, self._manifest, self._recipe, scratch / "compared"):
+            return None
+        newest = self._stack.ledger.newest({asset.dataset_id for asset in earlier.assets})
+        made = {asset.id for asset in earlier.assets}
+        self.warnings.append(nothing_new(earlier, [asset.id for asset in newest.values() if asset.id not in made]))
+        return self.outcome(Decision.SUCCESS).model_copy(update={"unchanged_since": earlier.run_id})
+
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""
         maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._files, self._run.id, scratch, self._progress)
@@ -129,25 +148,34 @@ class _Attempt:
             for dataset in group:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
+        if self._manifest.raw == "keep":
+            layers = (layer for dataset in datasets for layer in dataset.inputs)
+            raw_files.keep(self._stack.landing.store, self._stack.lake, layers, scratch)
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
-        earlier = self._titled_before(datasets, placed)
+        earlier = self._before(datasets, placed)
+        unnamed = self._unnamed(datasets)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            if dataset.dataset_id in earlier:
-                self.warnings += _other_title(dataset, reservation, earlier[dataset.dataset_id])
+            if version_before := earlier.get(dataset.dataset_id):
+                self.warnings += _same_as_before(dataset, reservation, version_before)
+                if dataset.dataset_id in unnamed:
+                    self.warnings += _other_title(dataset, reservation, version_before)
             assets.append(self._asset(dataset, reservation))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
 
-    def _titled_before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
-        """The versions before these, of datasets that are called after their files and layers."""
-        if self._manifest.metadata.get("dataset_id"):
-            return {}
-        files = self._manifest.files
-        unnamed = [each for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)]
-        later = [each.dataset_id for each in unnamed if placed[each.dataset_id].reservation.version > 1]
+    def _before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
+        """The versions before these."""
+        later = [each.dataset_id for each in datasets if placed[each.dataset_id].reservation.version > 1]
         return self._stack.ledger.newest(later) if later else {}
+
+    def _unnamed(self, datasets: Iterable[MadeDataset]) -> set[str]:
+        """Datasets that are called after their files and layers."""
+        if self._manifest.metadata.get("dataset_id"):
+            return set()
+        files = self._manifest.files
+        return {each.dataset_id for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)}
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
         return Asset(
@@ -187,6 +215,20 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
+
+
+def _same_as_before(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
+    """A warning where a version holds what the one before it holds: whoever delivered it may have meant other files."""
+    if {(file.name, file.sha256) for file in dataset.files} != {(file.name, file.sha256) for file in before.files}:
+        return []
+    return [
+        Problem(
+            code="same_as_before", where=f"dataset {dataset.dataset_id}",
+            message=f"Nothing new: version {reservation.version} is byte for byte version {before.version}, "
+            f"of the batch {before.batch_id!r}.",
+            remedy="If the data should be newer, look whether the right files were delivered.",
+        )
+    ]  # fmt: skip
 
 
 def _other_title(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:

@@ -3,15 +3,18 @@
 Both ``process``, which runs batches one after the other, and an orchestrator, which hands them out, begin here.
 """
 
+import hashlib
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from time import monotonic
 
-from libs.ledger import Action, Received
-from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
+from libs.ledger import Action, Received, is_refused_the_name
+from libs.models import Decision, Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable
 from libs.pipeline.fault import fault
+from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
 from libs.storage import ObjectChanged, ObjectInfo, ObjectRefused
@@ -133,21 +136,60 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         The report on a manifest that is answered; None when another worker works on it, or nothing new can be said.
     """
     try:
-        parsed = stack.landing.read_manifest(info.key, known)
+        found = stack.landing.read_manifest(info.key, known)
     except ObjectRefused as error:
         return _refuse(stack, error, info)
     except ObjectChanged:
         return Growing(info)
-    if parsed is None:
+    if found is None:
         return None  # another worker has dealt with it
+    info, parsed = found  # as it was read: it may have been replaced since it was listed
     content, validation = parsed.content, Validation(parsed, stack.landing, stack.registry)
     received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:
-        return _answer(stack, info, content, Report.of_rejection(receipt), f"rejected-{receipt.id.partition('@')[2]}")
+        _answer_replaced(stack, received)
+        stands = not is_refused_the_name(receipt)
+        if not stands:
+            _report_again(stack, receipt.batch_id, stands=True)
+        return _answer(stack, info, content, Report.of_rejection(receipt), _name_of(receipt), stands=stands)
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
     return Ready(info, content, received, validation.batch) if validation.batch is not None else None
+
+
+def claim(stack: Stack, ready: Ready) -> Run | None:
+    """Begin an attempt at a batch, and answer the manifests whose place it took. None when another worker has it."""
+    if ready.received.attempt > 1:
+        _report_again(stack, ready.batch.manifest.batch_id, stands=False)
+    run = stack.ledger.claim(ready.received, software_versions(stack.engine))
+    if run is not None:
+        _answer_replaced(stack, ready.received)
+    return run
+
+
+def _report_again(stack: Stack, batch_id: str, *, stands: bool) -> None:
+    """Make sure that the last attempt at a batch has its report.
+
+    A worker died before it wrote it, and another manifest took the place of the one that would have reminded the next worker. Or
+    a release wrote it that kept none by attempt.
+    """
+    state = stack.ledger.batch(batch_id)
+    if state is None or state.run is None or state.outcome is None:
+        return
+    receipt = stack.ledger.receipt(state.run.receipt_id)
+    report = Report.of_outcome(state.outcome, receipt.sha256 if receipt else None)
+    _reported(stack, report, state.run.id, stands=stands and state.status is report.status)
+
+
+def _answer_replaced(stack: Stack, received: Received) -> None:
+    for receipt in stack.ledger.replace(received):
+        _reported(stack, Report.of_rejection(receipt), _name_of(receipt), stands=False)
+
+
+def _name_of(receipt: Receipt) -> str:
+    """What the answer to a manifest that never became a run is called."""
+    return f"rejected-{receipt.id.partition('@')[2]}"
 
 
 def _checked(validation: Validation) -> list[Problem]:
@@ -175,12 +217,29 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     """
     if outcome.decision is Decision.SUCCESS:
         stack.ledger.publish(outcome)
-    return _answer(stack, info, content, Report.of_outcome(outcome), outcome.run_id)
+    report = Report.of_outcome(outcome, hashlib.sha256(content).hexdigest())
+    return _answer(stack, info, content, report, outcome.run_id, stands=True)
 
 
-def _answer(stack: Stack, info: ObjectInfo, content: bytes, report: Report, name: str) -> Report | None:
-    """Write the report and take the manifest away. If somebody else's file is in the way, that is a warning to this batch."""
-    report = _reported(stack, report)
+def finish_forced(stack: Stack, run: Run, receipt: Receipt, outcome: Outcome) -> Report:
+    """What follows a decision on a run that no manifest waits for."""
+    if outcome.decision is Decision.SUCCESS:
+        stack.ledger.publish(outcome)
+    return _reported(stack, Report.of_outcome(outcome, receipt.sha256), run.id, stands=True)
+
+
+def _answer(stack: Stack, info: ObjectInfo, content: bytes, report: Report, name: str, *, stands: bool) -> Report | None:
+    """Write the report and take the manifest away. If somebody else's file is in the way, that is a warning to this batch.
+
+    Args:
+        stack: What to work with.
+        info: The manifest's object.
+        content: As it was read.
+        report: The answer to it.
+        name: Of the attempt, under which both are kept.
+        stands: Whether the report is the batch's: one on a manifest that may not have the batch's name is not.
+    """
+    report = _reported(stack, report, name, stands=stands)
     try:
         stack.landing.archive(info, content, report.batch_id, name)
     except ObjectRefused as error:
@@ -189,27 +248,39 @@ def _answer(stack: Stack, info: ObjectInfo, content: bytes, report: Report, name
             message=f"It was dealt with, and stays in the landing zone: {error.uri!r} {error.reason}.",
             remedy="Remove the manifest, or let the platform write and remove there. It is not processed again.",
         )  # fmt: skip
-        report = _reported(stack, report.model_copy(update={"warnings": (*report.warnings, warning)}))
+        report = _reported(stack, report.model_copy(update={"warnings": (*report.warnings, warning)}), stands=stands)
         if not stack.left.note(info.key, info.version, report):
             return None
         _log_once(stack, "left", info.key, error)
     return report
 
 
-def _reported(stack: Stack, report: Report) -> Report:
-    """Write a report. The ledger has it, too: when it cannot be written, it says so itself."""
-    try:
-        stack.landing.report(report)
-    except ObjectRefused as error:
-        if any(warning.code == "report_not_written" for warning in report.warnings):
-            return report
-        warning = Problem(
-            code="report_not_written", where=stack.landing.key_of(error),
-            message=f"{error.uri!r} {error.reason}.",
-            remedy=f"Take away what lies there. 'spatial-etl status {report.batch_id}' shows the report.",
-        )  # fmt: skip
-        return report.model_copy(update={"warnings": (*report.warnings, warning)})
-    return report
+def _reported(stack: Stack, report: Report, name: str | None = None, *, stands: bool) -> Report:
+    """Write a report: under a name of its own, if it has one, and as the batch's, if it is that.
+
+    The ledger has it, too: when it cannot be written, it says so itself.
+    """
+    writes = [partial(stack.landing.report, report)] if stands else []
+    if name is not None:
+        writes.insert(0, partial(stack.landing.keep_report, report, name))
+    told = report
+    for write in writes:
+        try:
+            write()
+        except ObjectRefused as error:
+            told = _not_written(stack, told, error)
+    return told
+
+
+def _not_written(stack: Stack, report: Report, error: ObjectRefused) -> Report:
+    if any(warning.code == "report_not_written" for warning in report.warnings):
+        return report
+    warning = Problem(
+        code="report_not_written", where=stack.landing.key_of(error),
+        message=f"{error.uri!r} {error.reason}.",
+        remedy=f"Take away what lies there. 'spatial-etl status {report.batch_id}' shows the report.",
+    )  # fmt: skip
+    return report.model_copy(update={"warnings": (*report.warnings, warning)})
 
 
 def _log_once(stack: Stack, action: str, subject: str, error: ObjectRefused) -> None:
@@ -229,4 +300,4 @@ def _refuse(stack: Stack, error: ObjectRefused, info: ObjectInfo | None = None) 
     if not stack.left.note(key, info.version if info else error.reason, report):
         return None
     # a name that was processed before keeps the report on that
-    return report if stack.ledger.runs(receipt.batch_id) else _reported(stack, report)
+    return _reported(stack, report, _name_of(receipt), stands=not stack.ledger.runs(receipt.batch_id))

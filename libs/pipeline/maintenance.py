@@ -3,11 +3,11 @@
 Nothing of an undecided run is ever touched: it is decided first, which needs its lease to have run out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from libs.models import Model, Reservation
-from libs.pipeline import scratch
+from libs.pipeline import raw_files, scratch
 from libs.pipeline.identity import placed
 from libs.pipeline.stack import Stack
 
@@ -44,6 +44,17 @@ class Removable(Model):
     upload: str
 
 
+class RemovableRaw(Model):
+    """A raw file that is kept for no version.
+
+    Attributes:
+        upload: See :class:`Removable`.
+    """
+
+    key: str
+    upload: str
+
+
 class Garbage(Model):
     """What garbage collection would remove, and what it would not.
 
@@ -53,6 +64,7 @@ class Garbage(Model):
         unknown: Lake keys that no record speaks of, or that somebody else has put there. Left alone: nobody knows whose they are.
         partial: Number of unfinished uploads that would be removed.
         records: Number of parts of records that would be removed: their runs were decided without them.
+        raw: Raw files of runs that did not succeed. None while any run is undecided, which may need them.
     """
 
     removable: tuple[Removable, ...] = ()
@@ -60,6 +72,7 @@ class Garbage(Model):
     unknown: tuple[str, ...] = ()
     partial: int = 0
     records: int = 0
+    raw: tuple[RemovableRaw, ...] = ()
 
 
 class Collected(Model):
@@ -71,6 +84,7 @@ class Collected(Model):
         unknown: See :class:`Garbage`.
         partial: Number of unfinished uploads that were removed.
         records: Number of parts of records that were removed.
+        raw: Lake keys of raw files that were removed.
     """
 
     removed: tuple[str, ...] = ()
@@ -78,6 +92,7 @@ class Collected(Model):
     unknown: tuple[str, ...] = ()
     partial: int = 0
     records: int = 0
+    raw: tuple[str, ...] = ()
 
 
 def reconcile(stack: Stack) -> Reconciled:
@@ -132,6 +147,7 @@ def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:
         unknown=tuple(key for key in others if stack.lake.prefix_of(key) not in theirs),
         partial=partial,
         records=len(stack.ledger.unused_parts()),
+        raw=tuple(_unnamed_raw(stack, until)),
     )
 
 
@@ -150,11 +166,28 @@ def gc(stack: Stack, found: Garbage | None = None, age: timedelta = AGE) -> Coll
         if stack.lake.remove(each.key, each.upload):
             stack.ledger.log("removed", each.key, run_id=each.run_id)
             removed.append(each.key)
+    raw = []
+    for unnamed in found.raw:
+        # Asked for each: a run that begins now may find the file there, and keep no other.
+        if not stack.ledger.undecided() and stack.lake.remove(unnamed.key, unnamed.upload):
+            stack.ledger.log("removed", unnamed.key)
+            raw.append(unnamed.key)
     abandoned = {reservation.prefix: reservation for reservation in stack.ledger.abandoned()}
     settled = _settled(abandoned, stack.ledger.clock() - age)
     partial = stack.lake.store.sweep(settled) + stack.landing.store.sweep()
     records = stack.ledger.remove_unused_parts()
-    return Collected(removed=tuple(removed), young=found.young, unknown=found.unknown, partial=partial, records=records)
+    return Collected(
+        removed=tuple(removed), young=found.young, unknown=found.unknown, partial=partial, records=records, raw=tuple(raw)
+    )
+
+
+def _unnamed_raw(stack: Stack, until: datetime) -> Iterator[RemovableRaw]:
+    """Raw files that are kept and older than this, of which no version says that it was made from them."""
+    old = [(sha256, info) for sha256, info in stack.lake.raw_objects() if info.modified <= until]
+    if not old or stack.ledger.undecided():
+        return
+    named = raw_files.named(stack.ledger)
+    yield from (RemovableRaw(key=info.key, upload=info.version) for sha256, info in old if sha256 not in named)
 
 
 def _settled(abandoned: Mapping[str, Reservation], until: datetime) -> set[str]:

@@ -7,8 +7,7 @@ from time import monotonic, sleep
 from libs.models import LakeOfAnother, ParsedManifest, Report, ServiceUnavailable
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
-from libs.pipeline.intake import Growing, Ready, finish, look, receive
-from libs.pipeline.software import software_versions
+from libs.pipeline.intake import Growing, Ready, claim, finish, look, receive
 from libs.pipeline.stack import Progress, Stack, no_progress
 from libs.storage import ObjectInfo
 
@@ -100,9 +99,9 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
     for info in stack.landing.waiting():
         received = receive(stack, info) if info.key in keys else None
         if isinstance(received, Ready):
-            run = stack.ledger.claim(received.received, software_versions(stack.engine))
+            run = claim(stack, received)
             outcome = canceled(stack, run, received.batch) if run else None
-            received = finish(stack, info, received.content, outcome) if outcome else None
+            received = finish(stack, received.info, received.content, outcome) if outcome else None
         if isinstance(received, Report):
             yield received
 
@@ -111,6 +110,6 @@ def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress, parsed: Parse
     received = receive(stack, info, parsed)
     if not isinstance(received, Ready):
         return received
-    run = stack.ledger.claim(received.received, software_versions(stack.engine))
+    run = claim(stack, received)
     outcome = ingest(stack, run, received.batch, progress) if run else None
-    return finish(stack, info, received.content, outcome) if outcome else None
+    return finish(stack, received.info, received.content, outcome) if outcome else None

@@ -2,15 +2,17 @@
 
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from libs.models import Asset, Lineage, Manifest, Model, Problem, Rejected
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
+from libs.pipeline.inputs import present, recorded_inputs
+from libs.pipeline.raw_files import are_kept, restored
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Progress, Stack, no_progress
-from libs.pipeline.staging import stage
 from libs.transformations import Recipe
 
 
@@ -55,14 +57,14 @@ def replay(
     """Make a version again.
 
     Args:
-        stack: What to work with; its landing zone must still hold the inputs.
+        stack: What to work with. The inputs are looked for in the landing zone, then among raw files that are kept.
         asset: The version.
         lineage: Its record.
         output: Where to put the file; a folder for several. They are discarded when not given.
         progress: Told of every step.
 
     Raises:
-        Rejected: when the recorded inputs are not in the landing zone any more, or have changed.
+        Rejected: when the recorded inputs are not in the landing zone any more, or have changed, and no copies are kept.
     """
     stack.require_own_lake(bind=False)
     manifest = _manifest_of(lineage)
@@ -70,7 +72,11 @@ def replay(
     run_id = f"replay-{secrets.token_hex(6)}"
     with run_folder(stack.scratch, run_id) as scratch:
         inputs = BatchFiles(stack.landing)
-        _require_same_inputs(inputs, manifest, lineage, scratch / "inputs")
+        changed = _changed_inputs(inputs, manifest, lineage, scratch / "inputs")
+        if changed and are_kept(lineage):
+            inputs = BatchFiles(restored(stack.lake, lineage, stack.landing.bucket, scratch / "kept"))
+        elif changed:
+            raise Rejected(changed)
         (dataset,) = DatasetMaker(stack, manifest, recipe, inputs, run_id, scratch, progress).make()
         if output is not None:
             _keep(dataset, output)
@@ -119,15 +125,14 @@ def _manifest_of(lineage: Lineage) -> Manifest:
     return manifest.model_copy(update={"files": tuple(pinned)})
 
 
-def _require_same_inputs(files: BatchFiles, manifest: Manifest, lineage: Lineage, folder: Path) -> None:
+def _changed_inputs(files: BatchFiles, manifest: Manifest, lineage: Lineage, folder: Path) -> Sequence[Problem]:
     """Look at the inputs before they are read: what has changed may not even be a file of its format any more."""
-    found: dict[str, str] = {}
-    for spec in dict.fromkeys(spec.model_copy(update={"layer": None}) for spec in manifest.files):
-        staged = stage(files, spec, spec.path, folder)
-        found |= {item.key: item.sha256 for item in staged.objects()}
-        shutil.rmtree(folder)
-    recorded = {item.key: item.sha256 for layer in lineage.inputs for item in layer.objects}
-    problems = [
+    try:
+        found = {item.key: item.sha256 for item in present(files, manifest, folder)}
+    except Rejected as rejection:
+        return rejection.problems
+    recorded = recorded_inputs([lineage])
+    return [
         Problem(
             code="input_changed", where=key,
             message=f"It has the SHA-256 {found.get(key, 'none: it is gone')} now; the version was made from "
@@ -137,5 +142,3 @@ def _require_same_inputs(files: BatchFiles, manifest: Manifest, lineage: Lineage
         for key in sorted(recorded.keys() | found.keys())
         if found.get(key) != recorded.get(key)
     ]  # fmt: skip
-    if problems:
-        raise Rejected(problems)

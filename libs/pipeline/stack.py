@@ -67,7 +67,7 @@ class Event:
     """A sign of progress of a batch.
 
     Attributes:
-        phase: ``read``, ``write``, ``place`` or ``done``.
+        phase: ``compare`` (with what was processed before), ``read``, ``write``, ``place`` or ``done``.
         subject: A file's path or a dataset's id.
         features: Features so far, where they are what moves.
     """

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from libs.models import Asset, LakeFile, Model
+from libs.pipeline.raw_files import damaged
 from libs.pipeline.stack import Stack
 from libs.storage import ObjectMissing, ObjectRefused
 
@@ -40,10 +41,21 @@ def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Veri
         for file in asset.files:
             finding, message = _look_at(stack, file)
             yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=file.uri, finding=finding, message=message)
+        for uri, finding, message in _raw_files(stack, asset):
+            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
         for uri in _unexpected(stack, asset):
             message = "It lies among the files of this version, but the record of the version does not name it. Move it away."
             finding = Finding.UNEXPECTED
             yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
+
+
+def _raw_files(stack: Stack, asset: Asset) -> Iterator[tuple[str, Finding, str]]:
+    """What is wrong with the raw files that are kept for a version."""
+    lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
+    for key, sha256 in damaged(stack.lake, lineage) if lineage else ():
+        finding = Finding.CHANGED if sha256 else Finding.MISSING
+        said = f"It has the SHA-256 {sha256}" if sha256 else "It is gone"
+        yield stack.lake.uri(key), finding, f"{said}; its name is the SHA-256 of a raw file. Restore it from a backup."
 
 
 def _unexpected(stack: Stack, asset: Asset) -> list[str]:

@@ -13,6 +13,9 @@ from libs.storage.store import OWN, ObjectInfo, ObjectMissing, ObjectRefused, Ob
 IDENTITY = f"{OWN}lake.json"
 """The object that says what the lake is called, and which ledger is its own."""
 
+RAW = "raw/sha256/"
+"""What the keys of raw files begin with that are kept by their hash. No version of a dataset lies there."""
+
 _MAX_IDENTITY = 64 * 1024
 
 _VERSION = re.compile(r"[^/]+/v\d+/(?=.)")
@@ -71,8 +74,32 @@ class DataLake:
                 file.write(piece)
 
     def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Everything in the lake, recorded or not, in the order of keys; what the platform keeps there for itself aside."""
-        return (info for info in self.store.list(prefix) if not info.key.startswith(OWN))
+        """Everything in the lake, recorded or not, in the order of keys.
+
+        What the platform keeps there for itself is left out, and so are raw files.
+        """
+        return (info for info in self.store.list(prefix) if not info.key.startswith((OWN, RAW)))
+
+    def raw_key(self, sha256: str) -> str:
+        """The key of a raw file that is kept."""
+        return f"{RAW}{sha256[:2]}/{sha256}"
+
+    def has_raw(self, sha256: str) -> bool:
+        """Whether a raw file of this content is kept."""
+        return self.store.head(self.raw_key(sha256)) is not None
+
+    def keep_raw(self, sha256: str, path: Path) -> None:
+        """Keep a raw file by its hash, create-only and durable.
+
+        Args:
+            sha256: Of the file, which names it.
+            path: The file, which is given away.
+        """
+        self.store.create(self.raw_key(sha256), path, give=True)
+
+    def raw_objects(self) -> Iterator[tuple[str, ObjectInfo]]:
+        """The raw files that are kept, each with its hash."""
+        return ((info.key.rpartition("/")[2], info) for info in self.store.list(RAW))
 
     def identity(self) -> LakeIdentity | None:
         """What the lake says of itself; None when it says nothing yet.

@@ -1,8 +1,10 @@
 """The landing zone: what people upload, and what they get back."""
 
+import hashlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -86,8 +88,8 @@ class LandingZone:
         """The key of what was refused."""
         return error.uri.removeprefix(self.store.uri(""))
 
-    def read_manifest(self, key: str, known: ParsedManifest | None = None) -> ParsedManifest | None:
-        """A manifest, parsed as uploaded, but cut a byte after the size limit; None when it has been taken away.
+    def read_manifest(self, key: str, known: ParsedManifest | None = None) -> tuple[ObjectInfo, ParsedManifest] | None:
+        """A manifest as it lies there now, parsed, but cut a byte after the size limit; None when it has been taken away.
 
         Args:
             key: Its object key.
@@ -95,20 +97,22 @@ class LandingZone:
 
         Raises:
             ObjectRefused: when it cannot be read.
-            ObjectChanged: when it is not whole, and may still be being written.
+            ObjectChanged: when it is not whole, and may still be being written, or another one took its place meanwhile.
         """
         try:
             info = self.store.head(key)
-            content = self.store.read(key, MAX_MANIFEST_BYTES + 1)
+            if info is None:
+                return None
+            content = b"".join(_first(self.store.stream(key, stamp=info.stamp), MAX_MANIFEST_BYTES + 1))
         except ObjectMissing:
             return None
         if known is not None and known.content == content:
-            return known
+            return info, known
         parsed = parse_manifest(content, landing_bucket=self.bucket)
         whole = parsed.is_json or _is_complete(content)
-        if not whole and info is not None and not self.store.settled(info, self.settle_seconds):
+        if not whole and not self.store.settled(info, self.settle_seconds):
             raise ObjectChanged(self.store.uri(key))
-        return parsed
+        return info, parsed
 
     def look_up(self, keys: Collection[str], refused: Refused = pass_over) -> tuple[dict[str, ObjectInfo], set[str]]:
         """What lies under keys, and beside them what may belong to them: what has their name up to the last dot.
@@ -189,22 +193,93 @@ class LandingZone:
         self.store.put(key, path)
         return self.store.uri(key)
 
-    def submit(self, manifest: Manifest | bytes, batch_id: str) -> str:
-        """Upload a manifest, which makes its batch waiting work. Returns its key."""
+    def require_free(self, manifest: bytes, batch_id: str) -> None:
+        """Make sure that no other manifest waits under the name of a batch, before files are uploaded for it.
+
+        An account that may not read manifests learns it from :meth:`submit`.
+
+        Raises:
+            Rejected: when one does, naming who delivered it.
+        """
+        key = f"{MANIFESTS}{batch_id}.json"
+        with suppress(ObjectMissing, ObjectRefused):
+            waiting = self.store.read(key, MAX_MANIFEST_BYTES + 1)
+            if waiting != manifest:
+                raise self._occupied(key, batch_id, waiting)
+
+    def submit(self, manifest: Manifest | bytes, batch_id: str, *, after_files: bool = False) -> str:
+        """Upload a manifest, which makes its batch waiting work. The same manifest again is a new delivery of it.
+
+        Args:
+            manifest: The manifest.
+            batch_id: Names it.
+            after_files: Whether its files were uploaded just now. A refusal says so, then.
+
+        Returns:
+            Its key.
+
+        Raises:
+            Rejected: when another manifest waits under this name. That one is left as it is.
+        """
         key = f"{MANIFESTS}{batch_id}.json"
         content = manifest if isinstance(manifest, bytes) else manifest.model_dump_json(indent=2, exclude_defaults=True).encode()
-        self.store.put(key, content)
+        while not self.store.create(key, content):
+            waiting = None
+            with suppress(ObjectMissing):  # when it was dealt with just now
+                try:
+                    info, waiting = self.store.head(key), self.store.read(key, MAX_MANIFEST_BYTES + 1)
+                    if info is not None and waiting == content:
+                        self.store.delete(key, info.version)
+                except (ObjectRefused, ServiceUnavailable):  # an account that may only deliver neither looks nor removes
+                    raise self._occupied(key, batch_id, waiting, after_files=after_files) from None
+                if waiting != content:
+                    raise self._occupied(key, batch_id, waiting, after_files=after_files)
         return key
 
+    def _occupied(self, key: str, batch_id: str, waiting: bytes | None, *, after_files: bool = False) -> Rejected:
+        """Why a manifest is not uploaded: another one lies there."""
+        value = parse_manifest(waiting, landing_bucket=self.bucket).value if waiting else None
+        said = value if isinstance(value, dict) else {}
+        whose = f" of {said['uploader']!r}" if isinstance(said.get("uploader"), str) else ""
+        late = (
+            " Your files were uploaded before: where the other one names them, too, it may be made from them."
+            if after_files
+            else ""
+        )
+        which = f" for the batch {said['batch_id']!r}" if said.get("batch_id", batch_id) != batch_id else ""
+        return Rejected.because(
+            "batch_waiting", "batch_id",
+            f"A manifest{whose}{which} waits under the name {batch_id!r}, or is being processed: {self.store.uri(key)!r}. "
+            f"It was left as it is.{late}",
+            "Choose another 'batch_id', or wait until that one has been dealt with: then it lies there no more.",
+        )  # fmt: skip
+
     def report(self, report: Report) -> str:
-        """Write a batch's report. Returns its key.
+        """Write a batch's report, replacing the one before it. Returns its key.
 
         Raises:
             ObjectRefused: when something is in its way.
         """
         key = f"reports/{report.batch_id}.json"
-        self.store.put(key, report.model_dump_json(indent=2).encode() + b"\n")
+        self.store.put(key, _written(report))
         return key
+
+    def keep_report(self, report: Report, name: str) -> str:
+        """Write the report on one attempt at a batch, for good. To write it once more changes nothing.
+
+        Args:
+            report: The report.
+            name: The run's id, or another name for a manifest that never became a run.
+
+        Returns:
+            Its key.
+
+        Raises:
+            ObjectRefused: when something is in its way.
+        """
+        # The report of a batch that is called "a.json" would be in the way of the folder of a batch called "a".
+        apart = "~" if report.batch_id.lower().endswith(".json") else ""
+        return self._keep(f"reports/{report.batch_id}{apart}/{_file_name(name)}", _written(report))
 
     def archive(self, manifest: ObjectInfo, content: bytes, batch_id: str, name: str) -> str:
         """Take a manifest that has been dealt with out of ``manifests/``.
@@ -224,10 +299,38 @@ class LandingZone:
         Raises:
             ObjectRefused: when it cannot be written there, or may not be removed.
         """
-        key = f"archive/{batch_id}/{name.replace('#', '-')}.json"
-        self.store.create(key, content)
+        key = self._keep(f"archive/{batch_id}/{_file_name(name)}", content)
         self.store.delete(manifest.key, manifest.version)
         return key
+
+    def _keep(self, stem: str, content: bytes) -> str:
+        """Write what is never replaced. Returns its key.
+
+        Where something else lies under the name, its hash is added: on a file system to which ``A`` and ``a`` are one name, or
+        after a ledger was begun anew.
+        """
+        key = f"{stem}.json"
+        if not self.store.create(key, content) and self.store.read(key) != content:
+            key = f"{stem}~{hashlib.sha256(content).hexdigest()[:16]}.json"
+            self.store.create(key, content)
+        return key
+
+
+def _first(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """So many bytes of what is streamed, at most."""
+    for piece in pieces:
+        yield piece[:limit]
+        limit -= len(piece)
+        if limit <= 0:
+            return
+
+
+def _file_name(name: str) -> str:
+    return name.replace("#", "-")
+
+
+def _written(report: Report) -> bytes:
+    return report.model_dump_json(indent=2).encode() + b"\n"
 
 
 def _beginning(key: str) -> str:

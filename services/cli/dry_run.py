@@ -40,7 +40,7 @@ def end_dry_run(
     from services.cli import output, progress
     from services.cli.report import show_dry_run
 
-    _require_new_batch(settings, batch_id)
+    _require_free_name(settings, batch_id, manifest.content)
     started = time.monotonic()
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
         folders = Folders()
@@ -57,14 +57,13 @@ def end_dry_run(
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 
-def _require_new_batch(settings: "Settings", batch_id: str) -> None:
-    """Refuse the name of a batch that exists, as without ``--dry-run``. Where there is no ledger, there is no batch."""
-    from libs.pipeline.delivery import require_new_batch
+def _require_free_name(settings: "Settings", batch_id: str, manifest: bytes) -> None:
+    """Refuse the name of another batch, as without ``--dry-run``. Where there is no ledger, there is no batch."""
+    from libs.pipeline.delivery import require_free_name
     from libs.platform import open_lake, open_ledger
     from libs.platform.dry_run import has_ledger
-    from services.cli.delivery import usage_errors
 
     if has_ledger(settings):
         ledger = open_ledger(settings)
-        with closing(ledger.store), usage_errors():
-            require_new_batch(settings, open_lake(settings), ledger, batch_id)
+        with closing(ledger.store):
+            require_free_name(settings, open_lake(settings), ledger, batch_id, manifest)

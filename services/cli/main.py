@@ -32,6 +32,7 @@ for command in (
     inspect.inspect,
     batches.submit,
     batches.process,
+    batches.reprocess,
     batches.watch,
     catalog.status,
     catalog.datasets,

@@ -20,7 +20,8 @@ def _dataset_ids(incomplete: str) -> list[str]:
     return _completed(dataset_ids, incomplete)
 
 
-def _batch_ids(incomplete: str) -> list[str]:
+def complete_batches(incomplete: str) -> list[str]:
+    """The batches whose names begin so, for a shell."""
     from services.cli.lookup import batch_ids
 
     return _completed(batch_ids, incomplete)
@@ -36,7 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs in
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Go the whole way, print the report that would be, and store nothing.")]
 Batch = Annotated[
     str | None,
-    typer.Argument(metavar="BATCH", help="A batch_id; without it, all batches.", autocompletion=_batch_ids),
+    typer.Argument(metavar="BATCH", help="A batch_id; without it, all batches.", autocompletion=complete_batches),
 ]
 Version = Annotated[
     str,

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 QUICK = 0.4
 """Seconds that pass before anything is shown: what is over by then needs no line, nor the time to draw it."""
 
-VERBS = {"read": "reading", "write": "writing", "place": "placing", "done": "done with"}
+VERBS = {
+    "compare": "comparing with what was processed before:",
+    "read": "reading",
+    "write": "writing",
+    "place": "placing",
+    "done": "done with",
+}
 
 
 class _Line:

@@ -10,7 +10,7 @@ from services.cli import output
 def of_state(state: BatchState) -> Report | None:
     """The report on a batch; None while nothing is decided."""
     if state.outcome is not None and state.status is Status(state.outcome.decision):
-        return Report.of_outcome(state.outcome)
+        return Report.of_outcome(state.outcome, state.receipt.sha256)
     return Report.of_rejection(state.receipt) if state.receipt.problems else None
 
 
@@ -28,8 +28,10 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
         took: Seconds, when they are known.
     """
     style = output.STYLES.get(report.status, "")
-    mark = output.text(f"{MARKS.get(report.status, '•')} ", f"bold {style}")
-    parts = [mark, output.text(report.batch_id, "bold"), "  ", output.text(report.status, style)]
+    shown, said = MARKS.get(report.status, "•"), str(report.status)
+    if report.unchanged_since:
+        style, shown, said = "cyan", "=", "nothing new"
+    parts = [output.text(f"{shown} ", f"bold {style}"), output.text(report.batch_id, "bold"), "  ", output.text(said, style)]
     if report.datasets:
         parts.append(f": {output.count(len(report.datasets), 'dataset')}")
     if report.problems:
@@ -41,7 +43,9 @@ def show(report: Report, locate: Callable[[str], str], *, took: float | None = N
     for dataset in report.datasets[:SHOWN]:
         _dataset(dataset, locate)
     _more(len(report.datasets), "dataset")
-    if report.warnings:
+    if report.unchanged_since:
+        output.problems(report.warnings, style=style)
+    elif report.warnings:
         output.line(output.text(output.count(len(report.warnings), "warning"), "yellow"), indent=2)
         output.problems(report.warnings[:SHOWN], style="yellow")
         _more(len(report.warnings), "warning")

@@ -126,7 +126,7 @@ def _left(stack: Stack) -> Iterator[str]:
     """All that is neither the batch's nor of what became of it."""
     recorded = {stack.lake.key_of(file.uri) for asset in stack.ledger.assets() for file in asset.files}
     yield from (info.key for info in stack.lake.objects() if info.key not in recorded)
-    known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json")
+    known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json", f"reports/{BATCH}/")
     yield from (info.key for info in stack.landing.store.list() if not info.key.startswith(known))
     reserved = [key for reservation in stack.ledger.reservations() for key in reservation.keys]
     for store in (stack.landing.store, stack.lake.store):

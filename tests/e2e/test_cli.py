@@ -266,8 +266,55 @@ def test_what_lies_among_the_manifests_and_is_none_is_told(cli):
 def test_the_name_of_a_batch_is_not_taken_twice(cli, points):
     cli("ingest", points, "--batch-id", "b1")
     before = (cli.home / "landing-zone/b1/points.geojson").stat().st_ino
-    assert "'b1' exists, with the status success" in cli("ingest", points, "--batch-id", "b1", code=2).err
+    refused = cli("ingest", points, "--batch-id", "b1", "--uploader", "bob", "--json", code=1).json
+    assert [problem["code"] for problem in refused["problems"]] == ["batch_done"]
     assert (cli.home / "landing-zone/b1/points.geojson").stat().st_ino == before
+
+
+def test_two_uploaders_and_one_name(cli, points):
+    names = {}
+    for uploader in ("alice", "bob"):
+        manifest = {
+            "batch_id": "b1", "uploader": uploader, "intent": "ingest_vector",
+            "files": [{"path": "s3://landing-zone/b1/points.geojson", "type": "vector", "format": "GeoJSON"}],
+        }  # fmt: skip
+        names[uploader] = cli.folder / f"{uploader}.json"
+        names[uploader].write_text(json.dumps(manifest), encoding="utf-8")
+    cli("submit", names["alice"], points)
+    lying = [*(cli.home / "landing-zone").rglob("*.*json")]
+    before = [(path, path.stat().st_ino, path.stat().st_ctime_ns) for path in lying]
+    said = cli("submit", names["bob"], points, code=1).out
+    assert "A manifest of 'alice' waits under the name 'b1'" in said
+    assert "'alice' waits" in cli("ingest", points, "--batch-id", "b1", code=1).out
+    assert [(path, path.stat().st_ino, path.stat().st_ctime_ns) for path in lying] == before, "nothing of it is touched"
+    assert [report["status"] for report in cli("process", "--json").json] == ["success"]
+    cli("submit", names["bob"])
+    assert [report["status"] for report in cli("process", "--json", code=1).json] == ["rejected"]
+    assert "batch_done" in cli("status", "--manifest", names["bob"]).out
+    assert cli("status", "--manifest", names["alice"], "--json").json["datasets"] == ["points@1"]
+    assert "rejected, received just now from bob  batch_id: batch_done" in cli("status", "b1").out
+    assert json.loads((cli.home / "landing-zone/reports/b1.json").read_text(encoding="utf-8"))["status"] == "success"
+    names["bob"].write_text("{}", encoding="utf-8")
+    assert "No manifest with this content" in cli("status", "b1", "--manifest", names["bob"], code=2).err
+
+
+def test_the_same_again_is_told_and_what_has_changed_is_made(cli, points):
+    first = cli("ingest", points, "--batch-id", "b1").out
+    assert "points@1" in first
+    again = cli("ingest", points, "--batch-id", "b1").out
+    assert "= b1  nothing new" in again
+    assert "already processed as points@1, unchanged" in again
+    assert "success" not in again
+    assert cli("status", "b1", "--json").json["unchanged_since"] == "b1#1"
+    assert "1 dataset, 2 features, unchanged in the last delivery" in cli("status").out
+    points.write_text(points.read_text(encoding="utf-8").replace("10.0", "10.5"), encoding="utf-8")
+    assert "points@2" in cli("ingest", points, "--batch-id", "b1").out
+    assert "points@3" in cli("reprocess", "b1").out
+    assert "Did you mean 'b1'?" in cli("reprocess", "b11", code=2).err
+    (cli.home / "landing-zone/b1/points.geojson").unlink()
+    refused = cli("reprocess", "b1", "--json", code=1).json
+    assert [problem["code"] for problem in refused["problems"]] == ["missing_file"]
+    assert "same_as_before" in cli("ingest", points, "--batch-id", "b2").out
 
 
 def test_a_csv_that_may_have_been_points_is_pointed_out(cli):
@@ -306,7 +353,9 @@ def test_a_replay_needs_the_recorded_inputs(cli, points):
 
 def test_housekeeping_has_nothing_to_do_and_says_so(cli, points):
     cli("ingest", points)
-    assert cli("gc", "--json").json == {"removed": [], "young": [], "unknown": [], "partial": 0, "records": 0}
+    assert cli("gc", "--json").json == {
+        "removed": [], "young": [], "unknown": [], "partial": 0, "records": 0, "raw": [],
+    }  # fmt: skip
     stray = cli.home / "data-lake/stray.parquet"
     stray.write_bytes(b"x")
     assert "left alone" in cli("gc").out

@@ -60,7 +60,7 @@ def test_killed_at_random_moments(orchestrated: Orchestrated, cli: Any) -> None:
     with orchestrated.running(), orchestrated.stack() as stack:
 
         def reported() -> int:
-            return sum(1 for _ in stack.landing.store.list("reports/"))
+            return sum(info.key.count("/") == 1 for info in stack.landing.store.list("reports/"))
 
         while due:
             assert len(batches) < MOST, f"not killed: {due}"

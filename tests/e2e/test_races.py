@@ -75,7 +75,7 @@ def test_one_landing_zone_drained_by_all(cli: Any) -> None:
 
     assert [path.name for path in (landing / "manifests").iterdir()] == []
     assert {path.name for path in (landing / "archive").iterdir()} == set(batches)
-    reports = [json.loads(path.read_text()) for path in (landing / "reports").iterdir()]
+    reports = [json.loads(path.read_text()) for path in (landing / "reports").glob("*.json")]
     assert {report["run_id"] for report in reports} == {f"{batch_id}#1" for batch_id in batches}
     assert sorted(dataset["features"] for report in reports for dataset in report["datasets"]) == list(range(1, len(batches) + 1))
     assert {item["finding"] for item in cli("verify", "--json").json} == {"intact"}

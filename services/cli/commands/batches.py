@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.options import AsJson, DryRun, ManifestFile
+from services.cli.options import AsJson, DryRun, ManifestFile, complete_batches
 
 if TYPE_CHECKING:
     from libs.models import Manifest, Report
@@ -27,6 +27,9 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Upload a manifest, and before it the FILEs that it names.
+
+    Refused when another manifest waits under its batch_id. A manifest that was processed before is compared with what lies there
+    now: files that have changed make new versions.
 
     Files that you leave out must be in the landing zone already. `spatial-etl process` or `watch` then processes the batch.
     With --dry-run, name all FILEs.
@@ -50,6 +53,7 @@ def submit(
         _require_all_files(parsed.manifest, found, bucket)
         end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
     landing = open_landing_zone(settings)  # all that an uploader has access to
+    landing.require_free(parsed.content, batch_id)  # first: an upload would replace the files of the manifest that waits
     if files:
         from libs.pipeline.upload import upload
         from libs.spatial_utils.siblings import Folders
@@ -59,7 +63,7 @@ def submit(
         folders = Folders()
         for file, kind, folder in found:
             upload(landing, file, kind, folder, folders)
-    key = landing.submit(parsed.content, batch_id)
+    key = landing.submit(parsed.content, batch_id, after_files=bool(files))
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
     else:
@@ -95,6 +99,37 @@ def process(*, as_json: AsJson = False) -> None:
             said = f"{stack.landing.store.uri(key)} is not processed: {output.NO_MANIFEST}"
             typer.echo(output.text(said).plain, err=True)
     raise typer.Exit(0 if all(ended) else 1)
+
+
+def reprocess(
+    batch: Annotated[str, typer.Argument(metavar="BATCH", help="A batch_id.", autocompletion=complete_batches)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Process a batch once more, although nothing has changed: new versions of its datasets.
+
+    Uses the recorded manifest, and the files that it names as they lie in the landing zone now.
+    """
+    from libs.models import Status
+    from libs.pipeline.reprocess import reprocess as process_again
+    from libs.platform import open_stack
+    from services.cli import output, progress
+    from services.cli.lookup import unknown
+    from services.cli.place import located
+    from services.cli.report import show
+
+    with open_stack() as stack:
+        stack.require_own_lake(bind=False)  # first: a ledger that is not the lake's knows of no such batch
+        if stack.ledger.batch(batch) is None:
+            raise unknown("batch", batch, stack.ledger.batch_ids())
+        started = time.monotonic()
+        with progress.shown(quiet=as_json) as tell:
+            report = process_again(stack, batch, tell)
+    if as_json:
+        output.emit_json(report)
+    else:
+        show(report, located, took=time.monotonic() - started)
+    raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 
 def watch(

@@ -1,6 +1,7 @@
 """``status``, ``datasets``, ``show``, ``lineage``: what the ledger knows."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +14,24 @@ if TYPE_CHECKING:
 RECENT_BATCHES = 50
 
 
-def status(batch: Batch = None, *, as_json: AsJson = False) -> None:
+def status(
+    batch: Batch = None,
+    *,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Show what became of this manifest; several may have the same batch_id.", exists=True,
+                     dir_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Show the status of all batches, or the report on one."""
     from services.cli import output
     from services.cli.place import opened_ledger, without_server
 
     with opened_ledger() as ledger:
+        if manifest is not None:
+            _show_manifest(ledger, manifest, batch, as_json=as_json)
+            return
         if batch is not None:
             _show_batch(ledger, batch, as_json=as_json)
             return
@@ -174,8 +187,10 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     state = ledger.batch(batch_id)
     if state is None:
         raise unknown("batch", batch_id, ledger.batch_ids())
+    manifests = [ledger.batch(batch_id, sha256) for sha256 in dict.fromkeys(each.sha256 for each in ledger.receipts(batch_id))]
+    others = [each for each in manifests if each and each.receipt.sha256 != state.receipt.sha256]
     if as_json:
-        output.emit_json(_state(state))
+        output.emit_json(_state(state) | {"other_manifests": [_state(each) for each in others]})
         return
     known = report.of_state(state)
     if known is not None:
@@ -187,30 +202,67 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     ]
     for run in ledger.runs(batch_id):
         outcome = state.outcome if state.run and state.run.id == run.id else ledger.outcome(run.id)
-        ended = (
-            f"{outcome.decision} {output.when(outcome.decided_at)}" if outcome else f"last sign {output.when(run.heartbeat_at)}"
-        )
+        decided = "nothing new" if outcome and outcome.unchanged_since else outcome and outcome.decision
+        ended = f"{decided} {output.when(outcome.decided_at)}" if outcome else f"last sign {output.when(run.heartbeat_at)}"
         facts.append((f"attempt {run.attempt}", f"{ended}, by {run.owner}"))
+    for each in others:
+        sender = each.receipt.uploader or "an unknown uploader"
+        said = f"{each.status}, received {output.when(each.receipt.received_at)} from {sender}  {_summary(each)}"
+        facts.append((f"manifest {each.receipt.sha256[:16]}", said.rstrip()))
     output.facts(facts)
 
 
+def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as_json: bool) -> None:
+    """The answer to one manifest, found by its hash."""
+    import hashlib
+
+    from libs.models import parse_manifest
+    from libs.models.settings import Settings
+    from libs.pipeline.delivery import batch_id_of
+    from services.cli import output, report
+    from services.cli.place import located
+
+    content = manifest.read_bytes()
+    parsed = parse_manifest(content, landing_bucket=Settings().minio_landing_bucket)
+    batch_id = batch_id or batch_id_of(parsed) or manifest.stem
+    state = ledger.batch(batch_id, hashlib.sha256(content).hexdigest())
+    if state is None:
+        raise typer.BadParameter(
+            f"No manifest with this content has been seen for the batch {batch_id!r}. If it was uploaded, it still waits to be "
+            "processed, or another one took its place.",
+            param_hint="--manifest",
+        )
+    known = report.of_state(state)
+    if as_json:
+        output.emit_json(_state(state))
+    elif known is not None:
+        report.show(known, located)
+    else:
+        output.line(output.text(state.batch_id, "bold"), "  ", output.text(state.status, output.STYLES.get(state.status, "")))
+
+
 def _state(state: "BatchState") -> dict[str, Any]:
+    from libs.models import Report
     from services.cli.report import of_state
 
     known = of_state(state)
+    made = Report.of_outcome(state.made).datasets if state.made else ()
     return {
         "batch_id": state.batch_id,
         "status": state.status,
+        "manifest_sha256": state.receipt.sha256,
         "received_at": state.receipt.received_at.isoformat(),
         "uploader": state.receipt.uploader,
         "run_id": state.run.id if state.run else None,
         "problems": known.problems if known else [],
-        "datasets": [f"{dataset.dataset_id}@{dataset.version}" for dataset in known.datasets] if known else [],
-        "set_aside": sum(dataset.changes.set_aside for dataset in known.datasets) if known else 0,
+        "datasets": [f"{dataset.dataset_id}@{dataset.version}" for dataset in made],
+        "set_aside": sum(dataset.changes.set_aside for dataset in made),
+        "unchanged_since": known.unchanged_since if known else None,
     }
 
 
 def _summary(state: "BatchState") -> str:
+    from libs.models import Report
     from services.cli import output
     from services.cli.report import of_state
 
@@ -220,10 +272,12 @@ def _summary(state: "BatchState") -> str:
     if known.problems:
         more = f" (and {len(known.problems) - 1} more)" if len(known.problems) > 1 else ""
         return f"{known.problems[0].where}: {known.problems[0].code}{more}"
-    features = sum(dataset.features or 0 for dataset in known.datasets)
-    aside = sum(dataset.changes.set_aside for dataset in known.datasets)
+    made = Report.of_outcome(state.made).datasets if state.made else ()
+    features = sum(dataset.features or 0 for dataset in made)
+    aside = sum(dataset.changes.set_aside for dataset in made)
     told = f", {aside:,} set aside" if aside else ""
-    return f"{output.count(len(known.datasets), 'dataset')}, {output.count(features, 'feature')}{told}"
+    again = ", unchanged in the last delivery" if known.unchanged_since else ""
+    return f"{output.count(len(made), 'dataset')}, {output.count(features, 'feature')}{told}{again}"
 
 
 def _show_lineage(asset: "Asset", record: "Lineage") -> None:

@@ -48,7 +48,8 @@ def replay(
 ) -> None:
     """Make a version again and compare the bytes.
 
-    Uses the recorded inputs, which must still be in the landing zone, and the recorded recipe. The lake is not changed.
+    Uses the recorded inputs, from the landing zone or from raw files that were kept, and the recorded recipe. The lake is not
+    changed.
     """
     from libs.pipeline.replay import replay as replay_version
     from libs.platform import open_stack
@@ -120,6 +121,7 @@ def gc(
             _say(
                 "Nothing to remove.",
                 ("lake file", [each.key for each in found.removable], "to remove: the run came to nothing"),
+                ("raw file", [each.key for each in found.raw], "to remove: no version was made from it"),
                 ("unfinished upload", ("",) * found.partial, "to remove"),
                 ("part of a record", ("",) * found.records, "to remove: its run came to nothing"),
                 ("lake file", found.young, "of a run that came to nothing, younger than a day: left for another time"),
@@ -129,14 +131,15 @@ def gc(
             if as_json:
                 output.emit_json(found)
             return
-        anything = bool(found.removable or found.partial or found.records)
+        anything = bool(found.removable or found.partial or found.records or found.raw)
         if anything and not (yes or as_json) and sys.stdin.isatty():
             typer.confirm("Remove?", abort=True)
         done = collect(stack, found)
     if as_json:
         output.emit_json(done)
     elif anything:
-        files, uploads = output.count(len(done.removed), "lake file"), output.count(done.partial, "unfinished upload")
+        files = output.count(len(done.removed) + len(done.raw), "lake file")
+        uploads = output.count(done.partial, "unfinished upload")
         output.line(f"Removed {files} and {uploads}.")
 
 

@@ -1,5 +1,6 @@
 """``ingest``: files on a disk to datasets in the lake, with a manifest made on the way."""
 
+import hashlib
 import threading
 import time
 from concurrent.futures import Future
@@ -113,6 +114,10 @@ def ingest(
             rich_help_panel=POLICIES,
         ),
     ] = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(metavar="keep|leave", help="'keep': keep a copy of each raw file in the lake, for `replay`."),
+    ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -168,6 +173,7 @@ def ingest(
             on_bad_text=on_bad_text,
             max_set_aside=number_or_share(max_set_aside),
         ),
+        raw=raw,
     )
     if dry_run:
         from services.cli.dry_run import end_dry_run
@@ -175,7 +181,8 @@ def ingest(
         placed = [(file.path, file.format, _folder(file, batch_id)) for file in uploads]
         end_dry_run(settings, manifest, placed, batch_id, as_json=as_json)
     landing = open_landing_zone(settings)
-    _require_new_batch(settings, batch_id)
+    _require_free_name(settings, batch_id, manifest.content)
+    landing.require_free(manifest.content, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
     with open_stack(settings) as stack:
         stack.warm_up()  # while the rest is imported
@@ -220,14 +227,13 @@ def _folder(file: "LocalFile", batch_id: str) -> str:
     return str(PurePosixPath(batch_id, file.key).parent)
 
 
-def _require_new_batch(settings: "Settings", batch_id: str) -> None:
-    from libs.pipeline.delivery import require_new_batch
+def _require_free_name(settings: "Settings", batch_id: str, manifest: bytes) -> None:
+    from libs.pipeline.delivery import require_free_name
     from libs.platform import open_lake, open_ledger
-    from services.cli.delivery import usage_errors
 
     ledger = open_ledger(settings)
-    with closing(ledger.store), usage_errors("--batch-id"):
-        require_new_batch(settings, open_lake(settings), ledger, batch_id)
+    with closing(ledger.store):
+        require_free_name(settings, open_lake(settings), ledger, batch_id, manifest)
 
 
 def _hint(uploads: "list[LocalFile]", options: dict[str, Any], of_all: dict[str, Any]) -> None:
@@ -249,12 +255,15 @@ def _processed(
     from services.cli.report import of_state
 
     uploading.result()
-    key = stack.landing.submit(manifest.content, batch_id)
+    sha256 = hashlib.sha256(manifest.content).hexdigest()
+    key = stack.landing.submit(manifest.content, batch_id, after_files=True)
     while True:
         for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
             return report
-        state = stack.ledger.batch(batch_id)
+        # Asked in this order: once the manifest has been taken away, what is decided of it is the answer to this delivery.
+        dealt_with = stack.landing.store.head(key) is None
+        state = stack.ledger.batch(batch_id, sha256)
         decided = state and of_state(state)
-        if decided:
+        if decided and dealt_with:
             return decided
         time.sleep(LOOK_AGAIN)

@@ -1,5 +1,6 @@
 """The sensor: what it asks for, what it answers by itself, and what it leaves alone."""
 
+import hashlib
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,13 +50,19 @@ def test_what_is_in_hand_is_not_asked_for_again_and_what_came_since_is(orchestra
     assert carried(orchestra.tick()) == [{second: "second#1"}]
 
 
-def test_a_manifest_uploaded_again_unchanged_is_done_and_a_corrected_one_is_run(orchestra: Any) -> None:
+def test_a_manifest_uploaded_again_is_compared_and_a_corrected_one_is_run(orchestra: Any) -> None:
     path = orchestra.put("a.geojson")
     orchestra.submit("b1", path)
     assert orchestra.run(orchestra.tick().run_requests[0]).success
     orchestra.submit("b1", path)
-    assert carried(orchestra.tick()) == []
+    (request,) = orchestra.tick().run_requests
+    assert carried(dg.SensorResult(run_requests=[request])) == [{"manifests/b1.json": "b1#2"}]
+    again = orchestra.run(request)
+    assert again.success
+    assert not again.asset_materializations_for_node("ingest_batches")
+    assert any("Nothing new: already processed as a@1" in each.user_message for each in orchestra.instance.all_logs(again.run_id))
     assert orchestra.stack.landing.waiting() == []
+    assert orchestra.stack.ledger.versions("a") == [1]
 
     broken = orchestra.put("broken.geojson", "{")
     orchestra.submit("b2", broken)
@@ -63,6 +70,21 @@ def test_a_manifest_uploaded_again_unchanged_is_done_and_a_corrected_one_is_run(
     key = orchestra.submit("b2", path)
     (request,) = orchestra.tick().run_requests
     assert batches_of(orchestra.create(request, dg.DagsterRunStatus.STARTING)) == {key: "b2#2"}
+
+
+def test_a_manifest_that_is_overwritten_before_its_run_begins_is_answered(orchestra: Any) -> None:
+    key = orchestra.submit("b1", orchestra.put("a.geojson"))
+    store = orchestra.stack.landing.store
+    first = store.read(key)
+    (request,) = orchestra.tick().run_requests
+    store.put(key, first.replace(b"someone", b"another"))
+    assert orchestra.run(request).success
+    answer = store.read(f"reports/b1/rejected-{hashlib.sha256(first).hexdigest()[:16]}~2.json")
+    assert b"manifest_replaced" in answer
+    store.put(key, first)
+    assert carried(orchestra.tick()) == []
+    assert b"batch_done" in store.read(f"reports/b1/rejected-{hashlib.sha256(first).hexdigest()[:16]}~3.json")
+    assert b'"status": "success"' in store.read("reports/b1.json")
 
 
 def test_a_run_whose_worker_is_gone_is_ended_and_its_batches_are_run_again(

@@ -48,9 +48,10 @@ class Platform:
         return {"path": path, "type": "vector"} | ({"format": known} if known else {}) | more
 
     def submit(self, batch_id: str, *files: dict[str, Any], **more: Any) -> str:
-        """Upload a manifest; its key."""
+        """Put a manifest there, as any client can: replacing what waits under its name. Its key."""
         content = {"batch_id": batch_id, "uploader": "someone", "intent": "ingest_vector", "files": list(files)} | more
-        return self.stack.landing.submit(json.dumps(content).encode(), batch_id)
+        self.stack.landing.store.put(f"manifests/{batch_id}.json", json.dumps(content).encode())
+        return f"manifests/{batch_id}.json"
 
     def process(self) -> list[Report]:
         """Work the landing zone off."""

@@ -142,7 +142,7 @@ def abandon(platform: Any, batch_id: str, geojson: Callable) -> Any:
     key = platform.submit(batch_id, entry)
     ledger, landing = platform.stack.ledger, platform.stack.landing
     info = landing.store.head(key)
-    received = ledger.receive(key, landing.read_manifest(key), info.version)
+    received = ledger.receive(key, landing.read_manifest(key)[1], info.version)
     assert received.action is Action.PROCESS
     run = ledger.claim(received, {})
     reservation = ledger.reserve({"a": ["data.parquet"]}, run, platform.stack.lake.prefix)["a"]

@@ -133,4 +133,5 @@ def test_a_batch_that_is_known_is_not_done_again(old: Any) -> None:
     assert json.loads(content)["batch_id"] == "roads"
     store.put("manifests/roads.json", content)
     report = next(report for report in old.process() if report.batch_id == "roads")
-    assert (report.status, report.run_id, len(old.stack.ledger.runs("roads"))) == (Status.SUCCESS, "roads#1", 1)
+    assert (report.status, report.run_id, report.unchanged_since) == (Status.SUCCESS, "roads#2", "roads#1")
+    assert old.stack.ledger.versions("roads") == [1]

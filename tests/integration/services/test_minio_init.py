@@ -200,6 +200,27 @@ def test_somebody_with_a_plain_client_delivers_and_reads_the_report(
     assert (report["status"], [dataset["dataset_id"] for dataset in report["datasets"]]) == ("success", ["points"])
 
 
+def test_an_uploader_submits_and_takes_no_name_that_waits(
+    prepared: tuple[Settings, Accounts], command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """An account that can neither list, read nor remove manifests."""
+    own = prepared[1].settings("uploader")
+    path = f"s3://{own['MINIO_LANDING_BUCKET']}/{own['MINIO_ROOT_USER']}/points.geojson"
+    manifest = {
+        "batch_id": "april", "uploader": "one", "intent": "ingest_vector",
+        "files": [{"path": path, "type": "vector", "format": "GeoJSON"}],
+    }  # fmt: skip
+    (tmp_path / "one.json").write_text(json.dumps(manifest))
+    (tmp_path / "two.json").write_text(json.dumps(manifest | {"uploader": "two"}))
+    done = command(own, "submit", "one.json", "points.geojson")
+    assert done.returncode == 0, done.stdout + done.stderr
+    refusal = command(own, "submit", "two.json")
+    assert refusal.returncode == 1, refusal.stdout + refusal.stderr
+    assert "batch_waiting" in refusal.stdout
+    processed = command(prepared[1].settings("pipeline"), "process", "--json")
+    assert [(each["batch_id"], each["status"]) for each in json.loads(processed.stdout)] == [("april", "success")]
+
+
 def test_a_lake_that_may_not_be_written_to_stops_before_any_work(
     prepared: tuple[Settings, Accounts], command: Callable[..., subprocess.CompletedProcess[str]], buckets: Buckets
 ) -> None:

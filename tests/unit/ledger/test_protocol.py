@@ -52,8 +52,8 @@ class Protocol(RuleBasedStateMachine):
     def receive(self, pick: int, batch_id: str) -> None:
         worker = picked(self.workers, pick)
         received = worker.receive(batch_id, *self.landing[batch_id])
-        succeeded = any(outcome.decision is Decision.SUCCESS for outcome in self.decided.values() if outcome.batch_id == batch_id)
-        assert not (succeeded and received.action in {Action.PROCESS, Action.LEAVE})
+        if received.action in {Action.PROCESS, Action.LEAVE}:
+            assert self.succeeded(batch_id) <= {received.receipt.manifest_id}
         assert (received.action is Action.REJECT) == bool(received.receipt.problems)
         if received.action is Action.PROCESS:
             self.received.append((worker, received))
@@ -67,7 +67,7 @@ class Protocol(RuleBasedStateMachine):
         self.learn()
         if run is not None:
             assert run.attempt == len(before) + 1
-            assert all(self.decided[earlier.id].decision is not Decision.SUCCESS for earlier in before)
+            assert all(earlier.id in self.decided for earlier in before)
             self.running.append((worker, run))
 
     @precondition(lambda self: self.running)
@@ -139,8 +139,16 @@ class Protocol(RuleBasedStateMachine):
         for batch_id in BATCHES:
             runs = self.ledger.runs(batch_id)
             assert [run.attempt for run in runs] == list(range(1, len(runs) + 1))
-            outcomes = [self.decided.get(run.id) for run in runs]
-            assert all(outcome and outcome.decision is not Decision.SUCCESS for outcome in outcomes[:-1])
+            assert all(run.id in self.decided for run in runs[:-1])
+
+    @invariant()
+    def a_name_stands_for_the_manifest_that_succeeded(self) -> None:
+        for batch_id in BATCHES:
+            succeeded: set[str] = set()
+            for run in self.ledger.runs(batch_id):
+                assert succeeded <= {run.manifest_id}
+                if run.id in self.decided and self.decided[run.id].decision is Decision.SUCCESS:
+                    succeeded.add(run.manifest_id)
 
     @invariant()
     def an_upload_is_tried_until_a_living_worker_decides_or_three_die(self) -> None:
@@ -151,6 +159,11 @@ class Protocol(RuleBasedStateMachine):
             for outcomes in attempts.values():
                 assert len(outcomes) <= 3
                 assert all(outcome and outcome.problems and outcome.problems[0].code == LOST for outcome in outcomes[:-1])
+
+    def succeeded(self, batch_id: str) -> set[str]:
+        """The manifests of a batch that succeeded."""
+        done = {run_id for run_id, outcome in self.decided.items() if outcome.decision is Decision.SUCCESS}
+        return {run.manifest_id for run in self.ledger.runs(batch_id) if run.id in done}
 
     def learn(self) -> None:
         """Take note of what has been decided, by whomever."""

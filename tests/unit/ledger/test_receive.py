@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from libs.ledger import Action
 from libs.ledger.receipt import batch_id_of
-from libs.models import Decision, Problem, Receipt, Status
+from libs.models import Decision, Problem, Receipt, Rejected, Status
 from libs.models.base import Identifier
 
 OTHER = json.dumps(
@@ -48,14 +48,72 @@ def test_a_running_batch_is_left_alone(worker) -> None:
     assert worker.ledger.batch("a").status is Status.RUNNING
 
 
-@pytest.mark.parametrize("upload", ["upload 1", "upload 2"])
-def test_after_success_the_same_content_is_only_finished(worker, upload: str) -> None:
+def test_after_success_the_same_upload_is_only_finished(worker) -> None:
     run = worker.claim()
     worker.decide(run, Decision.SUCCESS)
-    received = worker.receive(upload=upload)
-    assert received.action is Action.FINISH
-    assert received.outcome.run_id == run.id
+    received = worker.receive()
+    assert (received.action, received.outcome.run_id) == (Action.FINISH, run.id)
     assert worker.ledger.batch("a").status is Status.SUCCESS
+
+
+def test_after_success_the_same_manifest_delivered_again_is_another_attempt(worker) -> None:
+    worker.decide(worker.claim(), Decision.SUCCESS)
+    again = worker.claim(upload="upload 2")
+    assert (again.id, worker.ledger.last_success(again).run_id) == ("a#2", "a#1")
+    worker.decide(again, Decision.REJECTED)
+    assert worker.receive(upload="upload 2").action is Action.FINISH
+    other = worker.receive(upload="upload 3", content=OTHER)
+    assert codes(other.receipt) == ["batch_done"], "the name stands for the manifest that succeeded, whatever came after"
+    third = worker.claim(upload="upload 4")
+    unchanged = worker.outcome(third, Decision.SUCCESS).model_copy(update={"unchanged_since": "a#1"})
+    assert worker.ledger.decide(unchanged)
+    assert worker.ledger.batch("a").made.run_id == "a#1"
+    assert worker.ledger.last_success(worker.claim(upload="upload 5")).run_id == "a#1"
+
+
+def test_who_was_about_to_claim_another_manifest_gets_nothing_after_a_success(worker) -> None:
+    worker.decide(worker.claim(), Decision.FAILURE)
+    late = worker.receive(upload="upload 2", content=OTHER)
+    worker.decide(worker.claim(upload="upload 3"), Decision.SUCCESS)
+    assert late.action is Action.PROCESS
+    assert worker.ledger.claim(late, {}) is None
+
+
+def test_a_manifest_whose_place_was_taken_before_it_was_processed_is_answered(worker) -> None:
+    first = worker.receive()
+    second = worker.receive(upload="upload 2", content=OTHER)
+    assert second.replaced == (first.receipt,)
+    (answer,) = worker.ledger.replace(second)
+    assert (answer.manifest_id, codes(answer)) == (first.receipt.manifest_id, ["manifest_replaced"])
+    assert worker.ledger.batch("a").receipt == second.receipt, "it says nothing about the batch"
+    assert worker.ledger.batch("a", first.receipt.sha256).status is Status.REJECTED
+    assert worker.receive(upload="upload 2", content=OTHER).replaced == (), "it is answered once"
+    worker.ledger.claim(second, {})
+    assert worker.receive(upload="upload 3").replaced == (), "one that is processed is not replaced"
+
+
+def test_what_cannot_be_read_under_the_name_of_a_batch_that_succeeded_does_not_speak_for_it(worker) -> None:
+    worker.decide(worker.claim(), Decision.SUCCESS)
+    worker.ledger.refuse("manifests/a.json", MISSING)
+    assert worker.ledger.batch("a").status is Status.SUCCESS
+    worker.receive(upload="upload 2", check=lambda: [MISSING])
+    assert worker.ledger.batch("a").status is Status.REJECTED, "the same manifest again does"
+
+
+def test_a_batch_can_be_forced_again_and_a_lost_attempt_is_not_tried_by_itself(worker, clock) -> None:
+    with pytest.raises(Rejected, match="never_processed"):
+        worker.ledger.again("a")
+    run = worker.claim()
+    with pytest.raises(Rejected, match="batch_running"):
+        worker.ledger.again("a")
+    worker.decide(run, Decision.SUCCESS)
+    forced = worker.ledger.claim(worker.ledger.again("a"), {})
+    assert (forced.id, forced.receipt_id, forced.forced) == ("a#2", run.receipt_id, True)
+    clock.advance(61)
+    worker.ledger.give_up(forced)
+    assert worker.ledger.batch("a").status is Status.FAILURE
+    assert worker.receive().action is Action.FINISH, "the manifest that still lies there asks for nothing"
+    assert worker.ledger.claim(worker.ledger.again("a"), {}).attempt == 3
 
 
 @pytest.mark.parametrize("decision", [Decision.FAILURE, Decision.REJECTED, Decision.CANCELED])
@@ -67,7 +125,7 @@ def test_after_another_decision_only_another_upload_tries_again(worker, decision
     second = worker.claim(upload="upload 2")
     assert (second.id, second.receipt_id) == ("a#2", run.receipt_id)
     worker.decide(second, Decision.SUCCESS)
-    assert worker.receive(upload="upload 3").action is Action.FINISH
+    assert worker.receive(upload="upload 2").action is Action.FINISH
 
 
 def test_another_manifest_may_not_take_the_id_of_a_running_batch(worker) -> None:

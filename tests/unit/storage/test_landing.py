@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from libs.models import InputObject, Rejected, Report
-from libs.storage import Fetched, FolderStore, LandingZone, ObjectChanged, ObjectRefused
+from libs.models import InputObject, Rejected, Report, Status
+from libs.storage import Fetched, FolderStore, LandingZone, ObjectChanged, ObjectInfo, ObjectRefused
 
 
 @pytest.fixture
@@ -43,20 +43,20 @@ def test_a_manifest_that_is_cut_is_left_until_it_is_whole(landing: LandingZone) 
     with pytest.raises(ObjectChanged, match=r"manifests/a\.json is still being written"):
         landing.read_manifest("manifests/a.json")
     path.write_bytes(b'{"half": 1}')
-    assert landing.read_manifest("manifests/a.json").content == b'{"half": 1}'
+    assert landing.read_manifest("manifests/a.json")[1].content == b'{"half": 1}'
 
 
 @pytest.mark.parametrize("content", [b"[]", b'{"a": 1, "a": 2}', b"NaN", b'{"a": 1e999}'])
 def test_what_is_complete_but_no_manifest_is_not_waited_for(landing: LandingZone, content: bytes) -> None:
     dropped(landing, "manifests/a.json", content)
-    assert landing.read_manifest("manifests/a.json").problems
+    assert landing.read_manifest("manifests/a.json")[1].problems
 
 
 def test_a_manifest_that_stays_broken_is_given_back_as_it_is(landing: LandingZone) -> None:
     landing.settle_seconds = 0.1
     dropped(landing, "manifests/a.json", b'{"half')
     time.sleep(0.12)
-    assert landing.read_manifest("manifests/a.json").content == b'{"half'
+    assert landing.read_manifest("manifests/a.json")[1].content == b'{"half'
     assert landing.read_manifest("manifests/gone.json") is None
 
 
@@ -71,7 +71,7 @@ def test_a_store_whose_clock_is_wrong_holds_nobody_up_and_hurries_nothing(
     with pytest.raises(ObjectChanged):
         landing.read_manifest("manifests/a.json")
     time.sleep(0.12)
-    assert landing.read_manifest("manifests/a.json").content == b'{"half'
+    assert landing.read_manifest("manifests/a.json")[1].content == b'{"half'
     assert abs((landing.store.clock() - datetime.now(UTC)).total_seconds() - skew) < 5
 
 
@@ -80,7 +80,7 @@ def test_a_manifest_from_the_future_is_not_waited_for(landing: LandingZone, monk
     dropped(landing, "manifests/a.json", b'{"half')
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     monkeypatch.setattr(FolderStore, "clock", lambda _: an_hour_ago)
-    assert landing.read_manifest("manifests/a.json").content == b'{"half'
+    assert landing.read_manifest("manifests/a.json")[1].content == b'{"half'
 
 
 def test_links_among_the_manifests_are_told_and_hide_nothing(landing: LandingZone) -> None:
@@ -207,17 +207,77 @@ def test_archiving_leaves_a_newer_upload_even_of_the_same_content(landing: Landi
 
 
 def test_an_archived_manifest_is_never_overwritten(landing: LandingZone) -> None:
+    """Nor is the second one lost: its ledger was begun anew, or its name differs by case on a file system that does not tell."""
     landing.submit(b"{}", "a")
     (manifest,) = landing.waiting()
     landing.archive(manifest, b"first", "a", "a#1")
-    landing.archive(manifest, b"second", "a", "a#1")
+    key = landing.archive(manifest, b"second", "a", "a#1")
     assert landing.store.read("archive/a/a-1.json") == b"first"
+    assert key.startswith("archive/a/a-1~")
+    assert landing.store.read(key) == b"second"
+
+
+def test_a_manifest_that_waits_is_not_replaced_by_another(landing: LandingZone) -> None:
+    waiting = json.dumps({"batch_id": "a", "uploader": "alice"}).encode()
+    landing.submit(waiting, "a")
+    (before,) = landing.waiting()
+    with pytest.raises(Rejected, match=r"A manifest of 'alice' waits under the name 'a'.*manifests/a.json") as refused:
+        landing.submit(b'{"batch_id": "a", "uploader": "bob"}', "a")
+    assert [(problem.code, problem.where) for problem in refused.value.problems] == [("batch_waiting", "batch_id")]
+    with pytest.raises(Rejected, match="batch_waiting"):
+        landing.require_free(b"{}", "a")
+    with pytest.raises(Rejected, match="Your files were uploaded before"):
+        landing.submit(b"{}", "a", after_files=True)
+    assert landing.waiting() == [before]
+    assert landing.store.read("manifests/a.json") == waiting
+    landing.require_free(waiting, "a")
+    landing.submit(waiting, "a")
+    (again,) = landing.waiting()
+    assert again.version != before.version, "the same manifest is a new delivery"
+
+
+def test_a_name_that_differs_by_case_where_the_file_system_does_not_tell(landing: LandingZone) -> None:
+    dropped(landing, "manifests/Roads.json", b'{"batch_id": "Roads", "uploader": "alice"}')
+    (landing.store.root / "manifests/roads.json").hardlink_to(landing.store.root / "manifests/Roads.json")
+    with pytest.raises(Rejected, match="of 'alice' for the batch 'Roads' waits under the name 'roads'"):
+        landing.submit(b'{"batch_id": "roads"}', "roads")
+
+
+def test_a_manifest_that_replaces_another_while_it_is_read_is_read_as_a_whole(
+    landing: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped(landing, "manifests/a.json", b'{"n": 1}')
+    head = landing.store.head
+
+    def head_then_replaced(key: str) -> ObjectInfo | None:
+        info = head(key)
+        landing.store.put(key, b'{"n": 2, "of": "another"}')
+        return info
+
+    with monkeypatch.context() as racing:
+        racing.setattr(landing.store, "head", head_then_replaced)
+        with pytest.raises(ObjectChanged):
+            landing.read_manifest("manifests/a.json")
+    info, parsed = landing.read_manifest("manifests/a.json")
+    assert (parsed.value["n"], info) == (2, landing.store.head("manifests/a.json"))
 
 
 def test_a_report_lies_where_its_uploader_looks(landing: LandingZone) -> None:
     report = Report(batch_id="a", run_id=None, status="rejected", intent=None, recipe=None)
     assert landing.report(report) == "reports/a.json"
     assert Report.model_validate(json.loads(landing.store.read("reports/a.json"))) == report
+
+
+def test_reports_are_kept_by_attempt(landing: LandingZone) -> None:
+    report = Report(batch_id="a", run_id="a#1", status=Status.SUCCESS, intent=None, recipe=None)
+    failed = report.model_copy(update={"run_id": "a#2", "status": Status.FAILURE})
+    for _ in range(2):
+        assert landing.keep_report(report, "a#1") == "reports/a/a-1.json"
+        assert landing.keep_report(failed, "a#2") == "reports/a/a-2.json"
+    assert [info.key for info in landing.store.list("reports/")] == ["reports/a/a-1.json", "reports/a/a-2.json"]
+    assert Report.model_validate_json(landing.store.read("reports/a/a-1.json")) == report
+    landing.keep_report(report.model_copy(update={"batch_id": "a.json"}), "a.json#1")
+    assert landing.report(report) == "reports/a.json", "no folder of another batch is in its way"
 
 
 def test_an_upload_is_named_as_manifests_name_it(landing: LandingZone, tmp_path: Path) -> None:

@@ -79,8 +79,9 @@ def batches_of(run: dg.DagsterRun) -> Mapping[str, str]:
 def _show(context: dg.OpExecutionContext, stack: Stack, report: Report, *, alone: bool) -> None:
     """In a crowd, the materializations say which batches succeeded: an event more for each would slow a flood down."""
     made = ", ".join(f"{each.dataset_id}@{each.version} ({each.features or 0:,} features)" for each in report.datasets)
-    reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in report.problems)
-    if alone or report.problems:
+    said = report.warnings if report.unchanged_since else report.problems
+    reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in said)
+    if alone or reasons:
         context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)
     for each in report.datasets:
         asset = stack.ledger.asset(each.dataset_id, each.version)

@@ -1,0 +1,81 @@
+"""The raw files of a batch: as they were when its versions were made, and as they lie in the landing zone now."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from libs.models import InputObject, Lineage, Manifest, Outcome, Policies, Problem, Rejected
+from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.staging import stage
+from libs.transformations import Recipe
+
+NAMED = 3
+"""Versions that a notice names; of further ones it tells how many."""
+
+
+def recorded_inputs(lineage: Iterable[Lineage]) -> dict[str, str]:
+    """The SHA-256 of everything that was read for some versions, by key."""
+    return {item.key: item.sha256 for record in lineage for layer in record.inputs for item in layer.objects}
+
+
+def present(files: BatchFiles, manifest: Manifest, folder: Path) -> Iterator[InputObject]:
+    """Everything that would be read for a manifest now, hashed: its content decides, not a time or an ETag.
+
+    Args:
+        files: The files of the manifest in the landing zone.
+        manifest: The manifest.
+        folder: For one file at a time; it does not exist, and is gone in the end.
+
+    Raises:
+        Rejected: when a file is gone or cannot be read.
+    """
+    for spec in dict.fromkeys(spec.model_copy(update={"layer": None}) for spec in manifest.files):
+        try:
+            yield from stage(files, spec, spec.path, folder).objects()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_unchanged(earlier: Outcome, files: BatchFiles, manifest: Manifest, recipe: Recipe, folder: Path) -> bool:
+    """Whether a batch would be made again of the same bytes by the same recipe. Every byte is read.
+
+    Args:
+        earlier: What made its versions, of the same manifest.
+        files: The files of the manifest in the landing zone.
+        manifest: The manifest.
+        recipe: With its parameters bound, as it would be applied now.
+        folder: For the files; see :func:`present`.
+    """
+    now = recipe.model_dump(mode="json")
+    if any(record.recipe.get(key) != now.get(key) for record in earlier.lineage for key in ("steps", *Policies.model_fields)):
+        return False
+    recorded = recorded_inputs(earlier.lineage)
+    seen: set[str] = set()
+    try:
+        for item in present(files, manifest, folder):
+            if recorded.get(item.key) != item.sha256:
+                return False
+            seen.add(item.key)
+    except Rejected:
+        return False  # the run finds everything that is wrong, this would have ended at the first
+    return seen == recorded.keys()
+
+
+def nothing_new(earlier: Outcome, newer: Sequence[str]) -> Problem:
+    """What is said of a delivery that holds nothing new.
+
+    Args:
+        earlier: What made the versions.
+        newer: Versions of the same datasets that came after these.
+    """
+    first = ", ".join(asset.id for asset in earlier.assets[:NAMED])
+    more = f" and {len(earlier.assets) - NAMED:,} more" if len(earlier.assets) > NAMED else ""
+    since = (
+        f" Since then, other batches have made {', '.join(newer[:NAMED])}{'...' if len(newer) > NAMED else ''}." if newer else ""
+    )
+    return Problem(
+        code="unchanged", where="files",
+        message=f"Nothing new: already processed as {first}{more}, unchanged. All files were read again, and have the SHA-256 "
+        f"that they had in {earlier.run_id}.{since}",
+        remedy=f"Nothing has to be done. To make new versions nevertheless: `spatial-etl reprocess {earlier.batch_id}`.",
+    )  # fmt: skip
