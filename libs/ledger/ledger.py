@@ -13,10 +13,13 @@ from itertools import chain
 from typing import Any
 
 from libs.ledger import parts
+from libs.ledger.chain import Chain
+from libs.ledger.kinds import KINDS, never
 from libs.ledger.receipt import batch_id_of, make_receipt
 from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records, common_prefix
-from libs.ledger.store import DocumentStore, DocumentTooLarge
+from libs.ledger.store import Document, DocumentStore, DocumentTooLarge, groups
 from libs.models import (
+    SEAL,
     Activity,
     Decision,
     LedgerIdentity,
@@ -27,6 +30,7 @@ from libs.models import (
     Receipt,
     Reservation,
     Run,
+    digest,
     in_reading_order,
     shortened,
     utc_now,
@@ -37,6 +41,9 @@ KEPT_PROBLEMS = 100
 
 _ONE_BY_ONE = 8
 """Datasets whose versions are looked up each by itself."""
+
+_AT_ONCE = 500
+"""Decisions that are added to the chain at once, when many have no link."""
 
 
 class Action(StrEnum):
@@ -86,12 +93,18 @@ class Ledger(Records):
 
     Attributes:
         owner: This worker's name: host, process, and a random part.
+        chain: The chain of decisions.
     """
 
     def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now, lease_seconds: float = 60.0) -> None:
         super().__init__(store, clock)
         self.lease_seconds = lease_seconds
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.chain = Chain(store, clock, self.owner)
+        self._reserved: dict[str, dict[str, str]] = {}
+        """Of runs of this worker that have no link yet: what they have reserved, as the chain will hold it."""
+        self._linked: set[str] = set()
+        """Runs whose outcomes this worker has added to the chain."""
 
     def identify(self) -> LedgerIdentity:
         """What the ledger is called; decided now, if it has not been."""
@@ -100,7 +113,7 @@ class Ledger(Records):
             own, _ = self.identity()
             if own is not None:
                 return own
-            self.store.insert("identity", new.id, new.to_document())
+            self._insert_decision("identity", new.id, new.to_document())
 
     def bind(self, lake: OwnLake) -> OwnLake:
         """Make a lake this ledger's, for good. Returns its lake: another one, if that has been decided before."""
@@ -108,7 +121,7 @@ class Ledger(Records):
             _, bound = self.identity()
             if bound is not None:
                 return bound
-            self.store.insert("identity", lake.id, lake.to_document())
+            self._insert_decision("identity", lake.id, lake.to_document())
 
     def receive(
         self,
@@ -189,6 +202,7 @@ class Ledger(Records):
         )
         if not self.store.insert("runs", run.id, run.to_document()):
             return None
+        self._reserved[run.id] = {}
         self.log("claimed", run.id, at=now)
         return run
 
@@ -200,7 +214,8 @@ class Ledger(Records):
         """
         if self.decided(run.id):
             return False
-        self.store.touch("runs", run.id, {"heartbeat_at": self.clock()})
+        beaten = run.model_copy(update={"heartbeat_at": self.clock()}).to_document()
+        self.store.touch("runs", run.id, {name: beaten[name] for name in ("heartbeat_at", SEAL)})
         return True
 
     def give_up(self, run: Run) -> Outcome | None:
@@ -243,6 +258,8 @@ class Ledger(Records):
         if not self.store.insert("outcomes", outcome.id, document):
             return False
         self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
+        if outcome.decision is not Decision.SUCCESS:  # else when it has been copied: what has a link has its copies
+            self._link({outcome.run_id: self._reserved.get(outcome.run_id)})
         return True
 
     def reserve(self, names: Mapping[str, Sequence[str]], run: Run, prefix: Callable[[str, int], str]) -> dict[str, Reservation]:
@@ -271,8 +288,11 @@ class Ledger(Records):
                     reserved_at=self.clock(),
                 )
                 wanted[reservation.id] = reservation
-            won = self.store.insert_new("versions", {each.id: each.to_document() for each in wanted.values()})
+            documents = {each.id: each.to_document() for each in wanted.values()}
+            won = self.store.insert_new("versions", documents)
             reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
+            own = self._reserved.setdefault(run.id, {})
+            own |= {f"versions/{identity}": documents[identity][SEAL] for identity in won}
         return reserved
 
     def next_versions(self, dataset_ids: Collection[str]) -> dict[str, int]:
@@ -305,19 +325,81 @@ class Ledger(Records):
         return len(unused)
 
     def publish(self, outcome: Outcome) -> None:
-        """Copy the assets and the lineage of a committed outcome to where they are looked for. Doing it again does nothing.
+        """Copy the assets and the lineage of an outcome to where they are looked for, and add it to the chain. May be repeated.
 
-        The assets come last: where they are, all is copied.
+        The assets come last: where they are, all is copied. An outcome other than ``success`` has none of them.
         """
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
         self.store.insert_missing(chain(lineage, assets))
+        if outcome.run_id in self._reserved:  # decided just now, by this worker
+            self._link({outcome.run_id: self._reserved[outcome.run_id]})
+        elif outcome.run_id not in self._linked and self.chain.without([f"outcomes/{outcome.run_id}"]):
+            self._link({outcome.run_id: None})
+
+    def link_missing(self) -> list[str]:
+        """Add the decisions to the chain that have no link: those of workers that died, and of releases before the chain.
+
+        Returns:
+            Their ``<collection>/<_id>``.
+        """
+        unlinked = self.chain.without([f"outcomes/{run_id}" for run_id in self.store.ids("outcomes")])
+        if unlinked:
+            reserved: dict[str, dict[str, str]] = {}
+            for identity, document in self.store.find("versions"):
+                reserved.setdefault(str(document.get("run_id")), {})[f"versions/{identity}"] = digest(document)
+            for group in groups(unlinked, _AT_ONCE):
+                self._link({run_id: reserved.get(run_id, {}) for _, run_id in map(_split, group)})
+        deciding = {name: kind.decides for name, kind in KINDS.items() if kind.decides is not never}
+        added = [*unlinked]
+        for group in groups(
+            self.chain.without([f"{kind}/{each}" for kind in deciding for each in self.store.ids(kind)]), _AT_ONCE
+        ):
+            found = {name: self.store.get(*_split(name)) for name in group}
+            records = {name: digest(each) for name, each in found.items() if each and deciding[_split(name)[0]](each)}
+            self.chain.add(records)
+            added += records
+        return added
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""
         entry = Activity(at=at or self.clock(), actor=actor or self.owner, action=action, subject=subject, details=details)
         identity = f"{time.time_ns():016x}-{secrets.token_hex(4)}"  # entries of one millisecond keep their order
         self.store.insert_missing([("activity_logs", identity, entry.to_document())])
+
+    def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:
+        """Insert a document, and add it to the chain if it is a decision by itself."""
+        inserted = self.store.insert(collection, identity, document)
+        if inserted and KINDS[collection].decides(document):
+            self.chain.add({f"{collection}/{identity}": digest(document)})
+        return inserted
+
+    def _link(self, reserved: Mapping[str, Mapping[str, str] | None]) -> None:
+        """Add outcomes to the chain, with all that led to them: the run, its manifest, its reservations.
+
+        Args:
+            reserved: The runs, and what each has reserved; None where that is to be looked up.
+        """
+        records: dict[str, str] = {}
+        for run_id, reservations in reserved.items():
+            outcome, run = self.store.get("outcomes", run_id), self.store.get("runs", run_id)
+            if outcome is None:
+                continue
+            records[f"outcomes/{run_id}"] = digest(outcome)
+            if run is not None:
+                records[f"runs/{run_id}"] = digest(run, Run.changing)
+                receipt_id = str(run.get("receipt_id"))
+                if receipt := self.store.get("manifests", receipt_id):
+                    records[f"manifests/{receipt_id}"] = digest(receipt)
+            if reservations is not None:
+                records.update(reservations)
+            else:
+                taken = self.store.find("versions", where={"run_id": run_id})
+                records.update((f"versions/{identity}", digest(document)) for identity, document in taken)
+        self.chain.add(records)
+        for run_id in reserved:
+            self._reserved.pop(run_id, None)
+            self._linked.add(run_id)
 
     def _may_follow(self, runs: list[Run], outcome: Outcome, upload: str) -> bool:
         """Whether another attempt may follow the last one.
@@ -353,13 +435,19 @@ class Ledger(Records):
                 return known[-1]
             new = receipt.model_copy(update={"revision": len(known) + 1})
             try:
-                recorded = self.store.insert("manifests", new.id, new.to_document())
+                recorded = self._insert_decision("manifests", new.id, new.to_document())
             except DocumentTooLarge as error:
                 return self._record(_shortened(receipt, error))
             if recorded:
                 action = "rejected" if new.problems else "received"
                 self.log(action, new.batch_id, actor=new.uploader or "unknown", at=new.received_at, receipt=new.id)
                 return new
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Collection and ``_id`` of a record as the chain names it."""
+    collection, _, identity = name.partition("/")
+    return collection, identity
 
 
 def _shortened(receipt: Receipt, error: DocumentTooLarge) -> Receipt:

@@ -1,7 +1,7 @@
 """Runs and what was decided of them. The rules of who may insert what, and when, are the ledger's."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from libs.models.asset import Asset
 from libs.models.base import Identifier, Moment, Record, Sha256
@@ -80,6 +80,8 @@ class Run(Document):
         lease_seconds: How long after it the run counts as alive.
         software: Versions of what it ran on, by name.
     """
+
+    changing: ClassVar[frozenset[str]] = frozenset({"heartbeat_at"})
 
     batch_id: Identifier
     attempt: int

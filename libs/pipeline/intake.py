@@ -10,7 +10,7 @@ from itertools import takewhile
 from time import monotonic
 
 from libs.ledger import Action, Received
-from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
+from libs.models import Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
 from libs.pipeline.fault import fault
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
@@ -173,8 +173,7 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     Returns:
         The report; None when this process has told it before, and could not take the manifest away.
     """
-    if outcome.decision is Decision.SUCCESS:
-        stack.ledger.publish(outcome)
+    stack.ledger.publish(outcome)
     return _answer(stack, info, content, Report.of_outcome(outcome), outcome.run_id)
 
 
