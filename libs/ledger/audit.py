@@ -1,15 +1,15 @@
 """Holding the ledger's records against their seals, against the chain of decisions, and against each other.
 
-Workers may be at it meanwhile. So the chain is read first, then copies, then decisions, then what led to these: what a record names
-was there before it. What is missing nevertheless is looked for once more before it is called so.
+Workers may be at it meanwhile. So the chain is read first, then copies, then decisions, then what led to these: what a record
+names was there before it. What is missing nevertheless is looked for once more before it is called so.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from libs.ledger import chain, parts
-from libs.ledger.kinds import KINDS, never
+from libs.ledger.kinds import KINDS, Kind, never
 from libs.ledger.records import Records
 from libs.models import (
     NOTHING,
@@ -38,6 +38,9 @@ from libs.models import (
 
 _MISSED_AFTER = timedelta(hours=1)
 """So long after a decision its link is missed: whoever works on has added by then what a dead worker could not."""
+
+_MANY = 1_000
+"""Numbers in a row that are looked for, at most, where they are missing."""
 
 _RESTORE = "Restore the ledger from a backup."
 
@@ -77,7 +80,7 @@ class _Audit:
     Attributes:
         held: By name (``<collection>/<_id>``), the hash in the chain.
         flawed: Names of what is not to be trusted: nothing else is held against it.
-        copies: By name, the run of an asset or a lineage, and the hash of what it says.
+        copies: By name, the run of an asset or a lineage, its format, and the hash of the rest.
         outcomes: By run, what was decided.
         unclear: Runs of which not all that was decided can be read.
         runs: By run, the receipt.
@@ -97,7 +100,7 @@ class _Audit:
         self.unsealed_of_old: dict[str, int] = {}
         self.unlinked: dict[str, Document] = {}
         self.unlinked_of_old = 0
-        self.copies: dict[str, tuple[str, str]] = {}
+        self.copies: dict[str, tuple[str, str, str]] = {}
         self.outcomes: dict[str, Decision] = {}
         self.unclear: set[str] = set()
         self.runs: dict[str, str] = {}
@@ -139,10 +142,9 @@ class _Audit:
             self.broken |= bool(verdicts)
             yield from verdicts
             number = link.number if isinstance(link, Link) else int(identity) if identity.isdecimal() else self.last + 1
-            for missing in range(self.last + 1, number):
-                yield from self._flaw(
-                    f"{chain.COLLECTION}/{missing:012}", Finding.DELETED, f"The chain has link {number}, and not this one."
-                )
+            for missing in _gap(self.last, number):
+                name = f"{chain.COLLECTION}/{missing:012}"
+                yield from self._flaw(name, Finding.DELETED, f"The chain has link {number}, and not this one. {_RESTORE}")
                 previous, self.broken = None, True
             self.last = number
             if not isinstance(link, Link):
@@ -163,7 +165,7 @@ class _Audit:
         for identity, copy, verdicts in self._read(collection):
             yield from verdicts
             if isinstance(copy, Asset | Lineage):
-                self.copies[f"{collection}/{identity}"] = copy.run_id, _said(copy)
+                self.copies[f"{collection}/{identity}"] = copy.run_id, copy.format, _said(copy)
 
     def _decided(self) -> Iterator[Verified]:
         """Outcomes: their parts are there, and what they have committed is copied as they say."""
@@ -215,7 +217,7 @@ class _Audit:
 
     def _copy_of(self, run_id: str, name: str, committed: Asset | Lineage) -> Iterator[Verified]:
         """What an outcome has committed, and the copy of it."""
-        _, found = self.copies.pop(name, (None, None))
+        _, written, found = self.copies.pop(name, (None, None, None))
         if (committed.run_id, committed.batch_id) != (run_id, run_id.rpartition("#")[0]):
             yield from self._flaw(f"outcomes/{run_id}", Finding.EDITED, f"It names {name}, of the run {committed.run_id}.")
         elif isinstance(committed, Asset) and committed.features != _rows(committed):
@@ -228,11 +230,13 @@ class _Audit:
             else:
                 message = f"The outcome of {run_id} has committed it. It is not copied yet: `spatial-etl reconcile` does it."
                 yield from self._flaw(name, Finding.PENDING, message)
-        elif found is not None and found != _said(committed):
+        elif found is not None and (
+            found != _said(committed) or ("format" in committed.model_fields_set and written != committed.format)
+        ):
             yield from self._flaw(name, Finding.EDITED, f"It does not say what the outcome of {run_id} has committed. {_RESTORE}")
 
     def _without_outcome(self) -> Iterator[Verified]:
-        for name, (run_id, _) in self.copies.items():
+        for name, (run_id, *_) in self.copies.items():
             if self._gone(f"outcomes/{run_id}"):
                 yield from self._flaw(f"outcomes/{run_id}", Finding.DELETED, f"{name} names it, and it is gone. {_RESTORE}")
             elif run_id in self.outcomes and run_id not in self.unclear:
@@ -251,33 +255,33 @@ class _Audit:
 
     def _attempts(self) -> Iterator[Verified]:
         """Runs: each follows one that has been decided, and each outcome has one."""
-        latest: dict[str, int] = {}
+        attempts: dict[str, set[int]] = {}
         for identity, run, verdicts in self._read("runs"):
             yield from verdicts
             if isinstance(run, Run):
                 self.runs[identity] = run.receipt_id
-                latest[run.batch_id] = max(latest.get(run.batch_id, 0), run.attempt)
+                attempts.setdefault(run.batch_id, set()).add(run.attempt)
                 if run.receipt_id.partition("@")[0] != run.batch_id:
                     yield from self._flaw(f"runs/{identity}", Finding.EDITED, f"It names the manifest {run.receipt_id}.")
-        for batch_id, attempts in latest.items():
-            for attempt in range(1, attempts):
-                yield from self._named(f"runs/{batch_id}#{attempt}", f"Attempt {attempt + 1} has followed it")
-                yield from self._named(f"outcomes/{batch_id}#{attempt}", f"Attempt {attempt + 1} has followed it")
+        for batch_id, numbers in attempts.items():
+            for number in _before_last(numbers):
+                yield from self._named(f"runs/{batch_id}#{number}", "A later attempt has followed it")
+                yield from self._named(f"outcomes/{batch_id}#{number}", "A later attempt has followed it")
         for run_id in self.outcomes:
             yield from self._named(f"runs/{run_id}", "Its outcome is there")
 
     def _reserved(self) -> Iterator[Verified]:
         """Reservations: their numbers have no gap, and each version that a run has made was its own."""
-        latest: dict[str, int] = {}
+        reserved: dict[str, set[int]] = {}
         for identity, reservation, verdicts in self._read("versions"):
             yield from verdicts
             if isinstance(reservation, Reservation):
                 self.versions[identity] = reservation.run_id
-                latest[reservation.dataset_id] = max(latest.get(reservation.dataset_id, 0), reservation.version)
+                reserved.setdefault(reservation.dataset_id, set()).add(reservation.version)
                 yield from self._named(f"runs/{reservation.run_id}", f"versions/{identity} names it")
-        for dataset_id, numbers in latest.items():
-            for number in range(1, numbers):
-                yield from self._named(f"versions/{dataset_id}@{number}", f"Version {number + 1} has followed it")
+        for dataset_id, numbers in reserved.items():
+            for number in _before_last(numbers):
+                yield from self._named(f"versions/{dataset_id}@{number}", "A later version has followed it")
         for run_id, made in self.made.items():
             for version in made:
                 yield from self._named(f"versions/{version}", f"The outcome of {run_id} has committed it")
@@ -371,30 +375,32 @@ class _Audit:
         """A record as its model, or what is wrong with it."""
         if isinstance(document, DamagedDocument):
             return Finding.DAMAGED, str(document)
-        kind, name = KINDS[collection], f"{collection}/{identity}"
-        sealed, old = document.get(SEAL), format_of(document) < SEALED_SINCE
-        if sealed is not None and sealed != digest(document):
+        if SEAL in document and document[SEAL] != digest(document):
             return Finding.EDITED, f"It does not match its seal: it was changed after it was written. {_RESTORE}"
+        kind = KINDS[collection]
         try:
             record = kind.read(identity, document)
         except (DamagedDocument, NewerFormat) as error:
             return Finding.DAMAGED, str(error)
         if kind.identity(record) not in {None, identity}:
             return Finding.EDITED, f"By its content it is {kind.identity(record)}. {_RESTORE}"
-        found = digest(document, record.changing) if record.changing or sealed is None else sealed
+        return self._against_chain(f"{collection}/{identity}", kind, document, record)
+
+    def _against_chain(self, name: str, kind: Kind, document: dict[str, Any], record: Document) -> Document | tuple[Finding, str]:
+        """A record that is right in itself, or what the chain and the release that wrote it say against it."""
+        collection, old = name.partition("/")[0], format_of(document) < SEALED_SINCE
+        found = digest(document, record.changing)
         if self.held.get(name, found) != found:
             return Finding.EDITED, f"It is not what the chain holds: it was changed, and sealed again. {_RESTORE}"
-        if sealed is None and not old and not kind.copied:
-            return Finding.EDITED, f"Its seal is gone. {_RESTORE}"
-        if sealed is None and old:
+        if SEAL not in document and old:
             self.unsealed_of_old[collection] = self.unsealed_of_old.get(collection, 0) + 1
-        elif sealed is None:
+        elif SEAL not in document and kind.copied:
             self.unsealed.append(name)
+        elif SEAL not in document:
+            return Finding.EDITED, f"Its seal is gone. {_RESTORE}"
         if name not in self.held and (collection == "outcomes" or (kind.decides is not never and kind.decides(document))):
-            if old:
-                self.unlinked_of_old += 1
-            else:
-                self.unlinked[name] = record
+            self.unlinked_of_old += old
+            self.unlinked |= {} if old else {name: record}
         return record
 
     def _documents(self, collection: str) -> Iterator[tuple[str, dict[str, Any] | DamagedDocument]]:
@@ -445,13 +451,28 @@ def _verdict(name: str, finding: Finding, message: str) -> Verified:
 
 
 def _said(record: Asset | Lineage) -> str:
-    """The hash of what a record says, whichever release has copied it."""
+    """The hash of what a record says. Where its outcome names no format, the release that copied it gave it its own."""
     return digest(record.unsealed(), {"format"})
 
 
 def _rows(asset: Asset) -> int | None:
     rows = [file.features for file in asset.data]
     return None if None in rows else sum(each for each in rows if each is not None)
+
+
+def _gap(before: int, after: int) -> range:
+    """The numbers between two. Of very many the first: one of the two is not what it seems."""
+    return range(before + 1, min(after, before + _MANY))
+
+
+def _before_last(numbers: Collection[int]) -> Iterator[int]:
+    """All numbers from 1 to the last but one of those that are there, and of gaps between them."""
+    before = 0
+    for number in sorted(numbers):
+        yield from _gap(before, number)
+        if before:
+            yield before
+        before = number
 
 
 def _told_of(entry: Activity) -> str | None:

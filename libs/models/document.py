@@ -54,7 +54,7 @@ class DamagedDocument(ServiceUnavailable):
         super().__init__(
             "the ledger",
             f"{name} is damaged: {reason}. Restore the ledger from a backup.",
-            "with `spatial-etl verify --ledger`, which names every damaged record",
+            "with `spatial-etl verify --chain`, which names every damaged record",
         )
 
 

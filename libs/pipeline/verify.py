@@ -186,7 +186,7 @@ def _differs(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:
     rows = [footer.features for footer in footers]
     if [file.features for file in asset.data] != rows or asset.features not in {None, sum(rows)}:
         yield f"they have {sum(rows):,} features"
-    if asset.table_schema:
+    if asset.kind in {"vector", "table"}:
         recorded = [(column.name, column.type) for column in asset.table_schema]
         for footer in footers:
             if recorded != [(column.name, str(column.type)) for column in footer.schema]:
