@@ -292,7 +292,7 @@ class Ledger(Records):
             won = self.store.insert_new("versions", documents)
             reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
             own = self._reserved.setdefault(run.id, {})
-            own |= {f"versions/{identity}": documents[identity][SEAL] for identity in won}
+            own |= {f"versions/{identity}": digest(documents[identity]) for identity in won}
         return reserved
 
     def next_versions(self, dataset_ids: Collection[str]) -> dict[str, int]:
