@@ -214,8 +214,9 @@ class Ledger(Records):
         """
         if self.decided(run.id):
             return False
-        beaten = run.model_copy(update={"heartbeat_at": self.clock()}).to_document()
-        self.store.touch("runs", run.id, {name: beaten[name] for name in ("heartbeat_at", SEAL)})
+        now = self.clock()
+        beaten = run.model_copy(update={"heartbeat_at": now}).unsealed()
+        self.store.touch("runs", run.id, {"heartbeat_at": now, SEAL: digest(beaten)})
         return True
 
     def give_up(self, run: Run) -> Outcome | None:

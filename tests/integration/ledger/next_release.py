@@ -29,7 +29,12 @@ def become_next(number: str) -> None:
 
 def become_earlier(number: str) -> None:
     """Let this process write as the release before seals did."""
-    Document.to_document = lambda document: document.unsealed() | ({"format": number} if _is_new(document) else {})  # type: ignore[method-assign]
+    unsealed = Document.unsealed
+
+    def written(document: Document) -> dict[str, Any]:
+        return unsealed(document) | ({"format": number} if _is_new(document) else {})
+
+    Document.unsealed = Document.to_document = written  # type: ignore[method-assign]
     Chain.add = lambda *_: None  # type: ignore[method-assign]
 
 
