@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from libs.ledger import chain, parts
-from libs.ledger.kinds import KINDS, Kind, never
+from libs.ledger.kinds import KINDS, Kind
 from libs.ledger.records import Records
 from libs.models import (
     NOTHING,
@@ -398,7 +398,7 @@ class _Audit:
             self.unsealed.append(name)
         elif SEAL not in document:
             return Finding.EDITED, f"Its seal is gone. {_RESTORE}"
-        if name not in self.held and (collection == "outcomes" or (kind.decides is not never and kind.decides(document))):
+        if name not in self.held and kind.decides(document):
             self.unlinked_of_old += old
             self.unlinked |= {} if old else {name: record}
         return record

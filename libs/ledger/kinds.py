@@ -1,6 +1,6 @@
 """The collections of the ledger in one table: what is in each. ``verify`` goes through it, and so does the chain of decisions.
 
-A further collection is a further line. One whose documents are decisions by themselves says so by ``decides``.
+A further collection is a further line. One whose documents are decisions says so by ``decides``.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,8 +26,13 @@ from libs.models import (
 
 
 def never(_: Mapping[str, Any]) -> bool:
-    """No document of the kind is a decision by itself."""
+    """No document of the kind is a decision."""
     return False
+
+
+def always(_: Mapping[str, Any]) -> bool:
+    """Every document of the kind is a decision."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Kind:
     Attributes:
         models: Of its documents. Where there are several, the ``_id`` is the model's own.
         identity: The ``_id`` that follows from a document's content; None where it was generated.
-        decides: Whether a stored document is a decision by itself, which the chain holds from the moment it is there.
+        decides: Whether a stored document is a decision, which the chain holds.
         copied: Whether its documents are copies out of an outcome. A worker of an earlier release copies them without a seal.
     """
 
@@ -63,12 +68,12 @@ def _own(document: Any) -> str:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "identity": Kind((LedgerIdentity, OwnLake), _own, decides=lambda _: True),
+        "identity": Kind((LedgerIdentity, OwnLake), _own, decides=always),
         "manifests": Kind((Receipt,), _own, decides=lambda receipt: bool(receipt.get("problems"))),
         "runs": Kind((Run,), _own),
         "versions": Kind((Reservation,), _own),
         parts.COLLECTION: Kind((OutcomePart,), parts.identity_of),
-        "outcomes": Kind((Outcome,), _own),
+        "outcomes": Kind((Outcome,), _own, decides=always),
         "lineage": Kind((Lineage,), _own, copied=True),
         "assets": Kind((Asset,), _own, copied=True),
         "activity_logs": Kind((Activity,), lambda _: None),

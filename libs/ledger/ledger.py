@@ -344,20 +344,19 @@ class Ledger(Records):
         Returns:
             Their ``<collection>/<_id>``.
         """
-        unlinked = self.chain.without([f"outcomes/{run_id}" for run_id in self.store.ids("outcomes")])
-        if unlinked:
+        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
+        unlinked = self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
+        outcomes = [name for name in unlinked if name.startswith("outcomes/")]
+        if outcomes:
             reserved: dict[str, dict[str, str]] = {}
             for identity, document in self.store.find("versions"):
                 reserved.setdefault(str(document.get("run_id")), {})[f"versions/{identity}"] = digest(document)
-            for group in groups(unlinked, _AT_ONCE):
+            for group in groups(outcomes, _AT_ONCE):
                 self._link({run_id: reserved.get(run_id, {}) for _, run_id in map(_split, group)})
-        deciding = {name: kind.decides for name, kind in KINDS.items() if kind.decides is not never}
-        added = [*unlinked]
-        for group in groups(
-            self.chain.without([f"{kind}/{each}" for kind in deciding for each in self.store.ids(kind)]), _AT_ONCE
-        ):
+        added = [*outcomes]
+        for group in groups([name for name in unlinked if not name.startswith("outcomes/")], _AT_ONCE):
             found = {name: self.store.get(*_split(name)) for name in group}
-            records = {name: digest(each) for name, each in found.items() if each and deciding[_split(name)[0]](each)}
+            records = {name: digest(each) for name, each in found.items() if each and KINDS[_split(name)[0]].decides(each)}
             self.chain.add(records)
             added += records
         return added

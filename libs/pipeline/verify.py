@@ -5,6 +5,7 @@ No damage makes them fail: each is a finding.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -138,6 +139,8 @@ def _pair(stack: Stack) -> Iterator[Verified]:
     used = any(True for _ in stack.ledger.store.ids("outcomes"))
     try:
         own, bound = stack.ledger.identity()
+        if own is not None or not used:
+            stack.require_own_lake(bind=False)
     except (DamagedDocument, NewerFormat):
         return  # the audit names it
     found = stack.lake.identity()
@@ -145,7 +148,6 @@ def _pair(stack: Stack) -> Iterator[Verified]:
         message = f"It is gone; the lake's is of the ledger {found.ledger_id}. Restore the ledger from a backup."
         yield Verified(record="identity/ledger", finding=Finding.DELETED, message=message)
         return
-    stack.require_own_lake(bind=False)
     if used and found is not None and bound is None:
         message = f"It is gone; the lake {found.lake_id} names this ledger as its own. `spatial-etl process` makes it again."
         yield Verified(record="identity/lake", finding=Finding.DELETED, message=message)
@@ -187,15 +189,20 @@ def _differs(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:
     if [file.features for file in asset.data] != rows or asset.features not in {None, sum(rows)}:
         yield f"they have {sum(rows):,} features"
     if asset.kind in {"vector", "table"}:
-        recorded = [(column.name, column.type) for column in asset.table_schema]
+        recorded = [(column.name, _spelled(column.type)) for column in asset.table_schema]
         for footer in footers:
-            if recorded != [(column.name, str(column.type)) for column in footer.schema]:
+            if recorded != [(column.name, _spelled(str(column.type))) for column in footer.schema]:
                 yield f"they have the columns {', '.join(f'{column.name} {column.type}' for column in footer.schema)}"
                 break
     if asset.kind == "table" and any(GEOMETRY in footer.schema.names for footer in footers):
         yield "they have geometries"
     if asset.kind == "vector":
         yield from _differs_on_the_map(asset, footers)
+
+
+def _spelled(type_name: str) -> str:
+    """A type without what lists call their items: Arrow and Parquet have words of their own for that."""
+    return re.sub(r"list<\w+: ", "list<item: ", type_name)
 
 
 def _differs_on_the_map(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:

@@ -61,7 +61,7 @@ def verify(
             notes += verdict.finding is not Finding.INTACT and verdict.finding.damages is None
             if not as_json and verdict.finding is not Finding.INTACT and (verdict.finding.damages or notes <= _NOTES):
                 _show(verdict)
-        links, _ = stack.ledger.chain.head()
+        links = sum(1 for _ in stack.ledger.store.ids("chain"))
     damages = {verdict.finding.damages for verdict in verdicts} - {None}
     if as_json:
         output.emit_json(verdicts)
