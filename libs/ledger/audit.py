@@ -30,7 +30,6 @@ from libs.models import (
     Receipt,
     Reservation,
     Run,
-    ServiceUnavailable,
     Verified,
     digest,
     format_of,
@@ -186,9 +185,9 @@ class _Audit:
         self.parts.update(reference.id for reference in outcome.parts)
         try:
             return parts.joined(self.store, outcome)
-        except ServiceUnavailable:
-            for reference in outcome.parts:
-                yield from self._part(outcome, reference.id, reference.sha256)
+        except (DamagedDocument, NewerFormat) as error:
+            verdicts = [each for reference in outcome.parts for each in self._part(outcome, reference.id, reference.sha256)]
+            yield from verdicts or self._flaw(f"outcomes/{outcome.run_id}", Finding.DAMAGED, str(error))
         return None
 
     def _part(self, outcome: Outcome, identity: str, sha256: str) -> Iterator[Verified]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.ledger.encoding import decode, encode
 from libs.ledger.store import Document, DocumentStore
-from libs.models import Asset, Lineage, Outcome, OutcomePart, PartReference, Problem, ServiceUnavailable
+from libs.models import Asset, DamagedDocument, Lineage, Outcome, OutcomePart, PartReference, Problem
 
 COLLECTION = "outcome_parts"
 
@@ -63,7 +63,7 @@ def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
     """An outcome with its lists.
 
     Raises:
-        ServiceUnavailable: when a part is gone or damaged.
+        DamagedDocument: when a part is gone or damaged.
     """
     if not outcome.parts:
         return outcome
@@ -78,7 +78,7 @@ def asset_ids(store: DocumentStore, outcome: Outcome) -> frozenset[str]:
     """``_id``s of the assets of an outcome as it is stored, without reading each into its model.
 
     Raises:
-        ServiceUnavailable: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
+        DamagedDocument: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
     """
     in_parts = (
         f"{asset['dataset_id']}@{asset['version']}" for part in _parts(store, outcome) for asset in part.get("assets", ())
@@ -100,9 +100,8 @@ def _parts(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
         document = store.get(COLLECTION, reference.id)
         lists = "" if document is None else OutcomePart.from_document(document).lists
         if sha256_of(lists) != reference.sha256:
-            state = "is gone" if document is None else "was changed"
-            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
-            raise ServiceUnavailable("the ledger", message, store.place)
+            state = "it is gone" if document is None else "it was changed"
+            raise DamagedDocument(f"the part {reference.id} of the outcome of {outcome.run_id}", state)
         yield decode(lists)
 
 

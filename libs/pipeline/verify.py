@@ -15,13 +15,11 @@ from libs.models import (
     Asset,
     BBox,
     DamagedDocument,
-    Decision,
     FileRole,
     Finding,
     Head,
     LakeFile,
     NewerFormat,
-    Outcome,
     Reservation,
     Verified,
 )
@@ -236,7 +234,7 @@ def _unexpected(stack: Stack, known: Collection[str]) -> Iterator[Verified]:
         try:
             found = _stray(stack, info)
         except (DamagedDocument, NewerFormat):
-            continue  # the record that would tell is damaged, which the audit says
+            continue  # a record that would tell is damaged, which the audit says
         if found is not None:
             yield Verified(uri=stack.lake.uri(info.key), finding=found[0], message=found[1])
 
@@ -265,9 +263,9 @@ def _left_by(stack: Stack, info: ObjectInfo, reservation: Reservation) -> tuple[
     run_id = reservation.run_id
     if not placed(info, reservation) or stack.ledger.was_passed_over(info.key):
         return Finding.UNEXPECTED, f"It lay there before {run_id} came, and no record names it. Move it away."
-    outcome = stack.ledger.store.get("outcomes", run_id)
+    outcome = stack.ledger.outcome(run_id)
     if outcome is None:
         return Finding.PENDING, f"{run_id} has placed it, and is not decided yet."
-    if Outcome.from_document(outcome).decision is Decision.SUCCESS:
+    if reservation.id in {asset.id for asset in outcome.assets}:
         return Finding.PENDING, f"{run_id} has committed it. Its record is not copied: see there."
-    return Finding.REMOVABLE, f"{run_id} came to nothing: `spatial-etl gc` removes it."
+    return Finding.REMOVABLE, f"{run_id} has left it, and did not commit it: `spatial-etl gc` removes it."

@@ -261,7 +261,7 @@ def test_every_object_that_no_record_names_is_told_by_what_it_is(filled: Any) ->
     assert damage(verify(filled.stack)) == found
     messages = {each.uri: each.message for each in verify(filled.stack)}
     assert "older backup" in messages[store.uri("a/v9/data.parquet")]
-    assert "lost#1 came to nothing" in messages[store.uri("a/v3/data.parquet")]
+    assert "lost#1 has left it, and did not commit it" in messages[store.uri("a/v3/data.parquet")]
     assert "at-work#1 has placed it, and is not decided yet" in messages[store.uri("a/v4/data.parquet")]
     store.put("a/v1/data.parquet", b"")
     assert damage(verify(filled.stack)) == found | {store.uri("a/v1/data.parquet"): Finding.CHANGED}
