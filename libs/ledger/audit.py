@@ -57,14 +57,17 @@ def audit(records: Records) -> Iterator[Verified]:
 
 def against_head(records: Records, head: Head) -> Iterator[Verified]:
     """What the chain's head of an earlier time tells against the chain of today; nothing when that still contains it."""
-    own, _ = records.identity()
+    name = f"{chain.COLLECTION}/{head.number:012}"
+    try:
+        own, _ = records.identity()
+        link = records.store.get(*name.split("/"))
+    except (DamagedDocument, NewerFormat):
+        return  # the audit says so
     own_id = None if own is None else own.ledger_id
     if head.ledger_id != own_id:
         yield _verdict("identity/ledger", Finding.EDITED, f"This ledger is {own_id}; the head is of the ledger {head.ledger_id}.")
     if head.number == 0:
         return
-    name = f"{chain.COLLECTION}/{head.number:012}"
-    link = records.store.get(*name.split("/"))
     taken = f"The head of {head.taken_at:%Y-%m-%d %H:%M} UTC"
     if link is None:
         yield _verdict(name, Finding.DELETED, f"{taken} is link {head.number}, and the chain has none of that number. {_RESTORE}")
@@ -76,29 +79,43 @@ def against_head(records: Records, head: Head) -> Iterator[Verified]:
 class _Audit:
     """One pass over a ledger.
 
+    Names are ``<collection>/<_id>``.
+
     Attributes:
-        held: By name (``<collection>/<_id>``), the hash in the chain.
-        flawed: Names of what is not to be trusted: nothing else is held against it.
-        copies: By name, the run of an asset or a lineage, its format, and the hash of the rest.
+        read: Collections that have been read.
+        seen: Names of records that are there.
+        flawed: Names of records with which something is wrong: nothing else is held against them.
+        held: By name, the hash in the chain.
+        last: Number of the last link.
+        broken: Whether something is wrong with the chain itself.
+        unlinked: By name, decisions that no link holds.
+        unlinked_of_old: How many more there are, of releases before the chain.
+        unsealed: Names of copies without a seal that should have one.
+        unsealed_of_old: By collection, how many records are of releases before seals.
+        copies: By name, the run of an asset or a lineage, its format, and the hash of the rest; until its outcome is met.
         outcomes: By run, what was decided.
         unclear: Runs of which not all that was decided can be read.
         runs: By run, the receipt.
+        receipts: By receipt, uploader and intent of the manifest.
         versions: By ``<dataset>@<N>``, the run that has reserved it.
         made: By run, the versions in its outcome.
-        said: By run, uploader and intent as its lineage has them.
+        said: By run, uploaders and intents as its lineage has them.
+        parts: ``_id``s of those that outcomes name.
+        logged: Names of what the audit log tells of.
     """
 
     def __init__(self, records: Records) -> None:
         self.store, self.now = records.store, records.clock()
+        self.read: set[str] = set()
+        self.seen: set[str] = set()
+        self.flawed: set[str] = set()
         self.held: dict[str, str] = {}
         self.last = 0
         self.broken = False
-        self.seen: set[str] = set()
-        self.flawed: set[str] = set()
-        self.unsealed: list[str] = []
-        self.unsealed_of_old: dict[str, int] = {}
         self.unlinked: dict[str, Document] = {}
         self.unlinked_of_old = 0
+        self.unsealed: list[str] = []
+        self.unsealed_of_old: dict[str, int] = {}
         self.copies: dict[str, tuple[str, str, str]] = {}
         self.outcomes: dict[str, Decision] = {}
         self.unclear: set[str] = set()
@@ -120,11 +137,10 @@ class _Audit:
         yield from self._attempts()
         yield from self._reserved()
         yield from self._received()
-        known = {chain.COLLECTION, "lineage", "assets", "outcomes", parts.COLLECTION, "runs", "versions", "manifests"}
-        for collection in KINDS.keys() - known - {"activity_logs"}:
+        yield from self._logged()
+        for collection in sorted(KINDS.keys() - self.read):  # nothing is known of these but what is in each record
             for _, _, verdicts in self._read(collection):
                 yield from verdicts
-        yield from self._logged()
         yield from self._gone_from_chain()
         yield from self._not_in_chain()
         for name in self.unsealed:
@@ -359,6 +375,7 @@ class _Audit:
 
     def _read(self, collection: str) -> Iterator[tuple[str, Document | None, list[Verified]]]:
         """Records with what is wrong with each by itself; None in place of one that is not to be trusted."""
+        self.read.add(collection)
         for identity, document in self._documents(collection):
             name = f"{collection}/{identity}"
             self.seen.add(name)
