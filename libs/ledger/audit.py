@@ -100,7 +100,7 @@ class _Audit:
         versions: By ``<dataset>@<N>``, the run that has reserved it.
         made: By run, the versions in its outcome.
         said: By run, uploaders and intents as its lineage has them.
-        parts: ``_id``s of those that outcomes name.
+        parts: By ``_id``, the format of the outcome that names it.
         logged: Names of what the audit log tells of.
     """
 
@@ -124,7 +124,7 @@ class _Audit:
         self.versions: dict[str, str] = {}
         self.made: dict[str, list[str]] = {}
         self.said: dict[str, set[tuple[str, str]]] = {}
-        self.parts: set[str] = set()
+        self.parts: dict[str, str] = {}
         self.logged: set[str] = set()
 
     def findings(self) -> Iterator[Verified]:
@@ -198,7 +198,7 @@ class _Audit:
 
     def _whole(self, outcome: Outcome) -> Generator[Verified, None, Outcome | None]:
         """The outcome with its lists; None when a part of it is gone or changed."""
-        self.parts.update(reference.id for reference in outcome.parts)
+        self.parts.update((reference.id, outcome.format) for reference in outcome.parts)
         try:
             return parts.joined(self.store, outcome)
         except (DamagedDocument, NewerFormat) as error:
@@ -262,11 +262,16 @@ class _Audit:
         """Parts of outcomes that nothing names are leftovers."""
         for identity, part, verdicts in self._read(parts.COLLECTION):
             yield from verdicts
-            if isinstance(part, OutcomePart) and identity not in self.parts and part.run_id not in self.unclear:
+            if not isinstance(part, OutcomePart) or part.run_id in self.unclear:
+                continue
+            if identity not in self.parts:
                 decided = part.run_id in self.outcomes
                 finding = Finding.REMOVABLE if decided else Finding.PENDING
                 message = "No outcome names it: `spatial-etl gc` removes it." if decided else f"{part.run_id} is not decided yet."
                 yield from self._flaw(f"{parts.COLLECTION}/{identity}", finding, message)
+            elif self.parts[identity] != part.format:
+                message = f"It is of the format {part.format}, and its outcome of {self.parts[identity]}."
+                yield from self._flaw(f"{parts.COLLECTION}/{identity}", Finding.EDITED, message)
 
     def _attempts(self) -> Iterator[Verified]:
         """Runs: each follows one that has been decided, and each outcome has one."""
