@@ -51,7 +51,8 @@ def cli() -> Iterator[str]:
     """Each command with its arguments and options, as ``--help`` has them."""
     yield "# Command line\n"
     yield "Every command takes `--help`. `--home FOLDER` stands before the command, and says where the embedded stores are.\n"
-    yield "Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong or a service is not there.\n"
+    yield "Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong or a service is not there;\n"
+    yield "of `verify` 4 the lake is damaged, 5 the ledger, 6 both.\n"
     for name, command in _commands(typer.main.get_command(app), ""):
         arguments = [item for item in command.params if item.param_type_name == "argument"]
         options = [item for item in command.params if item.param_type_name == "option" and not item.hidden]

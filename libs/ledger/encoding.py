@@ -37,8 +37,14 @@ def encode(document: Document) -> str:
 
 
 def decode(text: str) -> Document:
-    """The document again."""
+    """The document again.
+
+    Raises:
+        ValueError, TypeError, AttributeError, ArithmeticError: when it is no document: the text was changed or damaged.
+    """
     document: Document = _JSON.unpack(json.loads(text))
+    if not isinstance(document, dict):
+        raise TypeError(f"A {type(document).__name__} is no document.")
     return document
 
 

@@ -13,6 +13,8 @@ from itertools import chain
 from typing import Any
 
 from libs.ledger import parts
+from libs.ledger.chain import Chain
+from libs.ledger.kinds import KINDS, never
 from libs.ledger.receipt import batch_id_of, make_receipt
 from libs.ledger.records import (
     DONE,
@@ -25,8 +27,9 @@ from libs.ledger.records import (
     common_prefix,
     is_refused_the_name,
 )
-from libs.ledger.store import DocumentStore, DocumentTooLarge
+from libs.ledger.store import Document, DocumentStore, DocumentTooLarge, groups
 from libs.models import (
+    SEAL,
     Activity,
     Decision,
     LedgerIdentity,
@@ -38,6 +41,7 @@ from libs.models import (
     Rejected,
     Reservation,
     Run,
+    digest,
     in_reading_order,
     shortened,
     utc_now,
@@ -48,6 +52,9 @@ KEPT_PROBLEMS = 100
 
 _ONE_BY_ONE = 8
 """Datasets whose versions are looked up each by itself."""
+
+_AT_ONCE = 500
+"""Decisions that are added to the chain at once, when many have no link."""
 
 
 class Action(StrEnum):
@@ -101,12 +108,18 @@ class Ledger(Records):
 
     Attributes:
         owner: This worker's name: host, process, and a random part.
+        chain: The chain of decisions.
     """
 
     def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now, lease_seconds: float = 60.0) -> None:
         super().__init__(store, clock)
         self.lease_seconds = lease_seconds
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.chain = Chain(store, clock, self.owner)
+        self._reserved: dict[str, dict[str, str]] = {}
+        """Of runs of this worker that have no link yet: what they have reserved, as the chain will hold it."""
+        self._linked: set[str] = set()
+        """Runs whose outcomes this worker has added to the chain."""
 
     def identify(self) -> LedgerIdentity:
         """What the ledger is called; decided now, if it has not been."""
@@ -115,7 +128,7 @@ class Ledger(Records):
             own, _ = self.identity()
             if own is not None:
                 return own
-            self.store.insert("identity", new.id, new.to_document())
+            self._insert_decision("identity", new.id, new.to_document())
 
     def bind(self, lake: OwnLake) -> OwnLake:
         """Make a lake this ledger's, for good. Returns its lake: another one, if that has been decided before."""
@@ -123,7 +136,7 @@ class Ledger(Records):
             _, bound = self.identity()
             if bound is not None:
                 return bound
-            self.store.insert("identity", lake.id, lake.to_document())
+            self._insert_decision("identity", lake.id, lake.to_document())
 
     def receive(
         self,
@@ -240,6 +253,7 @@ class Ledger(Records):
         )
         if not self.store.insert("runs", run.id, run.to_document()):
             return None
+        self._reserved[run.id] = {}
         self.log("claimed", run.id, at=now)
         return run
 
@@ -251,7 +265,9 @@ class Ledger(Records):
         """
         if self.decided(run.id):
             return False
-        self.store.touch("runs", run.id, {"heartbeat_at": self.clock()})
+        now = self.clock()
+        beaten = run.model_copy(update={"heartbeat_at": now}).unsealed()
+        self.store.touch("runs", run.id, {"heartbeat_at": now, SEAL: digest(beaten)})
         return True
 
     def give_up(self, run: Run) -> Outcome | None:
@@ -296,6 +312,8 @@ class Ledger(Records):
         if not self.store.insert("outcomes", outcome.id, document):
             return False
         self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
+        if outcome.decision is not Decision.SUCCESS:  # else when it has been copied: what has a link has its copies
+            self._link({outcome.run_id: self._reserved.get(outcome.run_id)})
         return True
 
     def reserve(self, names: Mapping[str, Sequence[str]], run: Run, prefix: Callable[[str, int], str]) -> dict[str, Reservation]:
@@ -324,8 +342,11 @@ class Ledger(Records):
                     reserved_at=self.clock(),
                 )
                 wanted[reservation.id] = reservation
-            won = self.store.insert_new("versions", {each.id: each.to_document() for each in wanted.values()})
+            documents = {each.id: each.to_document() for each in wanted.values()}
+            won = self.store.insert_new("versions", documents)
             reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
+            own = self._reserved.setdefault(run.id, {})
+            own |= {f"versions/{identity}": digest(documents[identity]) for identity in won}
         return reserved
 
     def next_versions(self, dataset_ids: Collection[str]) -> dict[str, int]:
@@ -358,13 +379,40 @@ class Ledger(Records):
         return len(unused)
 
     def publish(self, outcome: Outcome) -> None:
-        """Copy the assets and the lineage of a committed outcome to where they are looked for. Doing it again does nothing.
+        """Copy the assets and the lineage of an outcome to where they are looked for, and add it to the chain. May be repeated.
 
-        The assets come last: where they are, all is copied.
+        The assets come last: where they are, all is copied. An outcome other than ``success`` has none of them.
         """
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
         self.store.insert_missing(chain(lineage, assets))
+        if outcome.run_id in self._reserved:  # decided just now, by this worker
+            self._link({outcome.run_id: self._reserved[outcome.run_id]})
+        elif outcome.run_id not in self._linked and self.chain.without([f"outcomes/{outcome.run_id}"]):
+            self._link({outcome.run_id: None})
+
+    def link_missing(self) -> list[str]:
+        """Add the decisions to the chain that have no link: those of workers that died, and of releases before the chain.
+
+        Returns:
+            Their ``<collection>/<_id>``.
+        """
+        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
+        unlinked = self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
+        outcomes = [name for name in unlinked if name.startswith("outcomes/")]
+        if outcomes:
+            reserved: dict[str, dict[str, str]] = {}
+            for identity, document in self.store.find("versions"):
+                reserved.setdefault(str(document.get("run_id")), {})[f"versions/{identity}"] = digest(document)
+            for group in groups(outcomes, _AT_ONCE):
+                self._link({run_id: reserved.get(run_id, {}) for _, run_id in map(_split, group)})
+        added = [*outcomes]
+        for group in groups([name for name in unlinked if not name.startswith("outcomes/")], _AT_ONCE):
+            found = {name: self.store.get(*_split(name)) for name in group}
+            records = {name: digest(each) for name, each in found.items() if each and KINDS[_split(name)[0]].decides(each)}
+            self.chain.add(records)
+            added += records
+        return added
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""
@@ -379,6 +427,40 @@ class Ledger(Records):
         if runs and outcome is None and self.alive(runs[-1]):
             return [_running(runs[-1])]
         return self._in_the_way(runs, outcome, f"{batch_id}@{sha256[:16]}")
+
+    def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:
+        """Insert a document, and add it to the chain if it is a decision by itself."""
+        inserted = self.store.insert(collection, identity, document)
+        if inserted and KINDS[collection].decides(document):
+            self.chain.add({f"{collection}/{identity}": digest(document)})
+        return inserted
+
+    def _link(self, reserved: Mapping[str, Mapping[str, str] | None]) -> None:
+        """Add outcomes to the chain, with all that led to them: the run, its manifest, its reservations.
+
+        Args:
+            reserved: The runs, and what each has reserved; None where that is to be looked up.
+        """
+        records: dict[str, str] = {}
+        for run_id, reservations in reserved.items():
+            outcome, run = self.store.get("outcomes", run_id), self.store.get("runs", run_id)
+            if outcome is None:
+                continue
+            records[f"outcomes/{run_id}"] = digest(outcome)
+            if run is not None:
+                records[f"runs/{run_id}"] = digest(run, Run.changing)
+                receipt_id = str(run.get("receipt_id"))
+                if receipt := self.store.get("manifests", receipt_id):
+                    records[f"manifests/{receipt_id}"] = digest(receipt)
+            if reservations is not None:
+                records.update(reservations)
+            else:
+                taken = self.store.find("versions", where={"run_id": run_id})
+                records.update((f"versions/{identity}", digest(document)) for identity, document in taken)
+        self.chain.add(records)
+        for run_id in reserved:
+            self._reserved.pop(run_id, None)
+            self._linked.add(run_id)
 
     def _may_follow(self, runs: list[Run], outcome: Outcome, manifest_id: str, upload: str) -> bool:
         """Whether another attempt may follow the last one, which is decided.
@@ -425,7 +507,7 @@ class Ledger(Records):
                 return known[-1]
             new = receipt.model_copy(update={"revision": len(known) + 1})
             try:
-                recorded = self.store.insert("manifests", new.id, new.to_document())
+                recorded = self._insert_decision("manifests", new.id, new.to_document())
             except DocumentTooLarge as error:
                 return self._record(_shortened(receipt, error))
             if recorded:
@@ -448,6 +530,12 @@ def _replaced(receipt: Receipt, arrived: Sequence[Receipt], runs: Sequence[Run])
     return tuple(
         each for each in last.values() if each.manifest_id not in begun and each.key == receipt.key and not each.problems
     )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Collection and ``_id`` of a record as the chain names it."""
+    collection, _, identity = name.partition("/")
+    return collection, identity
 
 
 def _shortened(receipt: Receipt, error: DocumentTooLarge) -> Receipt:

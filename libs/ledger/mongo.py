@@ -36,7 +36,7 @@ from pymongo.write_concern import WriteConcern
 from libs.ledger.encoding import from_bson, to_bson
 from libs.ledger.migrations import MIGRATIONS, migrate
 from libs.ledger.store import GROUP, ORDERED_BY, Document, DocumentTooLarge, groups
-from libs.models import ServiceUnavailable
+from libs.models import DamagedDocument, ServiceUnavailable
 
 SETTING = "MONGO_CONNECTION_STRING"
 
@@ -182,7 +182,7 @@ class MongoStore:
     def get(self, collection: str, identity: str) -> Document | None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
         found = self._patiently(lambda: self._database[collection].find_one({"_id": identity}))
-        return None if found is None else _split(found)[1]
+        return None if found is None else _split(collection, found)[1]
 
     def ids(self, collection: str, prefix: str = "") -> Iterator[str]:
         """See :class:`~libs.ledger.store.DocumentStore`."""
@@ -201,7 +201,7 @@ class MongoStore:
         """See :class:`~libs.ledger.store.DocumentStore`."""
         criteria = {**_beginning(prefix), **(where or {})}
         order = [(ORDERED_BY[collection], -1), ("_id", -1)] if latest else [("_id", 1)]
-        return map(_split, self._stream(collection, criteria, order, limit=limit))
+        return (_split(collection, stored) for stored in self._stream(collection, criteria, order, limit=limit))
 
     @property
     def place(self) -> str:
@@ -349,8 +349,12 @@ def _body(identity: str, document: Document) -> RawBSONDocument:
     return RawBSONDocument(encoded)
 
 
-def _split(stored: dict[str, Any]) -> tuple[str, Document]:
-    return stored.pop("_id"), from_bson(stored)
+def _split(collection: str, stored: dict[str, Any]) -> tuple[str, Document]:
+    identity = stored.pop("_id")
+    try:
+        return identity, from_bson(stored)
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise DamagedDocument(f"the record {collection}/{identity}", str(error)) from error
 
 
 def _insert_free(documents: _Documents, bodies: list[tuple[str, RawBSONDocument]]) -> set[str]:

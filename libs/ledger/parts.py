@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.ledger.encoding import decode, encode
 from libs.ledger.store import Document, DocumentStore
-from libs.models import Asset, Lineage, Outcome, OutcomePart, PartReference, Problem, ServiceUnavailable
+from libs.models import Asset, DamagedDocument, Lineage, Outcome, OutcomePart, PartReference, Problem
 
 COLLECTION = "outcome_parts"
 
@@ -47,19 +47,23 @@ def split(outcome: Outcome, store: DocumentStore, size: int = PART_BYTES) -> tup
     parts: list[tuple[str, Document]] = []
     references: list[PartReference] = []
     for number, lists in enumerate(_grouped(items, size)):
-        sha256 = _digest(lists)
-        references.append(PartReference(id=f"{outcome.run_id}/{number:06}~{sha256[:16]}", sha256=sha256))
         part = OutcomePart(run_id=outcome.run_id, number=number, lists=lists)
+        references.append(PartReference(id=identity_of(part), sha256=sha256_of(lists)))
         parts.append((references[-1].id, part.to_document()))
     head = outcome.model_copy(update=dict.fromkeys(_LISTS, ()) | {"parts": tuple(references)})
     return head.to_document(), parts
+
+
+def identity_of(part: OutcomePart) -> str:
+    """``_id`` of a part."""
+    return f"{part.run_id}/{part.number:06}~{sha256_of(part.lists)[:16]}"
 
 
 def joined(store: DocumentStore, outcome: Outcome) -> Outcome:
     """An outcome with its lists.
 
     Raises:
-        ServiceUnavailable: when a part is gone or damaged.
+        DamagedDocument: when a part is gone or damaged.
     """
     if not outcome.parts:
         return outcome
@@ -74,7 +78,7 @@ def asset_ids(store: DocumentStore, outcome: Outcome) -> frozenset[str]:
     """``_id``s of the assets of an outcome as it is stored, without reading each into its model.
 
     Raises:
-        ServiceUnavailable: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
+        DamagedDocument: when a part is gone or damaged. What it names is committed: nobody may take it for abandoned.
     """
     in_parts = (
         f"{asset['dataset_id']}@{asset['version']}" for part in _parts(store, outcome) for asset in part.get("assets", ())
@@ -87,7 +91,7 @@ def _documents(outcome: Outcome) -> Iterator[tuple[str, Document]]:
     for name in ("problems", "warnings"):
         yield from ((name, problem.model_dump()) for problem in getattr(outcome, name))
     for name in ("assets", "lineage"):
-        yield from ((name, record.to_document()) for record in getattr(outcome, name))
+        yield from ((name, record.unsealed()) for record in getattr(outcome, name))
 
 
 def _parts(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
@@ -95,10 +99,9 @@ def _parts(store: DocumentStore, outcome: Outcome) -> Iterator[Document]:
     for reference in outcome.parts:
         document = store.get(COLLECTION, reference.id)
         lists = "" if document is None else OutcomePart.from_document(document).lists
-        if _digest(lists) != reference.sha256:
-            state = "is gone" if document is None else "was changed"
-            message = f"the part {reference.id} of the outcome of {outcome.run_id} {state}: restore the ledger from a backup."
-            raise ServiceUnavailable("the ledger", message, store.place)
+        if sha256_of(lists) != reference.sha256:
+            state = "it is gone" if document is None else "it was changed"
+            raise DamagedDocument(f"the part {reference.id} of the outcome of {outcome.run_id}", state)
         yield decode(lists)
 
 
@@ -120,5 +123,6 @@ def _json(lists: dict[str, list[str]]) -> str:
     return "{" + ",".join(f'"{name}":[{",".join(items)}]' for name, items in lists.items()) + "}"
 
 
-def _digest(text: str) -> str:
+def sha256_of(text: str) -> str:
+    """Of the lists of a part."""
     return hashlib.sha256(text.encode()).hexdigest()

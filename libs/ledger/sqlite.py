@@ -12,13 +12,16 @@ from pathlib import Path
 
 from libs.ledger.encoding import decode, encode
 from libs.ledger.store import GROUP, ORDERED_BY, Document, groups
-from libs.models import ServiceUnavailable
+from libs.models import DamagedDocument, ServiceUnavailable
 
 _PATIENCE = 60.0
 """Seconds to wait for another process that is writing. Writes take milliseconds; a stopped machine takes longer."""
 
 _HIGHEST = "\U0010ffff"
 """Comes after every character that an ``_id`` may hold."""
+
+_BODY = "CAST(body AS BLOB)"
+"""A document's text, even if it is none any more."""
 
 _PAGE = 256
 """Documents read at once."""
@@ -95,9 +98,9 @@ class SqliteStore:
     def get(self, collection: str, identity: str) -> Document | None:
         """See :class:`~libs.ledger.store.DocumentStore`."""
         with self._connected() as connection:
-            sql = "SELECT body FROM documents WHERE collection = ? AND id = ?"
+            sql = f"SELECT {_BODY} FROM documents WHERE collection = ? AND id = ?"
             row = connection.execute(sql, (collection, identity)).fetchone()
-        return decode(row[0]) if row else None
+        return _decoded(collection, identity, row[0]) if row else None
 
     def ids(self, collection: str, prefix: str = "") -> Iterator[str]:
         """See :class:`~libs.ledger.store.DocumentStore`."""
@@ -130,10 +133,10 @@ class SqliteStore:
         while left > 0:
             # Page by page: a statement left open would hold its snapshot, from which this connection could not write.
             size = min(left, _PAGE)
-            sql = f"SELECT {time}, id, body FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {size}"
+            sql = f"SELECT {time}, id, {_BODY} FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {size}"
             with self._connected() as connection:
                 rows = connection.execute(sql, values).fetchall()
-            yield from ((identity, decode(body)) for _, identity, body in rows)
+            yield from ((identity, _decoded(collection, identity, body)) for _, identity, body in rows)
             if len(rows) < size:
                 return
             left -= size
@@ -185,6 +188,13 @@ class SqliteStore:
             connection.close()
             raise
         return connection
+
+
+def _decoded(collection: str, identity: str, body: bytes) -> Document:
+    try:
+        return decode(body.decode())
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise DamagedDocument(f"the record {collection}/{identity}", str(error)) from error
 
 
 @contextmanager

@@ -493,6 +493,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
         "Running": {
             "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
             "canceled": _problem("The run was canceled.", "Upload the manifest again."),
+            "damaged_record": _problem(
+                "A record of the ledger cannot be read.", "'spatial-etl verify --chain' names all of them. Restore a backup."
+            ),
             "input_changed": _problem(
                 "An input of a replay is not what it was.", "Put the original files back into the landing zone."
             ),

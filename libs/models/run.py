@@ -1,7 +1,7 @@
 """Runs and what was decided of them. The rules of who may insert what, and when, are the ledger's."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from libs.models.asset import Asset
 from libs.models.base import Identifier, Moment, Record, Sha256
@@ -86,6 +86,8 @@ class Run(Document):
         software: Versions of what it ran on, by name.
         forced: Whether it was asked for without a delivery: no manifest waits for it, and nobody tries it again by itself.
     """
+
+    changing: ClassVar[frozenset[str]] = frozenset({"heartbeat_at"})
 
     batch_id: Identifier
     attempt: int

@@ -12,7 +12,7 @@ from itertools import takewhile
 from time import monotonic
 
 from libs.ledger import Action, Received, is_refused_the_name
-from libs.models import Decision, Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable
+from libs.models import Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable
 from libs.pipeline.fault import fault
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Stack
@@ -215,16 +215,14 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     Returns:
         The report; None when this process has told it before, and could not take the manifest away.
     """
-    if outcome.decision is Decision.SUCCESS:
-        stack.ledger.publish(outcome)
+    stack.ledger.publish(outcome)
     report = Report.of_outcome(outcome, hashlib.sha256(content).hexdigest())
     return _answer(stack, info, content, report, outcome.run_id, stands=True)
 
 
 def finish_forced(stack: Stack, run: Run, receipt: Receipt, outcome: Outcome) -> Report:
     """What follows a decision on a run that no manifest waits for."""
-    if outcome.decision is Decision.SUCCESS:
-        stack.ledger.publish(outcome)
+    stack.ledger.publish(outcome)
     return _reported(stack, Report.of_outcome(outcome, receipt.sha256), run.id, stands=True)
 
 

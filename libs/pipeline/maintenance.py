@@ -21,12 +21,14 @@ class Reconciled(Model):
     Attributes:
         given_up: Runs whose lease had run out, decided as failures; their batches still wait in the landing zone.
         published: Runs whose assets and lineage were copied.
+        linked: Decisions that were added to the chain, as ``<collection>/<_id>``.
         scratch: Runs whose scratch folders were removed.
         workspaces: Leftover workspaces of the engine that were dropped.
     """
 
     given_up: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     workspaces: tuple[str, ...] = ()
 
@@ -102,6 +104,7 @@ def reconcile(stack: Stack) -> Reconciled:
     unpublished = stack.ledger.unpublished()
     for outcome in unpublished:
         stack.ledger.publish(outcome)
+    linked = stack.ledger.link_missing()
     # A replay has no record in the ledger, and leaves nothing that somebody could still want.
     dead = [
         run_id for run_id in scratch.leftovers(stack.scratch) if stack.ledger.run(run_id) is None or stack.ledger.decided(run_id)
@@ -114,6 +117,7 @@ def reconcile(stack: Stack) -> Reconciled:
     return Reconciled(
         given_up=tuple(given_up),
         published=tuple(outcome.run_id for outcome in unpublished),
+        linked=tuple(linked),
         scratch=tuple(dead),
         workspaces=tuple(leftovers),
     )

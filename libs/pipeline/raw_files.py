@@ -74,16 +74,24 @@ def named(ledger: Ledger) -> set[str]:
     return {sha256 for records in (ledger.all_lineage(), committed) for record in records for sha256 in kept_hashes(record)}
 
 
-def damaged(lake: DataLake, lineage: Lineage) -> Iterator[tuple[str, str | None]]:
-    """The raw files of a version that are not as they were kept: the key in the lake, and its SHA-256, None when it is gone."""
-    for sha256 in kept_hashes(lineage):
+def damaged(lake: DataLake, lineage: Lineage, sound: set[str]) -> Iterator[tuple[str, str | None]]:
+    """The raw files of a version that are not as they were kept: the key in the lake, and its SHA-256, None when it is gone.
+
+    Args:
+        lake: Keeps them.
+        lineage: Of the version.
+        sound: The SHA-256 of those that were read and found sound before: they are not read again. Is told of more.
+    """
+    for sha256 in kept_hashes(lineage).keys() - sound:
         key = lake.raw_key(sha256)
         try:
-            found = lake.hash(key)[0]
+            found = lake.hash(key).sha256
         except ObjectMissing:
             yield key, None
             continue
-        if found != sha256:
+        if found == sha256:
+            sound.add(sha256)
+        else:
             yield key, found
 
 

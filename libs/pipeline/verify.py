@@ -1,82 +1,290 @@
-"""Holding the lake against the ledger: every recorded file of a version is there, unchanged, and nothing else lies beside it."""
+"""Holding lake and ledger against each other, both ways: what is recorded is there, as recorded, and nothing else is.
 
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+Three looks, together or each by itself: at the files of versions, at all else that lies in the lake, and at the ledger in itself.
+No damage makes them fail: each is a finding.
+"""
 
-from libs.models import Asset, LakeFile, Model
-from libs.pipeline.raw_files import damaged
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from libs.column_names import GEOMETRY
+from libs.ledger.audit import against_head, audit
+from libs.models import (
+    Asset,
+    BBox,
+    DamagedDocument,
+    FileRole,
+    Finding,
+    Head,
+    LakeFile,
+    NewerFormat,
+    Reservation,
+    Verified,
+)
+from libs.pipeline.identity import placed
+from libs.pipeline.raw_files import damaged, named
 from libs.pipeline.stack import Stack
-from libs.storage import ObjectMissing, ObjectRefused
+from libs.spatial_utils.crs import Crs, UnknownCrs
+from libs.spatial_utils.geoparquet import Footer, SelfCheckFailed, footer_size, read_footer, union
+from libs.storage import IDENTITY, ObjectInfo, ObjectMissing, ObjectRefused
 
+__all__ = ["Finding", "Verified", "chain_head", "expected_objects", "verify", "verify_ledger", "verify_versions"]
 
-class Finding(StrEnum):
-    """What became of a recorded file, or of one that no record knows."""
-
-    INTACT = "intact"
-    MISSING = "missing"
-    CHANGED = "changed"
-    UNREADABLE = "unreadable"
-    UNEXPECTED = "unexpected"
-
-
-class Verified(Model):
-    """The verdict on one lake file."""
-
-    dataset_id: str
-    version: int
-    uri: str
-    finding: Finding
-    message: str
+_BESIDE = "It lies among the files of this version, but the record of the version does not name it. Move it away."
 
 
 def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Verified]:
-    """Read and hash the files of dataset versions.
+    """Hold the lake against the ledger, and the ledger against itself.
 
     Args:
         stack: What to work with.
-        assets: Which versions; all that the ledger knows when not given.
+        assets: Only the files of these versions.
+
+    Raises:
+        LakeOfAnother: when the settings bring a lake and a ledger together that do not belong together.
+        ServiceUnavailable: when a service cannot be reached.
     """
-    stack.require_own_lake(bind=False)
-    for asset in stack.ledger.assets() if assets is None else assets:
+    if assets is not None:
+        stack.require_own_lake(bind=False)
+        yield from verify_versions(stack, assets)
+        return
+    yield from _pair(stack)
+    yield from audit(stack.ledger)
+    known: set[str] = set()
+    yield from verify_versions(stack, _readable(stack), known)
+    yield from _unexpected(stack, known)
+
+
+def verify_ledger(stack: Stack, head: Head | None = None) -> Iterator[Verified]:
+    """Hold the ledger's records against their seals, the chain of decisions and each other. No lake file is read.
+
+    Args:
+        stack: What to work with.
+        head: The chain's head of an earlier time, which has to be in it still.
+    """
+    yield from _pair(stack)
+    yield from audit(stack.ledger)
+    if head is not None:
+        yield from against_head(stack.ledger, head)
+
+
+def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | None = None) -> Iterator[Verified]:
+    """Read and hash the files of dataset versions, and compare what each says of itself with its record.
+
+    Args:
+        stack: What to work with.
+        assets: The versions.
+        known: Is told the keys of their objects, if given. Else what lies beside these objects is looked for.
+    """
+    sound: set[str] = set()
+    for asset in assets:
+        keys, footers = expected_objects(stack, asset), []
         for file in asset.files:
-            finding, message = _look_at(stack, file)
-            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=file.uri, finding=finding, message=message)
-        for uri, finding, message in _raw_files(stack, asset):
-            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
-        for uri in _unexpected(stack, asset):
-            message = "It lies among the files of this version, but the record of the version does not name it. Move it away."
-            finding = Finding.UNEXPECTED
-            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
+            finding, message, footer = _look_at(stack, file)
+            yield _about(asset, file.uri, finding, message)
+            footers += [footer] if footer is not None and file.role == FileRole.DATA else []
+        yield from _raw_files(stack, asset, sound)
+        if len(footers) == len(asset.data) and (differs := [*_differs(asset, footers)]):
+            message = f"It does not say what the files of the version say: {'; '.join(differs)}."
+            yield Verified(
+                dataset_id=asset.dataset_id, version=asset.version, record=f"assets/{asset.id}", finding=Finding.EDITED,
+                message=message,
+            )  # fmt: skip
+        if known is not None:
+            known |= keys
+            continue
+        for info in stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version)):
+            if info.key not in keys:
+                yield _about(asset, stack.lake.uri(info.key), Finding.UNEXPECTED, _BESIDE)
 
 
-def _raw_files(stack: Stack, asset: Asset) -> Iterator[tuple[str, Finding, str]]:
+def expected_objects(stack: Stack, asset: Asset) -> set[str]:
+    """The keys of all objects that a version accounts for: what may lie in its prefix."""
+    return {stack.lake.key_of(file.uri) for file in asset.files if file.uri.startswith(stack.lake.uri(""))}
+
+
+def _raw_files(stack: Stack, asset: Asset, sound: set[str]) -> Iterator[Verified]:
     """What is wrong with the raw files that are kept for a version."""
     lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
-    for key, sha256 in damaged(stack.lake, lineage) if lineage else ():
+    for key, sha256 in damaged(stack.lake, lineage, sound) if lineage else ():
         finding = Finding.CHANGED if sha256 else Finding.MISSING
         said = f"It has the SHA-256 {sha256}" if sha256 else "It is gone"
-        yield stack.lake.uri(key), finding, f"{said}; its name is the SHA-256 of a raw file. Restore it from a backup."
+        message = f"{said}; its name is the SHA-256 of a raw file. Restore it from a backup."
+        yield _about(asset, stack.lake.uri(key), finding, message)
 
 
-def _unexpected(stack: Stack, asset: Asset) -> list[str]:
-    recorded = {file.uri for file in asset.files}
-    lying = (stack.lake.uri(info.key) for info in stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version)))
-    return [uri for uri in lying if uri not in recorded]
+def chain_head(stack: Stack) -> Head:
+    """The end of the chain of decisions now, to be kept outside of the ledger."""
+    own, _ = stack.ledger.identity()
+    number, sha256 = stack.ledger.chain.head()
+    return Head(ledger_id=own.ledger_id if own else None, number=number, sha256=sha256, taken_at=stack.ledger.clock())
 
 
-def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str]:
+def _about(asset: Asset, uri: str, finding: Finding, message: str) -> Verified:
+    return Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
+
+
+def _readable(stack: Stack) -> Iterator[Asset]:
+    """All versions whose records can be read; the audit names the others."""
+    for identity in list(stack.ledger.store.ids("assets")):
+        try:
+            document = stack.ledger.store.get("assets", identity)
+            if document is not None:
+                yield Asset.from_document(document)
+        except (DamagedDocument, NewerFormat):
+            continue
+
+
+def _pair(stack: Stack) -> Iterator[Verified]:
+    """Lake and ledger name each other. A pair of strangers is refused; a pair that has lost a half of its names is a finding."""
+    identity = stack.lake.uri(IDENTITY)
     try:
-        sha256, size = stack.lake.hash(stack.lake.key_of(file.uri))
+        if stack.lake.identity_was_changed():
+            yield Verified(uri=identity, finding=Finding.CHANGED, message="It does not match its seal. Restore it from a backup.")
+            return
+    except ObjectRefused as error:
+        yield Verified(uri=identity, finding=Finding.UNREADABLE, message=f"{error} Restore it from a backup.")
+        return
+    used = any(True for _ in stack.ledger.store.ids("outcomes"))
+    try:
+        own, bound = stack.ledger.identity()
+        if own is not None or not used:
+            stack.require_own_lake(bind=False)
+    except (DamagedDocument, NewerFormat):
+        return  # the audit names it
+    found = stack.lake.identity()
+    if used and found is not None and own is None:
+        message = f"It is gone; the lake's is of the ledger {found.ledger_id}. Restore the ledger from a backup."
+        yield Verified(record="identity/ledger", finding=Finding.DELETED, message=message)
+        return
+    if used and found is not None and bound is None:
+        message = f"It is gone; the lake {found.lake_id} names this ledger as its own. `spatial-etl process` makes it again."
+        yield Verified(record="identity/lake", finding=Finding.DELETED, message=message)
+    if found is None and bound is not None:
+        message = f"It is gone; this ledger's lake is {bound.lake_id}. `spatial-etl process` makes it again."
+        yield Verified(uri=identity, finding=Finding.MISSING, message=message)
+
+
+def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str, Footer | None]:
+    """The verdict on a file, and what it says of itself."""
+    try:
+        key = stack.lake.key_of(file.uri)
+        found = stack.lake.hash(key)
     except ObjectMissing:
-        return (
-            Finding.MISSING,
-            "The ledger knows this file, but the lake does not hold it: restore it from a backup, or replay the version.",
-        )
+        message = "The ledger knows this file, but the lake does not hold it: restore it from a backup, or replay the version."
+        return Finding.MISSING, message, None
     except (ObjectRefused, ValueError) as error:
-        return Finding.UNREADABLE, f"{error}"
-    if (sha256, size) != (file.sha256, file.bytes):
-        return (
-            Finding.CHANGED,
-            f"It has {size:,} bytes and SHA-256 {sha256}; recorded are {file.bytes:,} bytes and {file.sha256}.",
+        return Finding.UNREADABLE, f"{error}", None
+    if (found.sha256, found.size) != (file.sha256, file.bytes):
+        recorded = f"recorded are {file.bytes:,} bytes and {file.sha256}"
+        return Finding.CHANGED, f"It has {found.size:,} bytes and SHA-256 {found.sha256}; {recorded}.", None
+    try:
+        return Finding.INTACT, "Size and SHA-256 are as recorded.", _footer(stack, key, found.end)
+    except SelfCheckFailed as error:
+        return Finding.UNREADABLE, f"Size and SHA-256 are as recorded, but it is no lake file: {error}", None
+
+
+def _footer(stack: Stack, key: str, end: bytes) -> Footer | None:
+    """What a Parquet file says of itself; None for another file."""
+    if not key.endswith(".parquet"):
+        return None
+    size = footer_size(end)
+    return read_footer(end if size <= len(end) else stack.lake.end(key, size))
+
+
+def _differs(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:
+    """Where the record of a version does not say what its data files say."""
+    rows = [footer.features for footer in footers]
+    if [file.features for file in asset.data] != rows or asset.features not in {None, sum(rows)}:
+        yield f"they have {sum(rows):,} features"
+    if asset.kind in {"vector", "table"}:
+        recorded = [(column.name, _spelled(column.type)) for column in asset.table_schema]
+        for footer in footers:
+            if recorded != [(column.name, _spelled(str(column.type))) for column in footer.schema]:
+                yield f"they have the columns {', '.join(f'{column.name} {column.type}' for column in footer.schema)}"
+                break
+    if asset.kind == "table" and any(GEOMETRY in footer.schema.names for footer in footers):
+        yield "they have geometries"
+    if asset.kind == "vector":
+        yield from _differs_on_the_map(asset, footers)
+
+
+def _spelled(type_name: str) -> str:
+    """A type without what lists call their items: Arrow and Parquet have words of their own for that."""
+    return re.sub(r"list<\w+: ", "list<item: ", type_name)
+
+
+def _differs_on_the_map(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:
+    extent: BBox | None = None
+    for footer in footers:
+        extent = union(extent, footer.bbox)
+    if extent != asset.bbox:
+        yield f"their extent is {extent}"
+    types = sorted({each for footer in footers for each in footer.geometry_types})
+    if types != [*asset.geometry_types]:
+        yield f"their geometries are {', '.join(types) or 'none'}"
+    if not all(_same_crs(asset.crs, footer.crs) for footer in footers):
+        yield "their CRS is another one"
+
+
+def _same_crs(name: str | None, projjson: Mapping[str, Any] | None) -> bool:
+    if name is None or projjson is None:
+        return name is None and projjson is None
+    own = projjson.get("id", {})
+    try:
+        return f"{own.get('authority')}:{own.get('code')}" == name or Crs.parse(name).same(Crs.parse(json.dumps(projjson)))
+    except UnknownCrs:
+        return False
+
+
+def _unexpected(stack: Stack, known: Collection[str]) -> Iterator[Verified]:
+    """Everything in the lake that is not of a version, and what it is."""
+    for info in stack.lake.objects():
+        if info.key in known:
+            continue
+        try:
+            found = _stray(stack, info)
+        except (DamagedDocument, NewerFormat):
+            continue  # a record that would tell is damaged, which the audit says
+        if found is not None:
+            yield Verified(uri=stack.lake.uri(info.key), finding=found[0], message=found[1])
+    kept = [*stack.lake.raw_objects()]
+    needed = named(stack.ledger) if kept else ()
+    for sha256, info in kept:
+        if sha256 not in needed and not stack.ledger.undecided():
+            message = "A raw file that no version was made from: `spatial-etl gc` removes it."
+            yield Verified(uri=stack.lake.uri(info.key), finding=Finding.REMOVABLE, message=message)
+
+
+def _stray(stack: Stack, info: ObjectInfo) -> tuple[Finding, str] | None:
+    """What an object is that no version accounted for when it was listed; None when one does by now."""
+    prefix = stack.lake.prefix_of(info.key)
+    if prefix is None:
+        return Finding.UNEXPECTED, "No record names it, and no version lies there. Move it away."
+    dataset_id, _, number = prefix[:-1].rpartition("/v")
+    version = f"{dataset_id}@{number}"
+    asset = stack.ledger.asset(dataset_id, int(number))
+    if asset is not None:
+        return None if info.key in expected_objects(stack, asset) else (Finding.UNEXPECTED, _BESIDE)
+    reserved = stack.ledger.store.get("versions", version)
+    if reserved is None:
+        message = (
+            f"The ledger knows no {version}. Move the object away, if somebody put it there; if the ledger was restored from "
         )
-    return Finding.INTACT, "Size and SHA-256 are as recorded."
+        return Finding.UNEXPECTED, f"{message}an older backup, this is of a later state: restore a newer one."
+    return _left_by(stack, info, Reservation.from_document(reserved))
+
+
+def _left_by(stack: Stack, info: ObjectInfo, reservation: Reservation) -> tuple[Finding, str]:
+    """What an object is that lies in the prefix of a reservation without a version."""
+    run_id = reservation.run_id
+    if not placed(info, reservation) or stack.ledger.was_passed_over(info.key):
+        return Finding.UNEXPECTED, f"It lay there before {run_id} came, and no record names it. Move it away."
+    outcome = stack.ledger.outcome(run_id)
+    if outcome is None:
+        return Finding.PENDING, f"{run_id} has placed it, and is not decided yet."
+    if reservation.id in {asset.id for asset in outcome.assets}:
+        return Finding.PENDING, f"{run_id} has committed it. Its record is not copied: see there."
+    return Finding.REMOVABLE, f"{run_id} has left it, and did not commit it: `spatial-etl gc` removes it."

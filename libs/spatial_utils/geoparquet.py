@@ -186,6 +186,49 @@ def inspect(file: ResultFile) -> WrittenFile:
     return WrittenFile(file.role, file.path, features, sha256, file.path.stat().st_size, extent, names, schema)
 
 
+@dataclass(frozen=True)
+class Footer:
+    """What a lake file says of itself.
+
+    Attributes:
+        features: Rows.
+        schema: Its columns.
+        crs: PROJJSON; None for an undefined CRS, and for a table.
+        bbox: Extent in the units of the CRS, None when no row has one.
+        geometry_types: As GeoParquet names them, sorted; empty for a table.
+    """
+
+    features: int
+    schema: pa.Schema
+    crs: Mapping[str, Any] | None
+    bbox: BBox | None
+    geometry_types: tuple[str, ...]
+
+
+def footer_size(end: bytes) -> int:
+    """How many of its last bytes a file's footer takes, as its very last ones say."""
+    return int.from_bytes(end[-8:-4], "little") + 8
+
+
+def read_footer(end: bytes) -> Footer:
+    """What a file says of itself.
+
+    Args:
+        end: Its last bytes, the footer among them.
+
+    Raises:
+        SelfCheckFailed: when it is no footer.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(end)) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+        geo = json.loads((metadata.metadata or {}).get(b"geo", b"{}")).get("columns", {}).get(GEOMETRY, {})
+    except (pa.ArrowException, OSError, ValueError, AttributeError) as error:
+        raise SelfCheckFailed(f"Its metadata cannot be read: {error}") from error
+    bbox: BBox | None = tuple(geo["bbox"]) if "bbox" in geo else None
+    return Footer(metadata.num_rows, schema, geo.get("crs"), bbox, tuple(sorted(geo.get("geometry_types", ()))))
+
+
 def check_result(
     files: Sequence[WrittenFile], schema: pa.Schema, *, features: int, bbox: BBox | None, crs: Mapping[str, Any] | None
 ) -> None:

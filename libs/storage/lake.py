@@ -1,13 +1,13 @@
 """The data lake: immutable versions, each written once."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from libs.models import LakeIdentity
+from libs.models import SEAL, SEALED_SINCE, DamagedDocument, LakeIdentity, format_of
 from libs.storage.store import OWN, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
 
 IDENTITY = f"{OWN}lake.json"
@@ -19,6 +19,24 @@ RAW = "raw/sha256/"
 _MAX_IDENTITY = 64 * 1024
 
 _VERSION = re.compile(r"[^/]+/v\d+/(?=.)")
+
+
+_END = 256 * 1024
+"""More than nearly all footers of Parquet."""
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """An object that was read.
+
+    Attributes:
+        size: In bytes.
+        end: Its last bytes, where formats keep what they say of themselves.
+    """
+
+    sha256: str
+    size: int
+    end: bytes
 
 
 class DataLake:
@@ -107,18 +125,32 @@ class DataLake:
         Raises:
             ObjectRefused: when it cannot be understood.
         """
+        content = self._identity()
         try:
-            content = self.store.read(IDENTITY, _MAX_IDENTITY)
-        except ObjectMissing:
-            return None
-        try:
-            return LakeIdentity.model_validate_json(content)
-        except ValidationError as error:
+            return None if content is None else LakeIdentity.from_document(dict(json.loads(content)))
+        except (ValueError, TypeError, DamagedDocument) as error:
             raise ObjectRefused(self.uri(IDENTITY), "is not the identity of a lake: it was changed or damaged") from error
+
+    def identity_was_changed(self) -> bool:
+        """Whether the object is not what was written. Those of earlier releases have no seal: nobody knows.
+
+        Raises:
+            ObjectRefused: when it cannot be understood.
+        """
+        content, identity = self._identity(), self.identity()
+        if content is None or identity is None:
+            return False
+        return format_of(json.loads(content)) >= SEALED_SINCE and content != _written(identity)
 
     def identify(self, identity: LakeIdentity) -> bool:
         """Give the lake its identity, once and for all. False when it has one."""
-        return self.store.create(IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n")
+        return self.store.create(IDENTITY, _written(identity))
+
+    def _identity(self) -> bytes | None:
+        try:
+            return self.store.read(IDENTITY, _MAX_IDENTITY)
+        except ObjectMissing:
+            return None
 
     def remove(self, key: str, upload: str | None = None) -> bool:
         """Remove an object that no version will ever be; with ``upload``, only if it is still that one.
@@ -128,14 +160,32 @@ class DataLake:
         """
         return self.store.delete(key, upload)
 
-    def hash(self, key: str) -> tuple[str, int]:
-        """SHA-256 and size in bytes of an object, read now.
+    def hash(self, key: str) -> Hashed:
+        """Read an object now, from end to end.
 
         Raises:
             ObjectMissing, ObjectRefused: when it cannot be read.
         """
-        digest, size = hashlib.sha256(), 0
+        digest, size, end = hashlib.sha256(), 0, b""
         for piece in self.store.stream(key):
             digest.update(piece)
             size += len(piece)
-        return digest.hexdigest(), size
+            end = (end + piece)[-_END:]
+        return Hashed(digest.hexdigest(), size, end)
+
+    def end(self, key: str, size: int) -> bytes:
+        """The last bytes of an object, so many at most. The object is read for it.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        end = b""
+        for piece in self.store.stream(key):
+            end = (end + piece)[-size:]
+        return end
+
+
+def _written(identity: LakeIdentity) -> bytes:
+    """An identity as the object has it, with its seal."""
+    sealed = identity.model_dump(mode="json") | {SEAL: identity.to_document()[SEAL]}
+    return json.dumps(sealed, indent=2).encode() + b"\n"

@@ -1,6 +1,7 @@
 """The entry of ``spatial-etl``: its commands, and what an expected error looks like.
 
-Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong, or a service cannot be reached.
+Exit codes: 0 done, 1 a batch was rejected or failed, 2 wrong usage, 3 a setting is wrong, or a service cannot be reached;
+of ``verify`` 4 the lake is damaged, 5 the ledger, 6 both.
 """
 
 import gc

@@ -19,7 +19,7 @@ from libs.ledger.mongo import MongoStore
 from libs.models import Decision
 from libs.models.settings import Settings
 from libs.pipeline.stack import Stack
-from libs.pipeline.verify import Finding, verify
+from libs.pipeline.verify import verify
 from libs.platform import open_landing_zone, open_ledger, open_stack
 from libs.storage import FolderStore, ObjectStore
 from libs.storage.s3 import PROBES, S3Store
@@ -100,7 +100,7 @@ def found(settings: Settings) -> dict[str, Any]:
             "datasets": {asset.dataset_id: asset.features for asset in assets},
             "versions": len(assets),
             "lineage": sum(1 for _ in stack.ledger.store.ids("lineage")),
-            "intact": all(item.finding is Finding.INTACT for item in verify(stack)),
+            "intact": not any(item.finding.damages for item in verify(stack)),
             "report": report["status"],
             "problems": report["problems"],
             "reported": len(report["datasets"]),

@@ -6,9 +6,12 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from unittest.mock import ANY
 
 import openpyxl
 import pytest
@@ -339,9 +342,32 @@ def test_damage_in_the_lake_is_found(cli, points):
     content = bytearray(file.read_bytes())
     content[100] ^= 1
     file.write_bytes(content)
-    assert "changed" in cli("verify", code=1).out
+    assert "changed" in cli("verify", code=4).out
     file.unlink()
-    assert [verdict["finding"] for verdict in cli("verify", "--json", code=1).json] == ["missing"]
+    assert [verdict["finding"] for verdict in cli("verify", "--json", code=4).json] == ["missing"]
+
+
+def test_damage_in_the_ledger_is_found_and_told_from_that_in_the_lake(cli, points, tmp_path):
+    cli("ingest", points)
+    key, head = tmp_path / "key", tmp_path / "head.json"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    cli("admin", "chain-head", "--output", head, "--sign", key)
+    assert json.loads(head.read_text()) == json.loads(cli("admin", "chain-head").out) | {"taken_at": ANY}
+    assert cli("verify", "--chain").out.startswith("✓ The ledger's records agree, and its chain has")
+    checked = ["verify", "--head", head, "--key", f"{key}.pub"]
+    assert cli(*checked, "--json").json == []
+
+    with closing(sqlite3.connect(cli.home / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE documents SET body = replace(body, '\"features\":', '\"features\":1') WHERE collection = 'assets'")
+    said = cli("verify", code=5).out
+    assert "✗ points@1  edited\n  assets/points@1\n  It does not match its seal" in said
+    assert {item["record"]: item["finding"] for item in cli(*checked, "--json", code=5).json} == {"assets/points@1": "edited"}
+    (cli.home / "data-lake/points/v1/foreign.txt").write_text("foreign")
+    assert "points/v1/foreign.txt" in cli("verify", code=6).out
+
+    head.write_text(head.read_text().replace('"number": ', '"number": 1'))
+    assert "is no signature of" in cli(*checked, code=2).err
+    assert "chain/0000000000" in cli("verify", "--head", head, code=5).out
 
 
 def test_a_replay_needs_the_recorded_inputs(cli, points):

@@ -1,4 +1,4 @@
-"""``admin init``: making the servers ready that the settings name."""
+"""``admin init``: making servers ready that the settings name. ``admin chain-head``: what of the ledger to keep outside of it."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from libs.models.settings import Settings
     from services.administration import Accounts, SetupStep
 
-app = typer.Typer(help="Prepare the servers that the settings name.", no_args_is_help=True)
+app = typer.Typer(help="Prepare the servers that the settings name; prove what the ledger says.", no_args_is_help=True)
 
 
 @app.callback()
 def admin() -> None:
-    """Prepare the servers that the settings name."""
+    """Prepare the servers that the settings name; prove what the ledger says."""
 
 
 @app.command()
@@ -55,6 +55,43 @@ def init(
         output.emit_json([asdict(step) for step in steps])
     elif not steps:
         output.line("The settings name no server to prepare: folders, SQLite and DuckDB need no preparation.")
+
+
+@app.command()
+def chain_head(
+    *,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it to FILE.", dir_okay=False, writable=True)
+    ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY",
+            help="Also sign it with this private key of SSH: FILE.sig. Needs --output.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+) -> None:
+    """Say where the chain of decisions ends now.
+
+    Keep it where nobody can write who can write to the ledger. `verify --head FILE` holds the ledger against it.
+    """
+    from libs.pipeline.signature import sign as signature_of
+    from libs.pipeline.verify import chain_head as head_of
+    from libs.platform import open_stack
+
+    if sign is not None and output_file is None:
+        raise typer.BadParameter("say where to write what is signed: --output FILE", param_hint="--sign")
+    with open_stack() as stack:
+        content = head_of(stack).model_dump_json(indent=2) + "\n"
+    if output_file is None:
+        typer.echo(content, nl=False)
+        return
+    signature = signature_of(content.encode(), sign) if sign is not None else None
+    output_file.write_text(content)
+    if signature is not None:
+        output_file.with_name(f"{output_file.name}.sig").write_bytes(signature)
 
 
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":

@@ -3,38 +3,122 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.options import AsJson, Version
 
+if TYPE_CHECKING:
+    from libs.models import Head, Verified
 
-def verify(*, as_json: AsJson = False) -> None:
-    """Hash every lake file and compare with the ledger."""
-    from libs.pipeline.verify import Finding
-    from libs.pipeline.verify import verify as verify_files
+
+LAKE_DAMAGED, LEDGER_DAMAGED, BOTH_DAMAGED = 4, 5, 6
+"""Exit codes of ``verify``: 0 when all is well."""
+
+_NOTES = 20
+"""Shown of findings that are no damage."""
+
+
+def verify(
+    *,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Only the ledger: its records, and the chain of decisions. No lake file is read.")
+    ] = False,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The chain must still contain this head, of `admin chain-head`. Like --chain.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="FILE.sig of --head must be by the owner of this public key.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the lake against the ledger, both ways, and the ledger against itself.
+
+    Hashes every lake file, and compares every record with its seal, the chain of decisions and the other records. Exit code 0:
+    all is well, 4: the lake is damaged, 5: the ledger, 6: both.
+    """
+    from libs.models import Finding
+    from libs.pipeline.verify import verify as verify_all
+    from libs.pipeline.verify import verify_ledger
     from libs.platform import open_stack
+    from services.cli import output
+
+    known = _known_head(head, key)
+    with open_stack() as stack:
+        verdicts, notes = [], 0
+        for verdict in verify_ledger(stack, known) if chain or known else verify_all(stack):
+            verdicts.append(verdict)
+            notes += verdict.finding is not Finding.INTACT and verdict.finding.damages is None
+            if not as_json and verdict.finding is not Finding.INTACT and (verdict.finding.damages or notes <= _NOTES):
+                _show(verdict)
+        links = sum(1 for _ in stack.ledger.store.ids("chain"))
+    damages = {verdict.finding.damages for verdict in verdicts} - {None}
+    if as_json:
+        output.emit_json(verdicts)
+    else:
+        if notes > _NOTES:
+            output.line(output.text(f"{notes - _NOTES:,} more that are no damage: --json shows all.", "dim"))
+        files = sum(verdict.finding is Finding.INTACT for verdict in verdicts)
+        bad = sum(verdict.finding.damages is not None for verdict in verdicts)
+        if damages:
+            output.line(
+                output.text(f"{bad:,} found that are not as they should be; {output.count(files, 'file')} intact.", "red")
+            )
+        else:
+            lake = "" if chain or known else f"{output.count(files, 'file')}: all there and unchanged. "
+            output.line(
+                output.text("✓ ", "bold green"),
+                f"{lake}The ledger's records agree, and its chain has {output.count(links, 'link')}.",
+            )
+    raise typer.Exit(
+        BOTH_DAMAGED if len(damages) > 1 else LAKE_DAMAGED if "lake" in damages else LEDGER_DAMAGED if damages else 0
+    )
+
+
+def _show(verdict: "Verified") -> None:
     from services.cli import output
     from services.cli.place import located
 
-    with open_stack() as stack:
-        verdicts = []
-        for verdict in verify_files(stack):
-            verdicts.append(verdict)
-            if not as_json and verdict.finding is not Finding.INTACT:
-                name = f"{verdict.dataset_id}@{verdict.version}"
-                output.line(output.text("✗ ", "bold red"), output.text(name, "bold"), f"  {verdict.finding}")
-                output.line(located(verdict.uri), indent=2)
-                output.line(verdict.message, indent=2)
-    bad = sum(verdict.finding is not Finding.INTACT for verdict in verdicts)
-    if as_json:
-        output.emit_json(verdicts)
-    elif bad:
-        output.line(output.text(f"{bad:,} of {output.count(len(verdicts), 'file')} are not as recorded.", "red"))
-    else:
-        output.line(output.text("✓ ", "bold green"), f"{output.count(len(verdicts), 'file')}: all there and unchanged.")
-    raise typer.Exit(1 if bad else 0)
+    damage = verdict.finding.damages is not None
+    place = located(verdict.uri) if verdict.uri else verdict.record
+    name = f"{verdict.dataset_id}@{verdict.version}" if verdict.dataset_id else place
+    mark = output.text("✗ ", "bold red") if damage else output.text("• ", "yellow")
+    output.line(mark, output.text(name, "bold"), f"  {verdict.finding}")
+    if name != place:
+        output.line(place, indent=2)
+    output.line(verdict.message, indent=2)
+
+
+def _known_head(head: Path | None, key: Path | None) -> "Head | None":
+    """The head that the chain must contain, if one was given; its signature is by that key, if one was given, too."""
+    if head is None:
+        if key is not None:
+            raise typer.BadParameter("give the head that was signed with it, too: --head FILE")
+        return None
+    from pydantic import ValidationError
+
+    from libs.models import Head
+    from libs.pipeline.signature import is_signed
+
+    content, signature = head.read_bytes(), head.with_name(f"{head.name}.sig")
+    if key is not None and not signature.exists():
+        raise typer.BadParameter(f"there is no {signature}, which `spatial-etl admin chain-head --sign` writes beside the head")
+    if key is not None and not is_signed(content, signature, key):
+        raise typer.BadParameter(f"{signature} is no signature of {head} by the owner of {key}: the head says nothing")
+    try:
+        return Head.model_validate_json(content)
+    except ValidationError as error:
+        raise typer.BadParameter(f"{head} is no head of a chain, as `spatial-etl admin chain-head` writes it") from error
 
 
 def replay(
@@ -95,6 +179,7 @@ def reconcile(*, as_json: AsJson = False) -> None:
         "Nothing to reconcile.",
         ("run", done.given_up, "given up; `spatial-etl process` tries its batch again"),
         ("run", done.published, "committed before the crash, now finished"),
+        ("decision", done.linked, "added to the chain"),
         ("scratch folder", done.scratch, "removed"),
         ("workspace", done.workspaces, "dropped"),
     )

@@ -156,6 +156,9 @@ def test_verify_looks_at_the_whole_lake_in_a_month(orchestra: Any, monkeypatch: 
         )
         nights.append(job.execute_in_process(instance=orchestra.instance, raise_on_error=False).success)
     assert nights.count(False) == 1
+    orchestra.stack.ledger.store.touch("lineage", "a@1", {"uploader": "another"})
+    done = job.execute_in_process(instance=orchestra.instance, raise_on_error=False)
+    assert "lineage/a@1 is edited: It does not match its seal" in failure(done)
 
 
 def test_gc_removes_what_a_failed_run_had_placed(orchestra: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

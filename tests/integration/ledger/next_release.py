@@ -1,5 +1,7 @@
 """A worker of "the next release": its documents have fields that this one does not know, and a higher number of their format.
 
+With the number 2.0 it is one of the release before seals: its documents have none, and it knows of no chain.
+
 A process of its own for ``test_two_releases.py``: ``next_release.py KIND PLACE FORMAT``. It works on one batch, and prints what
 it reads of those that are there.
 """
@@ -8,6 +10,7 @@ import sys
 from typing import Any
 
 from libs.ledger import Action, Ledger
+from libs.ledger.chain import Chain
 from libs.models import Document
 from tests.integration.ledger.racer import manifest, store_of, success
 
@@ -16,12 +19,28 @@ BATCH = "of-the-next"
 
 def become_next(number: str) -> None:
     """Let all documents that this process writes be of the next release."""
-    to_document = Document.to_document
+    unsealed = Document.unsealed
 
     def written(document: Document) -> dict[str, Any]:
-        return _grown(to_document(document), number)
+        return _grown(unsealed(document), number)
 
-    Document.to_document = written  # type: ignore[method-assign]
+    Document.unsealed = written  # type: ignore[method-assign]
+
+
+def become_earlier(number: str) -> None:
+    """Let this process write as the release before seals did."""
+    unsealed = Document.unsealed
+
+    def written(document: Document) -> dict[str, Any]:
+        return unsealed(document) | ({"format": number} if _is_new(document) else {})
+
+    Document.unsealed = Document.to_document = written  # type: ignore[method-assign]
+    Chain.add = lambda *_: None  # type: ignore[method-assign]
+
+
+def _is_new(document: Document) -> bool:
+    """Whether this process has made it: what it copies keeps the format of who wrote it."""
+    return "format" not in document.model_fields_set
 
 
 def _grown(document: dict[str, Any], number: str) -> dict[str, Any]:
@@ -34,8 +53,10 @@ def _grown(document: dict[str, Any], number: str) -> dict[str, Any]:
 
 def main() -> None:
     kind, place, number = sys.argv[1:]
-    become_next(number)
+    become_earlier(number) if number == "2.0" else become_next(number)
     ledger = Ledger(store_of(kind, place))
+    for outcome in ledger.unpublished():
+        ledger.publish(outcome)
     for asset in ledger.assets():
         print("read", asset.id, asset.kind, flush=True)
     for state in ledger.batches():

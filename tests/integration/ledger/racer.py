@@ -77,12 +77,11 @@ def work(kind: str, place: str, _number: str) -> None:
         if run is None:
             continue
         reservation = ledger.reserve({"dataset": ["data.parquet"]}, run, lambda name, version: f"{name}/v{version}/")["dataset"]
-        won = ledger.decide(
-            Outcome(
-                run_id=run.id, batch_id=batch_id, decision=Decision.SUCCESS, decided_at=ledger.clock(), decided_by=ledger.owner
-            )
+        outcome = Outcome(
+            run_id=run.id, batch_id=batch_id, decision=Decision.SUCCESS, decided_at=ledger.clock(), decided_by=ledger.owner
         )
-        assert won
+        assert ledger.decide(outcome)
+        ledger.publish(outcome)
         print(f"{batch_id}:{reservation.version}")
 
 

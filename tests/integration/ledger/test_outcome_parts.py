@@ -14,6 +14,7 @@ from libs.ledger import DocumentStore, DocumentTooLarge, Ledger, mongo, parts
 from libs.models import (
     Asset,
     Changes,
+    DamagedDocument,
     Decision,
     Field,
     InputLayer,
@@ -23,7 +24,6 @@ from libs.models import (
     Outcome,
     Problem,
     Run,
-    ServiceUnavailable,
     VectorSummary,
     utc_now,
 )
@@ -195,12 +195,12 @@ def test_parts_of_a_committed_outcome_are_never_removed_and_their_loss_is_said(
     assert (ledger.remove_unused_parts(), ledger.outcome(run.id)) == (0, outcome)
     first, *_ = store.ids(parts.COLLECTION)
     store.touch(parts.COLLECTION, first, {"lists": "{}"})
-    with pytest.raises(ServiceUnavailable, match=r"part .* was changed: restore the ledger"):
+    with pytest.raises(DamagedDocument, match=r"part .* it was changed\. Restore the ledger"):
         ledger.outcome(run.id)
     store.remove(parts.COLLECTION, [first])
-    with pytest.raises(ServiceUnavailable, match=r"part .* is gone: restore the ledger"):
+    with pytest.raises(DamagedDocument, match=r"part .* it is gone\. Restore the ledger"):
         ledger.outcome(run.id)
-    with pytest.raises(ServiceUnavailable, match=r"part .* is gone: restore the ledger"):
+    with pytest.raises(DamagedDocument, match=r"part .* it is gone\. Restore the ledger"):
         ledger.abandoned()
 
 

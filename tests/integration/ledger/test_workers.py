@@ -6,9 +6,14 @@ import time
 import pytest
 
 from libs.ledger import DocumentStore, Ledger
-from libs.models import Decision, Status
+from libs.ledger.audit import audit
+from libs.models import Decision, Status, Verified
 
 pytestmark = pytest.mark.integration
+
+
+def damage(store: DocumentStore) -> list[Verified]:
+    return [found for found in audit(Ledger(store)) if found.finding.damages]
 
 
 def test_eight_workers_claim_each_of_200_batches_once_and_take_distinct_versions(race, store: DocumentStore) -> None:
@@ -19,6 +24,8 @@ def test_eight_workers_claim_each_of_200_batches_once_and_take_distinct_versions
     assert len(list(store.ids("runs"))) == 200
     assert ledger.undecided() == []
     assert {state.status for state in ledger.batches()} == {Status.SUCCESS}
+    assert list(store.ids("chain")) == [f"{number:012}" for number in range(1, 201)]
+    assert list(audit(ledger)) == [], "each decision has its link, and each link follows the one before"
 
 
 def test_workers_that_are_killed_at_any_moment_lose_and_double_nothing(start, store: DocumentStore) -> None:
@@ -35,6 +42,7 @@ def test_workers_that_are_killed_at_any_moment_lose_and_double_nothing(start, st
         another.stdin.write("go\n")
         another.stdin.flush()
         workers.append(another)
+    assert damage(store) == [], "work that is under way is no damage"
     for worker in workers:
         worker.wait(60)
 
@@ -42,6 +50,8 @@ def test_workers_that_are_killed_at_any_moment_lose_and_double_nothing(start, st
     for outcome in ledger.unpublished():
         ledger.publish(outcome)
     assert ledger.undecided() == []
+    ledger.link_missing()
+    assert damage(store) == []
     committed, lost = {}, 0
     for i in range(120):
         runs = ledger.runs(f"batch-{i}")

@@ -119,13 +119,13 @@ def test_documents_of_the_first_format_load_by_their_old_names() -> None:
 
 
 def test_what_a_later_release_wrote_is_kept_when_it_is_copied() -> None:
-    later = OUTCOME.to_document() | {"format": "2.7", "mood": "good"}
+    later = OUTCOME.unsealed() | {"format": "2.7", "mood": "good"}
     later["assets"][0] |= {"format": "2.7", "licence": {"name": "CC0"}}
     later["assets"][0]["files"][0]["encryption"] = None
     later["assets"][0]["summary"] = {"kind": "points", "density": 2.5}
     outcome = Outcome.from_document(later)
-    assert outcome.to_document() == later
-    assert outcome.assets[0].to_document() == later["assets"][0]
+    assert outcome.unsealed() == later
+    assert outcome.assets[0].unsealed() == later["assets"][0]
     assert (outcome.assets[0].kind, outcome.assets[0].features, outcome.assets[0].table_schema) == ("points", None, ())
     assert Report.model_validate_json(Report.of_outcome(outcome).model_dump_json()) == Report.of_outcome(outcome)
 

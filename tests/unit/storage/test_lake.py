@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from libs.storage import DataLake, FolderStore, ObjectMissing
+from libs.storage.lake import Hashed
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def test_a_version_is_placed_once(lake: DataLake, tmp_path: Path) -> None:
     assert not made.exists()
     made.write_bytes(b"other")
     assert not lake.place(key, made)
-    assert lake.hash(key) == (hashlib.sha256(b"PAR1").hexdigest(), 4)
+    assert lake.hash(key) == Hashed(hashlib.sha256(b"PAR1").hexdigest(), 4, b"PAR1")
+    assert lake.end(key, 2) == b"R1"
     assert [info.key for info in lake.objects("alpha.roads/")] == [key]
     lake.remove(key)
     lake.remove(key)

@@ -7,8 +7,8 @@ import dagster as dg
 from libs.models import utc_now
 from libs.pipeline import maintenance
 from libs.pipeline.stack import Stack
-from libs.pipeline.verify import Finding
 from libs.pipeline.verify import verify as verify_files
+from libs.pipeline.verify import verify_ledger
 from services.dagster.etl_pipelines.assets.datasets import events
 from services.dagster.etl_pipelines.checks import in_time
 
@@ -46,19 +46,19 @@ def remove_what_came_to_nothing(context: dg.OpExecutionContext, stack: dg.Resour
 
 @dg.op
 def verify_a_slice(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
-    """Hash the files of tonight's slice of the lake.
+    """Hash the files of tonight's slice of the lake, and hold the whole ledger against itself.
 
     Raises:
-        Failure: naming the files that are not as recorded.
+        Failure: naming the files and records that are not as they should be.
     """
     tonight = utc_now().toordinal() % NIGHTS
     assets = (asset for asset in stack.ledger.assets() if zlib.crc32(asset.id.encode()) % NIGHTS == tonight)
-    verdicts = list(verify_files(stack, assets))
-    bad = [verdict for verdict in verdicts if verdict.finding is not Finding.INTACT]
+    files = list(verify_files(stack, assets))
+    bad = [verdict for verdict in [*files, *verify_ledger(stack)] if verdict.finding.damages]
     if bad:
-        lines = [f"{verdict.uri} is {verdict.finding}: {verdict.message}" for verdict in bad]
-        raise dg.Failure("\n".join([f"{len(bad)} of {len(verdicts)} files are not as recorded.", *lines]), allow_retries=False)
-    context.log.info("%d files of slice %d of %d: all as recorded.", len(verdicts), tonight + 1, NIGHTS)
+        lines = [f"{verdict.uri or verdict.record} is {verdict.finding}: {verdict.message}" for verdict in bad]
+        raise dg.Failure("\n".join([f"{len(bad)} files or records are not as they should be.", *lines]), allow_retries=False)
+    context.log.info("%d files of slice %d of %d, and the ledger: all as recorded.", len(files), tonight + 1, NIGHTS)
 
 
 @dg.job(description="Finishes or gives up what a crash left behind; safe at any time.", executor_def=dg.in_process_executor)
@@ -74,7 +74,10 @@ def gc() -> None:
     remove_what_came_to_nothing()
 
 
-@dg.job(description="Holds a slice of the lake against the ledger.", executor_def=dg.in_process_executor)
+@dg.job(
+    description="Holds a slice of the lake against the ledger, and the ledger against itself.",
+    executor_def=dg.in_process_executor,
+)
 def verify() -> None:
     """Nightly."""
     verify_a_slice()
