@@ -107,7 +107,10 @@ def expected_objects(stack: Stack, asset: Asset) -> set[str]:
 
 def _raw_files(stack: Stack, asset: Asset, sound: set[str]) -> Iterator[Verified]:
     """What is wrong with the raw files that are kept for a version."""
-    lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
+    try:
+        lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
+    except (DamagedDocument, NewerFormat):
+        return  # which the audit says
     for key, sha256 in damaged(stack.lake, lineage, sound) if lineage else ():
         finding = Finding.CHANGED if sha256 else Finding.MISSING
         said = f"It has the SHA-256 {sha256}" if sha256 else "It is gone"
@@ -250,10 +253,18 @@ def _unexpected(stack: Stack, known: Collection[str]) -> Iterator[Verified]:
             continue  # a record that would tell is damaged, which the audit says
         if found is not None:
             yield Verified(uri=stack.lake.uri(info.key), finding=found[0], message=found[1])
+    yield from _raw_without_a_version(stack)
+
+
+def _raw_without_a_version(stack: Stack) -> Iterator[Verified]:
+    """Raw files that are kept, and of which no version says that it was made from them."""
     kept = [*stack.lake.raw_objects()]
-    needed = named(stack.ledger) if kept else ()
+    try:
+        needed = named(stack.ledger) if kept and not stack.ledger.undecided() else {sha256 for sha256, _ in kept}
+    except (DamagedDocument, NewerFormat):
+        return  # a record that would tell is damaged, which the audit says
     for sha256, info in kept:
-        if sha256 not in needed and not stack.ledger.undecided():
+        if sha256 not in needed:
             message = "A raw file that no version was made from: `spatial-etl gc` removes it."
             yield Verified(uri=stack.lake.uri(info.key), finding=Finding.REMOVABLE, message=message)
 
