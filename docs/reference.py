@@ -118,7 +118,7 @@ def recipes() -> Iterator[str]:
             ]
             yield from _table(("parameter", "type", "default", "meaning"), rows)
         if recipe.policies:
-            yield "Bad rows, where the manifest says nothing:\n"
+            yield "Policies, where the manifest says nothing:\n"
             yield from _table(("key", "policy"), [(f"`{key}`", f"`{policy}`") for key, policy in recipe.policies.items()])
         yield from _sql(recipe)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from libs.ledger import parts
 from libs.ledger.receipt import batch_id_of, make_receipt
-from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records, common_prefix
+from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
@@ -34,9 +34,6 @@ from libs.models import (
 
 KEPT_PROBLEMS = 100
 """Of a list that makes a record too large for the store."""
-
-_ONE_BY_ONE = 8
-"""Datasets whose versions are looked up each by itself."""
 
 
 class Action(StrEnum):
@@ -281,17 +278,7 @@ class Ledger(Records):
 
     def _latest_reserved(self, dataset_ids: Collection[str]) -> dict[str, int]:
         """The highest version of each dataset that was ever reserved, 0 for a new one. Many are looked up in one pass."""
-        latest = dict.fromkeys(dataset_ids, 0)
-        if len(latest) <= _ONE_BY_ONE:
-            for dataset_id in latest:
-                taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
-                latest[dataset_id] = max((document["version"] for _, document in taken), default=0)
-            return latest
-        for identity in self.store.ids("versions", common_prefix(latest)):
-            dataset_id, _, version = identity.rpartition("@")
-            if dataset_id in latest:
-                latest[dataset_id] = max(latest[dataset_id], int(version))
-        return latest
+        return {dataset_id: max(numbers, default=0) for dataset_id, numbers in self._reserved(dataset_ids).items()}
 
     def pass_over(self, reservation: Reservation, keys: Iterable[str]) -> None:
         """Record what lay in the place of a reserved version: it is not this run's, and nobody may remove it."""

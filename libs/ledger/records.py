@@ -1,7 +1,7 @@
 """What the ledger knows: its documents as models, and what follows from them. Nothing here writes."""
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -35,6 +35,9 @@ UNAVAILABLE = "service_unavailable"
 
 PASSED_OVER = "passed over"
 """Action of the audit log, on a lake key."""
+
+_ONE_BY_ONE = 8
+"""Datasets whose versions are looked up each by itself."""
 
 _PASSED = 20
 """Documents that a server reads in one pass while it reads one by its ``_id``."""
@@ -227,6 +230,50 @@ class Records:
         assets = map(Asset.from_document, found)
         return dict(sorted((asset.dataset_id, asset) for asset in assets))
 
+    def before(self, numbers: Mapping[str, int]) -> tuple[dict[str, Asset], list[Reservation]]:
+        """The newest versions below numbers that have been reserved. What was committed counts, copied to ``assets`` or not.
+
+        Numbers are taken in order. So no version can be committed below a number but those of the reservations that are there.
+
+        Args:
+            numbers: By dataset.
+
+        Returns:
+            The versions by dataset, where there is one; and the reservations above these, of runs that are not decided yet.
+        """
+        reserved = self._reserved(numbers)
+        before: dict[str, Asset] = {}
+        pending: list[Reservation] = []
+        outcomes: dict[str, Outcome | None] = {}
+        for dataset_id, number in numbers.items():
+            for version in sorted((each for each in reserved[dataset_id] if each < number), reverse=True):
+                asset = self._get(Asset, "assets", f"{dataset_id}@{version}")
+                if asset is None and (reservation := self._get(Reservation, "versions", f"{dataset_id}@{version}")):
+                    run_id = reservation.run_id
+                    outcome = outcomes[run_id] if run_id in outcomes else outcomes.setdefault(run_id, self.outcome(run_id))
+                    if outcome is None:
+                        pending.append(reservation)
+                    else:
+                        asset = next((each for each in outcome.assets if each.id == reservation.id), None)
+                if asset is not None:
+                    before[dataset_id] = asset
+                    break
+        return before, pending
+
+    def _reserved(self, dataset_ids: Iterable[str]) -> dict[str, list[int]]:
+        """The version numbers of some datasets that were ever reserved. Many datasets are looked up in one pass."""
+        reserved: dict[str, list[int]] = {dataset_id: [] for dataset_id in dataset_ids}
+        if len(reserved) <= _ONE_BY_ONE:
+            for dataset_id, numbers in reserved.items():
+                taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
+                numbers += [document["version"] for _, document in taken]
+            return reserved
+        for identity in self.store.ids("versions", common_prefix(reserved)):
+            dataset_id, _, version = identity.rpartition("@")
+            if dataset_id in reserved:
+                reserved[dataset_id].append(int(version))
+        return reserved
+
     def latest_versions(self) -> dict[str, int]:
         """The number of the latest version of each dataset, in the order of their ids. Reads no documents."""
         latest: dict[str, int] = {}
@@ -282,7 +329,7 @@ def lost(outcome: Outcome) -> bool:
     return any(problem.code in {LOST, UNAVAILABLE} for problem in outcome.problems)
 
 
-def common_prefix(names: Collection[str]) -> str:
+def common_prefix(names: Iterable[str]) -> str:
     """What all names begin with; empty for no names."""
     return os.path.commonprefix([*names])  # noqa: RUF071 - of texts
 

@@ -132,6 +132,7 @@ class Asset(Document):
 
     Attributes:
         title: What the uploader called it: the name of the file, and of the layer if there are several; None for several inputs.
+        previous: Number of the version that it was compared with when it was made; None when there was none.
         summary: What is in it, by its kind.
         files: All of them, the data first.
     """
@@ -139,6 +140,7 @@ class Asset(Document):
     dataset_id: Identifier
     version: int
     title: str | None = None
+    previous: int | None = None
     run_id: str
     batch_id: Identifier
     created_at: Moment

@@ -91,8 +91,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
             "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
-            "other_title": _warning(
-                "Two names make the same dataset identifier.", "If they are two datasets, give one a 'dataset_id'."
+            "other_title": _either(
+                "The name of a file or layer makes the identifier of a dataset that was called otherwise.",
+                "Give it a 'dataset_id': that of this dataset, or another one.",
             ),
             "project_not_used": _warning(
                 "The project's name has no letter or digit.", "Write it with letters or digits, or leave it out."
@@ -311,6 +312,33 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "too_many_set_aside": _problem(
                 "More features would be set aside than are allowed.", "Correct the source, or set 'max_set_aside'."
+            ),
+        },
+        "Versions": {
+            "columns_changed": _either(
+                "A new version has columns that are new, gone, or of another type.",
+                "Say 'on_change': {'columns': 'allow'} if it is meant.",
+            ),
+            "crs_changed": _either(
+                "A new version has another CRS than the one before.", "Say 'on_change': {'crs': 'allow'} if it is meant."
+            ),
+            "extent_elsewhere": _either(
+                "A new version lies apart from the one before.", "Say 'on_change': {'extent': 'allow'} if it is meant."
+            ),
+            "far_fewer_features": _either(
+                "A new version has no features, or a tenth or less of those before.",
+                "Say 'on_change': {'features': 'allow'} if it is meant.",
+            ),
+            "geometry_types_changed": _either(
+                "A new version has other types of geometry than the one before.",
+                "Say 'on_change': {'geometry_types': 'allow'} if it is meant.",
+            ),
+            "kind_changed": _either(
+                "A new version is a table and the one before a layer, or the other way round.",
+                "Give it a 'dataset_id' of its own, or say 'on_change': {'kind': 'allow'}.",
+            ),
+            "version_not_compared": _warning(
+                "Another run makes a version of the same dataset at the same time.", "Compare the two by 'spatial-etl show'."
             ),
         },
         "Text": {

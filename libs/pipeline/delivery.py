@@ -144,7 +144,7 @@ def make_manifest(
         options: For the files whose format takes options.
         of_all: Keys that every file's entry gets: ``crs``, ``replace_crs``, ``layer``, ``geometry``,
             ``dataset_id``, ``encoding``, ``keep_key``.
-        policies: For bad rows: ``on_bad_value`` and so on.
+        policies: ``on_bad_value`` and so on.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.

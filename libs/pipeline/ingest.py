@@ -20,12 +20,14 @@ from libs.models import (
     Reservation,
     Run,
 )
+from libs.models.policies import ChangePolicy, effective, on_change
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
+from libs.pipeline.succession import follow, not_compared
 from libs.pipeline.validation import ValidBatch
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe
@@ -129,31 +131,39 @@ class _Attempt:
             for dataset in group:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
+        last = self._stack.past.newest([dataset.dataset_id for dataset in datasets])
+        follow(datasets, last, self._on_change)  # before anything is placed
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
-        earlier = self._titled_before(datasets, placed)
+        last |= self._made_meanwhile(last, placed)
+        self.warnings += follow(datasets, last, self._on_change)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            if dataset.dataset_id in earlier:
-                self.warnings += _other_title(dataset, reservation, earlier[dataset.dataset_id])
-            assets.append(self._asset(dataset, reservation))
+            assets.append(self._asset(dataset, reservation, last.get(dataset.dataset_id)))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
 
-    def _titled_before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
-        """The versions before these, of datasets that are called after their files and layers."""
-        if self._manifest.metadata.get("dataset_id"):
-            return {}
-        files = self._manifest.files
-        unnamed = [each for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)]
-        later = [each.dataset_id for each in unnamed if placed[each.dataset_id].reservation.version > 1]
-        return self._stack.ledger.newest(later) if later else {}
+    def _made_meanwhile(self, last: Mapping[str, Asset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
+        """The versions before these, where others were reserved between the two: they may have been committed since the look."""
+        numbers = {dataset_id: each.reservation.version for dataset_id, each in placed.items()}
+        after = {dataset_id: last[dataset_id].version if dataset_id in last else 0 for dataset_id in numbers}
+        between = {dataset_id: number for dataset_id, number in numbers.items() if number - 1 > after[dataset_id]}
+        found, pending = self._stack.ledger.before(between) if between else ({}, [])
+        self.warnings += not_compared(each for each in pending if each.run_id != self._run.id)
+        return found
 
-    def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
+    def _on_change(self, dataset: MadeDataset) -> Mapping[str, ChangePolicy]:
+        files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
+        said = on_change(*(effective(file, self._manifest, self._recipe) for file in files))
+        named = any(file.dataset_id for file in files) or self._manifest.metadata.get("dataset_id") == dataset.dataset_id
+        return {**said, "name": "allow"} if named else said  # whoever gives an identifier means it
+
+    def _asset(self, dataset: MadeDataset, reservation: Reservation, last: Asset | None) -> Asset:
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
             title=dataset.title,
+            previous=last.version if last else None,
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),
@@ -187,20 +197,6 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
-
-
-def _other_title(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
-    """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
-    if not (before.title and dataset.title) or before.title.casefold() == dataset.title.casefold():
-        return []
-    return [
-        Problem(
-            code="other_title", where=f"dataset {dataset.dataset_id}",
-            message=f"Version {reservation.version} was called {dataset.title!r}, version {before.version} {before.title!r}: "
-            "both names make the same identifier.",
-            remedy="If they are two datasets, ingest this one again with a 'dataset_id' of its own.",
-        )
-    ]  # fmt: skip
 
 
 def _unknown_intent(intent: str, recipe: Recipe) -> Problem:

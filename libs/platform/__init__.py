@@ -121,6 +121,7 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
             landing=open_landing_zone(settings),
             lake=open_lake(settings),
             ledger=ledger,
+            past=ledger,
             engine=engine,
             registry=open_registry(settings),
             scratch=settings.scratch,

@@ -90,7 +90,7 @@ def _show(recipe: "Recipe") -> None:
     steps.show(recipe.steps)
     if recipe.policies:
         output.line()
-        output.line("Bad rows, where the manifest says nothing: ", output.text(steps.policies(recipe.policies), "dim"))
+        output.line("Policies, where the manifest says nothing: ", output.text(steps.policies(recipe.policies), "dim"))
 
 
 def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
