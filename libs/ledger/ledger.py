@@ -18,6 +18,8 @@ from libs.ledger.records import LOST, MAX_LOST, PASSED_OVER, Records
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     Activity,
+    Asset,
+    Current,
     Decision,
     LedgerIdentity,
     Outcome,
@@ -299,6 +301,33 @@ class Ledger(Records):
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
         self.store.insert_missing(chain(lineage, assets))
+
+    def make_current(self, asset: Asset, by: str) -> Current | None:
+        """Decide that a version is the current one of its dataset, until a newer one than there is now is committed.
+
+        Args:
+            asset: The version.
+            by: Who decides it.
+
+        Returns:
+            The decision; None when the version is the current one already.
+        """
+        while True:
+            last = self.decisions(asset.dataset_id).get(asset.dataset_id)
+            standing = self.standing(asset.dataset_id)
+            if asset.version == standing.current:
+                return None
+            decision = Current(
+                dataset_id=asset.dataset_id,
+                number=last.number + 1 if last else 1,
+                version=asset.version,
+                newest=max(standing.versions),
+                decided_by=by,
+                decided_at=self.clock(),
+            )
+            if self.store.insert("current", decision.id, decision.to_document()):
+                self.log("made current", asset.id, actor=by, at=decision.decided_at, instead_of=standing.current)
+                return decision
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""

@@ -11,6 +11,7 @@ from libs.ledger.store import DocumentStore
 from libs.models import (
     Activity,
     Asset,
+    Current,
     Decision,
     Document,
     LedgerIdentity,
@@ -61,6 +62,20 @@ class BatchState:
     receipt: Receipt
     run: Run | None
     outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which versions a dataset has, and which of them is the current one.
+
+    Attributes:
+        versions: Those that exist, in order.
+        decision: Who made the current one so; None when it is by being the newest.
+    """
+
+    versions: tuple[int, ...]
+    current: int
+    decision: Current | None
 
 
 class Records:
@@ -204,9 +219,9 @@ class Records:
         return sorted(_version(identity) for identity in self.store.ids("assets", f"{dataset_id}@"))
 
     def asset(self, dataset_id: str, version: int | None = None) -> Asset | None:
-        """A version of a dataset, the latest one unless told otherwise."""
+        """A version of a dataset, the current one unless told otherwise."""
         if version is None:
-            version = max(self.versions(dataset_id), default=0)
+            version = self.standing(dataset_id).current
         return self._get(Asset, "assets", f"{dataset_id}@{version}")
 
     def assets(self) -> Iterator[Asset]:
@@ -214,24 +229,52 @@ class Records:
         return (Asset.from_document(document) for _, document in self.store.find("assets"))
 
     def datasets(self) -> Iterator[Asset]:
-        """The latest version of each dataset, in the order of their ids."""
-        return iter(self.newest(self.latest_versions()).values())
+        """The current version of each dataset, in the order of their ids."""
+        return iter(self.current(self.newest_versions()).values())
 
-    def newest(self, dataset_ids: Collection[str]) -> dict[str, Asset]:
-        """The latest versions of some datasets, in the order of their ids; those that have none are left out."""
+    def current(self, dataset_ids: Collection[str]) -> dict[str, Asset]:
+        """The current versions of some datasets, in the order of their ids; those that have none are left out."""
         wanted = {*dataset_ids}
         ids = [*self.store.ids("assets", common_prefix(wanted))]
-        latest: dict[str, int] = {}
+        newest: dict[str, int] = {}
         for identity in ids:
             dataset_id = identity.rpartition("@")[0]
             if dataset_id in wanted:
-                latest[dataset_id] = max(latest.get(dataset_id, 0), _version(identity))
-        found = self._documents("assets", [f"{dataset_id}@{version}" for dataset_id, version in latest.items()], len(ids))
+                newest[dataset_id] = max(newest.get(dataset_id, 0), _version(identity))
+        current = self._in_force(newest)
+        found = self._documents("assets", [f"{dataset_id}@{version}" for dataset_id, version in current.items()], len(ids))
         assets = map(Asset.from_document, found)
         return dict(sorted((asset.dataset_id, asset) for asset in assets))
 
+    def standing(self, dataset_id: str) -> Standing:
+        """Which version of a dataset is the current one."""
+        versions = self.versions(dataset_id)
+        newest = max(versions, default=0)
+        decision = self.decisions(dataset_id).get(dataset_id)
+        if decision is None or decision.newest < newest:
+            return Standing(tuple(versions), newest, None)
+        return Standing(tuple(versions), decision.version, decision)
+
+    def decisions(self, dataset_id: str | None = None) -> dict[str, Current]:
+        """The last decision on which version is the current one, by dataset, whether or not it still holds.
+
+        Args:
+            dataset_id: Of this dataset only.
+        """
+        prefix, where = ("", None) if dataset_id is None else (f"{dataset_id}#", {"dataset_id": dataset_id})
+        found = (Current.from_document(document) for _, document in self.store.find("current", prefix=prefix, where=where))
+        return {each.dataset_id: each for each in sorted(found, key=lambda each: each.number)}
+
+    def _in_force(self, newest: Mapping[str, int]) -> dict[str, int]:
+        """The current versions of datasets, by the newest version of each."""
+        decisions = self.decisions(next(iter(newest)) if len(newest) == 1 else None) if newest else {}
+        return {
+            dataset_id: decision.version if (decision := decisions.get(dataset_id)) and decision.newest >= version else version
+            for dataset_id, version in newest.items()
+        }
+
     def before(self, numbers: Mapping[str, int]) -> tuple[dict[str, Asset], list[Reservation]]:
-        """The newest versions below numbers that have been reserved. What was committed counts, copied to ``assets`` or not.
+        """The versions that were current before numbers that have been reserved. What was committed counts, copied or not.
 
         Numbers are taken in order. So no version can be committed below a number but those of the reservations that are there.
 
@@ -239,7 +282,8 @@ class Records:
             numbers: By dataset.
 
         Returns:
-            The versions by dataset, where there is one; and the reservations above these, of runs that are not decided yet.
+            The versions by dataset, where there is one; and the reservations above the newest of them, of runs that are not
+            decided yet.
         """
         reserved = self._reserved(numbers)
         before: dict[str, Asset] = {}
@@ -258,6 +302,10 @@ class Records:
                 if asset is not None:
                     before[dataset_id] = asset
                     break
+        current = self._in_force({dataset_id: asset.version for dataset_id, asset in before.items()})
+        for dataset_id, version in current.items():
+            if version != before[dataset_id].version and (asset := self.asset(dataset_id, version)):
+                before[dataset_id] = asset
         return before, pending
 
     def _reserved(self, dataset_ids: Iterable[str]) -> dict[str, list[int]]:
@@ -274,13 +322,13 @@ class Records:
                 reserved[dataset_id].append(int(version))
         return reserved
 
-    def latest_versions(self) -> dict[str, int]:
-        """The number of the latest version of each dataset, in the order of their ids. Reads no documents."""
-        latest: dict[str, int] = {}
+    def newest_versions(self) -> dict[str, int]:
+        """The number of the newest version of each dataset, in the order of their ids. Reads no documents."""
+        newest: dict[str, int] = {}
         for identity in self.store.ids("assets"):
             dataset_id = identity.rpartition("@")[0]
-            latest[dataset_id] = max(latest.get(dataset_id, 0), _version(identity))
-        return dict(sorted(latest.items()))
+            newest[dataset_id] = max(newest.get(dataset_id, 0), _version(identity))
+        return dict(sorted(newest.items()))
 
     def lineage(self, dataset_id: str, version: int) -> Lineage | None:
         """How a version was made."""

@@ -337,6 +337,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A new version is a table and the one before a layer, or the other way round.",
                 "Give it a 'dataset_id' of its own, or say 'on_change': {'kind': 'allow'}.",
             ),
+            "version_incomplete": _problem(
+                "A file of a version that is to be the current one is not in the lake.", "Restore it from a backup, or replay it."
+            ),
             "version_not_compared": _warning(
                 "Another run makes a version of the same dataset at the same time.", "Compare the two by 'spatial-etl show'."
             ),

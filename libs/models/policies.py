@@ -1,4 +1,7 @@
-"""What to do with bad rows, and with a delivery unlike the one before: data, in a manifest for a file or the batch, or in a recipe."""
+"""What to do with rows that cannot be kept as they are, and with a version unlike the one before.
+
+Policies are data, in a manifest for a file or the batch, or in a recipe.
+"""
 
 import math
 import re
@@ -74,10 +77,9 @@ class OnChange(Model):
         return {name: policy for name, policy in data.items() if policy is not None}
 
 
-DEFAULT_ON_CHANGE: Mapping[str, ChangePolicy] = dict.fromkeys(OnChange.model_fields, "warn") | {
-    "name": "reject",
-    "kind": "reject",
-}
+DEFAULT_ON_CHANGE = OnChange(
+    name="reject", kind="reject", crs="warn", columns="warn", geometry_types="warn", features="warn", extent="warn"
+)
 """What holds when nothing else is said: refused is what is hardly ever the same dataset."""
 
 
@@ -134,8 +136,9 @@ def on_change(*files: Policies) -> Mapping[str, ChangePolicy]:
         files: The policies in force of each.
     """
     strictness = get_args(ChangePolicy)
-    each = [{**DEFAULT_ON_CHANGE, **(policies.on_change.given if policies.on_change else {})} for policies in files]
-    return {name: max((said[name] for said in each), key=strictness.index) for name in DEFAULT_ON_CHANGE}
+    default = DEFAULT_ON_CHANGE.given
+    each = [default | (policies.on_change.given if policies.on_change else {}) for policies in files]
+    return {name: max((said[name] for said in each), key=strictness.index) for name in default}
 
 
 def allowed(policies: Policies, features: int) -> int:

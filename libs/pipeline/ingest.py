@@ -131,7 +131,7 @@ class _Attempt:
             for dataset in group:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
-        last = self._stack.past.newest([dataset.dataset_id for dataset in datasets])
+        last = self._stack.past.current([dataset.dataset_id for dataset in datasets])
         follow(datasets, last, self._on_change)  # before anything is placed
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
         last |= self._made_meanwhile(last, placed)

@@ -147,7 +147,7 @@ def _stores(settings: Settings) -> Iterator[Check]:
         )
     ledger = open_ledger(settings)
     with closing(ledger.store):
-        datasets = count(len(ledger.latest_versions()), "dataset")
+        datasets = count(len(ledger.newest_versions()), "dataset")
         about = ledger.store.describe()
         yield Check("Ledger", Verdict.GOOD, f"{about}, {datasets}")
         paired = require_own_lake(settings, lake, ledger, bind=False)

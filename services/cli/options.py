@@ -41,7 +41,7 @@ Batch = Annotated[
 Version = Annotated[
     str,
     typer.Argument(
-        metavar="DATASET[@N]", help="A dataset, or one version of it; without @N the newest.", autocompletion=_dataset_ids
+        metavar="DATASET[@N]", help="A dataset, or one version of it; without @N the current one.", autocompletion=_dataset_ids
     ),
 ]
 RecipeName = Annotated[

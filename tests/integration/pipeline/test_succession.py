@@ -35,7 +35,7 @@ DELIVERIES: dict[str, tuple[Callable[[Path], Path], dict[str, Any], str]] = {
     "columns": (lambda folder: layer(folder, "x", name="a"), {}, "name (str"),
     "features": (lambda folder: layer(folder, "x", HERE[:2]), {}, "It has 2 features; kreis@1 has 20."),
     "extent": (lambda folder: layer(folder, "x", [shapely.affinity.translate(shape, 20) for shape in HERE]), {}, "(28,"),
-    "geometry_types": (lambda folder: layer(folder, "x", [shape.centroid for shape in HERE]), {}, "It has Point; kreis@1 has Polygon."),
+    "geometry_types": (lambda folder: layer(folder, "x", [shape.centroid for shape in HERE]), {}, "Point; kreis@1 has Polygon"),
     "crs": (
         lambda folder: layer(folder, "x"),
         {"intent": "reproject", "parameters": {"crs": "EPSG:25832"}},

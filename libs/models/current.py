@@ -1,0 +1,30 @@
+"""Which version of a dataset is the current one, where somebody has decided it."""
+
+from libs.models.base import Identifier, Moment
+from libs.models.document import Document
+
+
+class Current(Document):
+    """The decision that a version is the current one of its dataset (collection ``current``).
+
+    Without one, the newest version is. It holds until a version is committed that is newer than the newest was: a later delivery
+    is the current one again. Of several decisions, the one with the highest number counts.
+
+    Attributes:
+        number: 1, 2, 3, ... of the dataset.
+        version: The version.
+        newest: The newest version at that time.
+        decided_by: Who decided it.
+    """
+
+    dataset_id: Identifier
+    number: int
+    version: int
+    newest: int
+    decided_by: str
+    decided_at: Moment
+
+    @property
+    def id(self) -> str:
+        """``_id``: ``<dataset_id>#<number>``."""
+        return f"{self.dataset_id}#{self.number}"

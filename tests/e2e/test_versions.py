@@ -1,0 +1,47 @@
+"""Versions of a dataset, as somebody at a terminal meets them."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_version_unlike_the_last_is_told_and_gone_back_from(cli, points):
+    cli("ingest", points, "--batch-id", "b1")
+    changed = json.loads(points.read_text())
+    for feature in changed["features"]:
+        feature["properties"]["surface"] = "gravel"
+    whole, points_text = json.dumps(changed), points.read_text()
+    points.write_text(whole)
+    refused = cli("ingest", points, "--on-change", "columns=reject", "--dry-run", code=1, COLUMNS="400").out
+    assert "Other columns than in points@1: new: surface (string)." in refused
+    assert "--on-change columns=allow" in refused
+    cli("ingest", points, "--on-change", "never", code=1)
+    cli("ingest", points, "--on-change", "=never", code=2)
+    report = cli("ingest", points, "--json").json
+    assert [warning["code"] for warning in report["warnings"]] == ["columns_changed"]
+    assert (report["datasets"][0]["version"], report["datasets"][0]["previous"]) == (2, 1)
+
+    assert "points@1 is the current version" in cli("make-current", "points@1", "--by", "Ada").out
+    assert "already" in cli("make-current", "points@1").out
+    assert "points@1" in cli("make-current", "points", code=2).err
+    (listed,) = cli("datasets", "--json").json
+    assert (listed["version"], listed["newest"]) == (1, 2)
+    assert "1 of 2" in cli("datasets").out
+    assert "by Ada" in cli("show", "points").out
+    shown = cli("show", "points@2", "--json").json
+    assert (shown["is_current"], shown["decision"]["decided_by"]) == (False, "Ada")
+    assert "no: version 1 is, by Ada" in cli("lineage", "points@2").out
+    assert [verdict["finding"] for verdict in cli("verify", "--json").json] == ["intact", "intact"]
+    assert cli("replay", "points", "--json").json["identical"] is True
+
+    points.write_text(points_text)
+    report = cli("ingest", points, "--on-change", "reject", "--json").json
+    assert (report["warnings"], report["datasets"][0]["previous"]) == ([], 1), "it follows the current version"
+    (listed,) = cli("datasets", "--json").json
+    assert (listed["version"], listed["newest"]) == (3, 3)
+
+    (cli.home / "data-lake/points/v2/data.parquet").unlink()
+    (problem,) = cli("make-current", "points@2", "--json", code=1).json["problems"]
+    assert problem["code"] == "version_incomplete"
