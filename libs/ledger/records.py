@@ -255,6 +255,12 @@ class Records:
             return Standing(tuple(versions), newest, None)
         return Standing(tuple(versions), decision.version, decision)
 
+    def namesakes(self, dataset_ids: Collection[str]) -> dict[str, str]:
+        """Of identifiers, the dataset that differs from each by case alone, where there is one."""
+        wanted = {dataset_id.casefold(): dataset_id for dataset_id in dataset_ids}
+        known = self.newest_versions() if wanted else {}
+        return {same: each for each in known if (same := wanted.get(each.casefold())) is not None and same != each}
+
     def decisions(self, dataset_id: str | None = None) -> dict[str, Current]:
         """The last decision on which version is the current one, by dataset, whether or not it still holds.
 

@@ -67,11 +67,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The manifest's name is not its 'batch_id'.", "Upload it as manifests/<batch_id>.json."
             ),
             "batch_running": _problem("The batch is being processed, with another manifest.", "Choose another 'batch_id'."),
+            "dataset_id_case": _either(
+                "An identifier differs from that of another dataset by case alone.",
+                "Write it as the other one, or choose another.",
+            ),
             "dataset_id_not_used": _warning(
                 "'metadata.dataset_id' names no dataset, since there are several.", "Give each file a 'dataset_id'."
             ),
             "dataset_id_taken": _problem(
-                "Two layers of the batch would become the same dataset.", "Give each a 'dataset_id' of its own."
+                "Two files or layers of the batch would become the same dataset.", "Give each a 'dataset_id' of its own."
             ),
             "duplicate_file": _problem("A file is listed twice.", "List it once, or name a different 'layer' in each entry."),
             "empty": _problem("A value of the manifest is empty.", "Write a value, or leave the key out."),

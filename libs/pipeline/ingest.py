@@ -20,14 +20,14 @@ from libs.models import (
     Reservation,
     Run,
 )
-from libs.models.policies import ChangePolicy, effective, on_change
+from libs.models.policies import effective, on_change
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
-from libs.pipeline.succession import follow, not_compared
+from libs.pipeline.succession import Delivered, follow, not_compared
 from libs.pipeline.validation import ValidBatch
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe
@@ -81,8 +81,8 @@ class _Attempt:
 
     def __init__(self, stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> None:
         self._stack, self._run, self._files, self._progress = stack, run, batch.files, progress
-        self._manifest, self._recipe = batch.manifest, batch.recipe
-        self.warnings: list[Problem] = []
+        self._manifest, self._recipe, self._names = batch.manifest, batch.recipe, batch.names
+        self.warnings: list[Problem] = [*batch.names.warnings]
 
     def outcome(
         self, decision: Decision, problems: Iterable[Problem] = (), assets: Iterable[Asset] = (), lineage: Iterable[Lineage] = ()
@@ -132,10 +132,11 @@ class _Attempt:
                 self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
 
         last = self._stack.past.current([dataset.dataset_id for dataset in datasets])
-        follow(datasets, last, self._on_change)  # before anything is placed
+        delivered = self._delivered(datasets, last)
+        follow(delivered, last)  # before anything is placed
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
         last |= self._made_meanwhile(last, placed)
-        self.warnings += follow(datasets, last, self._on_change)
+        self.warnings += follow(delivered, last)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
@@ -152,11 +153,17 @@ class _Attempt:
         self.warnings += not_compared(each for each in pending if each.run_id != self._run.id)
         return found
 
-    def _on_change(self, dataset: MadeDataset) -> Mapping[str, ChangePolicy]:
-        files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
-        said = on_change(*(effective(file, self._manifest, self._recipe) for file in files))
-        named = any(file.dataset_id for file in files) or self._manifest.metadata.get("dataset_id") == dataset.dataset_id
-        return {**said, "name": "allow"} if named else said  # whoever gives an identifier means it
+    def _delivered(self, datasets: Sequence[MadeDataset], last: Mapping[str, Asset]) -> list[Delivered]:
+        """The datasets with what policies say of them."""
+        new = {dataset.dataset_id for dataset in datasets} - last.keys() - self._names.expected
+        namesakes = self._stack.past.namesakes(new)
+        delivered = []
+        for dataset in datasets:
+            files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
+            policies = on_change(*(effective(file, self._manifest, self._recipe) for file in files))
+            named = dataset.dataset_id in {self._manifest.metadata.get("dataset_id"), *(file.dataset_id for file in files)}
+            delivered.append(Delivered(dataset, policies, named, namesakes.get(dataset.dataset_id)))
+        return delivered
 
     def _asset(self, dataset: MadeDataset, reservation: Reservation, last: Asset | None) -> Asset:
         return Asset(

@@ -140,7 +140,7 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         return Growing(info)
     if parsed is None:
         return None  # another worker has dealt with it
-    content, validation = parsed.content, Validation(parsed, stack.landing, stack.registry)
+    content, validation = parsed.content, Validation(parsed, stack.landing, stack.registry, stack.past)
     received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:

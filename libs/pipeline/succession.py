@@ -3,7 +3,8 @@
 What is compared stands in the records of both: no file is read again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from libs.column_names import RESERVED_NAMES
@@ -26,20 +27,31 @@ class Difference(NamedTuple):
     code: str
     message: str
     remedy: str = ""
-    """If it is refused; empty: to allow it, or to name another dataset."""
+    """Empty: to allow it, to refuse it, to go back."""
 
 
-def follow(
-    datasets: Iterable[MadeDataset],
-    before: Mapping[str, Asset],
-    policies: Callable[[MadeDataset], Mapping[str, ChangePolicy]],
-) -> list[Problem]:
+@dataclass(frozen=True)
+class Delivered:
+    """A new version of a dataset, and what is known beside its records.
+
+    Attributes:
+        policies: What becomes of each thing that may differ.
+        named: Whether somebody gave it its identifier: then the names of files do not matter.
+        namesake: Another dataset whose identifier differs by case alone, where the dataset is new.
+    """
+
+    dataset: MadeDataset
+    policies: Mapping[str, ChangePolicy]
+    named: bool
+    namesake: str | None = None
+
+
+def follow(delivered: Iterable[Delivered], before: Mapping[str, Asset]) -> list[Problem]:
     """Hold new versions against those before them.
 
     Args:
-        datasets: New versions.
+        delivered: New versions.
         before: The version before, by dataset; those that have none are left out.
-        policies: What becomes of each thing that may differ, in a dataset.
 
     Returns:
         Warnings.
@@ -49,23 +61,39 @@ def follow(
     """
     refused: list[Problem] = []
     warnings: list[Problem] = []
-    for dataset in datasets:
-        if (last := before.get(dataset.dataset_id)) is None:
-            continue
-        said = policies(dataset)
-        for difference in _differences(dataset, last):
-            policy = said[difference.aspect]
+    for each in delivered:
+        identifier = each.dataset.dataset_id
+        for difference in _differences(each, before.get(identifier)):
+            policy = each.policies[difference.aspect]
             if policy != "allow":
-                problem = _problem(dataset.dataset_id, last, difference, refused=policy == "reject")
+                remedy = difference.remedy or _remedy(difference.aspect, before[identifier], refused=policy == "reject")
+                problem = Problem(code=difference.code, where=f"dataset {identifier}", message=difference.message, remedy=remedy)
                 (refused if policy == "reject" else warnings).append(problem)
     if refused:
         raise Rejected(shortened(refused))
     return warnings
 
 
-def names_fall_together(one: str | None, other: str | None) -> bool:
+def names_fall_together(name: str, title: str | None) -> bool:
     """Whether two names of files or layers that make the same identifier are not the same name, but for case."""
-    return bool(one and other) and str(one).casefold() != str(other).casefold()
+    return title is not None and name.casefold() != title.casefold()
+
+
+def other_title(name: str, last: Asset) -> Difference:
+    """The difference between two names that make the same identifier."""
+    message = f"It is called {name!r}, and {last.id} {last.title!r}: both names make the same identifier."
+    return Difference("name", "other_title", message, _same_or_other(last.dataset_id, last.dataset_id))
+
+
+def other_case(identifier: str, other: str) -> Difference:
+    """The difference between a new identifier and that of another dataset, which is case alone."""
+    message = f"It would be the new dataset {identifier!r}, beside the dataset {other!r}: only case tells them apart."
+    return Difference("name", "dataset_id_case", message, _same_or_other(other, identifier))
+
+
+def _same_or_other(same: str, other: str) -> str:
+    typed = f"If it is the same dataset: --dataset-id {same}. If it is another one: --dataset-id {other}_2."
+    return f"{typed} In a manifest: 'files[].dataset_id'."
 
 
 def not_compared(pending: Iterable[Reservation]) -> list[Problem]:
@@ -80,15 +108,12 @@ def not_compared(pending: Iterable[Reservation]) -> list[Problem]:
     ]  # fmt: skip
 
 
-def _problem(dataset_id: str, last: Asset, difference: Difference, *, refused: bool) -> Problem:
-    aspect = difference.aspect
+def _remedy(aspect: str, last: Asset, *, refused: bool) -> str:
     if refused:
-        other = f"If it is another dataset, name it: --dataset-id {dataset_id}_2, or 'dataset_id'."
-        remedy = difference.remedy or f"If it is meant: {_policy(aspect, 'allow')}. {other}"
-    else:
-        back = f"If it is not meant, 'spatial-etl make-current {last.id}' goes back."
-        remedy = f"{back} To have it refused: {_policy(aspect, 'reject')}."
-    return Problem(code=difference.code, where=f"dataset {dataset_id}", message=difference.message, remedy=remedy)
+        other = f"If it is another dataset, name it: --dataset-id {last.dataset_id}_2, or 'dataset_id'."
+        return f"If it is meant: {_policy(aspect, 'allow')}. {other}"
+    back = f"If it is not meant, 'spatial-etl make-current {last.id}' goes back."
+    return f"{back} To have it refused: {_policy(aspect, 'reject')}."
 
 
 def _policy(aspect: str, policy: ChangePolicy) -> str:
@@ -96,14 +121,15 @@ def _policy(aspect: str, policy: ChangePolicy) -> str:
     return f'--on-change {aspect}={policy}, or "on_change": {{"{aspect}": "{policy}"}} in the manifest'
 
 
-def _differences(dataset: MadeDataset, last: Asset) -> Iterable[Difference]:
+def _differences(each: Delivered, last: Asset | None) -> Iterable[Difference]:
     """In which a version differs from the last one. A kind that this release does not know is compared by its name alone."""
-    now = dataset.summary
-    if names_fall_together(dataset.title, last.title):
-        message = f"It is called {dataset.title!r}, and {last.id} {last.title!r}: both names make the same identifier."
-        same, other = f"--dataset-id {last.dataset_id}", f"--dataset-id {last.dataset_id}_2"
-        remedy = f"If it is the same dataset: {same}. If it is another one: {other}. In a manifest: 'files[].dataset_id'."
-        yield Difference("name", "other_title", message, remedy)
+    if each.namesake is not None:
+        yield other_case(each.dataset.dataset_id, each.namesake)
+    if last is None:
+        return
+    now, title = each.dataset.summary, each.dataset.title
+    if title and not each.named and names_fall_together(title, last.title):
+        yield other_title(title, last)
     if now.kind != last.kind:
         yield Difference("kind", "kind_changed", f"It is a {_kind(now.kind)}; {last.id} is a {_kind(last.kind)}.")
     if last.kind not in {"table", "vector"}:

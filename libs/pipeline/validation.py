@@ -11,9 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from libs.ledger import Records
 from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, landing_key, says_no_crs
 from libs.models.base import ID_PATTERN
 from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.namesakes import Names, names_of
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.formats import find_format
 from libs.storage import LandingZone
@@ -29,12 +31,14 @@ class ValidBatch:
         recipe: With its parameters bound.
         intent_known: Whether the recipe is that of the intent, and not the default one.
         files: The files of the manifest in the landing zone.
+        names: Of its datasets, as far as they are known.
     """
 
     manifest: Manifest
     recipe: Recipe
     intent_known: bool
     files: BatchFiles
+    names: Names = Names()  # noqa: RUF009 - frozen
 
     @property
     def bytes(self) -> int:
@@ -50,13 +54,14 @@ class Validation:
         parsed: The manifest, whether or not it has problems in itself.
         landing: Where its files should be.
         registry: Knows the recipe of the intent.
+        past: Knows the datasets that are there.
 
     Attributes:
         batch: What is handed on; None before :meth:`problems` was called, and when there are problems.
     """
 
-    def __init__(self, parsed: ParsedManifest, landing: LandingZone, registry: Registry) -> None:
-        self._parsed, self._registry = parsed, registry
+    def __init__(self, parsed: ParsedManifest, landing: LandingZone, registry: Registry, past: Records) -> None:
+        self._parsed, self._registry, self._past = parsed, registry, past
         self._files = BatchFiles(landing, _keys(parsed.value, landing.bucket))
         self.batch: ValidBatch | None = None
 
@@ -76,8 +81,12 @@ class Validation:
             problems += _name_problems(metadata.get("dataset_id"))
         recipe, intent_known, recipe_problems = self._bound(content)
         problems += recipe_problems
-        if self._parsed.manifest is not None and recipe is not None and not problems:
-            self.batch = ValidBatch(self._parsed.manifest, recipe, intent_known, self._files)
+        manifest = self._parsed.manifest
+        if manifest is not None and recipe is not None:
+            names = names_of(manifest, recipe, self._past)
+            problems += names.problems
+            if not problems:
+                self.batch = ValidBatch(manifest, recipe, intent_known, self._files, names)
         return problems
 
     def _bound(self, content: dict[str, Any]) -> tuple[Recipe | None, bool, list[Problem]]:

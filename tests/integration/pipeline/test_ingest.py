@@ -158,7 +158,7 @@ def test_a_derived_id_between_two_files_that_share_it(platform: Any, geojson: Ca
     shared = [platform.entry(platform.put(f"{folder}/a.geojson", geojson()), dataset_id="roads") for folder in "xy"]
     derived = platform.entry(platform.put("z/roads.geojson", geojson()))
     report = platform.ingest("b1", shared[0], derived, shared[1])
-    assert [(problem.code, problem.where) for problem in report.problems] == [("dataset_id_taken", "files[1]: layer roads")]
+    assert [(problem.code, problem.where) for problem in report.problems] == [("dataset_id_taken", "files[1].path")]
     assert platform.lies_in("lake") == []
 
 
