@@ -258,8 +258,8 @@ class Records:
     def namesakes(self, dataset_ids: Collection[str]) -> dict[str, str]:
         """Of identifiers, the dataset that differs from each by case alone, where there is one."""
         wanted = {dataset_id.casefold(): dataset_id for dataset_id in dataset_ids}
-        known = self.newest_versions() if wanted else {}
-        return {same: each for each in known if (same := wanted.get(each.casefold())) is not None and same != each}
+        known = {identity.rpartition("@")[0] for identity in self.store.ids("assets")} if wanted else set()
+        return {same: each for each in sorted(known) if (same := wanted.get(each.casefold())) is not None and same != each}
 
     def decisions(self, dataset_id: str | None = None) -> dict[str, Current]:
         """The last decision on which version is the current one, by dataset, whether or not it still holds.
@@ -366,7 +366,7 @@ class Records:
             identities: Their ``_id``s.
             total: As many documents begin as these do, at most.
         """
-        if len(identities) * _PASSED < total:
+        if not identities or len(identities) * _PASSED < total:
             found = (self.store.get(collection, identity) for identity in identities)
             return (document for document in found if document is not None)
         wanted = {*identities}

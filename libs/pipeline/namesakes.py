@@ -45,14 +45,15 @@ def names_of(manifest: Manifest, recipe: Policies, past: Records) -> Names:
     current = past.current(expected) if expected else {}
     others = past.namesakes(expected - current.keys())
     for index, identifier in ids.items():
-        spec = manifest.files[index]
-        policy = on_change(effective(spec, manifest, recipe))["name"]
+        spec, last = manifest.files[index], current.get(identifier)
         found = [other_case(identifier, others[identifier])] if identifier in others else []
-        last = current.get(identifier)
-        if last and policy == "reject" and not _is_named(manifest, spec):  # a warning is given when the version has been made
+        if last and not _is_named(manifest, spec):
             called = title(spec, spec.layer or "", only_layer=spec.layer is None)
             found += [other_title(called, last)] if names_fall_together(called, last.title) else []
-        told = [Problem(code=each.code, where=f"files[{index}].path", message=each.message, remedy=each.remedy) for each in found]
+        policy = on_change(effective(spec, manifest, recipe))["name"] if found else "allow"
+        told = [
+            Problem(code=each.code, where=f"files[{index}].path", message=each.message, remedy=each.remedy) for each in found
+        ]
         problems += told if policy == "reject" else []
         warnings += told if policy == "warn" else []
     return Names(expected, tuple(problems), tuple(warnings))
