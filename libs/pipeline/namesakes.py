@@ -55,7 +55,8 @@ def names_of(manifest: Manifest, recipe: Policies, past: Records) -> Names:
             Problem(code=each.code, where=f"files[{index}].path", message=each.message, remedy=each.remedy) for each in found
         ]
         problems += told if policy == "reject" else []
-        warnings += told if policy == "warn" else []
+        # that of another name is given when the version has been made, as for files of several layers
+        warnings += [each for each in told if each.code == "dataset_id_case"] if policy == "warn" else []
     return Names(expected, tuple(problems), tuple(warnings))
 
 
