@@ -21,6 +21,7 @@ from libs.models import (
     Asset,
     Current,
     Decision,
+    Grant,
     LedgerIdentity,
     Outcome,
     OwnLake,
@@ -327,6 +328,28 @@ class Ledger(Records):
             )
             if self.store.insert("current", decision.id, decision.to_document()):
                 self.log("made current", asset.id, actor=by, at=decision.decided_at, instead_of=standing.current)
+                return decision
+
+    def grant(self, dataset_id: str, to: str, by: str, *, allowed: bool = True) -> Grant | None:
+        """Decide whether somebody may deliver versions of another's dataset.
+
+        Args:
+            dataset_id: The dataset.
+            to: A project or an uploader.
+            by: Who decides it.
+            allowed: False takes it back.
+
+        Returns:
+            The decision; None when that holds already.
+        """
+        while True:
+            known = self.grants(dataset_id).get(dataset_id, {})
+            if ((last := known.get(to)) is not None and last.allowed == allowed) or (last is None and not allowed):
+                return None
+            number = max((each.number for each in known.values()), default=0) + 1
+            decision = Grant(dataset_id=dataset_id, number=number, to=to, allowed=allowed, decided_by=by, decided_at=self.clock())
+            if self.store.insert("grants", decision.id, decision.to_document()):
+                self.log("granted" if allowed else "revoked", dataset_id, actor=by, at=decision.decided_at, to=to)
                 return decision
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:

@@ -14,9 +14,11 @@ from libs.models import (
     Current,
     Decision,
     Document,
+    Grant,
     LedgerIdentity,
     Lineage,
     Outcome,
+    Owner,
     OwnLake,
     Receipt,
     Reservation,
@@ -270,6 +272,39 @@ class Records:
         prefix, where = ("", None) if dataset_id is None else (f"{dataset_id}#", {"dataset_id": dataset_id})
         found = (Current.from_document(document) for _, document in self.store.find("current", prefix=prefix, where=where))
         return {each.dataset_id: each for each in sorted(found, key=lambda each: each.number)}
+
+    def owners(self, assets: Mapping[str, Asset]) -> dict[str, Owner]:
+        """The owners of datasets: where the versions do not say, who delivered the first one. What nobody knows is left out.
+
+        Args:
+            assets: A version of each dataset, by dataset.
+        """
+        owners = {dataset_id: asset.owner for dataset_id, asset in assets.items() if asset.owner is not None}
+        if unsaid := assets.keys() - owners.keys():
+            ids = [*self.store.ids("assets", common_prefix(unsaid))]
+            first: dict[str, int] = {}
+            for identity in ids:
+                dataset_id, version = identity.rpartition("@")[0], _version(identity)
+                if dataset_id in unsaid:
+                    first[dataset_id] = min(first.get(dataset_id, version), version)
+            documents = self._documents("lineage", [f"{dataset_id}@{version}" for dataset_id, version in first.items()], len(ids))
+            for lineage in map(Lineage.from_document, documents):
+                project = lineage.manifest.get("metadata", {}).get("project")
+                owners[lineage.dataset_id] = Owner(project=None if project is None else str(project), uploader=lineage.uploader)
+        return owners
+
+    def grants(self, dataset_id: str | None = None) -> dict[str, dict[str, Grant]]:
+        """The last decision on who else may deliver a dataset, by dataset and name.
+
+        Args:
+            dataset_id: Of this dataset only.
+        """
+        prefix, where = ("", None) if dataset_id is None else (f"{dataset_id}#", {"dataset_id": dataset_id})
+        found = (Grant.from_document(document) for _, document in self.store.find("grants", prefix=prefix, where=where))
+        decided: dict[str, dict[str, Grant]] = {}
+        for each in sorted(found, key=lambda each: each.number):
+            decided.setdefault(each.dataset_id, {})[each.to] = each
+        return decided
 
     def _in_force(self, newest: Mapping[str, int]) -> dict[str, int]:
         """The current versions of datasets, by the newest version of each."""

@@ -4,10 +4,10 @@
 """
 
 from libs.models.activity import Activity
-from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, TableSummary, VectorSummary
+from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, Owner, TableSummary, VectorSummary
 from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.column import ColumnNotes
-from libs.models.current import Current
+from libs.models.decisions import Current, Grant
 from libs.models.document import FORMAT, Document, NewerFormat
 from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake
 from libs.models.lineage import InputLayer, InputObject, Lineage
@@ -31,9 +31,9 @@ from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Recei
 
 __all__ = [
     "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current", "DatasetReport", "Decision",
-    "Document", "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity",
+    "Document", "Field", "FileRole", "FileSpec", "FileType", "Grant", "InputLayer", "InputObject", "LakeFile", "LakeIdentity",
     "LakeOfAnother", "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake",
-    "ParsedManifest", "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key",
-    "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
+    "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report",
+    "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary",
+    "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

@@ -341,6 +341,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A new version is a table and the one before a layer, or the other way round.",
                 "Give it a 'dataset_id' of its own, or say 'on_change': {'kind': 'allow'}.",
             ),
+            "owned_by_another": _either(
+                "The dataset belongs to another project and another uploader.",
+                "Give it a 'dataset_id' of its own, or ask its owner: spatial-etl admin grant DATASET --to NAME.",
+            ),
             "version_incomplete": _problem(
                 "A file of a version that is to be the current one is not in the lake.", "Restore it from a backup, or replay it."
             ),

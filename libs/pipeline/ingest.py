@@ -15,6 +15,7 @@ from libs.models import (
     Lineage,
     Manifest,
     Outcome,
+    Owner,
     Problem,
     Rejected,
     Reservation,
@@ -24,6 +25,7 @@ from libs.models.policies import effective, on_change
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
+from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
@@ -133,14 +135,17 @@ class _Attempt:
 
         last = self._stack.past.current([dataset.dataset_id for dataset in datasets])
         delivered = self._delivered(datasets, last)
-        follow(delivered, last)  # before anything is placed
+        follow(delivered, last, self._of_others(last))  # before anything is placed
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
         last |= self._made_meanwhile(last, placed)
-        self.warnings += follow(delivered, last)
+        self.warnings += follow(delivered, last, self._of_others(last))
+        owners = self._stack.past.owners(last)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            assets.append(self._asset(dataset, reservation, last.get(dataset.dataset_id)))
+            previous = last[dataset.dataset_id].version if dataset.dataset_id in last else None
+            owner = owners.get(dataset.dataset_id, deliverer(self._manifest))
+            assets.append(self._asset(dataset, reservation, previous, owner))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
 
@@ -157,20 +162,28 @@ class _Attempt:
         """The datasets with what policies say of them."""
         new = {dataset.dataset_id for dataset in datasets} - last.keys() - self._names.expected
         namesakes = self._stack.past.namesakes(new)
+        by, owners = deliverer(self._manifest), POLICIES[self._stack.settings.spatial_etl_owners]
         delivered = []
         for dataset in datasets:
             files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
-            policies = on_change(*(effective(file, self._manifest, self._recipe) for file in files))
+            policies = {**on_change(*(effective(file, self._manifest, self._recipe) for file in files)), "owner": owners}
             named = dataset.dataset_id in {self._manifest.metadata.get("dataset_id"), *(file.dataset_id for file in files)}
-            delivered.append(Delivered(dataset, policies, named, namesakes.get(dataset.dataset_id)))
+            delivered.append(Delivered(dataset, policies, by, named, namesakes.get(dataset.dataset_id)))
         return delivered
 
-    def _asset(self, dataset: MadeDataset, reservation: Reservation, last: Asset | None) -> Asset:
+    def _of_others(self, last: Mapping[str, Asset]) -> dict[str, Owner]:
+        """The owners of datasets that are not the deliverer's, if anybody wants to know."""
+        if self._stack.settings.spatial_etl_owners == "off":
+            return {}
+        return of_others(self._stack.past, last, deliverer(self._manifest))
+
+    def _asset(self, dataset: MadeDataset, reservation: Reservation, previous: int | None, owner: Owner) -> Asset:
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
             title=dataset.title,
-            previous=last.version if last else None,
+            previous=previous,
+            owner=owner,
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),

@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 
 from libs.ledger import Records
 from libs.models import FileSpec, Manifest, Policies, Problem, Rejected
-from libs.models.policies import effective, on_change
+from libs.models.policies import ChangePolicy, effective, on_change
 from libs.pipeline.naming import dataset_id, title
-from libs.pipeline.succession import names_fall_together, other_case, other_title
+from libs.pipeline.ownership import deliverer, of_others
+from libs.pipeline.succession import Difference, names_fall_together, of_another, other_case, other_title
 from libs.spatial_utils.formats import find_format
 
 _PATTERN = frozenset("*?")
@@ -31,19 +32,23 @@ class Names:
     warnings: tuple[Problem, ...] = ()
 
 
-def names_of(manifest: Manifest, recipe: Policies, past: Records) -> Names:
-    """Look at the names of a batch.
+def names_of(manifest: Manifest, recipe: Policies, past: Records, owners: ChangePolicy = "allow") -> Names:
+    """Look at the names of a batch, and at whose datasets they are.
 
     Args:
         manifest: Well-formed.
         recipe: Says which of them are refused, where the manifest does not.
         past: Knows the datasets that are there.
+        owners: What becomes of a delivery to another's dataset.
     """
     ids = {index: name for index, spec in enumerate(manifest.files) if (name := _expected(manifest, spec))}
     problems, warnings = [*_within(manifest, ids)], list[Problem]()
     expected = frozenset(ids.values())
     current = past.current(expected) if expected else {}
     others = past.namesakes(expected - current.keys())
+    by = deliverer(manifest)
+    # where it is not refused, a warning is given when the version has been made, as for files of several layers
+    foreign = of_others(past, current, by) if owners == "reject" else {}
     for index, identifier in ids.items():
         spec, last = manifest.files[index], current.get(identifier)
         found = [other_case(identifier, others[identifier])] if identifier in others else []
@@ -51,11 +56,9 @@ def names_of(manifest: Manifest, recipe: Policies, past: Records) -> Names:
             called = title(spec, spec.layer or "", only_layer=spec.layer is None)
             found += [other_title(called, last)] if names_fall_together(called, last.title) else []
         policy = on_change(effective(spec, manifest, recipe))["name"] if found else "allow"
-        told = [
-            Problem(code=each.code, where=f"files[{index}].path", message=each.message, remedy=each.remedy) for each in found
-        ]
+        told = [_problem(each, index) for each in found]
         problems += told if policy == "reject" else []
-        # that of another name is given when the version has been made, as for files of several layers
+        problems += [_problem(of_another(identifier, foreign[identifier], by), index)] if identifier in foreign else []
         warnings += [each for each in told if each.code == "dataset_id_case"] if policy == "warn" else []
     return Names(expected, tuple(problems), tuple(warnings))
 
@@ -102,6 +105,11 @@ def _has_one_layer(spec: FileSpec) -> bool:
     except Rejected:
         return False
     return found.has_one_layer and PurePosixPath(spec.path).suffix.lower() in found.extensions
+
+
+def _problem(difference: Difference, index: int) -> Problem:
+    where = f"files[{index}].path"
+    return Problem(code=difference.code, where=where, message=difference.message, remedy=difference.remedy)
 
 
 def _is_named(manifest: Manifest, spec: FileSpec) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from libs.column_names import RESERVED_NAMES
-from libs.models import Asset, BBox, Problem, Rejected, Reservation, TableSummary, VectorSummary, shortened
+from libs.models import Asset, BBox, Owner, Problem, Rejected, Reservation, TableSummary, VectorSummary, shortened
 from libs.models.policies import ChangePolicy
+from libs.pipeline import ownership
 from libs.pipeline.datasets import MadeDataset
 
 FEW = 10
@@ -23,7 +24,7 @@ class Difference(NamedTuple):
     """Something in which a version differs from the one before."""
 
     aspect: str
-    """A field of :class:`~libs.models.policies.OnChange`."""
+    """A field of :class:`~libs.models.policies.OnChange`; or ``owner``, of which a setting decides."""
     code: str
     message: str
     remedy: str = ""
@@ -36,22 +37,25 @@ class Delivered:
 
     Attributes:
         policies: What becomes of each thing that may differ.
+        by: Who delivers it.
         named: Whether somebody gave it its identifier: then the names of files do not matter.
         namesake: Another dataset whose identifier differs by case alone, where the dataset is new.
     """
 
     dataset: MadeDataset
     policies: Mapping[str, ChangePolicy]
+    by: Owner
     named: bool
     namesake: str | None = None
 
 
-def follow(delivered: Iterable[Delivered], before: Mapping[str, Asset]) -> list[Problem]:
+def follow(delivered: Iterable[Delivered], before: Mapping[str, Asset], others: Mapping[str, Owner]) -> list[Problem]:
     """Hold new versions against those before them.
 
     Args:
         delivered: New versions.
         before: The version before, by dataset; those that have none are left out.
+        others: The owners of datasets that are not the deliverer's, see :func:`libs.pipeline.ownership.of_others`.
 
     Returns:
         Warnings.
@@ -63,7 +67,7 @@ def follow(delivered: Iterable[Delivered], before: Mapping[str, Asset]) -> list[
     warnings: list[Problem] = []
     for each in delivered:
         identifier = each.dataset.dataset_id
-        for difference in _differences(each, before.get(identifier)):
+        for difference in _differences(each, before.get(identifier), others.get(identifier)):
             policy = each.policies[difference.aspect]
             if policy != "allow":
                 remedy = difference.remedy or _remedy(difference.aspect, before[identifier], refused=policy == "reject")
@@ -89,6 +93,11 @@ def other_case(identifier: str, other: str) -> Difference:
     """The difference between a new identifier and that of another dataset, which is case alone."""
     message = f"It would be the new dataset {identifier!r}, beside the dataset {other!r}: only case tells them apart."
     return Difference("name", "dataset_id_case", message, _same_or_other(other, identifier))
+
+
+def of_another(dataset_id: str, owner: Owner, by: Owner) -> Difference:
+    """The difference between who owns a dataset and who delivers it."""
+    return Difference("owner", "owned_by_another", *ownership.said(dataset_id, owner, by))
 
 
 def _same_or_other(same: str, other: str) -> str:
@@ -121,10 +130,12 @@ def _policy(aspect: str, policy: ChangePolicy) -> str:
     return f'--on-change {aspect}={policy}, or "on_change": {{"{aspect}": "{policy}"}} in the manifest'
 
 
-def _differences(each: Delivered, last: Asset | None) -> Iterable[Difference]:
+def _differences(each: Delivered, last: Asset | None, owner: Owner | None) -> Iterable[Difference]:
     """In which a version differs from the last one. A kind that this release does not know is compared by its name alone."""
     if each.namesake is not None:
         yield other_case(each.dataset.dataset_id, each.namesake)
+    if owner is not None:
+        yield of_another(each.dataset.dataset_id, owner, each.by)
     if last is None:
         return
     now, title = each.dataset.summary, each.dataset.title

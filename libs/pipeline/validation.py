@@ -14,6 +14,7 @@ from typing import Any
 from libs.ledger import Records
 from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, landing_key, says_no_crs
 from libs.models.base import ID_PATTERN
+from libs.models.policies import ChangePolicy
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.namesakes import Names, names_of
 from libs.spatial_utils.crs import require_crs
@@ -55,13 +56,16 @@ class Validation:
         landing: Where its files should be.
         registry: Knows the recipe of the intent.
         past: Knows the datasets that are there.
+        owners: What becomes of a delivery to another's dataset.
 
     Attributes:
         batch: What is handed on; None before :meth:`problems` was called, and when there are problems.
     """
 
-    def __init__(self, parsed: ParsedManifest, landing: LandingZone, registry: Registry, past: Records) -> None:
-        self._parsed, self._registry, self._past = parsed, registry, past
+    def __init__(
+        self, parsed: ParsedManifest, landing: LandingZone, registry: Registry, past: Records, owners: ChangePolicy
+    ) -> None:
+        self._parsed, self._registry, self._past, self._owners = parsed, registry, past, owners
         self._files = BatchFiles(landing, _keys(parsed.value, landing.bucket))
         self.batch: ValidBatch | None = None
 
@@ -83,7 +87,7 @@ class Validation:
         problems += recipe_problems
         manifest = self._parsed.manifest
         if manifest is not None and recipe is not None:
-            names = names_of(manifest, recipe, self._past)
+            names = names_of(manifest, recipe, self._past, self._owners)
             problems += names.problems
             if not problems:
                 self.batch = ValidBatch(manifest, recipe, intent_known, self._files, names)

@@ -45,3 +45,20 @@ def test_a_version_unlike_the_last_is_told_and_gone_back_from(cli, points):
     (cli.home / "data-lake/points/v2/data.parquet").unlink()
     (problem,) = cli("make-current", "points@2", "--json", code=1).json["problems"]
     assert problem["code"] == "version_incomplete"
+
+
+def test_another_uploader_is_told_whose_it_is(cli, points):
+    cli("ingest", points)
+    strict = {"SPATIAL_ETL_OWNERS": "reject", "COLUMNS": "400"}
+    cli("ingest", points, **strict)
+    for extra in ([], ["--dry-run"]):
+        said = cli("ingest", points, "--uploader", "Ben B", *extra, code=1, **strict).out
+        assert "belongs to the uploader 'tester'; this delivery is of the uploader 'Ben B'" in said
+        assert "spatial-etl admin grant points --to 'Ben B'" in said
+    (warning,) = cli("ingest", points, "--uploader", "Ben B", "--dry-run", "--json").json["warnings"]
+    assert warning["code"] == "owned_by_another"
+    assert "Ben B may deliver points." in cli("admin", "grant", "points", "--to", "Ben B").out
+    assert cli("ingest", points, "--uploader", "Ben B", "--json", **strict).json["warnings"] == []
+    assert "the uploader 'tester'" in cli("show", "points").out
+    assert "may not" in cli("admin", "grant", "points", "--to", "Ben B", "--revoke").out
+    cli("ingest", points, "--uploader", "Ben B", code=1, **strict)

@@ -102,6 +102,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("extent", output.extent(asset.bbox)),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
+            *([("owner", asset.owner)] if asset.owner else []),
             ("versions", ", ".join(map(str, standing.versions))),
             ("current", _current(asset, standing)),
         ]

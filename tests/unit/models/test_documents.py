@@ -14,6 +14,7 @@ from libs.models import (
     Decision,
     Document,
     Field,
+    Grant,
     InputLayer,
     InputObject,
     LakeFile,
@@ -72,6 +73,7 @@ RUN = Run(
 )
 RESERVATION = Reservation(dataset_id="a.b", version=2, run_id="x#1", prefix="a.b/v2/", names=("data.parquet",), reserved_at=NOW)
 CURRENT = Current(dataset_id="a.b", number=3, version=1, newest=2, decided_by="me", decided_at=NOW)
+GRANT = Grant(dataset_id="a.b", number=1, to="you", allowed=True, decided_by="me", decided_at=NOW)
 ACTIVITY = Activity(at=NOW, actor="me", action="claimed", subject="x#1", details={"n": 1})
 LEDGER = LedgerIdentity(ledger_id="l", place="a file", made_at=NOW)
 OWN_LAKE = OwnLake(lake_id="k", place="a folder", bound_at=NOW)
@@ -86,6 +88,7 @@ IDS = [
     (ASSET, "a.b@2"),
     (LINEAGE, "a.b@2"),
     (CURRENT, "a.b#3"),
+    (GRANT, "a.b#1"),
     (LEDGER, "ledger"),
     (OWN_LAKE, "lake"),
 ]
@@ -97,7 +100,7 @@ def test_a_document_has_its_natural_id(document: Any, identity: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, CURRENT, ACTIVITY, LEDGER, OWN_LAKE, LAKE]
+    "document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, CURRENT, GRANT, ACTIVITY, LEDGER, OWN_LAKE, LAKE]
 )
 def test_a_document_comes_back_from_plain_values(document: Document) -> None:
     plain = document.to_document()

@@ -35,6 +35,7 @@ def _materialization(
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
         **({"preview": drawing} if drawing else {}),
         **({"title": dg.MetadataValue.text(asset.title)} if asset.title else {}),
+        **({"owner": dg.MetadataValue.text(str(asset.owner))} if asset.owner else {}),
         VERSION: dg.MetadataValue.int(asset.version),
         "current": dg.MetadataValue.text(_current(asset, standing)),
         "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
