@@ -104,8 +104,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "raster_not_read": _problem("Rasters are not processed by this version.", "Take the file out of the manifest."),
             "too_long": _problem("A value or a list of the manifest is too long.", "Shorten or split it."),
-            "unknown_intent": _warning(
-                "No recipe has the name of the intent; the default was used.", "See 'spatial-etl recipes'."
+            "unknown_intent": _either(
+                "No recipe has the name of the intent; the default was used, unless a setting refuses it.",
+                "See 'spatial-etl recipes'.",
             ),
             "unknown_key": _problem("A key of the manifest is not known.", "Correct its spelling, or move it under 'metadata'."),
             "unreadable_manifest": _problem(
@@ -492,6 +493,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "cannot_group": _problem("Features cannot be grouped by that column.", "Leave it out of 'by'."),
             "column_name_taken": _problem("A column cannot have that name.", "Choose another name."),
             "missing_parameter": _problem("The recipe needs a parameter that is not given.", "Give it under 'parameters'."),
+            "recipe_broken": _problem(
+                "The file with the recipe of the intent cannot be used.", "Correct the file, or choose another intent."
+            ),
             "recipe_name_taken": _problem("Two recipes have the same name.", "Rename one."),
             "recipe_not_readable": _problem("A recipe's file cannot be read.", "Make it readable, or rename it."),
             "recipe_not_yaml": _problem("A recipe's file is not YAML in UTF-8.", "Correct the YAML."),

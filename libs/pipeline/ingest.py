@@ -30,9 +30,8 @@ from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
 from libs.pipeline.succession import Delivered, follow, not_compared
-from libs.pipeline.validation import ValidBatch
+from libs.pipeline.validation import ValidBatch, unknown_intent
 from libs.spatial_utils.reading import sandbox_features
-from libs.transformations import Recipe
 
 
 def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Outcome | None:
@@ -47,7 +46,7 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     """
     attempt = _Attempt(stack, run, batch, progress)
     if not batch.intent_known:
-        attempt.warnings.append(_unknown_intent(batch.manifest.intent, batch.recipe))
+        attempt.warnings.append(unknown_intent(batch.manifest.intent, stack.registry, batch.recipe))
     stop: BaseException | None = None
     with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
@@ -217,15 +216,6 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
-
-
-def _unknown_intent(intent: str, recipe: Recipe) -> Problem:
-    return Problem(
-        code="unknown_intent",
-        where="intent",
-        message=f"There is no recipe for the intent {intent!r}; the recipe {recipe.name!r} was applied.",
-        remedy="See 'spatial-etl recipes' for what an intent can be.",
-    )
 
 
 def _canceled() -> Problem:

@@ -12,7 +12,6 @@ from time import monotonic
 from libs.ledger import Action, Received
 from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
 from libs.pipeline.fault import fault
-from libs.pipeline.ownership import POLICIES
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
 from libs.storage import ObjectChanged, ObjectInfo, ObjectRefused
@@ -141,7 +140,7 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         return Growing(info)
     if parsed is None:
         return None  # another worker has dealt with it
-    content, validation = parsed.content, _validation(stack, parsed)
+    content, validation = parsed.content, Validation(parsed, stack)
     received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:
@@ -149,10 +148,6 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
     return Ready(info, content, received, validation.batch) if validation.batch is not None else None
-
-
-def _validation(stack: Stack, parsed: ParsedManifest) -> Validation:
-    return Validation(parsed, stack.landing, stack.registry, stack.past, POLICIES[stack.settings.spatial_etl_owners])
 
 
 def _checked(validation: Validation) -> list[Problem]:

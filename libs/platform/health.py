@@ -127,8 +127,11 @@ def _folder(name: str, folder: Path, setting: str) -> Check:
 
 
 def _recipes(settings: Settings) -> Iterator[Check]:
-    found = count(len(open_registry(settings).recipes), "recipe")
+    registry = open_registry(settings)
+    found = count(len(registry.recipes), "recipe")
     yield Check("Recipes", Verdict.GOOD, f"{found}; your own are looked for in {settings.recipes}")
+    for problem in (problem for each in registry.broken for problem in each.problems):
+        yield Check("Recipes", Verdict.BAD, f"{problem.where}: {problem.message}", problem.remedy)
 
 
 def _stores(settings: Settings) -> Iterator[Check]:
