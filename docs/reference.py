@@ -17,6 +17,7 @@ from libs.compute.crs import look_up_crs
 from libs.models import Policies
 from libs.models.codes import GROUPS
 from libs.models.manifest import CsvOptions, FileSpec, Manifest
+from libs.models.policies import OnChange
 from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
 from libs.transformations import Column, DuckDb, PostGis, Recipe, Registry, Relation, conditions
@@ -82,7 +83,12 @@ def manifest() -> Iterator[str]:
     yield "# Manifest\n"
     yield "A JSON file `manifests/<batch_id>.json` in the landing zone. Keys that are not listed here are refused, except in"
     yield "`metadata`. `spatial-etl config --schema` prints the JSON Schema, for editors that complete and check.\n"
-    for title, model in (("Top level", Manifest), ("`files[]`", FileSpec), ("`files[].options`", CsvOptions)):
+    for title, model in (
+        ("Top level", Manifest),
+        ("`files[]`", FileSpec),
+        ("`files[].options`", CsvOptions),
+        ("`on_change`", OnChange),
+    ):
         schema = model.model_json_schema()
         needed = schema.get("required", ())
         documented = attributes(model)

@@ -26,11 +26,10 @@ def policies(*levels: Mapping[str, Any]) -> str:
         levels: Who may give them, the one that wins first; other keys are passed over.
     """
     said: dict[str, Any] = {}
-    for level in reversed(levels):
-        for name in Policies.model_fields:
-            if (policy := level.get(name)) is not None:
-                both = isinstance(policy, Mapping) and isinstance(said.get(name), Mapping)
-                said[name] = {**said[name], **policy} if both else policy
+    for name in Policies.model_fields:
+        for policy in (level[name] for level in reversed(levels) if level.get(name) is not None):
+            both = isinstance(policy, Mapping) and isinstance(said.get(name), Mapping)
+            said[name] = {**said[name], **policy} if both else policy
     return ", ".join(f"{name} = {value(policy)}" for name, policy in said.items())
 
 
