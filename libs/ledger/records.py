@@ -327,27 +327,45 @@ class Records:
             decided yet.
         """
         reserved = self._reserved(numbers)
+        ids = [*self.store.ids("assets", common_prefix(numbers))]
+        newest: dict[str, int] = {}
+        for identity in ids:
+            dataset_id, version = identity.rpartition("@")[0], _version(identity)
+            if version < numbers.get(dataset_id, 0):
+                newest[dataset_id] = max(newest.get(dataset_id, 0), version)
+        loose = [
+            f"{dataset_id}@{version}"
+            for dataset_id, number in numbers.items()
+            for version in reserved[dataset_id]
+            if newest.get(dataset_id, 0) < version < number
+        ]
+        copied = self._documents("assets", [f"{dataset_id}@{version}" for dataset_id, version in newest.items()], len(ids))
+        committed, pending = self._what_became_of(loose, sum(map(len, reserved.values())))
         before: dict[str, Asset] = {}
-        pending: list[Reservation] = []
-        outcomes: dict[str, Outcome | None] = {}
-        for dataset_id, number in numbers.items():
-            for version in sorted((each for each in reserved[dataset_id] if each < number), reverse=True):
-                asset = self._get(Asset, "assets", f"{dataset_id}@{version}")
-                if asset is None and (reservation := self._get(Reservation, "versions", f"{dataset_id}@{version}")):
-                    run_id = reservation.run_id
-                    outcome = outcomes[run_id] if run_id in outcomes else outcomes.setdefault(run_id, self.outcome(run_id))
-                    if outcome is None:
-                        pending.append(reservation)
-                    else:
-                        asset = next((each for each in outcome.assets if each.id == reservation.id), None)
-                if asset is not None:
-                    before[dataset_id] = asset
-                    break
-        current = self._in_force({dataset_id: asset.version for dataset_id, asset in before.items()})
-        for dataset_id, version in current.items():
-            if version != before[dataset_id].version and (asset := self.asset(dataset_id, version)):
-                before[dataset_id] = asset
+        for asset in sorted((*map(Asset.from_document, copied), *committed), key=lambda asset: asset.version):
+            before[asset.dataset_id] = asset
+        pending = [each for each in pending if each.dataset_id not in before or each.version > before[each.dataset_id].version]
+        for dataset_id, version in self._in_force({name: asset.version for name, asset in before.items()}).items():
+            if version != before[dataset_id].version:
+                before[dataset_id] = self.asset(dataset_id, version) or before[dataset_id]
         return before, pending
+
+    def _what_became_of(self, reserved: list[str], total: int) -> tuple[list[Asset], list[Reservation]]:
+        """Of reservations, the versions that were committed, and those whose runs are not decided yet.
+
+        Args:
+            reserved: Their ``_id``s.
+            total: As many begin as these do, at most.
+        """
+        outcomes: dict[str, Outcome | None] = {}
+        pending: list[Reservation] = []
+        for reservation in map(Reservation.from_document, self._documents("versions", reserved, total)):
+            if reservation.run_id not in outcomes:
+                outcomes[reservation.run_id] = self.outcome(reservation.run_id)
+            if outcomes[reservation.run_id] is None:
+                pending.append(reservation)
+        wanted = {*reserved}
+        return [asset for outcome in outcomes.values() if outcome for asset in outcome.assets if asset.id in wanted], pending
 
     def _reserved(self, dataset_ids: Iterable[str]) -> dict[str, list[int]]:
         """The version numbers of some datasets that were ever reserved. Many datasets are looked up in one pass."""

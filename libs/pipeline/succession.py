@@ -3,6 +3,7 @@
 What is compared stands in the records of both: no file is read again.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -156,7 +157,7 @@ def _differences(each: Delivered, last: Asset | None, owner: Owner | None) -> It
 
 def _places(now: VectorSummary, last: Asset) -> Iterable[Difference]:
     if now.crs != last.crs:
-        message = f"It has the CRS {now.crs or 'none'}; {last.id} has {last.crs or 'none'}."
+        message = f"It has the CRS {_crs(now.crs)}; {last.id} has {_crs(last.crs)}."
         yield Difference("crs", "crs_changed", message)
     elif now.bbox and last.bbox and _apart(now.bbox, last.bbox):
         message = f"Its extent {_box(now.bbox)} lies apart from that of {last.id}, {_box(last.bbox)}."
@@ -181,6 +182,12 @@ def _columns(now: TableSummary | VectorSummary, last: Asset) -> str:
 def _list(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more or "none"
+
+
+def _crs(crs: str | None) -> str:
+    """A CRS by its code; one in WKT by its name."""
+    named = re.match(r'\w+\["([^"]*)"', crs or "")
+    return f"{named[1]!r}, in WKT" if named else crs or "none"
 
 
 def _kind(kind: str) -> str:
