@@ -17,6 +17,7 @@ from libs.compute.crs import look_up_crs
 from libs.models import Policies
 from libs.models.codes import GROUPS
 from libs.models.manifest import CsvOptions, FileSpec, Manifest
+from libs.models.policies import OnChange
 from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
 from libs.transformations import Column, DuckDb, PostGis, Recipe, Registry, Relation, conditions
@@ -83,7 +84,12 @@ def manifest() -> Iterator[str]:
     yield "# Manifest\n"
     yield "A JSON file `manifests/<batch_id>.json` in the landing zone. Keys that are not listed here are refused, except in"
     yield "`metadata`. `spatial-etl config --schema` prints the JSON Schema, for editors that complete and check.\n"
-    for title, model in (("Top level", Manifest), ("`files[]`", FileSpec), ("`files[].options`", CsvOptions)):
+    for title, model in (
+        ("Top level", Manifest),
+        ("`files[]`", FileSpec),
+        ("`files[].options`", CsvOptions),
+        ("`on_change`", OnChange),
+    ):
         schema = model.model_json_schema()
         needed = schema.get("required", ())
         documented = attributes(model)
@@ -119,7 +125,7 @@ def recipes() -> Iterator[str]:
             ]
             yield from _table(("parameter", "type", "default", "meaning"), rows)
         if recipe.policies:
-            yield "Bad rows, where the manifest says nothing:\n"
+            yield "Policies, where the manifest says nothing:\n"
             yield from _table(("key", "policy"), [(f"`{key}`", f"`{policy}`") for key, policy in recipe.policies.items()])
         yield from _sql(recipe)
 

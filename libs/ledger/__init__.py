@@ -1,11 +1,11 @@
 """The ledger: all rules of who may decide what, once, over a narrow document store."""
 
 from libs.ledger.ledger import KEPT_PROBLEMS, Action, Ledger, Received
-from libs.ledger.records import UNAVAILABLE, BatchState, Records, is_refused_the_name
+from libs.ledger.records import UNAVAILABLE, BatchState, Records, Standing, is_refused_the_name
 from libs.ledger.sqlite import SqliteStore
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 
 __all__ = [
     "KEPT_PROBLEMS", "UNAVAILABLE", "Action", "BatchState", "DocumentStore", "DocumentTooLarge", "Ledger", "Received", "Records",
-    "SqliteStore", "is_refused_the_name",
+    "SqliteStore", "Standing", "is_refused_the_name",
 ]  # fmt: skip

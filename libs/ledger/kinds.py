@@ -12,7 +12,9 @@ from libs.ledger import chain, parts
 from libs.models import (
     Activity,
     Asset,
+    Current,
     Document,
+    Grant,
     LedgerIdentity,
     Lineage,
     Link,
@@ -76,6 +78,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "outcomes": Kind((Outcome,), _own, decides=always),
         "lineage": Kind((Lineage,), _own, copied=True),
         "assets": Kind((Asset,), _own, copied=True),
+        "current": Kind((Current,), _own, decides=always),
+        "grants": Kind((Grant,), _own, decides=always),
         "activity_logs": Kind((Activity,), lambda _: None),
         chain.COLLECTION: Kind((Link,), _own),
     }

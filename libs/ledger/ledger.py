@@ -24,14 +24,16 @@ from libs.ledger.records import (
     REPLACED,
     RUNNING,
     Records,
-    common_prefix,
     is_refused_the_name,
 )
 from libs.ledger.store import Document, DocumentStore, DocumentTooLarge, groups
 from libs.models import (
     SEAL,
     Activity,
+    Asset,
+    Current,
     Decision,
+    Grant,
     LedgerIdentity,
     Outcome,
     OwnLake,
@@ -49,9 +51,6 @@ from libs.models import (
 
 KEPT_PROBLEMS = 100
 """Of a list that makes a record too large for the store."""
-
-_ONE_BY_ONE = 8
-"""Datasets whose versions are looked up each by itself."""
 
 _AT_ONCE = 500
 """Decisions that are added to the chain at once, when many have no link."""
@@ -116,7 +115,7 @@ class Ledger(Records):
         self.lease_seconds = lease_seconds
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.chain = Chain(store, clock, self.owner)
-        self._reserved: dict[str, dict[str, str]] = {}
+        self._own: dict[str, dict[str, str]] = {}
         """Of runs of this worker that have no link yet: what they have reserved, as the chain will hold it."""
         self._linked: set[str] = set()
         """Runs whose outcomes this worker has added to the chain."""
@@ -253,7 +252,7 @@ class Ledger(Records):
         )
         if not self.store.insert("runs", run.id, run.to_document()):
             return None
-        self._reserved[run.id] = {}
+        self._own[run.id] = {}
         self.log("claimed", run.id, at=now)
         return run
 
@@ -313,7 +312,7 @@ class Ledger(Records):
             return False
         self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
         if outcome.decision is not Decision.SUCCESS:  # else when it has been copied: what has a link has its copies
-            self._link({outcome.run_id: self._reserved.get(outcome.run_id)})
+            self._link({outcome.run_id: self._own.get(outcome.run_id)})
         return True
 
     def reserve(self, names: Mapping[str, Sequence[str]], run: Run, prefix: Callable[[str, int], str]) -> dict[str, Reservation]:
@@ -345,7 +344,7 @@ class Ledger(Records):
             documents = {each.id: each.to_document() for each in wanted.values()}
             won = self.store.insert_new("versions", documents)
             reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
-            own = self._reserved.setdefault(run.id, {})
+            own = self._own.setdefault(run.id, {})
             own |= {f"versions/{identity}": digest(documents[identity]) for identity in won}
         return reserved
 
@@ -355,17 +354,7 @@ class Ledger(Records):
 
     def _latest_reserved(self, dataset_ids: Collection[str]) -> dict[str, int]:
         """The highest version of each dataset that was ever reserved, 0 for a new one. Many are looked up in one pass."""
-        latest = dict.fromkeys(dataset_ids, 0)
-        if len(latest) <= _ONE_BY_ONE:
-            for dataset_id in latest:
-                taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
-                latest[dataset_id] = max((document["version"] for _, document in taken), default=0)
-            return latest
-        for identity in self.store.ids("versions", common_prefix(latest)):
-            dataset_id, _, version = identity.rpartition("@")
-            if dataset_id in latest:
-                latest[dataset_id] = max(latest[dataset_id], int(version))
-        return latest
+        return {dataset_id: max(numbers, default=0) for dataset_id, numbers in self._reserved(dataset_ids).items()}
 
     def pass_over(self, reservation: Reservation, keys: Iterable[str]) -> None:
         """Record what lay in the place of a reserved version: it is not this run's, and nobody may remove it."""
@@ -386,8 +375,8 @@ class Ledger(Records):
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
         self.store.insert_missing(chain(lineage, assets))
-        if outcome.run_id in self._reserved:  # decided just now, by this worker
-            self._link({outcome.run_id: self._reserved[outcome.run_id]})
+        if outcome.run_id in self._own:  # decided just now, by this worker
+            self._link({outcome.run_id: self._own[outcome.run_id]})
         elif outcome.run_id not in self._linked and self.chain.without([f"outcomes/{outcome.run_id}"]):
             self._link({outcome.run_id: None})
 
@@ -413,6 +402,55 @@ class Ledger(Records):
             self.chain.add(records)
             added += records
         return added
+
+    def make_current(self, asset: Asset, by: str) -> Current | None:
+        """Decide that a version is the current one of its dataset, until a newer one than there is now is committed.
+
+        Args:
+            asset: The version.
+            by: Who decides it.
+
+        Returns:
+            The decision; None when the version is the current one already.
+        """
+        while True:
+            last = self.decisions(asset.dataset_id).get(asset.dataset_id)
+            standing = self.standing(asset.dataset_id)
+            if asset.version == standing.current:
+                return None
+            decision = Current(
+                dataset_id=asset.dataset_id,
+                number=last.number + 1 if last else 1,
+                version=asset.version,
+                newest=max(standing.versions),
+                decided_by=by,
+                decided_at=self.clock(),
+            )
+            if self._insert_decision("current", decision.id, decision.to_document()):
+                self.log("made current", asset.id, actor=by, at=decision.decided_at, instead_of=standing.current)
+                return decision
+
+    def grant(self, dataset_id: str, to: str, by: str, *, allowed: bool = True) -> Grant | None:
+        """Decide whether somebody may deliver versions of another's dataset.
+
+        Args:
+            dataset_id: The dataset.
+            to: A project or an uploader.
+            by: Who decides it.
+            allowed: False takes it back.
+
+        Returns:
+            The decision; None when that holds already.
+        """
+        while True:
+            known = self.grants(dataset_id).get(dataset_id, {})
+            if ((last := known.get(to)) is not None and last.allowed == allowed) or (last is None and not allowed):
+                return None
+            number = max((each.number for each in known.values()), default=0) + 1
+            decision = Grant(dataset_id=dataset_id, number=number, to=to, allowed=allowed, decided_by=by, decided_at=self.clock())
+            if self._insert_decision("grants", decision.id, decision.to_document()):
+                self.log("granted" if allowed else "revoked", dataset_id, actor=by, at=decision.decided_at, to=to)
+                return decision
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""
@@ -459,7 +497,7 @@ class Ledger(Records):
                 records.update((f"versions/{identity}", digest(document)) for identity, document in taken)
         self.chain.add(records)
         for run_id in reserved:
-            self._reserved.pop(run_id, None)
+            self._own.pop(run_id, None)
             self._linked.add(run_id)
 
     def _may_follow(self, runs: list[Run], outcome: Outcome, manifest_id: str, upload: str) -> bool:

@@ -1,7 +1,7 @@
 """What the ledger knows: its documents as models, and what follows from them. Nothing here writes."""
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,11 +11,14 @@ from libs.ledger.store import DocumentStore
 from libs.models import (
     Activity,
     Asset,
+    Current,
     Decision,
     Document,
+    Grant,
     LedgerIdentity,
     Lineage,
     Outcome,
+    Owner,
     OwnLake,
     Receipt,
     Reservation,
@@ -41,6 +44,9 @@ TAKEN = frozenset({RUNNING, DONE, REPLACED})
 PASSED_OVER = "passed over"
 """Action of the audit log, on a lake key."""
 
+_ONE_BY_ONE = 8
+"""Datasets whose versions are looked up each by itself."""
+
 _PASSED = 20
 """Documents that a server reads in one pass while it reads one by its ``_id``."""
 
@@ -65,6 +71,20 @@ class BatchState:
     run: Run | None
     outcome: Outcome | None
     made: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which versions a dataset has, and which of them is the current one.
+
+    Attributes:
+        versions: Those that exist, in order.
+        decision: Who made the current one so; None when it is by being the newest.
+    """
+
+    versions: tuple[int, ...]
+    current: int
+    decision: Current | None
 
 
 class Records:
@@ -231,9 +251,9 @@ class Records:
         return sorted(_version(identity) for identity in self.store.ids("assets", f"{dataset_id}@"))
 
     def asset(self, dataset_id: str, version: int | None = None) -> Asset | None:
-        """A version of a dataset, the latest one unless told otherwise."""
+        """A version of a dataset, the current one unless told otherwise."""
         if version is None:
-            version = max(self.versions(dataset_id), default=0)
+            version = self.standing(dataset_id).current
         return self._get(Asset, "assets", f"{dataset_id}@{version}")
 
     def assets(self) -> Iterator[Asset]:
@@ -241,29 +261,163 @@ class Records:
         return (Asset.from_document(document) for _, document in self.store.find("assets"))
 
     def datasets(self) -> Iterator[Asset]:
-        """The latest version of each dataset, in the order of their ids."""
-        return iter(self.newest(self.latest_versions()).values())
+        """The current version of each dataset, in the order of their ids."""
+        return iter(self.current(self.newest_versions()).values())
 
-    def newest(self, dataset_ids: Collection[str]) -> dict[str, Asset]:
-        """The latest versions of some datasets, in the order of their ids; those that have none are left out."""
+    def current(self, dataset_ids: Collection[str]) -> dict[str, Asset]:
+        """The current versions of some datasets, in the order of their ids; those that have none are left out."""
         wanted = {*dataset_ids}
         ids = [*self.store.ids("assets", common_prefix(wanted))]
-        latest: dict[str, int] = {}
+        newest: dict[str, int] = {}
         for identity in ids:
             dataset_id = identity.rpartition("@")[0]
             if dataset_id in wanted:
-                latest[dataset_id] = max(latest.get(dataset_id, 0), _version(identity))
-        found = self._documents("assets", [f"{dataset_id}@{version}" for dataset_id, version in latest.items()], len(ids))
+                newest[dataset_id] = max(newest.get(dataset_id, 0), _version(identity))
+        current = self._in_force(newest)
+        found = self._documents("assets", [f"{dataset_id}@{version}" for dataset_id, version in current.items()], len(ids))
         assets = map(Asset.from_document, found)
         return dict(sorted((asset.dataset_id, asset) for asset in assets))
 
-    def latest_versions(self) -> dict[str, int]:
-        """The number of the latest version of each dataset, in the order of their ids. Reads no documents."""
-        latest: dict[str, int] = {}
+    def standing(self, dataset_id: str) -> Standing:
+        """Which version of a dataset is the current one."""
+        versions = self.versions(dataset_id)
+        newest = max(versions, default=0)
+        decision = self.decisions(dataset_id).get(dataset_id)
+        if decision is None or decision.newest < newest:
+            return Standing(tuple(versions), newest, None)
+        return Standing(tuple(versions), decision.version, decision)
+
+    def namesakes(self, dataset_ids: Collection[str]) -> dict[str, str]:
+        """Of identifiers, the dataset that differs from each by case alone, where there is one."""
+        wanted = {dataset_id.casefold(): dataset_id for dataset_id in dataset_ids}
+        known = {identity.rpartition("@")[0] for identity in self.store.ids("assets")} if wanted else set()
+        return {same: each for each in sorted(known) if (same := wanted.get(each.casefold())) is not None and same != each}
+
+    def decisions(self, dataset_id: str | None = None) -> dict[str, Current]:
+        """The last decision on which version is the current one, by dataset, whether or not it still holds.
+
+        Args:
+            dataset_id: Of this dataset only.
+        """
+        prefix, where = ("", None) if dataset_id is None else (f"{dataset_id}#", {"dataset_id": dataset_id})
+        found = (Current.from_document(document) for _, document in self.store.find("current", prefix=prefix, where=where))
+        return {each.dataset_id: each for each in sorted(found, key=lambda each: each.number)}
+
+    def owners(self, assets: Mapping[str, Asset]) -> dict[str, Owner]:
+        """The owners of datasets: where the versions do not say, who delivered the first one. What nobody knows is left out.
+
+        Args:
+            assets: A version of each dataset, by dataset.
+        """
+        owners = {dataset_id: asset.owner for dataset_id, asset in assets.items() if asset.owner is not None}
+        if unsaid := assets.keys() - owners.keys():
+            ids = [*self.store.ids("assets", common_prefix(unsaid))]
+            first: dict[str, int] = {}
+            for identity in ids:
+                dataset_id, version = identity.rpartition("@")[0], _version(identity)
+                if dataset_id in unsaid:
+                    first[dataset_id] = min(first.get(dataset_id, version), version)
+            documents = self._documents("lineage", [f"{dataset_id}@{version}" for dataset_id, version in first.items()], len(ids))
+            for lineage in map(Lineage.from_document, documents):
+                project = lineage.manifest.get("metadata", {}).get("project")
+                owners[lineage.dataset_id] = Owner(project=None if project is None else str(project), uploader=lineage.uploader)
+        return owners
+
+    def grants(self, dataset_id: str | None = None) -> dict[str, dict[str, Grant]]:
+        """The last decision on who else may deliver a dataset, by dataset and name.
+
+        Args:
+            dataset_id: Of this dataset only.
+        """
+        prefix, where = ("", None) if dataset_id is None else (f"{dataset_id}#", {"dataset_id": dataset_id})
+        found = (Grant.from_document(document) for _, document in self.store.find("grants", prefix=prefix, where=where))
+        decided: dict[str, dict[str, Grant]] = {}
+        for each in sorted(found, key=lambda each: each.number):
+            decided.setdefault(each.dataset_id, {})[each.to] = each
+        return decided
+
+    def _in_force(self, newest: Mapping[str, int]) -> dict[str, int]:
+        """The current versions of datasets, by the newest version of each."""
+        decisions = self.decisions(next(iter(newest)) if len(newest) == 1 else None) if newest else {}
+        return {
+            dataset_id: decision.version if (decision := decisions.get(dataset_id)) and decision.newest >= version else version
+            for dataset_id, version in newest.items()
+        }
+
+    def before(self, numbers: Mapping[str, int]) -> tuple[dict[str, Asset], list[Reservation]]:
+        """The versions that were current before numbers that have been reserved. What was committed counts, copied or not.
+
+        Numbers are taken in order. So no version can be committed below a number but those of the reservations that are there.
+
+        Args:
+            numbers: By dataset.
+
+        Returns:
+            The versions by dataset, where there is one; and the reservations above the newest of them, of runs that are not
+            decided yet.
+        """
+        reserved = self._reserved(numbers)
+        ids = [*self.store.ids("assets", common_prefix(numbers))]
+        newest: dict[str, int] = {}
+        for identity in ids:
+            dataset_id, version = identity.rpartition("@")[0], _version(identity)
+            if version < numbers.get(dataset_id, 0):
+                newest[dataset_id] = max(newest.get(dataset_id, 0), version)
+        loose = [
+            f"{dataset_id}@{version}"
+            for dataset_id, number in numbers.items()
+            for version in reserved[dataset_id]
+            if newest.get(dataset_id, 0) < version < number
+        ]
+        copied = self._documents("assets", [f"{dataset_id}@{version}" for dataset_id, version in newest.items()], len(ids))
+        committed, pending = self._what_became_of(loose, sum(map(len, reserved.values())))
+        before: dict[str, Asset] = {}
+        for asset in sorted((*map(Asset.from_document, copied), *committed), key=lambda asset: asset.version):
+            before[asset.dataset_id] = asset
+        pending = [each for each in pending if each.dataset_id not in before or each.version > before[each.dataset_id].version]
+        for dataset_id, version in self._in_force({name: asset.version for name, asset in before.items()}).items():
+            if version != before[dataset_id].version:
+                before[dataset_id] = self.asset(dataset_id, version) or before[dataset_id]
+        return before, pending
+
+    def _what_became_of(self, reserved: list[str], total: int) -> tuple[list[Asset], list[Reservation]]:
+        """Of reservations, the versions that were committed, and those whose runs are not decided yet.
+
+        Args:
+            reserved: Their ``_id``s.
+            total: As many begin as these do, at most.
+        """
+        outcomes: dict[str, Outcome | None] = {}
+        pending: list[Reservation] = []
+        for reservation in map(Reservation.from_document, self._documents("versions", reserved, total)):
+            if reservation.run_id not in outcomes:
+                outcomes[reservation.run_id] = self.outcome(reservation.run_id)
+            if outcomes[reservation.run_id] is None:
+                pending.append(reservation)
+        wanted = {*reserved}
+        return [asset for outcome in outcomes.values() if outcome for asset in outcome.assets if asset.id in wanted], pending
+
+    def _reserved(self, dataset_ids: Iterable[str]) -> dict[str, list[int]]:
+        """The version numbers of some datasets that were ever reserved. Many datasets are looked up in one pass."""
+        reserved: dict[str, list[int]] = {dataset_id: [] for dataset_id in dataset_ids}
+        if len(reserved) <= _ONE_BY_ONE:
+            for dataset_id, numbers in reserved.items():
+                taken = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
+                numbers += [document["version"] for _, document in taken]
+            return reserved
+        for identity in self.store.ids("versions", common_prefix(reserved)):
+            dataset_id, _, version = identity.rpartition("@")
+            if dataset_id in reserved:
+                reserved[dataset_id].append(int(version))
+        return reserved
+
+    def newest_versions(self) -> dict[str, int]:
+        """The number of the newest version of each dataset, in the order of their ids. Reads no documents."""
+        newest: dict[str, int] = {}
         for identity in self.store.ids("assets"):
             dataset_id = identity.rpartition("@")[0]
-            latest[dataset_id] = max(latest.get(dataset_id, 0), _version(identity))
-        return dict(sorted(latest.items()))
+            newest[dataset_id] = max(newest.get(dataset_id, 0), _version(identity))
+        return dict(sorted(newest.items()))
 
     def lineage(self, dataset_id: str, version: int) -> Lineage | None:
         """How a version was made."""
@@ -299,7 +453,7 @@ class Records:
             identities: Their ``_id``s.
             total: As many documents begin as these do, at most.
         """
-        if len(identities) * _PASSED < total:
+        if not identities or len(identities) * _PASSED < total:
             found = (self.store.get(collection, identity) for identity in identities)
             return (document for document in found if document is not None)
         wanted = {*identities}
@@ -321,7 +475,7 @@ def lost(outcome: Outcome) -> bool:
     return any(problem.code in {LOST, UNAVAILABLE} for problem in outcome.problems)
 
 
-def common_prefix(names: Collection[str]) -> str:
+def common_prefix(names: Iterable[str]) -> str:
     """What all names begin with; empty for no names."""
     return os.path.commonprefix([*names])  # noqa: RUF071 - of texts
 

@@ -4,10 +4,11 @@
 """
 
 from libs.models.activity import Activity
-from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, TableSummary, VectorSummary
+from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, Owner, TableSummary, VectorSummary
 from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.chain import NOTHING, Head, Link
 from libs.models.column import ColumnNotes
+from libs.models.decisions import Current, Grant
 from libs.models.document import FORMAT, SEAL, SEALED_SINCE, DamagedDocument, Document, NewerFormat, digest, format_of
 from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake
 from libs.models.lineage import InputLayer, InputObject, Lineage
@@ -31,11 +32,11 @@ from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Recei
 from libs.models.verified import Finding, Verified
 
 __all__ = [
-    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions",
-    "DamagedDocument", "DatasetReport", "Decision", "Document", "Field", "FileRole", "FileSpec", "FileType", "Finding",
+    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current",
+    "DamagedDocument", "DatasetReport", "Decision", "Document", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant",
     "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link",
-    "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest", "PartReference", "Policies",
-    "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError",
-    "Status", "TableSummary", "VectorSummary", "Verified", "digest", "format_of", "in_reading_order", "landing_key",
-    "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
+    "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference",
+    "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable",
+    "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "Verified", "digest", "format_of", "in_reading_order",
+    "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

@@ -11,7 +11,8 @@ class Activity(Document):
 
     Attributes:
         actor: Uploader, or the worker's owner string.
-        action: Stable verb: ``received``, ``rejected``, ``claimed``, ``success``, ``failure``, ``canceled``, ``removed``.
+        action: Stable verb: ``received``, ``rejected``, ``claimed``, ``success``, ``failure``, ``canceled``, ``removed``,
+            ``made current``, ``granted``, ``revoked``.
         subject: What it was done to: a batch, run or object key.
     """
 

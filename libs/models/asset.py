@@ -127,11 +127,28 @@ Summary = Annotated[
 """A summary of the version's own kind. A further kind is a model with its ``kind``, a member here, and a name in ``_KINDS``."""
 
 
+class Owner(Record):
+    """Who a dataset belongs to: who delivered its first version.
+
+    Attributes:
+        project: ``metadata.project`` of that delivery.
+    """
+
+    project: str | None = None
+    uploader: str
+
+    def __str__(self) -> str:
+        return f"the project {self.project!r} (uploader {self.uploader!r})" if self.project else f"the uploader {self.uploader!r}"
+
+
 class Asset(Document):
     """A dataset version that exists (collection ``assets``). It owns the prefix ``<dataset_id>/v<N>/`` of the lake.
 
     Attributes:
         title: What the uploader called it: the name of the file, and of the layer if there are several; None for several inputs.
+        previous: Number of the version that it was compared with when it was made; None when there was none.
+        owner: Of the dataset, handed on from version to version. Versions of earlier releases do not say: then the lineage of
+            the first one does.
         summary: What is in it, by its kind.
         files: All of them, the data first.
     """
@@ -139,6 +156,8 @@ class Asset(Document):
     dataset_id: Identifier
     version: int
     title: str | None = None
+    previous: int | None = None
+    owner: Owner | None = None
     run_id: str
     batch_id: Identifier
     created_at: Moment

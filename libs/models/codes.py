@@ -70,11 +70,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "batch_waiting": _problem(
                 "Another manifest waits under the same batch_id. It was left as it is.", "Choose another 'batch_id', or wait."
             ),
+            "dataset_id_case": _either(
+                "An identifier differs from that of another dataset by case alone.",
+                "Write it as the other one, or choose another.",
+            ),
             "dataset_id_not_used": _warning(
                 "'metadata.dataset_id' names no dataset, since there are several.", "Give each file a 'dataset_id'."
             ),
             "dataset_id_taken": _problem(
-                "Two layers of the batch would become the same dataset.", "Give each a 'dataset_id' of its own."
+                "Two files or layers of the batch would become the same dataset.", "Give each a 'dataset_id' of its own."
             ),
             "duplicate_file": _problem("A file is listed twice.", "List it once, or name a different 'layer' in each entry."),
             "empty": _problem("A value of the manifest is empty.", "Write a value, or leave the key out."),
@@ -98,8 +102,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
             "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
-            "other_title": _warning(
-                "Two names make the same dataset identifier.", "If they are two datasets, give one a 'dataset_id'."
+            "other_title": _either(
+                "The name of a file or layer makes the identifier of a dataset that was called otherwise.",
+                "Give it a 'dataset_id': that of this dataset, or another one.",
             ),
             "project_not_used": _warning(
                 "The project's name has no letter or digit.", "Write it with letters or digits, or leave it out."
@@ -113,8 +118,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The same manifest was delivered again, and its files are the same: nothing was made.",
                 "Nothing has to be done. `spatial-etl reprocess BATCH` makes new versions nevertheless.",
             ),
-            "unknown_intent": _warning(
-                "No recipe has the name of the intent; the default was used.", "See 'spatial-etl recipes'."
+            "unknown_intent": _either(
+                "No recipe has the name of the intent; the default was used, unless a setting refuses it.",
+                "See 'spatial-etl recipes'.",
             ),
             "unknown_key": _problem("A key of the manifest is not known.", "Correct its spelling, or move it under 'metadata'."),
             "unreadable_manifest": _problem(
@@ -338,6 +344,40 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "More features would be set aside than are allowed.", "Correct the source, or set 'max_set_aside'."
             ),
         },
+        "Versions": {
+            "columns_changed": _either(
+                "A new version has columns that are new, gone, or of another type.",
+                "Say 'on_change': {'columns': 'allow'} if it is meant.",
+            ),
+            "crs_changed": _either(
+                "A new version has another CRS than the one before.", "Say 'on_change': {'crs': 'allow'} if it is meant."
+            ),
+            "extent_elsewhere": _either(
+                "A new version lies apart from the one before.", "Say 'on_change': {'extent': 'allow'} if it is meant."
+            ),
+            "far_fewer_features": _either(
+                "A new version has no features, or a tenth or less of those before.",
+                "Say 'on_change': {'features': 'allow'} if it is meant.",
+            ),
+            "geometry_types_changed": _either(
+                "A new version has other types of geometry than the one before.",
+                "Say 'on_change': {'geometry_types': 'allow'} if it is meant.",
+            ),
+            "kind_changed": _either(
+                "A new version is a table and the one before a layer, or the other way round.",
+                "Give it a 'dataset_id' of its own, or say 'on_change': {'kind': 'allow'}.",
+            ),
+            "owned_by_another": _either(
+                "The dataset belongs to another project and another uploader.",
+                "Give it a 'dataset_id' of its own, or ask its owner: spatial-etl admin grant DATASET --to NAME.",
+            ),
+            "version_incomplete": _problem(
+                "A file of a version that is to be the current one is not in the lake.", "Restore it from a backup, or replay it."
+            ),
+            "version_not_compared": _warning(
+                "Another run makes a version of the same dataset at the same time.", "Compare the two by 'spatial-etl show'."
+            ),
+        },
         "Text": {
             "column_name_cut": _warning("The name of a column was cut within a character.", "Nothing."),
             "encoding_contradicted": _warning(
@@ -482,6 +522,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "cannot_group": _problem("Features cannot be grouped by that column.", "Leave it out of 'by'."),
             "column_name_taken": _problem("A column cannot have that name.", "Choose another name."),
             "missing_parameter": _problem("The recipe needs a parameter that is not given.", "Give it under 'parameters'."),
+            "recipe_broken": _problem(
+                "The file with the recipe of the intent cannot be used.", "Correct the file, or choose another intent."
+            ),
             "recipe_name_taken": _problem("Two recipes have the same name.", "Rename one."),
             "recipe_not_readable": _problem("A recipe's file cannot be read.", "Make it readable, or rename it."),
             "recipe_not_yaml": _problem("A recipe's file is not YAML in UTF-8.", "Correct the YAML."),

@@ -13,6 +13,7 @@ class DatasetReport(Record):
     version: int
     kind: str = "vector"
     title: str | None = None
+    previous: int | None = None
     features: int | None
     crs: str | None
     bbox: BBox | None

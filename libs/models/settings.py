@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +23,11 @@ def _bucket(name: str) -> str:
 def _name_or_none(value: object) -> object:
     """A name without regard to case. Empty counts as not set: compose files hand on empty values."""
     return (value.strip().lower() or None) if isinstance(value, str) else value
+
+
+def _name(value: object) -> object:
+    """A name without regard to case."""
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 _Bucket = Annotated[str, AfterValidator(_bucket)]
@@ -59,6 +64,10 @@ class Settings(BaseSettings):
         spatial_etl_max_unpacked_mb: Size that an archive may have when unpacked, in MiB.
         spatial_etl_settle_seconds: A manifest in a folder that is cut counts as still being written until it has not changed for
             so long, in seconds. One that is whole, or lies on S3, is processed at once.
+        spatial_etl_unknown_intent: What becomes of a batch whose intent no recipe has: ``default``, the default recipe with a
+            warning, or ``reject``.
+        spatial_etl_owners: What becomes of a delivery to a dataset of another project and another uploader: ``warn``, ``reject``,
+            or ``off``.
         spatial_etl_lease_seconds: A worker without a sign of life for this long counts as dead, in seconds.
     """
 
@@ -90,6 +99,8 @@ class Settings(BaseSettings):
     spatial_etl_read_seconds: int = Field(default=3600, ge=1)
     spatial_etl_max_unpacked_mb: int = Field(default=16_384, ge=1)
     spatial_etl_settle_seconds: float = Field(default=10.0, ge=0)
+    spatial_etl_unknown_intent: Annotated[Literal["default", "reject"], BeforeValidator(_name)] = "default"
+    spatial_etl_owners: Annotated[Literal["warn", "reject", "off"], BeforeValidator(_name)] = "warn"
     spatial_etl_lease_seconds: float = Field(default=60.0, gt=0)
 
     @property

@@ -177,7 +177,7 @@ class DatasetMaker:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
         self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
-            spec = spec.model_copy(update=self._policies(spec).model_dump())
+            spec = spec.model_copy(update=dict(self._policies(spec)))
             self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

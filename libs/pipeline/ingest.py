@@ -15,22 +15,25 @@ from libs.models import (
     Lineage,
     Manifest,
     Outcome,
+    Owner,
     Problem,
     Rejected,
     Reservation,
     Run,
 )
+from libs.models.policies import effective, on_change
 from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.inputs import is_unchanged, nothing_new
 from libs.pipeline.lease import Lease, LeaseLost
+from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
-from libs.pipeline.validation import ValidBatch
+from libs.pipeline.succession import Delivered, follow, not_compared
+from libs.pipeline.validation import ValidBatch, unknown_intent
 from libs.spatial_utils.reading import sandbox_features
-from libs.transformations import Recipe
 
 
 def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Outcome | None:
@@ -47,7 +50,7 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     """
     attempt = _Attempt(stack, run, batch, progress)
     if not batch.intent_known:
-        attempt.warnings.append(_unknown_intent(batch.manifest.intent, batch.recipe))
+        attempt.warnings.append(unknown_intent(batch.manifest.intent, stack.registry, batch.recipe))
     stop: BaseException | None = None
     with Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
@@ -85,8 +88,8 @@ class _Attempt:
 
     def __init__(self, stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> None:
         self._stack, self._run, self._files, self._progress = stack, run, batch.files, progress
-        self._manifest, self._recipe = batch.manifest, batch.recipe
-        self.warnings: list[Problem] = []
+        self._manifest, self._recipe, self._names = batch.manifest, batch.recipe, batch.names
+        self.warnings: list[Problem] = [*batch.names.warnings]
 
     def outcome(
         self, decision: Decision, problems: Iterable[Problem] = (), assets: Iterable[Asset] = (), lineage: Iterable[Lineage] = ()
@@ -126,9 +129,9 @@ class _Attempt:
         self._progress(Event(self._run.batch_id, "compare", earlier.run_id))
         if not is_unchanged(earlier, self._files, self._manifest, self._recipe, scratch / "compared"):
             return None
-        newest = self._stack.ledger.newest({asset.dataset_id for asset in earlier.assets})
-        made = {asset.id for asset in earlier.assets}
-        self.warnings.append(nothing_new(earlier, [asset.id for asset in newest.values() if asset.id not in made]))
+        made = {asset.dataset_id: asset.version for asset in earlier.assets}
+        current = self._stack.ledger.current(made)
+        self.warnings.append(nothing_new(earlier, [asset.id for name, asset in current.items() if asset.version > made[name]]))
         return self.outcome(Decision.SUCCESS).model_copy(update={"unchanged_since": earlier.run_id})
 
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
@@ -151,37 +154,59 @@ class _Attempt:
         if self._manifest.raw == "keep":
             layers = (layer for dataset in datasets for layer in dataset.inputs)
             raw_files.keep(self._stack.landing.store, self._stack.lake, layers, scratch)
+        last = self._stack.past.current([dataset.dataset_id for dataset in datasets])
+        delivered = self._delivered(datasets, last)
+        follow(delivered, last, self._of_others(last))  # before anything is placed
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
-        earlier = self._before(datasets, placed)
-        unnamed = self._unnamed(datasets)
+        last |= self._made_meanwhile(last, placed)
+        self.warnings += follow(delivered, last, self._of_others(last))
+        owners = self._stack.past.owners(last)
         assets, lineage = [], []
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
-            if version_before := earlier.get(dataset.dataset_id):
-                self.warnings += _same_as_before(dataset, reservation, version_before)
-                if dataset.dataset_id in unnamed:
-                    self.warnings += _other_title(dataset, reservation, version_before)
-            assets.append(self._asset(dataset, reservation))
+            previous = last[dataset.dataset_id].version if dataset.dataset_id in last else None
+            owner = owners.get(dataset.dataset_id, deliverer(self._manifest))
+            if dataset.dataset_id in last:
+                self.warnings += _same_as_before(dataset, reservation, last[dataset.dataset_id])
+            assets.append(self._asset(dataset, reservation, previous, owner))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
 
-    def _before(self, datasets: Iterable[MadeDataset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
-        """The versions before these."""
-        later = [each.dataset_id for each in datasets if placed[each.dataset_id].reservation.version > 1]
-        return self._stack.ledger.newest(later) if later else {}
+    def _made_meanwhile(self, last: Mapping[str, Asset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
+        """The versions before these, where others were reserved between the two: they may have been committed since the look."""
+        numbers = {dataset_id: each.reservation.version for dataset_id, each in placed.items()}
+        after = {dataset_id: last[dataset_id].version if dataset_id in last else 0 for dataset_id in numbers}
+        between = {dataset_id: number for dataset_id, number in numbers.items() if number - 1 > after[dataset_id]}
+        found, pending = self._stack.ledger.before(between) if between else ({}, [])
+        self.warnings += not_compared(each for each in pending if each.run_id != self._run.id)
+        return found
 
-    def _unnamed(self, datasets: Iterable[MadeDataset]) -> set[str]:
-        """Datasets that are called after their files and layers."""
-        if self._manifest.metadata.get("dataset_id"):
-            return set()
-        files = self._manifest.files
-        return {each.dataset_id for each in datasets if not any(files[layer.file].dataset_id for layer in each.inputs)}
+    def _delivered(self, datasets: Sequence[MadeDataset], last: Mapping[str, Asset]) -> list[Delivered]:
+        """The datasets with what policies say of them."""
+        new = {dataset.dataset_id for dataset in datasets} - last.keys() - self._names.expected
+        namesakes = self._stack.past.namesakes(new)
+        by, owners = deliverer(self._manifest), POLICIES[self._stack.settings.spatial_etl_owners]
+        delivered = []
+        for dataset in datasets:
+            files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
+            policies = {**on_change(*(effective(file, self._manifest, self._recipe) for file in files)), "owner": owners}
+            named = dataset.dataset_id in {self._manifest.metadata.get("dataset_id"), *(file.dataset_id for file in files)}
+            delivered.append(Delivered(dataset, policies, by, named, namesakes.get(dataset.dataset_id)))
+        return delivered
 
-    def _asset(self, dataset: MadeDataset, reservation: Reservation) -> Asset:
+    def _of_others(self, last: Mapping[str, Asset]) -> dict[str, Owner]:
+        """The owners of datasets that are not the deliverer's, if anybody wants to know."""
+        if self._stack.settings.spatial_etl_owners == "off":
+            return {}
+        return of_others(self._stack.past, last, deliverer(self._manifest))
+
+    def _asset(self, dataset: MadeDataset, reservation: Reservation, previous: int | None, owner: Owner) -> Asset:
         return Asset(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
             title=dataset.title,
+            previous=previous,
+            owner=owner,
             run_id=self._run.id,
             batch_id=self._run.batch_id,
             created_at=self._stack.ledger.clock(),
@@ -229,29 +254,6 @@ def _same_as_before(dataset: MadeDataset, reservation: Reservation, before: Asse
             remedy="If the data should be newer, look whether the right files were delivered.",
         )
     ]  # fmt: skip
-
-
-def _other_title(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
-    """A warning where names that differ have made the same identifier: what was meant may be two datasets."""
-    if not (before.title and dataset.title) or before.title.casefold() == dataset.title.casefold():
-        return []
-    return [
-        Problem(
-            code="other_title", where=f"dataset {dataset.dataset_id}",
-            message=f"Version {reservation.version} was called {dataset.title!r}, version {before.version} {before.title!r}: "
-            "both names make the same identifier.",
-            remedy="If they are two datasets, ingest this one again with a 'dataset_id' of its own.",
-        )
-    ]  # fmt: skip
-
-
-def _unknown_intent(intent: str, recipe: Recipe) -> Problem:
-    return Problem(
-        code="unknown_intent",
-        where="intent",
-        message=f"There is no recipe for the intent {intent!r}; the recipe {recipe.name!r} was applied.",
-        remedy="See 'spatial-etl recipes' for what an intent can be.",
-    )
 
 
 def _canceled() -> Problem:

@@ -144,7 +144,7 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
     if found is None:
         return None  # another worker has dealt with it
     info, parsed = found  # as it was read: it may have been replaced since it was listed
-    content, validation = parsed.content, Validation(parsed, stack.landing, stack.registry)
+    content, validation = parsed.content, Validation(parsed, stack)
     received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:

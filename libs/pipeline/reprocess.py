@@ -31,7 +31,7 @@ def reprocess(stack: Stack, batch_id: str, progress: Progress = no_progress) -> 
     received = stack.ledger.again(batch_id)
     parsed = parse_manifest(json.dumps(received.receipt.content).encode(), landing_bucket=stack.landing.bucket)
     parsed.require()
-    validation = Validation(parsed, stack.landing, stack.registry)
+    validation = Validation(parsed, stack)
     problems = validation.problems()
     if problems or validation.batch is None:
         raise Rejected(problems)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from libs.compute.engine import ComputeEngine
-from libs.ledger import Ledger
+from libs.ledger import Ledger, Records
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.pipeline.identity import require_own_lake
@@ -23,6 +23,7 @@ class Stack:
     """The chosen implementations behind the seams.
 
     Attributes:
+        past: Knows the versions that new ones follow: the ledger, or in a dry run the one that it stands for.
         scratch: Folder for transient files; ``runs`` below it holds a folder for each run at work.
         limits: For the reading of one file.
         left: Manifests that this process could not take away.
@@ -32,6 +33,7 @@ class Stack:
     landing: LandingZone
     lake: DataLake
     ledger: Ledger
+    past: Records
     engine: ComputeEngine
     registry: Registry
     scratch: Path

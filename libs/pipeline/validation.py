@@ -14,9 +14,11 @@ from typing import Any
 from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, landing_key, says_no_crs
 from libs.models.base import ID_PATTERN
 from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.namesakes import Names, names_of
+from libs.pipeline.ownership import POLICIES
+from libs.pipeline.stack import Stack
 from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.formats import find_format
-from libs.storage import LandingZone
 from libs.transformations import Recipe, Registry
 
 
@@ -29,12 +31,14 @@ class ValidBatch:
         recipe: With its parameters bound.
         intent_known: Whether the recipe is that of the intent, and not the default one.
         files: The files of the manifest in the landing zone.
+        names: Of its datasets, as far as they are known.
     """
 
     manifest: Manifest
     recipe: Recipe
     intent_known: bool
     files: BatchFiles
+    names: Names = Names()  # noqa: RUF009 - frozen
 
     @property
     def bytes(self) -> int:
@@ -48,16 +52,15 @@ class Validation:
 
     Args:
         parsed: The manifest, whether or not it has problems in itself.
-        landing: Where its files should be.
-        registry: Knows the recipe of the intent.
+        stack: Where its files should be, what knows the recipe of its intent and the datasets that are there, and settings.
 
     Attributes:
         batch: What is handed on; None before :meth:`problems` was called, and when there are problems.
     """
 
-    def __init__(self, parsed: ParsedManifest, landing: LandingZone, registry: Registry) -> None:
-        self._parsed, self._registry = parsed, registry
-        self._files = BatchFiles(landing, _keys(parsed.value, landing.bucket))
+    def __init__(self, parsed: ParsedManifest, stack: Stack) -> None:
+        self._parsed, self._stack = parsed, stack
+        self._files = BatchFiles(stack.landing, _keys(parsed.value, stack.landing.bucket))
         self.batch: ValidBatch | None = None
 
     def problems(self) -> list[Problem]:
@@ -76,8 +79,12 @@ class Validation:
             problems += _name_problems(metadata.get("dataset_id"))
         recipe, intent_known, recipe_problems = self._bound(content)
         problems += recipe_problems
-        if self._parsed.manifest is not None and recipe is not None and not problems:
-            self.batch = ValidBatch(self._parsed.manifest, recipe, intent_known, self._files)
+        manifest = self._parsed.manifest
+        if manifest is not None and recipe is not None:
+            names = names_of(manifest, recipe, self._stack.past, POLICIES[self._stack.settings.spatial_etl_owners])
+            problems += names.problems
+            if not problems:
+                self.batch = ValidBatch(manifest, recipe, intent_known, self._files, names)
         return problems
 
     def _bound(self, content: dict[str, Any]) -> tuple[Recipe | None, bool, list[Problem]]:
@@ -85,11 +92,27 @@ class Validation:
         intent, parameters = content.get("intent"), content.get("parameters", {})
         if not isinstance(intent, str) or not isinstance(parameters, dict):
             return None, False, []
-        recipe, is_default = self._registry.for_intent(intent)
+        is_default = False
         try:
+            recipe, is_default = self._stack.registry.for_intent(intent)
+            if is_default and self._stack.settings.spatial_etl_unknown_intent == "reject":
+                return None, False, [unknown_intent(intent, self._stack.registry)]
             return recipe.bind(parameters), not is_default, []
         except Rejected as rejection:
             return None, not is_default, [*rejection.problems]
+
+
+def unknown_intent(intent: str, registry: Registry, applied: Recipe | None = None) -> Problem:
+    """The problem of an intent that no recipe has; the warning, where another recipe was applied."""
+    similar = registry.similar(intent)
+    meant = f"Did you mean {similar!r} (--intent {similar})? " if similar else ""
+    return Problem(
+        code="unknown_intent",
+        where="intent",
+        message=f"There is no recipe for the intent {intent!r}"
+        + (f"; the recipe {applied.name!r} was applied." if applied else "."),
+        remedy=f"{meant}See 'spatial-etl recipes' for what an intent can be.",
+    )
 
 
 def _keys(content: Any, bucket: str) -> Iterator[str]:

@@ -59,10 +59,9 @@ def open_ledger(settings: Settings) -> "Ledger":
 
 
 def open_registry(settings: Settings) -> "Registry":
-    """The built-in recipes, and those in the folder for the user's own.
+    """The built-in recipes, and those in the folder for the user's own. It knows which of these cannot be used, and why.
 
     Raises:
-        Rejected: when one of these cannot be used, naming its file.
         ServiceUnavailable: when the settings name a folder that is not one.
     """
     from libs.platform.recipes import own_recipes
@@ -107,7 +106,6 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
 
     Raises:
         ServiceUnavailable: when a part cannot be reached.
-        Rejected: when a recipe of the user's own cannot be used.
     """
     from libs.pipeline.stack import Stack
     from libs.spatial_utils.reading import ReadLimits
@@ -121,6 +119,7 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
             landing=open_landing_zone(settings),
             lake=open_lake(settings),
             ledger=ledger,
+            past=ledger,
             engine=engine,
             registry=open_registry(settings),
             scratch=settings.scratch,

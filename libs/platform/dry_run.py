@@ -2,13 +2,15 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from libs.models import DatasetReport, LakeFile, Report
 from libs.models.report import DryRunReport
 from libs.models.settings import Settings
-from libs.platform import open_ledger
+from libs.pipeline.stack import Stack
+from libs.platform import open_ledger, open_stack
 
 
 @contextmanager
@@ -34,6 +36,21 @@ def throwaway(settings: Settings) -> Iterator[Settings]:
                 "mongo_connection_string": None,
             }
         )
+
+
+@contextmanager
+def rehearsal(settings: Settings) -> Iterator[Stack]:
+    """A throwaway platform whose versions follow those of the ledger of the settings, if there is one. That is only read.
+
+    Args:
+        settings: Those of the real platform.
+    """
+    with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack, ExitStack() as opened:
+        past = stack.past
+        if has_ledger(settings):
+            past = open_ledger(settings)
+            opened.enter_context(closing(past.store))
+        yield replace(stack, past=past)
 
 
 def has_ledger(settings: Settings) -> bool:

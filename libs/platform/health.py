@@ -127,8 +127,11 @@ def _folder(name: str, folder: Path, setting: str) -> Check:
 
 
 def _recipes(settings: Settings) -> Iterator[Check]:
-    found = count(len(open_registry(settings).recipes), "recipe")
+    registry = open_registry(settings)
+    found = count(len(registry.recipes), "recipe")
     yield Check("Recipes", Verdict.GOOD, f"{found}; your own are looked for in {settings.recipes}")
+    for problem in (problem for each in registry.broken for problem in each.problems):
+        yield Check("Recipes", Verdict.BAD, f"{problem.where}: {problem.message}", problem.remedy)
 
 
 def _stores(settings: Settings) -> Iterator[Check]:
@@ -147,7 +150,7 @@ def _stores(settings: Settings) -> Iterator[Check]:
         )
     ledger = open_ledger(settings)
     with closing(ledger.store):
-        datasets = count(len(ledger.latest_versions()), "dataset")
+        datasets = count(len(ledger.newest_versions()), "dataset")
         about = ledger.store.describe()
         yield Check("Ledger", Verdict.GOOD, f"{about}, {datasets}")
         paired = require_own_lake(settings, lake, ledger, bind=False)

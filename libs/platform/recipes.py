@@ -1,21 +1,23 @@
 """The user's own recipes: YAML files in a folder."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from libs.models import Rejected, ServiceUnavailable
-from libs.transformations import Recipe
+from libs.transformations import OwnRecipe, Recipe
+
+_NAME = re.compile(r"""^name:\s*["']?([a-z][a-z0-9_]*)""", re.MULTILINE)
 
 
-def own_recipes(folder: Path, *, expected: bool) -> Iterator[Recipe]:
-    """The recipes in a folder's ``*.yaml`` files, by file name.
+def own_recipes(folder: Path, *, expected: bool) -> Iterator[OwnRecipe]:
+    """The recipes in a folder's ``*.yaml`` files, by file name. A file that holds none is told with what is wrong.
 
     Args:
         folder: Where to look.
         expected: Somebody has said that it is there; else there are none when it is not.
 
     Raises:
-        Rejected: when a file holds no recipe, naming it.
         ServiceUnavailable: when the folder cannot be listed.
     """
     try:
@@ -25,7 +27,18 @@ def own_recipes(folder: Path, *, expected: bool) -> Iterator[Recipe]:
             return
         raise ServiceUnavailable(f"the folder of recipes {folder}", f"{error.strerror}.", "SPATIAL_ETL_RECIPES") from error
     for path in paths:
-        yield Recipe.from_yaml(_text(path), path.name)
+        yield _recipe(path)
+
+
+def _recipe(path: Path) -> OwnRecipe:
+    name = path.stem
+    try:
+        text = _text(path)
+        name = said[1] if (said := _NAME.search(text)) else name
+        recipe = Recipe.from_yaml(text, path.name)
+    except Rejected as rejection:
+        return OwnRecipe(path.name, name, None, tuple(rejection.problems))
+    return OwnRecipe(path.name, recipe.name, recipe)
 
 
 def _text(path: Path) -> str:

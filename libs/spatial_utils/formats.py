@@ -33,6 +33,7 @@ class Format:
         suffixes: Suffixes to the whole name, of files that are read as well (``roads.shp.xml``, ``data.gpkg-wal``).
         encoding: How text is encoded: always in UTF-8, as the file declares (XML), or None where the manifest may say.
         named_after_file: Whether there is one layer, and it has the file's name.
+        one_layer: Whether there is one layer, whatever its name.
         folder: Whether a file of this format is a folder.
         tabular: Whether a file may hold a table without geometry.
         has_keys: Whether rows have keys that are hidden, as a rule.
@@ -58,6 +59,7 @@ class Format:
     suffixes: tuple[str, ...] = ()
     encoding: Literal["UTF-8", "declared"] | None = "UTF-8"
     named_after_file: bool = False
+    one_layer: bool = False
     folder: bool = False
     has_keys: bool = False
     options: tuple[str, ...] = ()
@@ -65,6 +67,11 @@ class Format:
     nested: bool = False
     seamless: bool = False
     picks_geometry: bool = False
+
+    @property
+    def has_one_layer(self) -> bool:
+        """Whether a file of this format, in no archive, becomes one dataset."""
+        return self.one_layer or self.named_after_file
 
     def companions(self, main: str, siblings: Iterable[str]) -> tuple[str, ...]:
         """The names among ``siblings`` (in the folder of ``main``) that belong to it, sorted; extensions in any case."""
@@ -95,17 +102,18 @@ _OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote
 FORMATS: tuple[Format, ...] = (
     _gdal(
         "GeoJSON", (Kind.JSON, Kind.JSON_FG), (".geojson", ".json"), "GeoJSON", "GeoJSON",
-        aliases=("application/geo+json",), encoding=None, reader="geojson", infers=True,
+        aliases=("application/geo+json",), encoding=None, reader="geojson", infers=True, one_layer=True,
     ),
     _gdal(
         "GeoJSONSeq", (Kind.JSON_SEQUENCE, Kind.JSON),
         (".geojsonl", ".geojsons", ".ndgeojson", ".ndjson", ".jsonl", ".nljson", ".json", ".geojson"), "GeoJSONSeq", "GeoJSONSeq",
         aliases=("GeoJSONL", "NDGeoJSON", "NDJSON", "GeoJSON text sequence", "application/geo+json-seq"),
-        encoding=None, reader="geojson", infers=True,
+        encoding=None, reader="geojson", infers=True, one_layer=True,
     ),
     _gdal(
         "EsriJSON", Kind.ESRI_JSON, (".esrijson", ".json", ".geojson"), "ESRIJSON", "ESRIJSON",
         aliases=("Esri JSON", "Esri FeatureSet", "ArcGIS JSON"), encoding=None, reader="esrijson",
+        one_layer=True,
     ),
     Format("TopoJSON", (Kind.TOPOJSON,), (".topojson", ".json"), encoding=None, reader="topojson"),
     Format(
@@ -136,7 +144,10 @@ FORMATS: tuple[Format, ...] = (
         "dBASE", Kind.DBASE, (".dbf",), "ESRI Shapefile", "Shape", aliases=("DBF",), optional=(".cpg", ".dbt", ".fpt"),
         encoding=None, named_after_file=True, reader="shapefile",
     ),
-    _gdal("FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",), reader="flatgeobuf"),
+    _gdal(
+        "FlatGeobuf", Kind.FLATGEOBUF, (".fgb",), "FlatGeobuf", "FlatGeobuf", aliases=("FGB",), reader="flatgeobuf",
+        one_layer=True,
+    ),
     _gdal(
         "FileGDB", Kind.FOLDER, (".gdb",), "OpenFileGDB", "OpenFileGDB", folder=True, has_keys=True,
         aliases=("OpenFileGDB", "ESRI FileGDB", "File Geodatabase", "ESRI File Geodatabase", "GDB", "Geodatabase"),

@@ -10,13 +10,13 @@ from libs.transformations.parameter import Parameter
 from libs.transformations.plan import Check, Counter, Plan, Reason, Stage
 from libs.transformations.postgis import PostGis
 from libs.transformations.recipe import Recipe
-from libs.transformations.registry import Registry
+from libs.transformations.registry import OwnRecipe, Registry
 from libs.transformations.relation import Column, Relation
 
 DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (DuckDb, PostGis)}
 """The SQL dialect of each engine, by the engine's name. A further dialect is a class and a word here."""
 
 __all__ = [
-    "DIALECTS", "Check", "Column", "Counter", "Dialect", "DuckDb", "Parameter", "Plan", "PostGis", "Reason", "Recipe",
-    "Registry", "Relation", "Stage",
+    "DIALECTS", "Check", "Column", "Counter", "Dialect", "DuckDb", "OwnRecipe", "Parameter", "Plan", "PostGis",
+    "Reason", "Recipe", "Registry", "Relation", "Stage",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from libs.transformations.steps import STEPS
 
 
 class Recipe(Policies):
-    """An ordered list of steps, and policies for bad rows where the manifest has none.
+    """An ordered list of steps, and policies where the manifest has none.
 
     With its parameters bound it has none left, and its steps say all: as JSON it makes the same plan wherever it is read again.
 
@@ -79,9 +79,9 @@ class Recipe(Policies):
         return data | said
 
     @property
-    def policies(self) -> Mapping[str, str | float]:
-        """Its policies for bad rows, by key; those that it has."""
-        return {name: value for name in Policies.model_fields if (value := getattr(self, name)) is not None}
+    def policies(self) -> Mapping[str, JsonValue]:
+        """Its policies, by key; those that it has."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if name in Policies.model_fields}
 
     @classmethod
     def from_yaml(cls, text: str, where: str) -> Self:

@@ -47,6 +47,20 @@ def number_or_share(said: str | None) -> int | float | None:
         ) from None
 
 
+def changes(said: str | None) -> str | dict[str, str] | None:
+    """``--on-change``: one policy for everything, or ``kind=allow,crs=reject``. The manifest's checks say what is wrong.
+
+    Raises:
+        typer.BadParameter: for anything else.
+    """
+    if said is None or "=" not in said:
+        return said
+    pairs = [pair.partition("=") for pair in said.split(",")]
+    if not all(separator and name.strip() for name, separator, _ in pairs):
+        raise typer.BadParameter(f"{said!r} is not of the form kind=allow,crs=reject.", param_hint="--on-change")
+    return {name.strip(): policy.strip() for name, _, policy in pairs}
+
+
 def row_number(said: str | None) -> int | str | None:
     """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
     return int(said) if said is not None and said.isascii() and said.isdigit() else said

@@ -34,15 +34,14 @@ def end_dry_run(
     from libs.models import Status
     from libs.pipeline.process import process
     from libs.pipeline.upload import upload
-    from libs.platform import open_stack
-    from libs.platform.dry_run import as_it_would_be, throwaway
+    from libs.platform.dry_run import as_it_would_be, rehearsal
     from libs.spatial_utils.siblings import Folders
     from services.cli import output, progress
     from services.cli.report import show_dry_run
 
     _require_free_name(settings, batch_id, manifest.content)
     started = time.monotonic()
-    with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
+    with rehearsal(settings) as stack:
         folders = Folders()
         for file, kind, folder in uploads:
             upload(stack.landing, file, kind, folder, folders)

@@ -10,7 +10,7 @@ def dataset_ids() -> list[str]:
     from services.cli.place import opened_ledger
 
     with opened_ledger() as ledger:
-        return [*ledger.latest_versions()]
+        return [*ledger.newest_versions()]
 
 
 def batch_ids() -> list[str]:
@@ -51,7 +51,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> typer.BadParameter:
 
 
 def split_version(text: str) -> tuple[str, int | None]:
-    """``roads@2`` as the dataset and the version; None: the newest.
+    """``roads@2`` as the dataset and the version; None: the current one.
 
     Raises:
         typer.BadParameter: when what follows the ``@`` is no version number.
@@ -61,6 +61,6 @@ def split_version(text: str) -> tuple[str, int | None]:
         return dataset_id, None
     if not (number.isascii() and number.isdecimal() and int(number) > 0):
         raise typer.BadParameter(
-            f"{number!r} is no version number: write {dataset_id}@1, or {dataset_id} for the newest version."
+            f"{number!r} is no version number: write {dataset_id}@1, or {dataset_id} for the current version."
         )
     return dataset_id, int(number)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from services.cli import streams
-from services.cli.commands import admin, batches, catalog, doctor, housekeeping, ingest, inspect, recipes
+from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes
 from services.cli.commands import settings as settings_command
 
 REJECTED, USAGE, UNREACHABLE = 1, 2, 3
@@ -39,6 +39,7 @@ for command in (
     catalog.datasets,
     catalog.show,
     catalog.lineage,
+    current.make_current,
     housekeeping.verify,
     housekeeping.replay,
     recipes.recipes,

@@ -42,9 +42,10 @@ Batch = Annotated[
 Version = Annotated[
     str,
     typer.Argument(
-        metavar="DATASET[@N]", help="A dataset, or one version of it; without @N the newest.", autocompletion=_dataset_ids
+        metavar="DATASET[@N]", help="A dataset, or one version of it; without @N the current one.", autocompletion=_dataset_ids
     ),
 ]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset.", autocompletion=_dataset_ids)]
 RecipeName = Annotated[
     str | None,
     typer.Argument(metavar="NAME", help="A recipe or intent; without it, all.", autocompletion=_recipe_names),

@@ -1,4 +1,4 @@
-"""The steps of a recipe and policies for bad rows, as people read them."""
+"""The steps of a recipe and policies, as people read them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,11 @@ def policies(*levels: Mapping[str, Any]) -> str:
     Args:
         levels: Who may give them, the one that wins first; other keys are passed over.
     """
-    said = {name: level[name] for name in Policies.model_fields for level in reversed(levels) if level.get(name) is not None}
+    said: dict[str, Any] = {}
+    for name in Policies.model_fields:
+        for policy in (level[name] for level in reversed(levels) if level.get(name) is not None):
+            both = isinstance(policy, Mapping) and isinstance(said.get(name), Mapping)
+            said[name] = {**said[name], **policy} if both else policy
     return ", ".join(f"{name} = {value(policy)}" for name, policy in said.items())
 
 

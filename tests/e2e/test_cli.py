@@ -61,6 +61,10 @@ def test_what_was_set_aside_is_told_everywhere(cli, tmp_path):
     (recipes / "mine.yaml").write_text("name: mine\ndescription: d\non_bad_geometry: set_aside\nmax_set_aside: 2\n")
     assert "on_bad_geometry = set_aside, max_set_aside = 2" in cli("recipes", "mine").out
     assert cli("recipes", "mine", "--json").json["max_set_aside"] == 2
+    (recipes / "broken.yaml").write_text("name: broken\n")
+    assert "broken.yaml: description" in cli("recipes").out
+    assert "broken.yaml: description" in cli("doctor", code=3).out
+    (recipes / "broken.yaml").unlink()
     ingest = ("ingest", tmp_path / "a.csv", "--crs", "EPSG:4326", "--intent", "mine")
     assert "--on-bad-value set_aside" in cli(*ingest, code=1).out
     report = cli(*ingest, "--on-bad-value", "set_aside", "--batch-id", "b").out

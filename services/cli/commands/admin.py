@@ -1,4 +1,4 @@
-"""``admin init``: making servers ready that the settings name. ``admin chain-head``: what of the ledger to keep outside of it."""
+"""``admin``: making servers ready that the settings name, granting a dataset to others, the chain's head to keep outside."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.options import AsJson
+from services.cli.options import AsJson, Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,12 +14,42 @@ if TYPE_CHECKING:
     from libs.models.settings import Settings
     from services.administration import Accounts, SetupStep
 
-app = typer.Typer(help="Prepare the servers that the settings name; prove what the ledger says.", no_args_is_help=True)
+app = typer.Typer(help="Prepare servers, decide who may deliver a dataset, prove what the ledger says.", no_args_is_help=True)
 
 
 @app.callback()
 def admin() -> None:
-    """Prepare the servers that the settings name; prove what the ledger says."""
+    """Prepare servers, decide who may deliver a dataset, prove what the ledger says."""
+
+
+@app.command()
+def grant(
+    dataset: Dataset,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="NAME", help="A project or an uploader.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decides it.", show_default="user name")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let another project or uploader deliver versions of a dataset. It keeps its owner: who delivered it first."""
+    from libs.models.settings import Settings
+    from libs.pipeline.identity import require_own_lake
+    from libs.platform import open_lake
+    from services.cli import output
+    from services.cli.commands.catalog import find_asset
+    from services.cli.delivery import user
+    from services.cli.place import opened_ledger
+
+    with opened_ledger() as ledger:
+        asset = find_asset(ledger, dataset)
+        settings = Settings()
+        require_own_lake(settings, open_lake(settings), ledger, bind=False)
+        decision = ledger.grant(asset.dataset_id, to, by or user(), allowed=not revoke)
+    if as_json:
+        output.emit_json({"dataset_id": asset.dataset_id, "to": to, "allowed": not revoke, "decision": decision})
+    else:
+        known = " already" if decision is None else ""
+        output.line(output.text(to, "bold"), f" may{' not' if revoke else ''} deliver {asset.dataset_id}{known}.")
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 from services.cli.options import AsJson, Batch, Version
 
 if TYPE_CHECKING:
-    from libs.ledger import BatchState, Ledger
+    from libs.ledger import BatchState, Ledger, Standing
     from libs.models import Asset, Lineage
 
 RECENT_BATCHES = 50
@@ -59,15 +59,16 @@ def status(
 
 
 def datasets(*, as_json: AsJson = False) -> None:
-    """List the datasets, each with its newest version."""
+    """List the datasets, each with its current version: the newest, unless somebody went back."""
     from services.cli import output
     from services.cli.place import opened_ledger, without_server
     from services.cli.report import crs, geometry, title
 
     with opened_ledger() as ledger:
         assets = list(ledger.datasets())
+        newest = ledger.newest_versions()
     if as_json:
-        output.emit_json([flat(asset) for asset in assets])
+        output.emit_json([flat(asset) | {"newest": newest[asset.dataset_id]} for asset in assets])
         return
     if not assets:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE…` makes one.")
@@ -78,7 +79,7 @@ def datasets(*, as_json: AsJson = False) -> None:
         (
             asset.dataset_id,
             *([title(asset)] if has_titles else []),
-            asset.version,
+            f"{asset.version}" if (last := newest[asset.dataset_id]) == asset.version else f"{asset.version} of {last}",
             "" if asset.features is None else f"{asset.features:,}",
             *([f"{asset.changes.set_aside:,}"] if has_rejects else []),
             geometry(asset),
@@ -101,10 +102,10 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
+        standing = ledger.standing(asset.dataset_id)
         if as_json:
-            output.emit_json(flat(asset))
+            output.emit_json(flat(asset) | standing_of(asset, standing))
             return
-        versions = ledger.versions(asset.dataset_id)
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
             *([("title", asset.title)] if asset.title else []),
@@ -114,7 +115,9 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("extent", output.extent(asset.bbox)),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
-            ("versions", ", ".join(map(str, versions))),
+            *([("owner", asset.owner)] if asset.owner else []),
+            ("versions", ", ".join(map(str, standing.versions))),
+            ("current", _current(asset, standing)),
         ]
         for file in asset.files:
             facts.append((file.role if file.role != FileRole.DATA else "file", f"{located(file.uri)}  {output.size(file.bytes)}"))
@@ -132,6 +135,21 @@ def flat(asset: "Asset") -> dict[str, Any]:
     return record | asset.summary.model_dump(mode="json")
 
 
+def standing_of(asset: "Asset", standing: "Standing") -> dict[str, Any]:
+    """Whether a version is the current one, for programs; and who made it so, unless it is by being the newest."""
+    return {"is_current": asset.version == standing.current, "decision": standing.decision}
+
+
+def _current(asset: "Asset", standing: "Standing") -> str:
+    from services.cli import output
+
+    made = standing.decision
+    so = f", by {made.decided_by} {output.when(made.decided_at)}" if made else ""
+    if asset.version == standing.current:
+        return f"yes{so}" if made else "yes, the newest"
+    return f"no: version {standing.current} is{so}"
+
+
 def lineage(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show how a dataset version was made.
 
@@ -143,10 +161,11 @@ def lineage(dataset: Version, *, as_json: AsJson = False) -> None:
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
         record = find_lineage(ledger, asset)
+        standing = ledger.standing(asset.dataset_id)
     if as_json:
-        output.emit_json(record)
+        output.emit_json(record.model_dump(mode="json") | standing_of(asset, standing))
     else:
-        _show_lineage(asset, record)
+        _show_lineage(asset, record, standing)
 
 
 def find_asset(ledger: "Ledger", name: str) -> "Asset":
@@ -164,7 +183,7 @@ def find_asset(ledger: "Ledger", name: str) -> "Asset":
     versions = ledger.versions(dataset_id)
     if versions:
         raise typer.BadParameter(f"{dataset_id} has no version {version}; it has {', '.join(map(str, versions))}.")
-    raise unknown("dataset", dataset_id, ledger.latest_versions())
+    raise unknown("dataset", dataset_id, ledger.newest_versions())
 
 
 def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
@@ -280,7 +299,7 @@ def _summary(state: "BatchState") -> str:
     return f"{output.count(len(made), 'dataset')}, {output.count(features, 'feature')}{told}{again}"
 
 
-def _show_lineage(asset: "Asset", record: "Lineage") -> None:
+def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> None:
     from services.cli import output, steps
     from services.cli.report import changes, input_crs
 
@@ -289,6 +308,7 @@ def _show_lineage(asset: "Asset", record: "Lineage") -> None:
         [
             ("made", f"{output.when(record.created_at)} by run {record.run_id}"),
             ("uploader", record.uploader),
+            ("current", _current(asset, standing)),
             ("intent", f"{record.intent}  (recipe {record.recipe.get('name', '-')})"),
             *([("policies", policies)] if (policies := steps.policies(record.manifest, record.recipe)) else []),
             ("changed", "; ".join(changes(record.changes)) or "nothing"),

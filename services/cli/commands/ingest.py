@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from libs.storage import LandingZone
 
 POLICIES = "When some rows are bad"
+CHANGES = "When a dataset has a version already"
 LOOK_AGAIN = 0.3
 """Seconds between two looks at a batch that another worker has taken."""
 
@@ -118,6 +119,16 @@ def ingest(
         str | None,
         typer.Option(metavar="keep|leave", help="'keep': keep a copy of each raw file in the lake, for `replay`."),
     ] = None,
+    on_change: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY",
+            help="A version unlike the one before: allow, warn or reject; or for some only: kind=allow,crs=reject. Others: name, "
+            "columns, geometry_types, features, extent.",
+            show_default="kind=reject,name=reject, else warn",
+            rich_help_panel=CHANGES,
+        ),
+    ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -137,7 +148,7 @@ def ingest(
     from libs.pipeline.delivery import given, local_files, make_manifest, new_batch_id
     from libs.platform import open_landing_zone, open_stack
     from libs.spatial_utils.formats import find_format
-    from services.cli.delivery import number_or_share, parameters, row_number, usage_errors, user
+    from services.cli.delivery import changes, number_or_share, parameters, row_number, usage_errors, user
 
     with usage_errors():
         uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
@@ -172,6 +183,7 @@ def ingest(
             on_bad_geometry=on_bad_geometry,
             on_bad_text=on_bad_text,
             max_set_aside=number_or_share(max_set_aside),
+            on_change=changes(on_change),
         ),
         raw=raw,
     )

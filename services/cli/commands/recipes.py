@@ -56,7 +56,8 @@ def _list(registry: "Registry", *, as_json: bool) -> None:
 
     found = list(registry.recipes.values())
     if as_json:
-        output.emit_json(found)
+        broken = [{"name": each.name, "file": each.file, "problems": each.problems} for each in registry.broken]
+        output.emit_json([*found, *broken])
         return
     rows = [
         (
@@ -68,6 +69,11 @@ def _list(registry: "Registry", *, as_json: bool) -> None:
     ]
     output.table(("RECIPE", "PARAMETERS", "WHAT IT DOES"), rows)
     output.line(output.text("A parameter with ? may be left out. `spatial-etl recipes NAME` shows one.", "dim"))
+    if registry.broken:
+        output.line()
+        said = f"{output.count(len(registry.broken), 'file')} in the folder of recipes cannot be used:"
+        output.line(output.text(said, "red"))
+        output.problems([problem for each in registry.broken for problem in each.problems], style="red")
 
 
 def _show(recipe: "Recipe") -> None:
@@ -90,7 +96,7 @@ def _show(recipe: "Recipe") -> None:
     steps.show(recipe.steps)
     if recipe.policies:
         output.line()
-        output.line("Bad rows, where the manifest says nothing: ", output.text(steps.policies(recipe.policies), "dim"))
+        output.line("Policies, where the manifest says nothing: ", output.text(steps.policies(recipe.policies), "dim"))
 
 
 def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:

@@ -32,7 +32,7 @@ class Orchestra:
 
     @property
     def defs(self) -> dg.Definitions:
-        return build_defs({"stack": self.stack}, list(self.stack.ledger.latest_versions()))
+        return build_defs({"stack": self.stack}, list(self.stack.ledger.newest_versions()))
 
     def put(self, name: str, content: str = POINTS) -> str:
         self.stack.landing.store.put(f"in/{name}", content.encode())

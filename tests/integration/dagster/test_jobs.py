@@ -139,6 +139,21 @@ def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(
     assert late.description.startswith("1 waiting; the oldest, manifests/b2.json, for 90")
 
 
+def test_reconcile_shows_which_version_somebody_made_the_current_one(orchestra: Any) -> None:
+    path = orchestra.put("a.geojson")
+    for batch in ("b1", "b2"):
+        assert ran(orchestra, batch, path).success
+    assert (shown(orchestra, "a")["version"], shown(orchestra, "a")["current"]) == (2, "yes")
+    assert shown(orchestra, "a")["owner"].startswith("the uploader")
+    orchestra.stack.ledger.make_current(orchestra.stack.ledger.asset("a", 1), "Ada")
+    job = orchestra.defs.resolve_job_def("reconcile")
+    for _ in range(2):
+        assert job.execute_in_process(instance=orchestra.instance).success
+    assert (shown(orchestra, "a")["version"], shown(orchestra, "a")["current"]) == (1, "yes, as Ada decided")
+    events = orchestra.instance.fetch_materializations(dg.AssetKey("a"), limit=10).records
+    assert len(events) == 3, "it is shown once"
+
+
 def in_time(orchestra: Any) -> Any:
     (record,) = orchestra.instance.event_log_storage.get_asset_check_execution_history(IN_TIME.key, limit=1)
     return record.event.dagster_event.event_specific_data

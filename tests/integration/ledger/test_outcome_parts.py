@@ -230,7 +230,7 @@ def test_what_is_loose_is_found_one_by_one_and_in_one_pass(store: DocumentStore)
     outcome = outcome_of(ledger, run, 60, columns=1)
     assert ledger.decide(outcome)
     ledger.publish(outcome)
-    assert [asset.id for asset in ledger.newest(["d00003", "missing", "d00001"]).values()] == ["d00001@1", "d00003@1"]
+    assert [asset.id for asset in ledger.current(["d00003", "missing", "d00001"]).values()] == ["d00001@1", "d00003@1"]
     assert tuple(ledger.datasets()) == outcome.assets
     for lost in (["d00007@1"], [asset.id for asset in outcome.assets if asset.id > "d00005"]):
         store.remove("assets", lost)

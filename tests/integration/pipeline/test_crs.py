@@ -181,7 +181,8 @@ def test_a_datum_that_is_guessed(platform: Any) -> None:
     file = geopandas.read_file(CASES / "unknown_datum.shp").geometry.iloc[0]
     expected = pyproj.Transformer.from_crs(layer.crs, 4326, always_xy=True).transform(file.x, file.y)
     assert report.datasets[0].bbox == pytest.approx((*expected, *expected), abs=1e-9)
-    assert platform.ingest("b2", platform.entry(path), intent="keep_crs").warnings == ()
+    (warning,) = platform.ingest("b2", platform.entry(path), intent="keep_crs").warnings
+    assert (warning.code, warning.message) == ("crs_changed", "It has the CRS 'Lokal_Netz', in WKT; a@1 has EPSG:4326.")
 
 
 def test_a_guessed_datum_is_told_once_for_a_file(platform: Any, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_derived_id_between_two_files_that_share_it(platform: Any, geojson: Ca
     shared = [platform.entry(platform.put(f"{folder}/a.geojson", geojson()), dataset_id="roads") for folder in "xy"]
     derived = platform.entry(platform.put("z/roads.geojson", geojson()))
     report = platform.ingest("b1", shared[0], derived, shared[1])
-    assert [(problem.code, problem.where) for problem in report.problems] == [("dataset_id_taken", "files[1]: layer roads")]
+    assert [(problem.code, problem.where) for problem in report.problems] == [("dataset_id_taken", "files[1].path")]
     assert platform.lies_in("lake") == []
 
 
@@ -210,6 +210,23 @@ def test_an_unknown_intent_gets_the_default_and_a_warning(platform: Any, geojson
     assert (report.status, report.recipe) == (Status.SUCCESS, "default")
     assert [(warning.code, warning.where) for warning in report.warnings] == [("unknown_intent", "intent")]
     assert "ingest_vectro" in report.warnings[0].message
+    assert "--intent ingest_vector)" in report.warnings[0].remedy
+
+
+def test_an_unknown_intent_and_a_broken_recipe_are_refused(open_platform: Callable, geojson: Callable, tmp_path: Path) -> None:
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    (recipes / "a.yaml").write_text("name: mine\ndescription: d\nsteps: [{op: fly}]\n")
+    platform = open_platform(spatial_etl_recipes=recipes, spatial_etl_unknown_intent="reject")
+    entry = platform.entry(platform.put("in/a.geojson", geojson()))
+    unknown = platform.ingest("b1", entry, intent="ingest_vectro")
+    assert [(problem.code, problem.where) for problem in unknown.problems] == [("unknown_intent", "intent")]
+    assert "'ingest_vector'" in unknown.problems[0].remedy
+    broken = platform.ingest("b2", entry, intent="mine")
+    (problem,) = broken.problems
+    assert (problem.code, problem.where) == ("recipe_broken", "intent")
+    assert "a.yaml: Step 1: 'fly' is no step" in problem.message
+    assert platform.ingest("b3", entry).status is Status.SUCCESS
 
 
 def test_parameters_reach_the_recipe(platform: Any, geojson: Callable) -> None:

@@ -26,6 +26,6 @@ def test_a_batch_of_many_one_feature_files_is_committed(
     assert (report.status, len(report.datasets)) == (Status.SUCCESS, count)
     ledger = platform.stack.ledger
     assert len(list(ledger.store.ids(parts.COLLECTION))) > 2
-    assert len(ledger.latest_versions()) == count
+    assert len(ledger.newest_versions()) == count
     assert {each.finding for each in verify(platform.stack)} == {Finding.INTACT}
     assert (reconcile(platform.stack).published, gc(platform.stack).records) == ((), 0)

@@ -70,14 +70,62 @@ def test_names_that_fall_together_are_told(platform: Any, geojson: Callable) -> 
 
 
 def test_names_that_fall_together_in_two_batches_are_told(platform: Any, geojson: Callable) -> None:
-    """One is the next version of the other, since nobody can know that it is not; with a warning."""
-    batches = [("dorogi", {}), ("Дороги", {}), ("ДОРОГИ", {}), ("Дороги!", {"dataset_id": "dorogi"})]
-    codes = []
-    for number, (name, more) in enumerate(batches):
-        report = platform.ingest(f"b{number}", platform.entry(platform.put(f"in/{name}.geojson", geojson()), **more))
-        assert made(report) == [("dorogi", name)]
-        codes.append([warning.code for warning in report.warnings])
-    assert codes == [[], ["other_title"], [], []]
+    """Nobody can know whether one is the next version of the other: who delivers is asked, unless a policy answers."""
+
+    def ingest(batch: str, name: str, **more: Any) -> Any:
+        return platform.ingest(batch, platform.entry(platform.put(f"in/{name}.geojson", geojson()), **more))
+
+    assert made(ingest("b0", "dorogi")) == [("dorogi", "dorogi")]
+    refused = ingest("b1", "Дороги")
+    (problem,) = refused.problems
+    assert (problem.code, "'Дороги'" in problem.message, "'dorogi'" in problem.message) == ("other_title", True, True)
+    assert "--dataset-id dorogi." in problem.remedy
+    warned = ingest("b2", "Дороги", on_change={"name": "warn"})
+    assert (made(warned), [warning.code for warning in warned.warnings]) == ([("dorogi", "Дороги")], ["other_title"])
+    for batch, name, more in (("b3", "ДОРОГИ", {}), ("b4", "Дороги!", {"dataset_id": "dorogi"})):
+        report = ingest(batch, name, **more)
+        assert (made(report), report.warnings) == ([("dorogi", name)], ())
+
+
+def test_names_that_fall_together_are_told_before_a_file_is_read(
+    platform: Any, geojson: Callable, frame: geopandas.GeoDataFrame, tmp_path: Path
+) -> None:
+    damaged, good = "no GeoJSON", geojson()
+
+    def entry(name: str, content: str = good, **more: Any) -> dict[str, Any]:
+        return platform.entry(platform.put(f"in/{name}.geojson", content), **more)
+
+    report = platform.ingest("b1", entry("roads (1)", damaged), entry("Roads-1", damaged))
+    (problem,) = report.problems
+    assert (report.run_id, problem.code, problem.where) == (None, "dataset_id_taken", "files[1].path")
+    assert "'roads (1).geojson'" in problem.message
+    assert "'Roads-1.geojson'" in problem.message
+    report = platform.ingest("b2", entry("a", damaged, dataset_id="Roads"), entry("roads", damaged))
+    assert [(each.code, "only case" in each.message) for each in report.problems] == [("dataset_id_taken", True)]
+
+    assert made(platform.ingest("b3", entry("Roads (1)"))) == [("roads-1", "Roads (1)")]
+    report = platform.ingest("b4", entry("roads-1", damaged))
+    assert [(report.run_id, each.code, each.where) for each in report.problems] == [(None, "other_title", "files[0].path")]
+    report = platform.ingest("b5", entry("x", damaged, dataset_id="Roads-1"))
+    (problem,) = report.problems
+    assert (report.run_id, problem.code) == (None, "dataset_id_case")
+    assert "'Roads-1'" in problem.message
+    assert "'roads-1'" in problem.message
+    assert "--dataset-id roads-1." in problem.remedy
+    report = platform.ingest("b6", entry("x", dataset_id="Roads-1"), on_change={"name": "warn"})
+    assert [warning.code for warning in report.warnings] == ["dataset_id_case"]
+    report = platform.ingest("b7", entry("x", dataset_id="ROADS-1"), on_change={"name": "allow"})
+    assert (report.status, report.warnings) == (Status.SUCCESS, ())
+    assert made(platform.ingest("b8", entry("y", dataset_id="Roads-1"))) == [("Roads-1", "y")], "it is there already"
+
+    # What several layers become is known when the file has been read.
+    frame.to_file(tmp_path / "ROADS.gpkg", layer="one")
+    report = platform.ingest("b9", platform.entry(platform.put("in/ROADS.gpkg", tmp_path / "ROADS.gpkg")))
+    assert made(report) == [("roads", "ROADS")]
+    named = platform.entry(platform.put("in/other.gpkg", tmp_path / "ROADS.gpkg"))
+    report = platform.ingest("b10", named, metadata={"dataset_id": "Roads"})
+    assert [(each.code, each.where) for each in report.problems] == [("dataset_id_case", "dataset Roads")]
+    assert "Roads" not in platform.stack.ledger.newest_versions()
 
 
 LONG = {"latin": "a" * 242, "cyrillic": "д" * 121, "chinese": "道" * 80}

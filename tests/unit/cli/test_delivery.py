@@ -34,3 +34,10 @@ NAMES = st.text(min_size=1).filter(lambda name: "=" not in name)
 @given(st.dictionaries(NAMES, st.integers() | st.lists(st.booleans()), max_size=4))
 def test_every_json_value_survives(values):
     assert delivery.parameters([f"{name}={json.dumps(value)}" for name, value in values.items()]) == values
+
+
+def test_policies_for_changes_are_one_word_or_pairs():
+    assert delivery.changes("reject") == "reject"
+    assert delivery.changes("kind=allow, crs=reject") == {"kind": "allow", "crs": "reject"}
+    with pytest.raises(typer.BadParameter, match="not of the form"):
+        delivery.changes("kind=allow,crs")

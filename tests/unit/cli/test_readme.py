@@ -14,7 +14,7 @@ README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 CODE = set(re.findall(r"`([^`\n]+)`", README))
 WORDS = {word for code in CODE for word in code.split()}
 
-COMMANDS = [command.callback.__name__ for command in app.registered_commands]
+COMMANDS = [command.callback.__name__.replace("_", "-") for command in app.registered_commands]
 SETTINGS = [name.upper() for name in Settings.model_fields]
 
 

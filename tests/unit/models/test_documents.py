@@ -10,9 +10,11 @@ from libs.models import (
     Activity,
     Asset,
     Changes,
+    Current,
     Decision,
     Document,
     Field,
+    Grant,
     InputLayer,
     InputObject,
     LakeFile,
@@ -70,6 +72,8 @@ RUN = Run(
     lease_seconds=60,
 )
 RESERVATION = Reservation(dataset_id="a.b", version=2, run_id="x#1", prefix="a.b/v2/", names=("data.parquet",), reserved_at=NOW)
+CURRENT = Current(dataset_id="a.b", number=3, version=1, newest=2, decided_by="me", decided_at=NOW)
+GRANT = Grant(dataset_id="a.b", number=1, to="you", allowed=True, decided_by="me", decided_at=NOW)
 ACTIVITY = Activity(at=NOW, actor="me", action="claimed", subject="x#1", details={"n": 1})
 LEDGER = LedgerIdentity(ledger_id="l", place="a file", made_at=NOW)
 OWN_LAKE = OwnLake(lake_id="k", place="a folder", bound_at=NOW)
@@ -83,6 +87,8 @@ IDS = [
     (RESERVATION, "a.b@2"),
     (ASSET, "a.b@2"),
     (LINEAGE, "a.b@2"),
+    (CURRENT, "a.b#3"),
+    (GRANT, "a.b#1"),
     (LEDGER, "ledger"),
     (OWN_LAKE, "lake"),
 ]
@@ -93,7 +99,9 @@ def test_a_document_has_its_natural_id(document: Any, identity: str) -> None:
     assert document.id == identity
 
 
-@pytest.mark.parametrize("document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, ACTIVITY, LEDGER, OWN_LAKE, LAKE])
+@pytest.mark.parametrize(
+    "document", [RECEIPT, RUN, OUTCOME, RESERVATION, ASSET, LINEAGE, CURRENT, GRANT, ACTIVITY, LEDGER, OWN_LAKE, LAKE]
+)
 def test_a_document_comes_back_from_plain_values(document: Document) -> None:
     plain = document.to_document()
     assert types_in(plain) <= {dict, list, str, int, float, bool, type(None), datetime}

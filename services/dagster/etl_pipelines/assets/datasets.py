@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from libs.ledger import Standing
 from libs.models import Asset, FileRole, Lineage
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
@@ -13,24 +14,30 @@ from services.dagster.etl_pipelines.checks.self_check import self_check
 
 DATA_VERSION_TAG = "dagster/data_version"
 """The tag by which Dagster knows whether a dataset has changed; a part of its stored events."""
+VERSION = "version"
+"""The key of a materialization's metadata with the number of the version."""
 
 
 def events(stack: Stack, asset: Asset) -> Iterator[Any]:
     """What there is to see of a version, for ``log_event``: it takes evaluations, which its annotation does not say."""
     lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
     if lineage is not None:
-        yield _materialization(asset, lineage, preview(stack, asset))
+        yield _materialization(asset, lineage, preview(stack, asset), stack.ledger.standing(asset.dataset_id))
         yield self_check(asset, lineage)
 
 
-def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:
+def _materialization(
+    asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None, standing: Standing
+) -> dg.AssetMaterialization:
     columns = [dg.TableColumn(field.name, field.type, asset.meanings.get(field.name)) for field in asset.table_schema]
     metadata: dict[str, dg.MetadataValue] = {
         **({} if asset.features is None else {"dagster/row_count": dg.MetadataValue.int(asset.features)}),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
         **({"preview": drawing} if drawing else {}),
         **({"title": dg.MetadataValue.text(asset.title)} if asset.title else {}),
-        "version": dg.MetadataValue.int(asset.version),
+        **({"owner": dg.MetadataValue.text(str(asset.owner))} if asset.owner else {}),
+        VERSION: dg.MetadataValue.int(asset.version),
+        "current": dg.MetadataValue.text(_current(asset, standing)),
         "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
         "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
@@ -48,6 +55,12 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         metadata=metadata,
         tags={DATA_VERSION_TAG: _data_version(asset)},
     )
+
+
+def _current(asset: Asset, standing: Standing) -> str:
+    """Whether it was the current version when this was reported, and who made it so."""
+    so = f", as {standing.decision.decided_by} decided" if standing.decision else ""
+    return f"yes{so}" if standing.current == asset.version else f"no: version {standing.current} is{so}"
 
 
 def _files(asset: Asset) -> dict[str, dg.MetadataValue]:

@@ -33,7 +33,7 @@ def _read() -> list[str]:
     try:
         ledger = open_ledger(Settings())
         with closing(ledger.store):
-            return list(ledger.latest_versions())
+            return list(ledger.newest_versions())
     except ServiceUnavailable as error:
         logging.getLogger(__name__).warning("%s No dataset has a definition until the code server starts again.", error)
         return []

@@ -9,7 +9,7 @@ from libs.pipeline import maintenance
 from libs.pipeline.stack import Stack
 from libs.pipeline.verify import verify as verify_files
 from libs.pipeline.verify import verify_ledger
-from services.dagster.etl_pipelines.assets.datasets import events
+from services.dagster.etl_pipelines.assets.datasets import VERSION, events
 from services.dagster.etl_pipelines.checks import in_time
 
 NIGHTS = 30
@@ -23,10 +23,18 @@ def finish_what_was_left(context: dg.OpExecutionContext, stack: dg.ResourceParam
     """Finish or give up what a crash left behind, and show datasets that were made outside of Dagster, or just before a crash."""
     context.log.info("Reconciled: %s", maintenance.reconcile(stack).model_dump_json())
     known = {key.path[0] for key in context.instance.all_asset_keys()}
-    unseen = [dataset_id for dataset_id in stack.ledger.latest_versions() if dataset_id not in known]
-    for asset in stack.ledger.newest(unseen[:SHOWN]).values():
+    unseen = [dataset_id for dataset_id in stack.ledger.newest_versions() if dataset_id not in known]
+    decided = [dataset_id for dataset_id in stack.ledger.decisions() if not _shows(context.instance, stack, dataset_id)]
+    for asset in stack.ledger.current([*unseen, *decided][:SHOWN]).values():
         for event in events(stack, asset):
             context.log_event(event)
+
+
+def _shows(instance: dg.DagsterInstance, stack: Stack, dataset_id: str) -> bool:
+    """Whether what Dagster shows of a dataset is its current version, where somebody has decided which one that is."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(dataset_id))
+    shown = event.asset_materialization.metadata.get(VERSION) if event and event.asset_materialization else None
+    return shown is not None and shown.value == stack.ledger.standing(dataset_id).current
 
 
 @dg.op
