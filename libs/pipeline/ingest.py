@@ -23,7 +23,7 @@ from libs.models import (
 from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
-from libs.pipeline.inputs import is_unchanged, nothing_new
+from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.placing import Placed, lake_files, place
 from libs.pipeline.scratch import run_folder
@@ -158,7 +158,7 @@ class _Attempt:
         for dataset in datasets:
             reservation, seconds = placed[dataset.dataset_id].reservation, placed[dataset.dataset_id].seconds
             if version_before := earlier.get(dataset.dataset_id):
-                self.warnings += _same_as_before(dataset, reservation, version_before)
+                self.warnings += same_as_before(dataset.files, reservation.id, version_before)
                 if dataset.dataset_id in unnamed:
                     self.warnings += _other_title(dataset, reservation, version_before)
             assets.append(self._asset(dataset, reservation))
@@ -215,20 +215,6 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
-
-
-def _same_as_before(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
-    """A warning where a version holds what the one before it holds: whoever delivered it may have meant other files."""
-    if {(file.name, file.sha256) for file in dataset.files} != {(file.name, file.sha256) for file in before.files}:
-        return []
-    return [
-        Problem(
-            code="same_as_before", where=f"dataset {dataset.dataset_id}",
-            message=f"Nothing new: version {reservation.version} is byte for byte version {before.version}, "
-            f"of the batch {before.batch_id!r}.",
-            remedy="If the data should be newer, look whether the right files were delivered.",
-        )
-    ]  # fmt: skip
 
 
 def _other_title(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:

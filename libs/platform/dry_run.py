@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from libs.models import DatasetReport, LakeFile, Report
+from libs.models import Asset, DatasetReport, LakeFile, Report
 from libs.models.report import DryRunReport
 from libs.models.settings import Settings
+from libs.pipeline.inputs import same_as_before
 from libs.platform import open_ledger
 
 
@@ -44,17 +45,25 @@ def has_ledger(settings: Settings) -> bool:
 def as_it_would_be(report: Report, settings: Settings) -> DryRunReport:
     """The report of a dry run, with the version numbers that are next in the ledger of the settings, if there is one.
 
+    A version that would be the same as the one before it is told.
+
     Args:
         report: From the throwaway platform, whose ledger begins with version 1.
         settings: Those of the real platform.
     """
     numbers: dict[str, int] = {}
+    newest: dict[str, Asset] = {}
     if report.datasets and has_ledger(settings):
         ledger = open_ledger(settings)
         with closing(ledger.store):
-            numbers = ledger.next_versions([dataset.dataset_id for dataset in report.datasets])
+            names = [dataset.dataset_id for dataset in report.datasets]
+            numbers, newest = ledger.next_versions(names), ledger.newest(names)
     datasets = tuple(_numbered(dataset, numbers.get(dataset.dataset_id, dataset.version)) for dataset in report.datasets)
-    return DryRunReport.model_validate({**dict(report), "datasets": datasets})
+    warnings = [*report.warnings]
+    for dataset in datasets:
+        if before := newest.get(dataset.dataset_id):
+            warnings += same_as_before(dataset.files, f"{dataset.dataset_id}@{dataset.version}", before)
+    return DryRunReport.model_validate({**dict(report), "datasets": datasets, "warnings": tuple(warnings)})
 
 
 def _numbered(dataset: DatasetReport, version: int) -> DatasetReport:
