@@ -25,7 +25,7 @@ from libs.models.policies import effective, on_change
 from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
-from libs.pipeline.inputs import is_unchanged, nothing_new
+from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
@@ -167,7 +167,7 @@ class _Attempt:
             previous = last[dataset.dataset_id].version if dataset.dataset_id in last else None
             owner = owners.get(dataset.dataset_id, deliverer(self._manifest))
             if dataset.dataset_id in last:
-                self.warnings += _same_as_before(dataset, reservation, last[dataset.dataset_id])
+                self.warnings += same_as_before(dataset.files, last[dataset.dataset_id])
             assets.append(self._asset(dataset, reservation, previous, owner))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
@@ -240,20 +240,6 @@ def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifes
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
-
-
-def _same_as_before(dataset: MadeDataset, reservation: Reservation, before: Asset) -> list[Problem]:
-    """A warning where a version holds what the one before it holds: whoever delivered it may have meant other files."""
-    if {(file.name, file.sha256) for file in dataset.files} != {(file.name, file.sha256) for file in before.files}:
-        return []
-    return [
-        Problem(
-            code="same_as_before", where=f"dataset {dataset.dataset_id}",
-            message=f"Nothing new: version {reservation.version} is byte for byte version {before.version}, "
-            f"of the batch {before.batch_id!r}.",
-            remedy="If the data should be newer, look whether the right files were delivered.",
-        )
-    ]  # fmt: skip
 
 
 def _canceled() -> Problem:

@@ -1,10 +1,11 @@
-"""The raw files of a batch: as they were when its versions were made, and as they lie in the landing zone now."""
+"""What a batch was made from, and what lies in the landing zone now: is there anything new?"""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from libs.models import InputObject, Lineage, Manifest, Outcome, Policies, Problem, Rejected
+from libs.models import Asset, InputObject, Lineage, Manifest, Outcome, Policies, Problem, Rejected
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.staging import stage
 from libs.transformations import Recipe
@@ -79,3 +80,30 @@ def nothing_new(earlier: Outcome, newer: Sequence[str]) -> Problem:
         f"that they had in {earlier.run_id}.{since}",
         remedy=f"Nothing has to be done. To make new versions nevertheless: `spatial-etl reprocess {earlier.batch_id}`.",
     )  # fmt: skip
+
+
+class _File(Protocol):
+    """A file of a version, made or recorded."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+def same_as_before(files: Iterable[_File], before: Asset) -> list[Problem]:
+    """A warning where a version holds what the one before it holds: whoever delivered it may have meant other files.
+
+    Args:
+        files: Of the version.
+        before: The one before it.
+    """
+    if {(file.name, file.sha256) for file in files} != {(file.name, file.sha256) for file in before.files}:
+        return []
+    return [
+        Problem(
+            code="same_as_before", where=f"dataset {before.dataset_id}",
+            message=f"Nothing new: it is byte for byte {before.id}, of the batch {before.batch_id!r}.",
+            remedy="If the data should be newer, look whether the right files were delivered.",
+        )
+    ]  # fmt: skip

@@ -244,7 +244,7 @@ def test_the_same_files_in_another_batch_make_a_version_that_says_so(embedded: A
     assert codes(embedded.ingest("b1", entry)) == []
     second = embedded.ingest("b2", entry)
     assert (codes(second), second.datasets[0].version) == (["same_as_before"], 2)
-    assert "version 2 is byte for byte version 1, of the batch 'b1'" in second.warnings[0].message
+    assert "it is byte for byte a@1, of the batch 'b1'" in second.warnings[0].message
 
 
 def test_a_bad_delivery_after_a_success_is_answered_and_the_success_stays(embedded: Any, geojson: Callable[..., str]) -> None:
