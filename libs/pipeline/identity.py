@@ -63,7 +63,7 @@ def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind
     bound = pair.bound
     if bound is None and bind:
         bound = ledger.bind(OwnLake(lake_id=pair.found.lake_id, place=lake.store.place, bound_at=ledger.clock()))
-        if settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+        if settings.lake.folder is None and settings.mongo_connection_string is None:
             said = "The lake in %s belongs to %s from now on: MONGO_CONNECTION_STRING is not set."
             _LOG.warning(said, lake.store.place, ledger.store.place)
     if bound is not None and bound.lake_id != pair.found.lake_id:
@@ -121,10 +121,12 @@ def _require_own_files(pair: _Pair) -> None:
 
 def _choosing(settings: Settings) -> str:
     """The settings that choose lake and ledger; where only one of the two is on a server, the one that is probably missing."""
-    if settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+    if settings.lake.folder is None and settings.mongo_connection_string is None:
         return "MONGO_CONNECTION_STRING: it is not set, so that the ledger is a file of this machine"
-    if settings.minio_endpoint is None and settings.mongo_connection_string is not None:
+    if settings.lake.folder is not None and settings.mongo_connection_string is not None:
+        if settings.spatial_etl_lake is not None:
+            return "MONGO_CONNECTION_STRING, MONGO_DATABASE and SPATIAL_ETL_LAKE"
         return "MINIO_ENDPOINT: it is not set, so that the lake is a folder of this machine"
-    if settings.minio_endpoint is None:
-        return "SPATIAL_ETL_HOME and MINIO_LAKE_BUCKET"
-    return "MONGO_CONNECTION_STRING, MONGO_DATABASE, MINIO_ENDPOINT and MINIO_LAKE_BUCKET"
+    if settings.lake.folder is not None:
+        return f"SPATIAL_ETL_HOME and {'SPATIAL_ETL_LAKE' if settings.spatial_etl_lake else 'MINIO_LAKE_BUCKET'}"
+    return f"MONGO_CONNECTION_STRING, MONGO_DATABASE, MINIO_ENDPOINT and {settings.lake.setting}"

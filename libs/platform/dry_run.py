@@ -30,6 +30,10 @@ def throwaway(settings: Settings) -> Iterator[Settings]:
                 "spatial_etl_scratch": None,
                 "spatial_etl_recipes": recipes,
                 "spatial_etl_engine": "duckdb",
+                "spatial_etl_landing": None,
+                "spatial_etl_lake": None,
+                "minio_landing_bucket": settings.landing.bucket,  # as manifests call it
+                "minio_lake_bucket": settings.lake.bucket,
                 "minio_endpoint": None,
                 "mongo_connection_string": None,
             }

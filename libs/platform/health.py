@@ -153,7 +153,7 @@ def _stores(settings: Settings) -> Iterator[Check]:
         paired = require_own_lake(settings, lake, ledger, bind=False)
     if paired:
         yield Check("Identity", Verdict.GOOD, "lake and ledger belong together")
-    elif settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+    elif settings.lake.folder is None and settings.mongo_connection_string is None:
         found = "the lake is on a server, and would get a ledger that is a file of this machine"
         yield Check("Identity", Verdict.WEAK, found, "Set MONGO_CONNECTION_STRING, unless nobody else works with this lake.")
     else:

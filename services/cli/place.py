@@ -29,7 +29,7 @@ def without_server() -> str | None:
     from libs.models.settings import Settings
 
     settings = Settings()
-    if settings.minio_endpoint is None or settings.mongo_connection_string is not None:
+    if settings.lake.folder is not None or settings.mongo_connection_string is not None:
         return None
     ledger = settings.spatial_etl_home / "ledger.sqlite"
     return f"MONGO_CONNECTION_STRING is not set: the lake is on a server, the ledger is {ledger} on this machine."
@@ -42,7 +42,7 @@ def _folder() -> "DataLake | None":
     from libs.platform import open_lake
 
     settings = Settings()
-    return open_lake(settings) if settings.minio_endpoint is None else None
+    return open_lake(settings) if settings.lake.folder is not None else None
 
 
 def located(uri: str) -> str:

@@ -62,7 +62,7 @@ def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[Se
     from libs.platform import choose_engine
     from libs.platform.extras import needing
 
-    on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
+    on_servers = settings.lake.folder is None and settings.mongo_connection_string is not None
     if on_servers:
         _require_own_lake(settings)
     if settings.minio_endpoint is not None:
@@ -109,7 +109,7 @@ def _pair(settings: "Settings") -> "SetupStep":
 
     done = "belong together" if _paired(settings, bind=False) else "belong together from now on"
     _paired(settings, bind=True)
-    return SetupStep("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
+    return SetupStep("MongoDB", f"lake {settings.lake.bucket} and ledger {settings.mongo_database}", done)
 
 
 def _paired(settings: "Settings", *, bind: bool) -> bool:

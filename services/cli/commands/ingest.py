@@ -153,7 +153,7 @@ def ingest(
     )
     settings = Settings()
     manifest = make_manifest(
-        settings.minio_landing_bucket,
+        settings.landing.bucket,
         uploads,
         batch_id=batch_id,
         uploader=user() if uploader is None else uploader,

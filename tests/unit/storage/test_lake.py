@@ -8,7 +8,7 @@ from libs.storage import DataLake, FolderStore, ObjectMissing
 
 @pytest.fixture
 def lake(tmp_path: Path) -> DataLake:
-    return DataLake(FolderStore(tmp_path / "home", "data-lake"))
+    return DataLake(FolderStore(tmp_path / "home" / "data-lake", "data-lake"))
 
 
 def test_a_version_is_placed_once(lake: DataLake, tmp_path: Path) -> None:
