@@ -187,7 +187,7 @@ def ends(stack: Stack, batches: list[str]) -> Counter[str]:
     assets = list(stack.ledger.assets())
     succeeded = sorted(batch_id for batch_id, end in found.items() if end == Decision.SUCCESS)
     assert sorted(asset.dataset_id for asset in assets) == succeeded, "of each dataset one version, and none without success"
-    recorded = sorted(stack.lake.key_of(file.uri) for asset in assets for file in asset.files)
+    recorded = sorted(file.key for asset in assets for file in asset.files)
     assert sorted(info.key for info in stack.lake.objects()) == recorded
     assert {verdict.finding for verdict in verify(stack)} == {Finding.INTACT}
     assert stack.landing.waiting() == []

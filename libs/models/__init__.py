@@ -25,14 +25,14 @@ from libs.models.manifest import (
 )
 from libs.models.policies import Policies
 from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
-from libs.models.report import DatasetReport, Report
+from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status
 
 __all__ = [
     "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document",
     "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
     "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest",
-    "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable",
-    "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key", "manifest_schema",
+    "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
+    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key", "manifest_schema",
     "parse_manifest", "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

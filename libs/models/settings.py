@@ -161,14 +161,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _keep_apart(self) -> Self:
         """Refuse places of which one would take for its own what lies in another: what is left in scratch, say, is removed."""
-        for place, naming, bucket in (
+        for chosen, naming, bucket in (
             (self.landing, "MINIO_LANDING_BUCKET", self.minio_landing_bucket),
             (self.lake, "MINIO_LAKE_BUCKET", self.minio_lake_bucket),
         ):
-            if place.folder is None and self.minio_endpoint is None:
-                raise ValueError(f"{place.setting} names the bucket {place.bucket!r}, but MINIO_ENDPOINT names no server; set it")
-            if naming.lower() in self.model_fields_set and place.bucket != bucket:
-                raise ValueError(f"{place.setting} names the bucket {place.bucket!r}, {naming} {bucket!r}; leave one of them out")
+            if chosen.folder is None and self.minio_endpoint is None:
+                raise ValueError(f"{chosen.setting} names the bucket {chosen.bucket!r}, but MINIO_ENDPOINT names no server; set it")
+            if naming.lower() in self.model_fields_set and chosen.bucket != bucket:
+                raise ValueError(f"{chosen.setting} names the bucket {chosen.bucket!r}, {naming} {bucket!r}; leave one of them out")
         if self.landing.bucket == self.lake.bucket:
             raise ValueError(
                 f"MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both {self.lake.bucket!r}; give each a bucket of its own"

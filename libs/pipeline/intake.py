@@ -175,7 +175,7 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     """
     if outcome.decision is Decision.SUCCESS:
         stack.ledger.publish(outcome)
-    return _answer(stack, info, content, Report.of_outcome(outcome), outcome.run_id)
+    return _answer(stack, info, content, Report.of_outcome(outcome, stack.lake.uri), outcome.run_id)
 
 
 def _answer(stack: Stack, info: ObjectInfo, content: bytes, report: Report, name: str) -> Report | None:

@@ -39,7 +39,8 @@ def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Veri
     for asset in stack.ledger.assets() if assets is None else assets:
         for file in asset.files:
             finding, message = _look_at(stack, file)
-            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=file.uri, finding=finding, message=message)
+            uri = stack.lake.uri(file.key)
+            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
         for uri in _unexpected(stack, asset):
             message = "It lies among the files of this version, but the record of the version does not name it. Move it away."
             finding = Finding.UNEXPECTED
@@ -47,14 +48,14 @@ def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Veri
 
 
 def _unexpected(stack: Stack, asset: Asset) -> list[str]:
-    recorded = {file.uri for file in asset.files}
-    lying = (stack.lake.uri(info.key) for info in stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version)))
-    return [uri for uri in lying if uri not in recorded]
+    recorded = {file.key for file in asset.files}
+    lying = stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version))
+    return [stack.lake.uri(info.key) for info in lying if info.key not in recorded]
 
 
 def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str]:
     try:
-        sha256, size = stack.lake.hash(stack.lake.key_of(file.uri))
+        sha256, size = stack.lake.hash(file.key)
     except ObjectMissing:
         return (
             Finding.MISSING,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from libs.models import DatasetReport, LakeFile, Report
+from libs.models import DatasetReport, Report, ReportFile
 from libs.models.report import DryRunReport
 from libs.models.settings import Settings
 from libs.platform import open_ledger
@@ -62,7 +62,7 @@ def as_it_would_be(report: Report, settings: Settings) -> DryRunReport:
 
 
 def _numbered(dataset: DatasetReport, version: int) -> DatasetReport:
-    def moved(file: LakeFile) -> LakeFile:
+    def moved(file: ReportFile) -> ReportFile:
         folder, _, name = file.uri.rpartition(f"/v{dataset.version}/")
         return file.model_copy(update={"uri": f"{folder}/v{version}/{name}"})
 

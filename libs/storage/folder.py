@@ -70,9 +70,10 @@ class FolderStore:
         self.bucket = check_key(bucket)
         self.root, self._setting = root.resolve(), setting
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / PARTIAL).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unavailable(error) from error
+            if not self.root.is_dir():  # else it may be one that can be read only
+                raise self._unavailable(error) from error
 
     @property
     def place(self) -> str:

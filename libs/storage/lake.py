@@ -37,17 +37,6 @@ class DataLake:
         """``s3://<lake bucket>/<key>``."""
         return self.store.uri(key)
 
-    def key_of(self, uri: str) -> str:
-        """The object key of a lake URI from a ledger record.
-
-        Raises:
-            ValueError: when the URI names another bucket.
-        """
-        start = self.store.uri("")
-        if not uri.startswith(start):
-            raise ValueError(f"{uri!r} does not lie in the data lake {start}.")
-        return uri.removeprefix(start)
-
     def place(self, key: str, path: Path) -> bool:
         """Write a version's file, create-only and durable.
 

@@ -124,7 +124,7 @@ def sessions_end(settings: Settings) -> int:
 
 def _left(stack: Stack) -> Iterator[str]:
     """All that is neither the batch's nor of what became of it."""
-    recorded = {stack.lake.key_of(file.uri) for asset in stack.ledger.assets() for file in asset.files}
+    recorded = {file.key for asset in stack.ledger.assets() for file in asset.files}
     yield from (info.key for info in stack.lake.objects() if info.key not in recorded)
     known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json")
     yield from (info.key for info in stack.landing.store.list() if not info.key.startswith(known))

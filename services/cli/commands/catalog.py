@@ -83,7 +83,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
     from libs.models import FileRole
     from services.cli import output
-    from services.cli.place import located, opened_ledger
+    from services.cli.place import lake_uri, located, opened_ledger
     from services.cli.report import changes, crs, geometry
 
     with opened_ledger() as ledger:
@@ -104,7 +104,9 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("versions", ", ".join(map(str, versions))),
         ]
         for file in asset.files:
-            facts.append((file.role if file.role != FileRole.DATA else "file", f"{located(file.uri)}  {output.size(file.bytes)}"))
+            facts.append(
+                (file.role if file.role != FileRole.DATA else "file", f"{located(lake_uri(file.key))}  {output.size(file.bytes)}")
+            )
             facts.append(("sha256", file.sha256))
         output.facts(facts)
         output.line()
@@ -115,7 +117,11 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
 
 def flat(asset: "Asset") -> dict[str, Any]:
     """A version as one JSON object: the fields of its summary stand beside its own, whatever its kind."""
+    from libs.models import ReportFile
+    from services.cli.place import lake_uri
+
     record = asset.model_dump(mode="json", exclude={"summary"})
+    record["files"] = [ReportFile.of(file, lake_uri).model_dump(mode="json") for file in asset.files]
     return record | asset.summary.model_dump(mode="json")
 
 
@@ -169,7 +175,7 @@ def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
 def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     from services.cli import output, report
     from services.cli.lookup import unknown
-    from services.cli.place import located
+    from services.cli.place import lake_uri, located
 
     state = ledger.batch(batch_id)
     if state is None:
@@ -177,7 +183,7 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     if as_json:
         output.emit_json(_state(state))
         return
-    known = report.of_state(state)
+    known = report.of_state(state, lake_uri)
     if known is not None:
         report.show(known, located)
     else:
@@ -195,9 +201,10 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
 
 
 def _state(state: "BatchState") -> dict[str, Any]:
+    from services.cli.place import lake_uri
     from services.cli.report import of_state
 
-    known = of_state(state)
+    known = of_state(state, lake_uri)
     return {
         "batch_id": state.batch_id,
         "status": state.status,
@@ -212,9 +219,10 @@ def _state(state: "BatchState") -> dict[str, Any]:
 
 def _summary(state: "BatchState") -> str:
     from services.cli import output
+    from services.cli.place import lake_uri
     from services.cli.report import of_state
 
-    known = of_state(state)
+    known = of_state(state, lake_uri)
     if known is None:
         return ""
     if known.problems:

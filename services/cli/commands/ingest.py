@@ -254,7 +254,7 @@ def _processed(
         for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
             return report
         state = stack.ledger.batch(batch_id)
-        decided = state and of_state(state)
+        decided = state and of_state(state, stack.lake.uri)
         if decided:
             return decided
         time.sleep(LOOK_AGAIN)

@@ -65,9 +65,7 @@ class Platform:
     def read(self, dataset_id: str, version: int | None = None) -> pa.Table:
         """The rows of a version."""
         asset = self.asset(dataset_id, version)
-        return pa.concat_tables(
-            [pq.read_table(self.stack.lake.store.root / self.stack.lake.key_of(file.uri)) for file in asset.files]
-        )
+        return pa.concat_tables([pq.read_table(self.stack.lake.store.root / file.key) for file in asset.files])
 
     def asset(self, dataset_id: str, version: int | None = None) -> Asset:
         """A version's record."""

@@ -71,7 +71,7 @@ def later(platform: Any) -> Any:
 
 
 def read_back(platform: Any, asset: Asset) -> int:
-    files = [platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri) for file in asset.data]
+    files = [platform.stack.lake.store.root / file.key for file in asset.data]
     return sum(pq.read_table(file).num_rows for file in files)
 
 
