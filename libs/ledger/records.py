@@ -196,6 +196,10 @@ class Records:
         outcomes = [self.outcome(run.id) for run in attempts[1 - MAX_LOST :]]
         return len(attempts) + 1 < MAX_LOST or not all(earlier and lost(earlier) for earlier in outcomes)
 
+    def version_ids(self) -> Iterator[str]:
+        """``_id``s of all versions that exist. Reads no documents."""
+        return self.store.ids("assets")
+
     def versions(self, dataset_id: str) -> list[int]:
         """The versions of a dataset that exist, in order."""
         return sorted(_version(identity) for identity in self.store.ids("assets", f"{dataset_id}@"))

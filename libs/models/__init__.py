@@ -8,7 +8,7 @@ from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, TableSu
 from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.column import ColumnNotes
 from libs.models.document import FORMAT, Document, NewerFormat
-from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake
+from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake, Rebuilding
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
     CsvOptions,
@@ -24,15 +24,17 @@ from libs.models.manifest import (
     shortened,
 )
 from libs.models.policies import Policies
-from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
+from libs.models.problem import LakeOfAnother, NotEmpty, Problem, Rejected, ServiceUnavailable, SpatialEtlError
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status
+from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
-    "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document",
-    "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
-    "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest",
-    "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key", "manifest_schema",
-    "parse_manifest", "says_no_crs", "shortened", "utc_now",
+    "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DamagedRecord", "DatasetReport",
+    "Decision", "Document", "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile",
+    "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "NotEmpty", "Outcome",
+    "OutcomePart", "OwnLake", "ParsedManifest", "PartReference", "Policies", "Problem", "Rebuilding", "Receipt", "Record",
+    "Rejected", "Report", "ReportFile", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
+    "TableSummary", "VectorSummary", "VersionRecord", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest",
+    "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

@@ -463,6 +463,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
         },
         "Running": {
             "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
+            "attempt_not_known": _problem(
+                "The ledger was made again out of the lake, which does not tell of this attempt.",
+                "Nothing: a later attempt succeeded.",
+            ),
             "canceled": _problem("The run was canceled.", "Upload the manifest again."),
             "input_changed": _problem(
                 "An input of a replay is not what it was.", "Put the original files back into the landing zone."
@@ -472,9 +476,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "lease_expired": _problem(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
+            "ledger_not_empty": _problem(
+                "A ledger that is to be made out of a lake holds something already.", "Name a new ledger in the settings."
+            ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
             "not_writable": _problem(
                 "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
+            ),
+            "rebuilt": _warning(
+                "The record of the batch was made again out of the lake.", "Restore the ledger from a backup, if there is one."
             ),
             "report_not_written": _warning(
                 "The report could not be written to the landing zone.", "Take away what lies in its place."

@@ -66,8 +66,6 @@ class Settings(BaseSettings):
 
     Attributes:
         spatial_etl_home: Folder of the embedded stores, scratch included.
-        spatial_etl_landing: Folder of the landing zone, or its bucket as ``s3://<bucket>``; unset: by ``minio_landing_bucket``.
-        spatial_etl_lake: Folder of the data lake, or its bucket as ``s3://<bucket>``; unset: by ``minio_lake_bucket``.
         minio_endpoint: ``host:port`` of MinIO or another S3; unset: folders below the home.
         minio_root_user: Access key of the object store.
         minio_root_password: Secret key of the object store.
@@ -76,6 +74,8 @@ class Settings(BaseSettings):
         minio_region: Region of the buckets; only AWS and a few others need it.
         minio_landing_bucket: Name of the bucket, or of the folder below the home, of the landing zone.
         minio_lake_bucket: Name of the bucket, or of the folder below the home, of the data lake.
+        spatial_etl_landing: Folder of the landing zone, or its bucket as ``s3://<bucket>``; unset: by ``minio_landing_bucket``.
+        spatial_etl_lake: Folder of the data lake, or its bucket as ``s3://<bucket>``; unset: by ``minio_lake_bucket``.
         mongo_connection_string: Connection string of the ledger's MongoDB; unset: SQLite below the home.
         mongo_database: Name of the ledger's database.
         spatial_etl_engine: Compute engine, ``duckdb`` or ``postgis``; unset: PostGIS where ``postgres_host`` is set, else DuckDB.
@@ -100,8 +100,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
     spatial_etl_home: Path = Path("var")
-    spatial_etl_landing: _PlaceText = None
-    spatial_etl_lake: _PlaceText = None
     minio_endpoint: str | None = None
     minio_root_user: str | None = None
     minio_root_password: SecretStr | None = None
@@ -110,6 +108,8 @@ class Settings(BaseSettings):
     minio_region: str = "us-east-1"
     minio_landing_bucket: _Bucket = "landing-zone"
     minio_lake_bucket: _Bucket = "data-lake"
+    spatial_etl_landing: _PlaceText = None
+    spatial_etl_lake: _PlaceText = None
     mongo_connection_string: SecretStr | None = None
     mongo_database: str = "spatial_etl"
     spatial_etl_engine: Annotated[str | None, BeforeValidator(_name_or_none)] = None
@@ -166,9 +166,13 @@ class Settings(BaseSettings):
             (self.lake, "MINIO_LAKE_BUCKET", self.minio_lake_bucket),
         ):
             if chosen.folder is None and self.minio_endpoint is None:
-                raise ValueError(f"{chosen.setting} names the bucket {chosen.bucket!r}, but MINIO_ENDPOINT names no server; set it")
+                raise ValueError(
+                    f"{chosen.setting} names the bucket {chosen.bucket!r}, but MINIO_ENDPOINT names no server; set it"
+                )
             if naming.lower() in self.model_fields_set and chosen.bucket != bucket:
-                raise ValueError(f"{chosen.setting} names the bucket {chosen.bucket!r}, {naming} {bucket!r}; leave one of them out")
+                raise ValueError(
+                    f"{chosen.setting} names the bucket {chosen.bucket!r}, {naming} {bucket!r}; leave one of them out"
+                )
         if self.landing.bucket == self.lake.bucket:
             raise ValueError(
                 f"MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both {self.lake.bucket!r}; give each a bucket of its own"

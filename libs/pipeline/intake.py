@@ -12,6 +12,7 @@ from time import monotonic
 from libs.ledger import Action, Received
 from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
 from libs.pipeline.fault import fault
+from libs.pipeline.publishing import publish
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
 from libs.storage import ObjectChanged, ObjectInfo, ObjectRefused
@@ -174,7 +175,7 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
         The report; None when this process has told it before, and could not take the manifest away.
     """
     if outcome.decision is Decision.SUCCESS:
-        stack.ledger.publish(outcome)
+        publish(stack.lake, stack.ledger, outcome)
     return _answer(stack, info, content, Report.of_outcome(outcome, stack.lake.uri), outcome.run_id)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from libs.models import Asset, LakeFile, Model
+from libs.pipeline.publishing import record_flaw
 from libs.pipeline.stack import Stack
 from libs.storage import ObjectMissing, ObjectRefused
 
@@ -41,14 +42,30 @@ def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Veri
             finding, message = _look_at(stack, file)
             uri = stack.lake.uri(file.key)
             yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
+        if flaw := _record_flaw(stack, asset):
+            uri = stack.lake.uri(stack.lake.record_key(asset.dataset_id, asset.version))
+            yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=flaw[0], message=flaw[1])
         for uri in _unexpected(stack, asset):
             message = "It lies among the files of this version, but the record of the version does not name it. Move it away."
             finding = Finding.UNEXPECTED
             yield Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
 
 
+def _record_flaw(stack: Stack, asset: Asset) -> tuple[Finding, str] | None:
+    """What is wrong with the record that the version carries. Those of releases before such records may have none."""
+    again = "Move it away; `spatial-etl reconcile` writes it again."
+    try:
+        flaw = record_flaw(stack.lake, asset, stack.ledger.lineage(asset.dataset_id, asset.version))
+    except ObjectMissing:
+        missing = Finding.MISSING, "The version has no record in the lake. `spatial-etl reconcile` writes it."
+        return None if asset.format.startswith("1.") else missing
+    except ObjectRefused as error:
+        return Finding.UNREADABLE, str(error)
+    return None if flaw is None else (Finding.CHANGED, f"{flaw} {again}")
+
+
 def _unexpected(stack: Stack, asset: Asset) -> list[str]:
-    recorded = {file.key for file in asset.files}
+    recorded = {stack.lake.record_key(asset.dataset_id, asset.version), *(file.key for file in asset.files)}
     lying = stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version))
     return [stack.lake.uri(info.key) for info in lying if info.key not in recorded]
 

@@ -15,6 +15,11 @@ IDENTITY = f"{OWN}lake.json"
 
 _MAX_IDENTITY = 64 * 1024
 
+RECORD = "_version.json"
+"""The record of a version in its prefix. Whoever reads the folder as a table of Parquet files passes such a name over."""
+
+_MAX_RECORD = 64 * 1024 * 1024
+
 _VERSION = re.compile(r"[^/]+/v\d+/(?=.)")
 
 
@@ -32,6 +37,26 @@ class DataLake:
         """The prefix of the version that an object belongs to, by its key; None for what somebody put there by hand."""
         found = _VERSION.match(key)
         return found[0] if found else None
+
+    def record_key(self, dataset_id: str, version: int) -> str:
+        """Where the record of a version lies."""
+        return f"{self.prefix(dataset_id, version)}{RECORD}"
+
+    def record(self, dataset_id: str, version: int) -> bytes:
+        """The record of a version, as it lies there.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        return self.store.read(self.record_key(dataset_id, version), _MAX_RECORD)
+
+    def describe(self, dataset_id: str, version: int, record: bytes) -> bool:
+        """Write the record of a version, create-only and durable. False when something lies there already.
+
+        Raises:
+            ObjectRefused: when it may not be written.
+        """
+        return self.store.create(self.record_key(dataset_id, version), record)
 
     def uri(self, key: str) -> str:
         """``s3://<lake bucket>/<key>``."""
@@ -80,7 +105,11 @@ class DataLake:
 
     def identify(self, identity: LakeIdentity) -> bool:
         """Give the lake its identity, once and for all. False when it has one."""
-        return self.store.create(IDENTITY, identity.model_dump_json(indent=2).encode() + b"\n")
+        return self.store.create(IDENTITY, _written(identity))
+
+    def give_to(self, identity: LakeIdentity) -> None:
+        """Replace the lake's identity: another ledger is its own from now on. For whoever made that out of this lake."""
+        self.store.put(IDENTITY, _written(identity))
 
     def remove(self, key: str, upload: str | None = None) -> bool:
         """Remove an object that no version will ever be; with ``upload``, only if it is still that one.
@@ -101,3 +130,7 @@ class DataLake:
             digest.update(piece)
             size += len(piece)
         return digest.hexdigest(), size
+
+
+def _written(identity: LakeIdentity) -> bytes:
+    return identity.model_dump_json(indent=2).encode() + b"\n"

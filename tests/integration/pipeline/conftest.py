@@ -18,6 +18,7 @@ from libs.models.settings import Settings
 from libs.pipeline.process import process
 from libs.pipeline.stack import Stack
 from libs.platform import open_stack
+from libs.storage import RECORD
 
 FORMATS = {
     ".geojson": "GeoJSON", ".geojsonl": "GeoJSONSeq", ".gpkg": "GPKG", ".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf",
@@ -74,9 +75,9 @@ class Platform:
         return asset
 
     def lies_in(self, bucket: str) -> list[str]:
-        """All keys of a bucket; the lake's identity aside."""
+        """All keys of a bucket; the lake's identity and the records of versions aside."""
         listed = self.stack.lake.objects() if bucket == "lake" else self.stack.landing.store.list()
-        return [info.key for info in listed]
+        return [info.key for info in listed if not info.key.endswith(f"/{RECORD}")]
 
     def transient(self) -> list[str]:
         """What lies in scratch, the living engine's own folder aside."""

@@ -40,7 +40,9 @@ def test_the_example_file_has_every_setting_of_a_server(tmp_path: Path) -> None:
     example = (Path(__file__).parents[3] / ".env.example").read_text(encoding="utf-8")
     lines = [line[1:] for line in example.splitlines() if line.startswith("#") and not line.startswith("# ")]
     assert [line.partition("=")[0] for line in lines] == [
-        name.upper() for name in Settings.model_fields if name == "spatial_etl_engine" or not name.startswith("spatial_etl_")
+        name.upper()
+        for name in Settings.model_fields
+        if name in {"spatial_etl_engine", "spatial_etl_landing", "spatial_etl_lake"} or not name.startswith("spatial_etl_")
     ]
     (tmp_path / ".env").write_text("\n".join(lines))
     assert Settings().postgres_port == 5432

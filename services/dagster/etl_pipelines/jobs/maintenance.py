@@ -45,6 +45,12 @@ def remove_what_came_to_nothing(context: dg.OpExecutionContext, stack: dg.Resour
 
 
 @dg.op
+def describe_what_has_no_record(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
+    """Write the records that versions of earlier releases lack in the lake."""
+    context.log.info("Described: %s", maintenance.describe(stack))
+
+
+@dg.op
 def verify_a_slice(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
     """Hash the files of tonight's slice of the lake.
 
@@ -68,10 +74,14 @@ def reconcile() -> None:
     report_waiting_work()
 
 
-@dg.job(description="Removes lake files of runs that came to nothing.", executor_def=dg.in_process_executor)
+@dg.job(
+    description="Removes lake files of runs that came to nothing, and writes records that versions lack.",
+    executor_def=dg.in_process_executor,
+)
 def gc() -> None:
     """Nightly."""
     remove_what_came_to_nothing()
+    describe_what_has_no_record()
 
 
 @dg.job(description="Holds a slice of the lake against the ledger.", executor_def=dg.in_process_executor)
