@@ -210,6 +210,11 @@ class Records:
             version = max(self.versions(dataset_id), default=0)
         return self._get(Asset, "assets", f"{dataset_id}@{version}")
 
+    def is_of_format_1(self, dataset_id: str, version: int) -> bool:
+        """Whether a release recorded the version whose versions carry no record of their own in the lake."""
+        document = self.store.get("assets", f"{dataset_id}@{version}")
+        return document is not None and "format" not in document
+
     def assets(self) -> Iterator[Asset]:
         """All versions of all datasets."""
         return (Asset.from_document(document) for _, document in self.store.find("assets"))

@@ -58,7 +58,7 @@ def _record_flaw(stack: Stack, asset: Asset) -> tuple[Finding, str] | None:
         flaw = record_flaw(stack.lake, asset, stack.ledger.lineage(asset.dataset_id, asset.version))
     except ObjectMissing:
         missing = Finding.MISSING, "The version has no record in the lake. `spatial-etl reconcile` writes it."
-        return None if asset.format.startswith("1.") else missing
+        return None if stack.ledger.is_of_format_1(asset.dataset_id, asset.version) else missing
     except ObjectRefused as error:
         return Finding.UNREADABLE, str(error)
     return None if flaw is None else (Finding.CHANGED, f"{flaw} {again}")
