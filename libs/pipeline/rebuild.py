@@ -95,13 +95,15 @@ def rebuild(lake: DataLake, ledger: Ledger, *, hashes: bool = True) -> Rebuilt:
     found, (own, bound) = lake.identity(), ledger.identity()
     places = f"The lake in {lake.store.place}, and {ledger.store.place}"
     if own is not None and found is not None and own.ledger_id == found.ledger_id:
-        raise NotEmpty(places, "they belong together already: nothing is lost, and nothing was changed.", "that it is needed")
+        raise NotEmpty(
+            places, "they belong together already: nothing is lost, and nothing was changed.", "whether a rebuild is needed"
+        )
     lying = {info.key: info.size for info in lake.objects()}
     prefixes = sorted({prefix for key in lying if (prefix := lake.prefix_of(key))})
     described = [prefix for prefix in prefixes if f"{prefix}{RECORD}" in lying]
     if not described:
         why = f"no version in the lake carries its record ({RECORD}): there is nothing to make a ledger of. Nothing was changed."
-        raise NotEmpty(places, why, "that this is the right lake")
+        raise NotEmpty(places, why, "whether this is the right lake")
     rebuilding = Rebuilding(
         lake_id=found.lake_id if found else None,
         lake=lake.store.place,
