@@ -462,11 +462,11 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "unknown_parameter": _problem("The recipe has no parameter of that name.", "Remove it, or correct its spelling."),
         },
         "Running": {
-            "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
             "attempt_not_known": _problem(
                 "The ledger was made again out of the lake, which does not tell of this attempt.",
                 "Nothing: a later attempt succeeded.",
             ),
+            "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
             "canceled": _problem("The run was canceled.", "Upload the manifest again."),
             "input_changed": _problem(
                 "An input of a replay is not what it was.", "Put the original files back into the landing zone."
