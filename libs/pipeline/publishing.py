@@ -31,6 +31,11 @@ def publish(lake: DataLake, ledger: Ledger, outcome: Outcome) -> None:
     ledger.publish(outcome)
 
 
+def keys_of(lake: DataLake, asset: Asset) -> set[str]:
+    """What lies in the lake for a version: its files, and its record."""
+    return {lake.record_key(asset.dataset_id, asset.version), *(file.key for file in asset.files)}
+
+
 def record_missing(lake: DataLake, ledger: Ledger) -> list[str]:
     """Write the records that are not in the lake: of versions that an earlier release made, or that somebody removed.
 

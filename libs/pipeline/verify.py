@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from libs.models import Asset, LakeFile, Model
-from libs.pipeline.publishing import record_flaw
+from libs.pipeline.publishing import keys_of, record_flaw
 from libs.pipeline.stack import Stack
 from libs.storage import ObjectMissing, ObjectRefused
 
@@ -65,7 +65,7 @@ def _record_flaw(stack: Stack, asset: Asset) -> tuple[Finding, str] | None:
 
 
 def _unexpected(stack: Stack, asset: Asset) -> list[str]:
-    recorded = {stack.lake.record_key(asset.dataset_id, asset.version), *(file.key for file in asset.files)}
+    recorded = keys_of(stack.lake, asset)
     lying = stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version))
     return [stack.lake.uri(info.key) for info in lying if info.key not in recorded]
 

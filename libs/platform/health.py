@@ -107,6 +107,9 @@ def _packages(_: Settings) -> Iterator[Check]:
 def _folders(settings: Settings) -> Iterator[Check]:
     yield _folder("Home", settings.spatial_etl_home, "SPATIAL_ETL_HOME")
     yield _folder("Scratch", settings.scratch, "SPATIAL_ETL_SCRATCH")
+    for name, place in (("Landing", settings.landing), ("Lake", settings.lake)):
+        if place.folder is not None and place.setting != "SPATIAL_ETL_HOME":
+            yield _folder(name, place.folder, place.setting)
 
 
 def _folder(name: str, folder: Path, setting: str) -> Check:
