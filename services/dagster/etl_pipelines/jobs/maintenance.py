@@ -38,15 +38,10 @@ def report_waiting_work(context: dg.OpExecutionContext, stack: dg.ResourceParam[
 
 @dg.op
 def remove_what_came_to_nothing(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
-    """Say which lake files of runs that came to nothing are to be removed, and remove them."""
+    """Say which lake files of runs that came to nothing are to be removed, and remove them; write records that versions lack."""
     found = maintenance.garbage(stack)
     context.log.info("To be removed: %s", found.model_dump_json())
     context.log.info("Collected: %s", maintenance.gc(stack, found).model_dump_json())
-
-
-@dg.op
-def describe_what_has_no_record(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
-    """Write the records that versions of earlier releases lack in the lake."""
     context.log.info("Described: %s", maintenance.describe(stack))
 
 
@@ -81,7 +76,6 @@ def reconcile() -> None:
 def gc() -> None:
     """Nightly."""
     remove_what_came_to_nothing()
-    describe_what_has_no_record()
 
 
 @dg.job(description="Holds a slice of the lake against the ledger.", executor_def=dg.in_process_executor)
