@@ -78,6 +78,8 @@ def record_flaw(lake: DataLake, asset: Asset, lineage: Lineage | None) -> str | 
 
 def _record(lake: DataLake, ledger: Ledger, outcome: Outcome, wanted: Collection[str]) -> list[str]:
     """Write the records of some versions of an outcome. Returns those that lie there now."""
+    if not outcome.assets:
+        return []
     run = ledger.run(outcome.run_id)
     receipt = ledger.receipt(run.receipt_id) if run else None
     if run is None or receipt is None:  # somebody removed them from the ledger: `verify` says so

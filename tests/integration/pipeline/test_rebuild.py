@@ -144,7 +144,8 @@ def test_a_rebuild_that_was_killed_goes_on(
             with pytest.raises(LakeOfAnother):
                 new.stack.require_own_lake(bind=True)
         assert known(new.stack.ledger) == before
-        assert {each.finding for each in verify(new.stack)} == {Finding.INTACT}
+        # what died between a record and its entry in the audit log
+        assert {each.finding for each in verify(new.stack)} - {"unlogged"} == {Finding.INTACT}
 
 
 def test_a_lake_that_tells_nothing_makes_no_ledger(
