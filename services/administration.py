@@ -93,7 +93,10 @@ def new_password() -> str:
 
 def reaching_buckets(settings: Settings) -> dict[str, str]:
     """The settings that reach landing zone and lake, the keys aside."""
-    own = {"MINIO_LANDING_BUCKET": settings.minio_landing_bucket, "MINIO_LAKE_BUCKET": settings.minio_lake_bucket}
+    own = {"MINIO_LANDING_BUCKET": settings.landing.bucket, "MINIO_LAKE_BUCKET": settings.lake.bucket}
+    for setting, place in (("SPATIAL_ETL_LANDING", settings.landing), ("SPATIAL_ETL_LAKE", settings.lake)):
+        if place.folder is not None and place.setting == setting:
+            own[setting] = str(place.folder.resolve())
     if settings.minio_endpoint is not None:
         own["MINIO_ENDPOINT"] = settings.minio_endpoint
         own["MINIO_USE_SSL"] = str(settings.minio_use_ssl).lower()

@@ -20,6 +20,7 @@ from libs.ledger.records import lost
 from libs.models import Decision
 from libs.models.settings import Settings
 from libs.pipeline import scratch
+from libs.pipeline.publishing import keys_of
 from libs.pipeline.stack import Stack
 from libs.pipeline.verify import verify
 from libs.platform import open_stack
@@ -187,7 +188,7 @@ def ends(stack: Stack, batches: list[str]) -> Counter[str]:
     assets = list(stack.ledger.assets())
     succeeded = sorted(batch_id for batch_id, end in found.items() if end == Decision.SUCCESS)
     assert sorted(asset.dataset_id for asset in assets) == succeeded, "of each dataset one version, and none without success"
-    recorded = sorted(stack.lake.key_of(file.uri) for asset in assets for file in asset.files)
+    recorded = sorted(key for asset in assets for key in keys_of(stack.lake, asset))
     assert sorted(info.key for info in stack.lake.objects()) == recorded
     assert [verdict for verdict in verify(stack) if verdict.finding.damages] == []
     assert stack.landing.waiting() == []

@@ -1,5 +1,6 @@
 """Folders that an embedded engine spills into: each is alive as long as its owner, however that ends."""
 
+import errno
 import fcntl
 import os
 import re
@@ -65,9 +66,13 @@ def _exclusive_access(scratch: Path) -> Iterator[None]:
 
 
 def _is_alive(folder: Path) -> bool:
-    with suppress(FileNotFoundError), (folder / "lock").open("r+b") as lock:
-        try:
+    try:
+        with suppress(FileNotFoundError), (folder / "lock").open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except (BlockingIOError, PermissionError):
+        return True  # somebody works there, or it is another account's: not ours to remove
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return True
     return False

@@ -21,6 +21,7 @@ from libs.models import (
     Outcome,
     OutcomePart,
     OwnLake,
+    Rebuilding,
     Receipt,
     Reservation,
     Run,
@@ -70,7 +71,7 @@ def _own(document: Any) -> str:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "identity": Kind((LedgerIdentity, OwnLake), _own, decides=always),
+        "identity": Kind((LedgerIdentity, OwnLake, Rebuilding), _own, decides=always),
         "manifests": Kind((Receipt,), _own, decides=lambda receipt: bool(receipt.get("problems"))),
         "runs": Kind((Run,), _own),
         "versions": Kind((Reservation,), _own),

@@ -39,6 +39,7 @@ from libs.models import (
     OwnLake,
     ParsedManifest,
     Problem,
+    Rebuilding,
     Receipt,
     Rejected,
     Reservation,
@@ -451,6 +452,36 @@ class Ledger(Records):
             if self._insert_decision("grants", decision.id, decision.to_document()):
                 self.log("granted" if allowed else "revoked", dataset_id, actor=by, at=decision.decided_at, to=to)
                 return decision
+
+    def begin_rebuilding(self, rebuilding: Rebuilding) -> bool:
+        """Note that this ledger is being made out of a lake. It has to be empty, or one that this was begun with before.
+
+        Returns:
+            False when it holds something else. Nothing is changed then.
+        """
+        known = dict(self.store.find("identity"))
+        if begun := known.get(Rebuilding.id):
+            return Rebuilding.from_document(begun).lake_id == rebuilding.lake_id
+        if known or any(True for name in KINDS for _ in self.store.ids(name)):
+            return False
+        self._insert_decision("identity", rebuilding.id, rebuilding.to_document())
+        return True
+
+    def restore(self, receipt: Receipt, run: Run, reservations: Iterable[Reservation], outcome: Outcome) -> None:
+        """Insert what is known of a decided run again, when a ledger is made out of a lake. Doing it again does nothing.
+
+        Raises:
+            DocumentTooLarge: when a single dataset's record is larger than the store keeps.
+        """
+        if self.store.insert("manifests", receipt.id, receipt.to_document()):
+            self.log(
+                "received", receipt.batch_id, actor=receipt.uploader or "unknown", at=receipt.received_at, receipt=receipt.id
+            )
+        if self.store.insert("runs", run.id, run.to_document()):
+            self.log("claimed", run.id, at=run.started_at)
+        self.store.insert_missing(("versions", each.id, each.to_document()) for each in reservations)
+        self.decide(outcome)
+        self.publish(outcome)
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""

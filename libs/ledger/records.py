@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from libs.ledger import parts
 from libs.ledger.store import DocumentStore
 from libs.models import (
+    SEALED_SINCE,
     Activity,
     Asset,
     Current,
@@ -24,6 +25,7 @@ from libs.models import (
     Reservation,
     Run,
     Status,
+    format_of,
     utc_now,
 )
 
@@ -246,6 +248,10 @@ class Records:
         outcomes = [self.outcome(run.id) for run in attempts[1 - MAX_LOST :]]
         return len(attempts) + 1 < MAX_LOST or not all(earlier and lost(earlier) for earlier in outcomes)
 
+    def version_ids(self) -> Iterator[str]:
+        """``_id``s of all versions that exist. Reads no documents."""
+        return self.store.ids("assets")
+
     def versions(self, dataset_id: str) -> list[int]:
         """The versions of a dataset that exist, in order."""
         return sorted(_version(identity) for identity in self.store.ids("assets", f"{dataset_id}@"))
@@ -255,6 +261,11 @@ class Records:
         if version is None:
             version = self.standing(dataset_id).current
         return self._get(Asset, "assets", f"{dataset_id}@{version}")
+
+    def is_before_records(self, dataset_id: str, version: int) -> bool:
+        """Whether a release recorded the version whose versions carry no record of their own in the lake."""
+        document = self.store.get("assets", f"{dataset_id}@{version}")
+        return document is not None and format_of(document) < SEALED_SINCE
 
     def assets(self) -> Iterator[Asset]:
         """All versions of all datasets."""

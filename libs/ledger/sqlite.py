@@ -41,12 +41,16 @@ class SqliteStore:
 
     The folder must be on a local disk: WAL needs shared memory between the processes.
 
+    A file that may not be written to, or lies in such a folder, is read: nothing is made beside it.
+
     Args:
         path: The file; made, with its folder, when it is missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK))
+        self._seen: tuple[int, int, bool] | None = None
         self._lock = threading.RLock()
         self._process = -1
         self._connection: sqlite3.Connection | None = None
@@ -165,14 +169,51 @@ class SqliteStore:
         """The process's connection, one thread at a time."""
         try:
             with self._lock:
-                if self._connection is None or self._process != os.getpid():
+                if self._connection is None or self._process != os.getpid() or self._was_written():
                     self._inherited = self._connection  # of the process that forked this one: neither used nor closed here
                     self._connection, self._process = self._open(), os.getpid()
                 yield self._connection
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+            if self._read_only:
+                raise ServiceUnavailable(f"the ledger {self.path}", self._reading_failed(error), "the rights to it") from error
             raise ServiceUnavailable(f"the ledger {self.path}", f"{error}.", "SPATIAL_ETL_HOME") from error
 
+    def _reading_failed(self, error: Exception) -> str:
+        if "readonly" in str(error):
+            return (
+                "it may only be read here: the file or its folder is not writable for this account. "
+                "`status`, `datasets`, `show`, `lineage` and `verify` work; run all else where it may be written to."
+            )
+        if self._wal.exists():
+            return (
+                f"{error}. It was not closed, and its last changes in {self._wal.name} cannot be read without writing: run "
+                "`spatial-etl status` once where it may be written to."
+            )
+        return f"{error}."
+
+    @property
+    def _wal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
+    def _was_written(self) -> bool:
+        """Whether others have written to a file that was opened as one that does not change."""
+        return self._seen is not None and self._seen != self._look()
+
+    def _look(self) -> tuple[int, int, bool]:
+        status = self.path.stat()
+        return status.st_mtime_ns, status.st_size, self._wal.exists()
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        """Where nothing can be made beside the file, SQLite reads it alone. Somebody who writes has made a log there."""
+        look = self._look()
+        self._seen = None if self._wal.exists() else look
+        how = "mode=ro" if self._seen is None else "mode=ro&immutable=1"
+        uri = f"{self.path.resolve().as_uri()}?{how}"
+        return sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
     def _open(self) -> sqlite3.Connection:
+        if self._read_only:
+            return self._open_to_read()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:

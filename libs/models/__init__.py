@@ -10,7 +10,7 @@ from libs.models.chain import NOTHING, Head, Link
 from libs.models.column import ColumnNotes
 from libs.models.decisions import Current, Grant
 from libs.models.document import FORMAT, SEAL, SEALED_SINCE, DamagedDocument, Document, NewerFormat, digest, format_of
-from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake
+from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake, Rebuilding
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
     CsvOptions,
@@ -26,17 +26,19 @@ from libs.models.manifest import (
     shortened,
 )
 from libs.models.policies import Policies
-from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
-from libs.models.report import DatasetReport, Report
+from libs.models.problem import LakeOfAnother, NotEmpty, Problem, Rejected, ServiceUnavailable, SpatialEtlError
+from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status
 from libs.models.verified import Finding, Verified
+from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
     "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current",
-    "DamagedDocument", "DatasetReport", "Decision", "Document", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant",
-    "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link",
-    "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference",
-    "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable",
-    "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "Verified", "digest", "format_of", "in_reading_order",
-    "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
+    "DamagedDocument", "DamagedRecord", "DatasetReport", "Decision", "Document", "Field", "FileRole", "FileSpec", "FileType",
+    "Finding", "Grant", "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity",
+    "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NotEmpty", "Outcome", "OutcomePart", "OwnLake", "Owner",
+    "ParsedManifest", "PartReference", "Policies", "Problem", "Rebuilding", "Receipt", "Record", "Rejected", "Report",
+    "ReportFile", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary",
+    "Verified", "VersionRecord", "digest", "format_of", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest",
+    "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

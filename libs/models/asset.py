@@ -1,12 +1,15 @@
 """A dataset version: what the lake holds, as the ledger says."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, model_validator
 
 from libs.models.base import BBox, Identifier, Moment, Record, Sha256
 from libs.models.document import Document
+
+_LAKE_URI = re.compile(r"^s3://[^/]+/")
 
 
 class FileRole(StrEnum):
@@ -22,22 +25,31 @@ class LakeFile(Record):
     """One immutable object of a dataset version.
 
     Attributes:
-        uri: ``s3://<lake bucket>/<dataset_id>/v<N>/<name>``.
+        key: In the lake: ``<dataset_id>/v<N>/<name>``. Where the lake is, the settings say: it may be moved or renamed.
         bytes: Size.
         features: Rows in this file; None for a file without rows.
         role: A :class:`FileRole`, or one of a later release.
     """
 
-    uri: str
+    key: str
     sha256: Sha256
     bytes: int
     features: int | None = None
     role: str = FileRole.DATA.value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_place(cls, fields: Any) -> Any:
+        """Earlier releases recorded the whole URI, ``s3://<lake bucket>/<key>``."""
+        if isinstance(fields, dict) and "key" not in fields and isinstance(uri := fields.get("uri"), str):
+            kept = {name: value for name, value in fields.items() if name != "uri"}
+            return {"key": _LAKE_URI.sub("", uri), **kept}
+        return fields
+
     @property
     def name(self) -> str:
         """Its name in the folder of its version."""
-        return self.uri.rpartition("/")[2]
+        return self.key.rpartition("/")[2]
 
 
 class Field(Record):

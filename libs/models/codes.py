@@ -534,6 +534,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "unknown_parameter": _problem("The recipe has no parameter of that name.", "Remove it, or correct its spelling."),
         },
         "Running": {
+            "attempt_not_known": _problem(
+                "The ledger was made again out of the lake, which does not tell of this attempt.",
+                "Nothing: a later attempt succeeded.",
+            ),
             "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
             "canceled": _problem("The run was canceled.", "Upload the manifest again."),
             "damaged_record": _problem(
@@ -547,9 +551,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "lease_expired": _problem(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
+            "ledger_not_empty": _problem(
+                "A ledger that is to be made out of a lake holds something already.", "Name a new ledger in the settings."
+            ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
             "not_writable": _problem(
                 "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
+            ),
+            "rebuilt": _warning(
+                "The record of the batch was made again out of the lake.", "Restore the ledger from a backup, if there is one."
             ),
             "report_not_written": _warning(
                 "The report could not be written to the landing zone.", "Take away what lies in its place."

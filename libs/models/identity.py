@@ -36,6 +36,23 @@ class OwnLake(Document):
     bound_at: Moment
 
 
+class Rebuilding(Document):
+    """That a ledger was made again out of a lake (collection ``identity``, ``_id`` ``rebuilt``). It is inserted first.
+
+    Attributes:
+        lake_id: The lake; None when it said nothing of itself.
+        lake: Where it was, for people.
+        ledger_before: What the ledger was called that the lake had.
+    """
+
+    id: ClassVar[str] = "rebuilt"
+
+    lake_id: str | None
+    lake: str
+    ledger_before: str | None
+    started_at: Moment
+
+
 class LakeIdentity(Document):
     """What a lake is called, and its ledger (object ``_spatial-etl/lake.json`` of the lake).
 

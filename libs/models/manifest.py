@@ -166,20 +166,20 @@ MAX_KEY_BYTES = 1024
 _UNUSUAL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def landing_key(path: str, bucket: str) -> str:
+def landing_key(path: str, bucket: str | None) -> str:
     """The object key of a raw file's path.
 
     Args:
         path: As the manifest says, ``s3://<bucket>/<key>``.
-        bucket: The landing bucket's name.
+        bucket: The landing bucket's name; None for a manifest that has been checked, since when the bucket may have been renamed.
 
     Raises:
         ValueError: with a message for the uploader, when the path is not a raw file's place in the landing zone.
     """
     match, shown = _LANDING_PATH.match(path), _shown(path)
     if match is None:
-        raise ValueError(f"{shown} is not of the form s3://{bucket}/<key>.")
-    if match["bucket"] != bucket:
+        raise ValueError(f"{shown} is not of the form s3://{bucket or '<bucket>'}/<key>.")
+    if bucket is not None and match["bucket"] != bucket:
         raise ValueError(f"{shown} lies in the bucket {_shown(match['bucket'])}, not in the landing zone {bucket!r}.")
     key = match["key"].removesuffix("/")
     parts = key.split("/")

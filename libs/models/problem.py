@@ -54,6 +54,12 @@ class ServiceUnavailable(SpatialEtlError):  # noqa: N818 - a state of the surrou
         super().__init__(f"{service}: {message} Check {setting}.")
 
 
+class NotEmpty(ServiceUnavailable):
+    """A ledger that is to be made anew holds something already. Nothing was changed in it."""
+
+    code = "ledger_not_empty"
+
+
 class LakeOfAnother(ServiceUnavailable):
     """The settings bring a lake and a ledger together that do not belong together. Nothing was changed in either."""
 

@@ -1,9 +1,38 @@
 """The report: the outcome of a batch, the same for its uploader, for ``--json`` and for the ledger."""
 
-from libs.models.asset import Changes, LakeFile
-from libs.models.base import BBox, Record
+from collections.abc import Callable
+
+from libs.models.asset import Asset, Changes, FileRole, LakeFile
+from libs.models.base import BBox, Record, Sha256
 from libs.models.problem import Problem
 from libs.models.run import Outcome, Receipt, Status
+
+
+class ReportFile(Record):
+    """A file of a dataset version, as users see it.
+
+    Attributes:
+        uri: ``s3://<lake bucket>/<key>``, where the lake is now.
+        bytes: Size.
+        features: Rows in this file; None for a file without rows.
+        role: A :class:`~libs.models.FileRole`, or one of a later release.
+    """
+
+    uri: str
+    sha256: Sha256
+    bytes: int
+    features: int | None = None
+    role: str = FileRole.DATA.value
+
+    @classmethod
+    def of(cls, file: LakeFile, uri_of: Callable[[str], str]) -> "ReportFile":
+        """A recorded file.
+
+        Args:
+            file: The record.
+            uri_of: Gives the URI of a lake key.
+        """
+        return cls(uri=uri_of(file.key), **file.model_dump(exclude={"key"}))
 
 
 class DatasetReport(Record):
@@ -19,7 +48,13 @@ class DatasetReport(Record):
     bbox: BBox | None
     geometry_types: tuple[str, ...]
     changes: Changes
-    files: tuple[LakeFile, ...]
+    files: tuple[ReportFile, ...]
+
+    @classmethod
+    def of(cls, asset: Asset, uri_of: Callable[[str], str]) -> "DatasetReport":
+        """A version. See :meth:`ReportFile.of`."""
+        fields = {name: getattr(asset, name) for name in cls.model_fields}
+        return cls(**fields | {"files": tuple(ReportFile.of(file, uri_of) for file in asset.files)})
 
 
 class Report(Record):
@@ -42,12 +77,15 @@ class Report(Record):
     unchanged_since: str | None = None
 
     @classmethod
-    def of_outcome(cls, outcome: Outcome, manifest_sha256: str | None = None) -> "Report":
-        """The report on a decided run, of the manifest with this hash."""
-        datasets = tuple(
-            DatasetReport.model_validate({name: getattr(asset, name) for name in DatasetReport.model_fields})
-            for asset in outcome.assets
-        )
+    def of_outcome(cls, outcome: Outcome, uri_of: Callable[[str], str], manifest_sha256: str | None = None) -> "Report":
+        """The report on a decided run.
+
+        Args:
+            outcome: What was decided.
+            uri_of: Gives the URI of a lake key.
+            manifest_sha256: Of the manifest that it answers.
+        """
+        datasets = tuple(DatasetReport.of(asset, uri_of) for asset in outcome.assets)
         return cls(
             batch_id=outcome.batch_id,
             manifest_sha256=manifest_sha256,

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -30,7 +31,39 @@ def _name(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _place(value: object) -> object:
+    """A folder as it stands, or ``s3://<bucket>``. Empty counts as not set: compose files hand on empty values."""
+    if not isinstance(value, str):
+        return value or None
+    scheme, mark, bucket = value.strip().partition("://")
+    if not mark:
+        return value.strip() or None
+    if scheme != "s3" or "/" in bucket.removesuffix("/"):
+        raise ValueError("it is a folder, or a bucket as s3://<bucket>, without a folder in it")
+    return f"s3://{_bucket(bucket.removesuffix('/'))}"
+
+
 _Bucket = Annotated[str, AfterValidator(_bucket)]
+_PlaceText = Annotated[str | None, BeforeValidator(_place)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the landing zone or the lake is.
+
+    Attributes:
+        bucket: Its name in URIs, whatever it lies on.
+        folder: Where it lies; None: a bucket of the server at ``minio_endpoint``.
+        setting: That chose it.
+    """
+
+    bucket: str
+    folder: Path | None
+    setting: str
+
+    def uri(self, key: str) -> str:
+        """``s3://<bucket>/<key>``: the name of an object for users."""
+        return f"s3://{self.bucket}/{key}"
 
 
 class Settings(BaseSettings):
@@ -46,6 +79,8 @@ class Settings(BaseSettings):
         minio_region: Region of the buckets; only AWS and a few others need it.
         minio_landing_bucket: Name of the bucket, or of the folder below the home, of the landing zone.
         minio_lake_bucket: Name of the bucket, or of the folder below the home, of the data lake.
+        spatial_etl_landing: Folder of the landing zone, or its bucket as ``s3://<bucket>``; unset: by ``minio_landing_bucket``.
+        spatial_etl_lake: Folder of the data lake, or its bucket as ``s3://<bucket>``; unset: by ``minio_lake_bucket``.
         mongo_connection_string: Connection string of the ledger's MongoDB; unset: SQLite below the home.
         mongo_database: Name of the ledger's database.
         spatial_etl_engine: Compute engine, ``duckdb`` or ``postgis``; unset: PostGIS where ``postgres_host`` is set, else DuckDB.
@@ -82,6 +117,8 @@ class Settings(BaseSettings):
     minio_region: str = "us-east-1"
     minio_landing_bucket: _Bucket = "landing-zone"
     minio_lake_bucket: _Bucket = "data-lake"
+    spatial_etl_landing: _PlaceText = None
+    spatial_etl_lake: _PlaceText = None
     mongo_connection_string: SecretStr | None = None
     mongo_database: str = "spatial_etl"
     spatial_etl_engine: Annotated[str | None, BeforeValidator(_name_or_none)] = None
@@ -113,12 +150,43 @@ class Settings(BaseSettings):
         """Folder with the user's own recipes."""
         return self.spatial_etl_recipes or self.spatial_etl_home / "recipes"
 
+    @property
+    def landing(self) -> Place:
+        """Where the landing zone is."""
+        return self._placed("SPATIAL_ETL_LANDING", self.spatial_etl_landing, "MINIO_LANDING_BUCKET", self.minio_landing_bucket)
+
+    @property
+    def lake(self) -> Place:
+        """Where the data lake is."""
+        return self._placed("SPATIAL_ETL_LAKE", self.spatial_etl_lake, "MINIO_LAKE_BUCKET", self.minio_lake_bucket)
+
+    def _placed(self, setting: str, chosen: str | None, naming: str, bucket: str) -> Place:
+        if chosen is None and self.minio_endpoint is None:
+            return Place(bucket, self.spatial_etl_home / bucket, "SPATIAL_ETL_HOME")
+        if chosen is None:
+            return Place(bucket, None, naming)
+        if chosen.startswith("s3://"):
+            return Place(chosen.removeprefix("s3://"), None, setting)
+        return Place(bucket, Path(chosen), setting)
+
     @model_validator(mode="after")
     def _keep_apart(self) -> Self:
         """Refuse places of which one would take for its own what lies in another: what is left in scratch, say, is removed."""
-        if self.minio_landing_bucket == self.minio_lake_bucket:
+        for chosen, naming, bucket in (
+            (self.landing, "MINIO_LANDING_BUCKET", self.minio_landing_bucket),
+            (self.lake, "MINIO_LAKE_BUCKET", self.minio_lake_bucket),
+        ):
+            if chosen.folder is None and self.minio_endpoint is None:
+                raise ValueError(
+                    f"{chosen.setting} names the bucket {chosen.bucket!r}, but MINIO_ENDPOINT names no server; set it"
+                )
+            if naming.lower() in self.model_fields_set and chosen.bucket != bucket:
+                raise ValueError(
+                    f"{chosen.setting} names the bucket {chosen.bucket!r}, {naming} {bucket!r}; leave one of them out"
+                )
+        if self.landing.bucket == self.lake.bucket:
             raise ValueError(
-                f"MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both {self.minio_lake_bucket!r}; give each a bucket of its own"
+                f"MINIO_LANDING_BUCKET and MINIO_LAKE_BUCKET are both {self.lake.bucket!r}; give each a bucket of its own"
             )
         for (setting, place), (other, theirs) in self._overlaps():
             raise ValueError(
@@ -128,8 +196,14 @@ class Settings(BaseSettings):
 
     def _overlaps(self) -> Iterator[tuple[tuple[str, Path], tuple[str, Path]]]:
         """Each place that lies in another, with that one: in a bucket, or in what is cleared of scratch."""
-        names = ("MINIO_LANDING_BUCKET", self.minio_landing_bucket), ("MINIO_LAKE_BUCKET", self.minio_lake_bucket)
-        buckets = [(setting, self.spatial_etl_home / name) for setting, name in names if self.minio_endpoint is None]
+        buckets = [
+            (place.setting if chosen else naming, place.folder)
+            for place, chosen, naming in (
+                (self.landing, self.spatial_etl_landing, "MINIO_LANDING_BUCKET"),
+                (self.lake, self.spatial_etl_lake, "MINIO_LAKE_BUCKET"),
+            )
+            if place.folder is not None
+        ]
         scratch = ("SPATIAL_ETL_SCRATCH", self.scratch)
         places = [("SPATIAL_ETL_HOME", self.spatial_etl_home), ("SPATIAL_ETL_RECIPES", self.recipes), scratch, *buckets]
         for inner, outer in permutations(places, 2):

@@ -25,11 +25,11 @@ def make_current(settings: Settings, lake: DataLake, ledger: Ledger, asset: Asse
         LakeOfAnother: when lake and ledger do not belong together.
     """
     require_own_lake(settings, lake, ledger, bind=False)
-    gone = [file for file in asset.files if lake.store.head(lake.key_of(file.uri)) is None]
+    gone = [file for file in asset.files if lake.store.head(file.key) is None]
     if gone:
         raise Rejected(
             Problem(
-                code="version_incomplete", where=asset.id, message=f"The lake does not hold its file {file.uri!r}.",
+                code="version_incomplete", where=asset.id, message=f"The lake does not hold its file {lake.uri(file.key)!r}.",
                 remedy=f"Restore it from a backup, or make it again: 'spatial-etl replay {asset.id} --output {file.name}'.",
             )
             for file in gone

@@ -15,11 +15,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from libs.ledger import Ledger
-from libs.models import LakeIdentity, LakeOfAnother, LedgerIdentity, OwnLake, Reservation
+from libs.models import LakeIdentity, LakeOfAnother, LedgerIdentity, Model, OwnLake, Reservation
 from libs.models.settings import Settings
 from libs.storage import IDENTITY, DataLake, ObjectInfo, ObjectRefused
 
 _LOG = logging.getLogger(__name__)
+
+_RELOCATED = "lake relocated"
+"""Action and subject of the audit log."""
 
 _CLOCKS = timedelta(minutes=15)
 """By so much the clocks of a worker and of a store may differ: S3 answers nobody whose clock is further off."""
@@ -63,12 +66,47 @@ def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind
     bound = pair.bound
     if bound is None and bind:
         bound = ledger.bind(OwnLake(lake_id=pair.found.lake_id, place=lake.store.place, bound_at=ledger.clock()))
-        if settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+        if settings.lake.folder is None and settings.mongo_connection_string is None:
             said = "The lake in %s belongs to %s from now on: MONGO_CONNECTION_STRING is not set."
             _LOG.warning(said, lake.store.place, ledger.store.place)
     if bound is not None and bound.lake_id != pair.found.lake_id:
         raise replace(pair, bound=bound).refusal("this ledger has another lake")
     return bound is not None
+
+
+class Relocated(Model):
+    """What was changed after lake or ledger had been moved or renamed: before and now.
+
+    Attributes:
+        lake: The place that the ledger has for its lake.
+        ledger: The place that the lake has for its ledger.
+    """
+
+    lake: tuple[str, str] | None = None
+    ledger: tuple[str, str] | None = None
+
+
+def relocate(settings: Settings, lake: DataLake, ledger: Ledger) -> Relocated:
+    """Note where lake and ledger are now, for messages. No record of a version changes: those name files by their keys.
+
+    Raises:
+        LakeOfAnother: when they do not belong together.
+    """
+    if not require_own_lake(settings, lake, ledger, bind=False):
+        return Relocated()
+    found, (_, bound) = lake.identity(), ledger.identity()
+    if found is None or bound is None:  # they were a pair a moment ago
+        return Relocated()
+    moved = next(ledger.activity(_RELOCATED, limit=1), None)
+    known, now = (moved.details["place"] if moved else bound.place), lake.store.place
+    if known != now:
+        ledger.log(_RELOCATED, _RELOCATED, place=now, before=known)
+    if found.ledger != ledger.store.place:
+        lake.give_to(found.model_copy(update={"ledger": ledger.store.place}))
+    return Relocated(
+        lake=None if known == now else (known, now),
+        ledger=None if found.ledger == ledger.store.place else (found.ledger, ledger.store.place),
+    )
 
 
 @dataclass(frozen=True)
@@ -121,10 +159,12 @@ def _require_own_files(pair: _Pair) -> None:
 
 def _choosing(settings: Settings) -> str:
     """The settings that choose lake and ledger; where only one of the two is on a server, the one that is probably missing."""
-    if settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+    if settings.lake.folder is None and settings.mongo_connection_string is None:
         return "MONGO_CONNECTION_STRING: it is not set, so that the ledger is a file of this machine"
-    if settings.minio_endpoint is None and settings.mongo_connection_string is not None:
+    if settings.lake.folder is not None and settings.mongo_connection_string is not None:
+        if settings.spatial_etl_lake is not None:
+            return "MONGO_CONNECTION_STRING, MONGO_DATABASE and SPATIAL_ETL_LAKE"
         return "MINIO_ENDPOINT: it is not set, so that the lake is a folder of this machine"
-    if settings.minio_endpoint is None:
-        return "SPATIAL_ETL_HOME and MINIO_LAKE_BUCKET"
-    return "MONGO_CONNECTION_STRING, MONGO_DATABASE, MINIO_ENDPOINT and MINIO_LAKE_BUCKET"
+    if settings.lake.folder is not None:
+        return f"SPATIAL_ETL_HOME and {'SPATIAL_ETL_LAKE' if settings.spatial_etl_lake else 'MINIO_LAKE_BUCKET'}"
+    return f"MONGO_CONNECTION_STRING, MONGO_DATABASE, MINIO_ENDPOINT and {settings.lake.setting}"

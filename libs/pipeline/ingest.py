@@ -212,7 +212,7 @@ class _Attempt:
             created_at=self._stack.ledger.clock(),
             summary=dataset.summary,
             changes=dataset.changes,
-            files=lake_files(self._stack.lake, dataset, reservation),
+            files=lake_files(dataset, reservation),
         )
 
     def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:

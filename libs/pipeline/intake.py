@@ -14,6 +14,7 @@ from time import monotonic
 from libs.ledger import Action, Received, is_refused_the_name
 from libs.models import Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable
 from libs.pipeline.fault import fault
+from libs.pipeline.publishing import publish
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
@@ -178,7 +179,7 @@ def _report_again(stack: Stack, batch_id: str, *, stands: bool) -> None:
     if state is None or state.run is None or state.outcome is None:
         return
     receipt = stack.ledger.receipt(state.run.receipt_id)
-    report = Report.of_outcome(state.outcome, receipt.sha256 if receipt else None)
+    report = Report.of_outcome(state.outcome, stack.lake.uri, receipt.sha256 if receipt else None)
     _reported(stack, report, state.run.id, stands=stands and state.status is report.status)
 
 
@@ -215,15 +216,15 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     Returns:
         The report; None when this process has told it before, and could not take the manifest away.
     """
-    stack.ledger.publish(outcome)
-    report = Report.of_outcome(outcome, hashlib.sha256(content).hexdigest())
+    publish(stack.lake, stack.ledger, outcome)
+    report = Report.of_outcome(outcome, stack.lake.uri, hashlib.sha256(content).hexdigest())
     return _answer(stack, info, content, report, outcome.run_id, stands=True)
 
 
 def finish_forced(stack: Stack, run: Run, receipt: Receipt, outcome: Outcome) -> Report:
     """What follows a decision on a run that no manifest waits for."""
-    stack.ledger.publish(outcome)
-    return _reported(stack, Report.of_outcome(outcome, receipt.sha256), run.id, stands=True)
+    publish(stack.lake, stack.ledger, outcome)
+    return _reported(stack, Report.of_outcome(outcome, stack.lake.uri, receipt.sha256), run.id, stands=True)
 
 
 def _answer(stack: Stack, info: ObjectInfo, content: bytes, report: Report, name: str, *, stands: bool) -> Report | None:

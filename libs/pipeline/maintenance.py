@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from libs.models import Model, Reservation
 from libs.pipeline import raw_files, scratch
 from libs.pipeline.identity import placed
+from libs.pipeline.publishing import publish, record_missing
 from libs.pipeline.stack import Stack
 
 AGE = timedelta(days=1)
@@ -103,7 +104,7 @@ def reconcile(stack: Stack) -> Reconciled:
     given_up = [run.id for run in stack.ledger.undecided() if stack.ledger.give_up(run)]
     unpublished = stack.ledger.unpublished()
     for outcome in unpublished:
-        stack.ledger.publish(outcome)
+        publish(stack.lake, stack.ledger, outcome)
     linked = stack.ledger.link_missing()
     # A replay has no record in the ledger, and leaves nothing that somebody could still want.
     dead = [
@@ -121,6 +122,16 @@ def reconcile(stack: Stack) -> Reconciled:
         scratch=tuple(dead),
         workspaces=tuple(leftovers),
     )
+
+
+def describe(stack: Stack) -> list[str]:
+    """Write the records that versions lack in the lake: those of earlier releases. Lists the whole lake.
+
+    Returns:
+        The versions that have one now.
+    """
+    stack.require_own_lake(bind=False)
+    return record_missing(stack.lake, stack.ledger)
 
 
 def garbage(stack: Stack, age: timedelta = AGE) -> Garbage:

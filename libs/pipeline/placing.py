@@ -69,11 +69,11 @@ def place(
     return placed
 
 
-def lake_files(lake: DataLake, dataset: MadeDataset, reservation: Reservation) -> tuple[LakeFile, ...]:
+def lake_files(dataset: MadeDataset, reservation: Reservation) -> tuple[LakeFile, ...]:
     """The files of a dataset as its record names them."""
     return tuple(
         LakeFile(
-            uri=lake.uri(f"{reservation.prefix}{file.name}"),
+            key=f"{reservation.prefix}{file.name}",
             sha256=file.sha256,
             bytes=file.bytes,
             features=file.features,

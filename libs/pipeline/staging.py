@@ -50,8 +50,7 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
     Raises:
         Rejected: when it is gone, cannot be read, does not stay as it is, or is not the file whose checksum the manifest gives.
     """
-    landing = files.landing
-    key = landing_key(spec.path, landing.bucket)
+    key = landing_key(spec.path, None)
     name = PurePosixPath(key).name
     for attempt in range(_ATTEMPTS):
         try:

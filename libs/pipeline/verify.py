@@ -24,6 +24,7 @@ from libs.models import (
     Verified,
 )
 from libs.pipeline.identity import placed
+from libs.pipeline.publishing import keys_of, record_flaw
 from libs.pipeline.raw_files import damaged, named
 from libs.pipeline.stack import Stack
 from libs.spatial_utils.crs import Crs, UnknownCrs
@@ -83,9 +84,10 @@ def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | Non
         keys, footers = expected_objects(stack, asset), []
         for file in asset.files:
             finding, message, footer = _look_at(stack, file)
-            yield _about(asset, file.uri, finding, message)
+            yield _about(asset, stack.lake.uri(file.key), finding, message)
             footers += [footer] if footer is not None and file.role == FileRole.DATA else []
         yield from _raw_files(stack, asset, sound)
+        yield from _record_flaw(stack, asset)
         if len(footers) == len(asset.data) and (differs := [*_differs(asset, footers)]):
             message = f"It does not say what the files of the version say: {'; '.join(differs)}."
             yield Verified(
@@ -102,7 +104,26 @@ def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | Non
 
 def expected_objects(stack: Stack, asset: Asset) -> set[str]:
     """The keys of all objects that a version accounts for: what may lie in its prefix."""
-    return {stack.lake.key_of(file.uri) for file in asset.files if file.uri.startswith(stack.lake.uri(""))}
+    return keys_of(stack.lake, asset)
+
+
+def _record_flaw(stack: Stack, asset: Asset) -> Iterator[Verified]:
+    """What is wrong with the record that the version carries. Those of releases before such records may have none."""
+    uri = stack.lake.uri(stack.lake.record_key(asset.dataset_id, asset.version))
+    again = "Move it away; `spatial-etl reconcile` writes it again."
+    try:
+        flaw = record_flaw(stack.lake, asset, stack.ledger.lineage(asset.dataset_id, asset.version))
+    except ObjectMissing:
+        if not stack.ledger.is_before_records(asset.dataset_id, asset.version):
+            message = "The version has no record in the lake. `spatial-etl reconcile` writes it."
+            yield _about(asset, uri, Finding.MISSING, message)
+    except ObjectRefused as error:
+        yield _about(asset, uri, Finding.UNREADABLE, str(error))
+    except (DamagedDocument, NewerFormat):
+        return  # which the audit says
+    else:
+        if flaw is not None:
+            yield _about(asset, uri, Finding.CHANGED, f"{flaw} {again}")
 
 
 def _raw_files(stack: Stack, asset: Asset, sound: set[str]) -> Iterator[Verified]:
@@ -173,8 +194,7 @@ def _pair(stack: Stack) -> Iterator[Verified]:
 def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str, Footer | None]:
     """The verdict on a file, and what it says of itself."""
     try:
-        key = stack.lake.key_of(file.uri)
-        found = stack.lake.hash(key)
+        found = stack.lake.hash(file.key)
     except ObjectMissing:
         message = "The ledger knows this file, but the lake does not hold it: restore it from a backup, or replay the version."
         return Finding.MISSING, message, None
@@ -184,7 +204,7 @@ def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str, Footer | None]
         recorded = f"recorded are {file.bytes:,} bytes and {file.sha256}"
         return Finding.CHANGED, f"It has {found.size:,} bytes and SHA-256 {found.sha256}; {recorded}.", None
     try:
-        return Finding.INTACT, "Size and SHA-256 are as recorded.", _footer(stack, key, found.end)
+        return Finding.INTACT, "Size and SHA-256 are as recorded.", _footer(stack, file.key, found.end)
     except SelfCheckFailed as error:
         return Finding.UNREADABLE, f"Size and SHA-256 are as recorded, but it is no lake file: {error}", None
 

@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from libs.models import ServiceUnavailable
-from libs.models.settings import Settings
+from libs.models.settings import Place, Settings
 from libs.platform.engines import choose_engine
 from libs.platform.extras import needing
 
@@ -32,15 +32,14 @@ def open_landing_zone(settings: Settings) -> "LandingZone":
     """The landing zone."""
     from libs.storage import LandingZone
 
-    bucket = _open_bucket(settings, settings.minio_landing_bucket, "MINIO_LANDING_BUCKET")
-    return LandingZone(bucket, settings.spatial_etl_settle_seconds)
+    return LandingZone(_open_bucket(settings, settings.landing), settings.spatial_etl_settle_seconds)
 
 
 def open_lake(settings: Settings) -> "DataLake":
     """The data lake."""
     from libs.storage import DataLake
 
-    return DataLake(_open_bucket(settings, settings.minio_lake_bucket, "MINIO_LAKE_BUCKET"))
+    return DataLake(_open_bucket(settings, settings.lake))
 
 
 def open_ledger(settings: Settings) -> "Ledger":
@@ -134,15 +133,15 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
         ledger.store.close()
 
 
-def _open_bucket(settings: Settings, bucket: str, setting: str) -> "ObjectStore":
-    if settings.minio_endpoint is None:
+def _open_bucket(settings: Settings, place: Place) -> "ObjectStore":
+    if place.folder is not None:
         from libs.storage import FolderStore
 
-        return FolderStore(settings.spatial_etl_home, bucket)
+        return FolderStore(place.folder, place.bucket, place.setting)
     server = s3_server(settings)
     from libs.storage.s3 import S3Store
 
-    return S3Store(server, bucket, setting)
+    return S3Store(server, place.bucket, place.setting)
 
 
 @cache

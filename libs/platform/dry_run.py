@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from libs.models import DatasetReport, LakeFile, Report
+from libs.models import DatasetReport, Report, ReportFile
 from libs.models.report import DryRunReport
 from libs.models.settings import Settings
 from libs.pipeline.stack import Stack
@@ -32,6 +32,10 @@ def throwaway(settings: Settings) -> Iterator[Settings]:
                 "spatial_etl_scratch": None,
                 "spatial_etl_recipes": recipes,
                 "spatial_etl_engine": "duckdb",
+                "spatial_etl_landing": None,
+                "spatial_etl_lake": None,
+                "minio_landing_bucket": settings.landing.bucket,  # as manifests call it
+                "minio_lake_bucket": settings.lake.bucket,
                 "minio_endpoint": None,
                 "mongo_connection_string": None,
             }
@@ -75,7 +79,7 @@ def as_it_would_be(report: Report, settings: Settings) -> DryRunReport:
 
 
 def _numbered(dataset: DatasetReport, version: int) -> DatasetReport:
-    def moved(file: LakeFile) -> LakeFile:
+    def moved(file: ReportFile) -> ReportFile:
         folder, _, name = file.uri.rpartition(f"/v{dataset.version}/")
         return file.model_copy(update={"uri": f"{folder}/v{version}/{name}"})
 

@@ -107,6 +107,9 @@ def _packages(_: Settings) -> Iterator[Check]:
 def _folders(settings: Settings) -> Iterator[Check]:
     yield _folder("Home", settings.spatial_etl_home, "SPATIAL_ETL_HOME")
     yield _folder("Scratch", settings.scratch, "SPATIAL_ETL_SCRATCH")
+    for name, place in (("Landing", settings.landing), ("Lake", settings.lake)):
+        if place.folder is not None and place.setting != "SPATIAL_ETL_HOME":
+            yield _folder(name, place.folder, place.setting)
 
 
 def _folder(name: str, folder: Path, setting: str) -> Check:
@@ -156,7 +159,7 @@ def _stores(settings: Settings) -> Iterator[Check]:
         paired = require_own_lake(settings, lake, ledger, bind=False)
     if paired:
         yield Check("Identity", Verdict.GOOD, "lake and ledger belong together")
-    elif settings.minio_endpoint is not None and settings.mongo_connection_string is None:
+    elif settings.lake.folder is None and settings.mongo_connection_string is None:
         found = "the lake is on a server, and would get a ledger that is a file of this machine"
         yield Check("Identity", Verdict.WEAK, found, "Set MONGO_CONNECTION_STRING, unless nobody else works with this lake.")
     else:

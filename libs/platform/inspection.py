@@ -41,7 +41,7 @@ def inspect(
     """
     batch_id = new_batch_id(file.path)
     manifest = make_manifest(
-        settings.minio_landing_bucket, [file], batch_id=batch_id, uploader=uploader, intent="ingest_vector", parameters={},
+        settings.landing.bucket, [file], batch_id=batch_id, uploader=uploader, intent="ingest_vector", parameters={},
         metadata={}, options=options, of_all=of_all,
     )  # fmt: skip
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:

@@ -15,13 +15,16 @@ def write(descriptor: int, content: bytes) -> None:
 
 
 def move(source: Path, name: str, parent: int) -> bool:
-    """Give a file its place in a folder; its old name is the caller's to remove. False on another file system."""
+    """Give a file its place in a folder; its old name is the caller's to remove. False where that takes a copy.
+
+    So it is on another file system, and of a file that is another account's.
+    """
     with source.open("rb") as file:
         os.fsync(file.fileno())
     try:
         os.link(source, name, dst_dir_fd=parent)
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK}:
             raise
         return False
     return True

@@ -58,15 +58,22 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FolderStore:
-    """A bucket that is the folder ``<parent>/<bucket>``; made when it is missing."""
+    """A bucket that is a folder.
 
-    def __init__(self, parent: Path, bucket: str) -> None:
-        self.bucket = bucket
-        self.root = parent.resolve() / check_key(bucket)
+    Args:
+        root: The folder; made when it is missing.
+        bucket: The bucket's name in URIs.
+        setting: Which chose the folder, for messages.
+    """
+
+    def __init__(self, root: Path, bucket: str, setting: str = "SPATIAL_ETL_HOME") -> None:
+        self.bucket = check_key(bucket)
+        self.root, self._setting = root.resolve(), setting
         try:
             (self.root / PARTIAL).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unavailable(error) from error
+            if not self.root.is_dir():  # else it may be one that can be read only
+                raise self._unavailable(error) from error
 
     @property
     def place(self) -> str:
@@ -79,7 +86,8 @@ class FolderStore:
 
     def check(self) -> None:
         """See :class:`~libs.storage.store.ObjectStore`. Of creating, the kernel keeps the promise."""
-        if not os.access(self.root / PARTIAL, os.W_OK):
+        partials = self.root / PARTIAL
+        if not os.access(partials if partials.exists() else self.root, os.W_OK):
             raise self._unavailable(OSError(errno.EROFS, "It cannot be written to"))
 
     def clock(self) -> datetime:
@@ -234,8 +242,9 @@ class FolderStore:
     def sweep(self, abandoned: Collection[str] = (), *, look_only: bool = False) -> int:  # noqa: ARG002 - a lock tells who writes
         """See :class:`~libs.storage.store.ObjectStore`. A writer holds a lock on its file for as long as it lives."""
         removed = 0
+        partials = self.root / PARTIAL
         with self._speaking():
-            for path in (self.root / PARTIAL).iterdir():
+            for path in partials.iterdir() if partials.exists() else ():
                 try:
                     with path.open("rb") as file:
                         if time.time() - os.fstat(file.fileno()).st_ctime < _SETTLED:
@@ -423,7 +432,7 @@ class FolderStore:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> ServiceUnavailable:
-        return ServiceUnavailable(f"the folder {self.root}", f"{error.strerror}.", "SPATIAL_ETL_HOME")
+        return ServiceUnavailable(f"the folder {self.root}", f"{error.strerror}.", self._setting)
 
 
 def _shown(key: str) -> str:

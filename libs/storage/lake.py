@@ -18,6 +18,11 @@ RAW = "raw/sha256/"
 
 _MAX_IDENTITY = 64 * 1024
 
+RECORD = "_version.json"
+"""The record of a version in its prefix. Whoever reads the folder as a table of Parquet files passes such a name over."""
+
+_MAX_RECORD = 64 * 1024 * 1024
+
 _VERSION = re.compile(r"[^/]+/v\d+/(?=.)")
 
 
@@ -54,20 +59,29 @@ class DataLake:
         found = _VERSION.match(key)
         return found[0] if found else None
 
+    def record_key(self, dataset_id: str, version: int) -> str:
+        """Where the record of a version lies."""
+        return f"{self.prefix(dataset_id, version)}{RECORD}"
+
+    def record(self, dataset_id: str, version: int) -> bytes:
+        """The record of a version, as it lies there.
+
+        Raises:
+            ObjectMissing, ObjectRefused: when it cannot be read.
+        """
+        return self.store.read(self.record_key(dataset_id, version), _MAX_RECORD)
+
+    def describe(self, dataset_id: str, version: int, record: bytes) -> bool:
+        """Write the record of a version, create-only and durable. False when something lies there already.
+
+        Raises:
+            ObjectRefused: when it may not be written.
+        """
+        return self.store.create(self.record_key(dataset_id, version), record)
+
     def uri(self, key: str) -> str:
         """``s3://<lake bucket>/<key>``."""
         return self.store.uri(key)
-
-    def key_of(self, uri: str) -> str:
-        """The object key of a lake URI from a ledger record.
-
-        Raises:
-            ValueError: when the URI names another bucket.
-        """
-        start = self.store.uri("")
-        if not uri.startswith(start):
-            raise ValueError(f"{uri!r} does not lie in the data lake {start}.")
-        return uri.removeprefix(start)
 
     def place(self, key: str, path: Path) -> bool:
         """Write a version's file, create-only and durable.
@@ -145,6 +159,10 @@ class DataLake:
     def identify(self, identity: LakeIdentity) -> bool:
         """Give the lake its identity, once and for all. False when it has one."""
         return self.store.create(IDENTITY, _written(identity))
+
+    def give_to(self, identity: LakeIdentity) -> None:
+        """Replace the lake's identity: another ledger is its own from now on. For whoever made that out of this lake."""
+        self.store.put(IDENTITY, _written(identity))
 
     def _identity(self) -> bytes | None:
         try:

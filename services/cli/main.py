@@ -124,6 +124,7 @@ def _explained(error: Exception) -> int:
     from pydantic import ValidationError
 
     from libs.models import Rejected, ServiceUnavailable
+    from libs.storage import ObjectRefused
     from services.cli import output
 
     if isinstance(error, Rejected):
@@ -137,6 +138,11 @@ def _explained(error: Exception) -> int:
             said = {"code": error.code, "service": error.service, "message": str(error), "setting": error.setting}
             output.emit_json({"status": "unavailable", **said})
         typer.echo(f"Cannot go on: {error}\n`spatial-etl doctor` shows what works and what is missing.", err=True)
+        return UNREACHABLE
+    if isinstance(error, ObjectRefused):
+        if "--json" in sys.argv:
+            output.emit_json({"status": "unavailable", "code": "not_writable", "service": error.uri, "message": str(error)})
+        typer.echo(f"Cannot go on: {error} Change the rights to it, or run this where it may be written to.", err=True)
         return UNREACHABLE
     if isinstance(error, ValidationError) and error.title == "Settings":
         for details in error.errors(include_url=False):

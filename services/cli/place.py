@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from libs.ledger import Ledger
-    from libs.storage import DataLake
+    from libs.models.settings import Place
 
 
 @contextmanager
@@ -29,26 +29,29 @@ def without_server() -> str | None:
     from libs.models.settings import Settings
 
     settings = Settings()
-    if settings.minio_endpoint is None or settings.mongo_connection_string is not None:
+    if settings.lake.folder is not None or settings.mongo_connection_string is not None:
         return None
     ledger = settings.spatial_etl_home / "ledger.sqlite"
     return f"MONGO_CONNECTION_STRING is not set: the lake is on a server, the ledger is {ledger} on this machine."
 
 
 @cache
-def _folder() -> "DataLake | None":
-    """The lake, if it is a folder: what opens a server takes longer than to say where a file is."""
+def _lake() -> "Place":
+    """Where the lake is. It is not opened: that takes longer than to say where a file is."""
     from libs.models.settings import Settings
-    from libs.platform import open_lake
 
-    settings = Settings()
-    return open_lake(settings) if settings.minio_endpoint is None else None
+    return Settings().lake
+
+
+def lake_uri(key: str) -> str:
+    """The URI of a lake file, where the lake is now."""
+    return _lake().uri(key)
 
 
 def located(uri: str) -> str:
     """The path of a lake file in an embedded store, relative to the working folder if it lies below; else the URI itself."""
-    lake = _folder()
-    if lake is None:
+    lake = _lake()
+    if lake.folder is None:
         return uri
-    path = Path(lake.store.root) / lake.key_of(uri)  # type: ignore[attr-defined]
+    path = lake.folder.resolve() / uri.removeprefix(lake.uri(""))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -7,10 +7,10 @@ from libs.models import Asset, Changes, DatasetReport, FileRole, InputLayer, Rep
 from services.cli import output
 
 
-def of_state(state: BatchState) -> Report | None:
-    """The report on a batch; None while nothing is decided."""
+def of_state(state: BatchState, uri_of: Callable[[str], str]) -> Report | None:
+    """The report on a batch; None while nothing is decided. ``uri_of`` gives the URI of a lake key."""
     if state.outcome is not None and state.status is Status(state.outcome.decision):
-        return Report.of_outcome(state.outcome, state.receipt.sha256)
+        return Report.of_outcome(state.outcome, uri_of, state.receipt.sha256)
     return Report.of_rejection(state.receipt) if state.receipt.problems else None
 
 

@@ -38,9 +38,9 @@ def prepare(settings: Settings, accounts: Accounts | None) -> Iterator[SetupStep
         ServiceUnavailable: when the server cannot be reached, or these credentials may not do it.
     """
     server = s3_server(settings)
-    buckets = {settings.minio_landing_bucket: "MINIO_LANDING_BUCKET", settings.minio_lake_bucket: "MINIO_LAKE_BUCKET"}
-    for bucket, setting in buckets.items():
-        yield _bucket(server, bucket, setting)
+    for place in (settings.landing, settings.lake):
+        if place.folder is None:
+            yield _bucket(server, place.bucket, place.setting)
     admin = _Administration(server)
     if not admin.offered:
         what = "policies and accounts"
@@ -84,7 +84,7 @@ def _alike(value: Any) -> Any:
 def policy(role: str, settings: Settings) -> dict[str, Any]:
     """What a role may do, with the names that the buckets have."""
     content = files("services.minio").joinpath(f"policies/{role}.json").read_text(encoding="utf-8")
-    for default, bucket in (("landing-zone", settings.minio_landing_bucket), ("data-lake", settings.minio_lake_bucket)):
+    for default, bucket in (("landing-zone", settings.landing.bucket), ("data-lake", settings.lake.bucket)):
         content = content.replace(f"arn:aws:s3:::{default}", f"arn:aws:s3:::{bucket}")
     parsed: dict[str, Any] = json.loads(content)
     return parsed

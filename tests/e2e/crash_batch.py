@@ -18,6 +18,7 @@ from libs.ledger import Records
 from libs.ledger.mongo import MongoStore
 from libs.models import Decision
 from libs.models.settings import Settings
+from libs.pipeline.publishing import keys_of
 from libs.pipeline.stack import Stack
 from libs.pipeline.verify import verify
 from libs.platform import open_landing_zone, open_ledger, open_stack
@@ -124,7 +125,7 @@ def sessions_end(settings: Settings) -> int:
 
 def _left(stack: Stack) -> Iterator[str]:
     """All that is neither the batch's nor of what became of it."""
-    recorded = {stack.lake.key_of(file.uri) for asset in stack.ledger.assets() for file in asset.files}
+    recorded = {key for asset in stack.ledger.assets() for key in keys_of(stack.lake, asset)}
     yield from (info.key for info in stack.lake.objects() if info.key not in recorded)
     known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json", f"reports/{BATCH}/")
     yield from (info.key for info in stack.landing.store.list() if not info.key.startswith(known))

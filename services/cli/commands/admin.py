@@ -1,4 +1,4 @@
-"""``admin``: making servers ready that the settings name, granting a dataset to others, the chain's head to keep outside."""
+"""``admin``: making servers ready, granting a dataset, the chain's head, a ledger made again, a lake that was moved."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from libs.models.settings import Settings
     from services.administration import Accounts, SetupStep
 
-app = typer.Typer(help="Prepare servers, decide who may deliver a dataset, prove what the ledger says.", no_args_is_help=True)
+app = typer.Typer(help="Prepare servers, decide who may deliver a dataset, prove or rebuild the ledger.", no_args_is_help=True)
 
 
 @app.callback()
 def admin() -> None:
-    """Prepare servers, decide who may deliver a dataset, prove what the ledger says."""
+    """Prepare servers, decide who may deliver a dataset, prove or rebuild the ledger."""
 
 
 @app.command()
@@ -124,12 +124,86 @@ def chain_head(
         output_file.with_name(f"{output_file.name}.sig").write_bytes(signature)
 
 
+@app.command("rebuild-ledger")
+def rebuild_ledger(
+    *,
+    no_hash: Annotated[
+        bool, typer.Option("--no-hash", help="Compare sizes only. `spatial-etl verify` can hash the files later.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a lost ledger again out of its lake.
+
+    The settings name the lake and a new, empty ledger. Stop all workers first. Says what a lake cannot tell.
+    """
+    from libs.models.settings import Settings
+    from libs.pipeline.rebuild import rebuild
+    from libs.platform import open_lake, open_ledger
+    from services.cli import output
+
+    settings = Settings()
+    ledger = open_ledger(settings)
+    try:
+        done = rebuild(open_lake(settings), ledger, hashes=not no_hash)
+    finally:
+        ledger.store.close()
+    if as_json:
+        output.emit_json(done)
+    else:
+        versions, batches = output.count(done.versions, "version"), output.count(done.batches, "batch")
+        files, size = output.count(done.files, "file"), output.size(done.hashed)
+        output.line(f"{versions} of {batches}; {files} looked at, {size} hashed.")
+        for damage in done.damaged:
+            output.line(output.text("✗ ", "bold red"), damage.uri)
+            output.line(damage.message, indent=2)
+        for what, names in (
+            ("Left alone: it has no record, so it is a leftover, or a version of an earlier release", done.without_record),
+            ("Versions are gone", done.incomplete),
+            ("A lake cannot tell", done.unknown),
+        ):
+            if names:
+                output.line(f"{what}:")
+                for name in names:
+                    output.line(output.text(name, "dim"), indent=2)
+        before = f"; the lake had {done.ledger_before}, which is refused from now on" if done.ledger_before else ""
+        output.line(f"The ledger is {done.ledger_id}{before}.")
+    raise typer.Exit(1 if done.damaged or done.without_record or done.incomplete else 0)
+
+
+@app.command()
+def relocate(*, as_json: AsJson = False) -> None:
+    """Note where lake and ledger are now, after they were moved or renamed.
+
+    The settings name the new places. Versions need no change: their records name files by their keys in the lake.
+    """
+    from libs.models.settings import Settings
+    from libs.pipeline.identity import relocate as note_places
+    from libs.platform import open_lake, open_ledger
+    from services.cli import output
+
+    settings = Settings()
+    ledger = open_ledger(settings)
+    try:
+        done = note_places(settings, open_lake(settings), ledger)
+    finally:
+        ledger.store.close()
+    if as_json:
+        output.emit_json(done)
+        return
+    for what, change in (("lake", done.lake), ("ledger", done.ledger)):
+        if change:
+            output.line(output.text(f"The {what} was", "bold"), f" {change[0]}")
+            output.line(output.text("and is now", "bold"), f" {change[1]}")
+    if not (done.lake or done.ledger):
+        output.line("Nothing to note: lake and ledger are where they are known to be.")
+
+
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":
     """One part after the other; a server that the settings do not name is left out."""
     from libs.platform import choose_engine
     from libs.platform.extras import needing
 
-    on_servers = settings.minio_endpoint is not None and settings.mongo_connection_string is not None
+    on_servers = settings.lake.folder is None and settings.mongo_connection_string is not None
     if on_servers:
         _require_own_lake(settings)
     if settings.minio_endpoint is not None:
@@ -176,7 +250,7 @@ def _pair(settings: "Settings") -> "SetupStep":
 
     done = "belong together" if _paired(settings, bind=False) else "belong together from now on"
     _paired(settings, bind=True)
-    return SetupStep("MongoDB", f"lake {settings.minio_lake_bucket} and ledger {settings.mongo_database}", done)
+    return SetupStep("MongoDB", f"lake {settings.lake.bucket} and ledger {settings.mongo_database}", done)
 
 
 def _paired(settings: "Settings", *, bind: bool) -> bool:

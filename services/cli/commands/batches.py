@@ -42,7 +42,7 @@ def submit(
     from services.cli.delivery import usage_errors
 
     settings = Settings()
-    bucket = settings.minio_landing_bucket
+    bucket = settings.landing.bucket
     parsed = parse_manifest(manifest.read_bytes(), landing_bucket=bucket)
     batch_id = batch_id_of(parsed) or manifest.stem
     if dry_run:

@@ -97,7 +97,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
     from libs.models import FileRole
     from services.cli import output
-    from services.cli.place import located, opened_ledger
+    from services.cli.place import lake_uri, located, opened_ledger
     from services.cli.report import changes, crs, geometry
 
     with opened_ledger() as ledger:
@@ -120,7 +120,9 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("current", _current(asset, standing)),
         ]
         for file in asset.files:
-            facts.append((file.role if file.role != FileRole.DATA else "file", f"{located(file.uri)}  {output.size(file.bytes)}"))
+            facts.append(
+                (file.role if file.role != FileRole.DATA else "file", f"{located(lake_uri(file.key))}  {output.size(file.bytes)}")
+            )
             facts.append(("sha256", file.sha256))
         output.facts(facts)
         output.line()
@@ -131,7 +133,11 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
 
 def flat(asset: "Asset") -> dict[str, Any]:
     """A version as one JSON object: the fields of its summary stand beside its own, whatever its kind."""
+    from libs.models import ReportFile
+    from services.cli.place import lake_uri
+
     record = asset.model_dump(mode="json", exclude={"summary"})
+    record["files"] = [ReportFile.of(file, lake_uri).model_dump(mode="json") for file in asset.files]
     return record | asset.summary.model_dump(mode="json")
 
 
@@ -201,7 +207,7 @@ def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
 def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     from services.cli import output, report
     from services.cli.lookup import unknown
-    from services.cli.place import located
+    from services.cli.place import lake_uri, located
 
     state = ledger.batch(batch_id)
     if state is None:
@@ -211,7 +217,7 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     if as_json:
         output.emit_json(_state(state) | {"other_manifests": [_state(each) for each in others]})
         return
-    known = report.of_state(state)
+    known = report.of_state(state, lake_uri)
     if known is not None:
         report.show(known, located)
     else:
@@ -239,7 +245,7 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of
     from services.cli import output, report
-    from services.cli.place import located
+    from services.cli.place import lake_uri, located
 
     content = manifest.read_bytes()
     parsed = parse_manifest(content, landing_bucket=Settings().minio_landing_bucket)
@@ -251,7 +257,7 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
             "processed, or another one took its place.",
             param_hint="--manifest",
         )
-    known = report.of_state(state)
+    known = report.of_state(state, lake_uri)
     if as_json:
         output.emit_json(_state(state))
     elif known is not None:
@@ -262,10 +268,11 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
 
 def _state(state: "BatchState") -> dict[str, Any]:
     from libs.models import Report
+    from services.cli.place import lake_uri
     from services.cli.report import of_state
 
-    known = of_state(state)
-    made = Report.of_outcome(state.made).datasets if state.made else ()
+    known = of_state(state, lake_uri)
+    made = Report.of_outcome(state.made, lake_uri).datasets if state.made else ()
     return {
         "batch_id": state.batch_id,
         "status": state.status,
@@ -283,15 +290,16 @@ def _state(state: "BatchState") -> dict[str, Any]:
 def _summary(state: "BatchState") -> str:
     from libs.models import Report
     from services.cli import output
+    from services.cli.place import lake_uri
     from services.cli.report import of_state
 
-    known = of_state(state)
+    known = of_state(state, lake_uri)
     if known is None:
         return ""
     if known.problems:
         more = f" (and {len(known.problems) - 1} more)" if len(known.problems) > 1 else ""
         return f"{known.problems[0].where}: {known.problems[0].code}{more}"
-    made = Report.of_outcome(state.made).datasets if state.made else ()
+    made = Report.of_outcome(state.made, lake_uri).datasets if state.made else ()
     features = sum(dataset.features or 0 for dataset in made)
     aside = sum(dataset.changes.set_aside for dataset in made)
     told = f", {aside:,} set aside" if aside else ""

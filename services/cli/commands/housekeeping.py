@@ -166,14 +166,16 @@ def reconcile(*, as_json: AsJson = False) -> None:
 
     Safe at any time: batches that are being processed are not touched.
     """
+    from libs.pipeline.maintenance import describe
     from libs.pipeline.maintenance import reconcile as reconcile_stack
     from libs.platform import open_stack
     from services.cli import output
 
     with open_stack() as stack:
         done = reconcile_stack(stack)
+        described = describe(stack)
     if as_json:
-        output.emit_json(done)
+        output.emit_json({**done.model_dump(mode="json"), "described": described})
         return
     _say(
         "Nothing to reconcile.",
@@ -182,6 +184,7 @@ def reconcile(*, as_json: AsJson = False) -> None:
         ("decision", done.linked, "added to the chain"),
         ("scratch folder", done.scratch, "removed"),
         ("workspace", done.workspaces, "dropped"),
+        ("version", described, "had no record in the lake, and has one now"),
     )
 
 

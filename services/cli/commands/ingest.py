@@ -169,7 +169,7 @@ def ingest(
     )
     settings = Settings()
     manifest = make_manifest(
-        settings.minio_landing_bucket,
+        settings.landing.bucket,
         uploads,
         batch_id=batch_id,
         uploader=user() if uploader is None else uploader,
@@ -275,7 +275,7 @@ def _processed(
         # Asked in this order: once the manifest has been taken away, what is decided of it is the answer to this delivery.
         dealt_with = stack.landing.store.head(key) is None
         state = stack.ledger.batch(batch_id, sha256)
-        decided = state and of_state(state)
+        decided = state and of_state(state, stack.lake.uri)
         if decided and dealt_with:
             return decided
         time.sleep(LOOK_AGAIN)

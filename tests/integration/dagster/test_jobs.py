@@ -39,7 +39,7 @@ def test_a_dataset_is_seen_with_what_matters(orchestra: Any) -> None:
     assert (seen["dagster/row_count"], seen["version"], seen["crs"]) == (1, 1, "EPSG:4326")
     assert seen["title"] == "a"
     assert next((column.name, column.type) for column in seen["dagster/column_schema"].columns) == ("n", "int32")
-    assert (seen["file"], seen["sha256"]) == (asset.files[0].uri, asset.files[0].sha256)
+    assert (seen["file"], seen["sha256"]) == (f"s3://data-lake/{asset.files[0].key}", asset.files[0].sha256)
     assert {"read and transform", "write", "place"} <= seen["seconds"].keys()
     assert "s3://landing-zone/in/a.geojson" in seen["lineage"]
 

@@ -36,7 +36,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pa
             stack.landing.submit(json.dumps(manifest).encode(), f"b{number}")
             (report,) = process(stack)
             assert (report.status, report.problems) == (Status.SUCCESS, ())
-            return stack.lake.store.root / stack.lake.key_of(report.datasets[0].files[0].uri)
+            return stack.lake.store.root / report.datasets[0].files[0].uri.removeprefix(stack.lake.uri(""))
 
         yield write
 

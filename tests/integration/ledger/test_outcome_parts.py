@@ -57,8 +57,9 @@ def outcome_of(ledger: Ledger, run: Run, count: int, columns: int = 30) -> Outco
             "dataset_id": dataset_id, "version": reservation.version, "run_id": run.id, "batch_id": run.batch_id,
             "created_at": now, "changes": Changes(),
         }  # fmt: skip
-        uri = f"s3://data-lake/{reservation.keys[0]}"
-        assets.append(Asset(**common, summary=summary, files=(LakeFile(uri=uri, sha256=SHA, bytes=1000, features=1),)))
+        assets.append(
+            Asset(**common, summary=summary, files=(LakeFile(key=reservation.keys[0], sha256=SHA, bytes=1000, features=1),))
+        )
         path = f"s3://landing-zone/{dataset_id}.geojson"
         read = InputLayer(
             file=0, path=path, format="GeoJSON", layer=dataset_id, crs="EPSG:4326", features=1,

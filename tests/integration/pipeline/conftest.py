@@ -18,6 +18,7 @@ from libs.models.settings import Settings
 from libs.pipeline.process import process
 from libs.pipeline.stack import Stack
 from libs.platform import open_stack
+from libs.storage import RECORD
 
 FORMATS = {
     ".geojson": "GeoJSON", ".geojsonl": "GeoJSONSeq", ".gpkg": "GPKG", ".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf",
@@ -66,9 +67,7 @@ class Platform:
     def read(self, dataset_id: str, version: int | None = None) -> pa.Table:
         """The rows of a version."""
         asset = self.asset(dataset_id, version)
-        return pa.concat_tables(
-            [pq.read_table(self.stack.lake.store.root / self.stack.lake.key_of(file.uri)) for file in asset.files]
-        )
+        return pa.concat_tables([pq.read_table(self.stack.lake.store.root / file.key) for file in asset.files])
 
     def asset(self, dataset_id: str, version: int | None = None) -> Asset:
         """A version's record."""
@@ -77,9 +76,9 @@ class Platform:
         return asset
 
     def lies_in(self, bucket: str) -> list[str]:
-        """All keys of a bucket; the lake's identity aside."""
+        """All keys of a bucket; the lake's identity and the records of versions aside."""
         listed = self.stack.lake.objects() if bucket == "lake" else self.stack.landing.store.list()
-        return [info.key for info in listed]
+        return [info.key for info in listed if not info.key.endswith(f"/{RECORD}")]
 
     def transient(self) -> list[str]:
         """What lies in scratch, the living engine's own folder aside."""

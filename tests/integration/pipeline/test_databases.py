@@ -49,7 +49,7 @@ def net(platform: Any, batch_id: str, intent: str = "ingest_vector", entry: dict
 def notes_of(platform: Any, dataset_id: str, version: int | None = None) -> dict[str, Any] | None:
     """What a lake file says of its columns."""
     (file,) = platform.asset(dataset_id, version).files
-    path = platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)
+    path = platform.stack.lake.store.root / file.key
     metadata = pq.read_metadata(path).metadata
     assert (b"geo" in metadata) == ("geom" in pq.read_schema(path).names)
     found = metadata.get(b"spatial_etl:columns")
@@ -134,7 +134,7 @@ def test_what_is_said_of_a_column_follows_it_through_a_recipe(either: Any) -> No
 def test_a_lake_file_that_is_ingested_again_keeps_what_it_says(platform: Any) -> None:
     net(platform, "one", entry={"layer": "valves"})
     (file,) = platform.asset("net.valves").files
-    content = (platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).read_bytes()
+    content = (platform.stack.lake.store.root / file.key).read_bytes()
     report = platform.ingest("two", platform.entry(platform.put("two/again.parquet", content)))
     assert report.status is Status.SUCCESS, report.problems
     assert notes_of(platform, "again") == {"STATE": STATE}

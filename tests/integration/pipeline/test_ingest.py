@@ -264,7 +264,8 @@ def test_everything_is_recorded(platform: Any, frame: geopandas.GeoDataFrame, tm
 
     lying = platform.stack.lake.store.root / "alpha.roads/v1/data.parquet"
     (file,) = asset.files
-    assert file.uri == "s3://data-lake/alpha.roads/v1/data.parquet"
+    assert file.key == "alpha.roads/v1/data.parquet"
+    assert report.datasets[0].files[0].uri == "s3://data-lake/alpha.roads/v1/data.parquet", "as users see it"
     assert (file.bytes, file.sha256) == (lying.stat().st_size, hashlib.sha256(lying.read_bytes()).hexdigest())
     assert platform.lies_in("lake") == ["alpha.roads/v1/data.parquet"]
     assert (asset.run_id, asset.batch_id, asset.features, file.features) == ("b1#1", "b1", 4, 4)

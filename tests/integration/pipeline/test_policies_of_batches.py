@@ -129,7 +129,7 @@ def files(draw: st.DrawFn) -> File:
 def read(platform: Platform, asset: Asset, role: FileRole) -> Iterator[dict[str, Any]]:
     for file in asset.files:
         if file.role == role:
-            yield from pq.read_table(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).to_pylist()
+            yield from pq.read_table(platform.stack.lake.store.root / file.key).to_pylist()
 
 
 @settings(

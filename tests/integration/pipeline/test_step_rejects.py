@@ -22,12 +22,12 @@ BAD = f"id,lon,lat\n{chr(10).join(row for row in ROWS if 'inf' not in row)}\n"
 
 def rejects(platform: Any, dataset: str) -> list[dict[str, Any]]:
     (file,) = [file for file in platform.asset(dataset).files if file.role == FileRole.REJECTS]
-    return pq.read_table(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).to_pylist()
+    return pq.read_table(platform.stack.lake.store.root / file.key).to_pylist()
 
 
 def data(platform: Any, dataset: str) -> list[dict[str, Any]]:
     (file,) = [file for file in platform.asset(dataset).files if file.role == FileRole.DATA]
-    return pq.read_table(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).to_pylist()
+    return pq.read_table(platform.stack.lake.store.root / file.key).to_pylist()
 
 
 def test_what_the_reader_and_the_steps_find(platform: Any) -> None:

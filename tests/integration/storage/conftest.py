@@ -20,7 +20,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if kind == "folder":
-        return FolderStore(tmp_path, "bucket")
+        return FolderStore(tmp_path / "bucket", "bucket")
     buckets = request.getfixturevalue("buckets")
     return buckets.store(buckets.new())
 

@@ -10,7 +10,7 @@ from libs.storage import FolderStore, ObjectStore
 
 def store_of(kind: str, bucket: str, place: str) -> ObjectStore:
     if kind == "folder":
-        return FolderStore(Path(place), bucket)
+        return FolderStore(Path(place) / bucket, bucket)
     return open_lake(Settings(_env_file=None, minio_lake_bucket=bucket)).store
 
 

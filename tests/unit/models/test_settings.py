@@ -40,7 +40,9 @@ def test_the_example_file_has_every_setting_of_a_server(tmp_path: Path) -> None:
     example = (Path(__file__).parents[3] / ".env.example").read_text(encoding="utf-8")
     lines = [line[1:] for line in example.splitlines() if line.startswith("#") and not line.startswith("# ")]
     assert [line.partition("=")[0] for line in lines] == [
-        name.upper() for name in Settings.model_fields if name == "spatial_etl_engine" or not name.startswith("spatial_etl_")
+        name.upper()
+        for name in Settings.model_fields
+        if name in {"spatial_etl_engine", "spatial_etl_landing", "spatial_etl_lake"} or not name.startswith("spatial_etl_")
     ]
     (tmp_path / ".env").write_text("\n".join(lines))
     assert Settings().postgres_port == 5432
@@ -90,3 +92,51 @@ def test_places_of_which_one_takes_what_lies_in_another_for_its_own_are_refused(
 )
 def test_places_that_do_each_other_no_harm(given: dict[str, str]) -> None:
     Settings(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "landing", "lake"),
+    [
+        ({}, ("landing-zone", "home/landing-zone", "SPATIAL_ETL_HOME"), ("data-lake", "home/data-lake", "SPATIAL_ETL_HOME")),
+        (
+            {"spatial_etl_landing": "/srv/in box", "spatial_etl_lake": " "},
+            ("landing-zone", "/srv/in box", "SPATIAL_ETL_LANDING"),
+            ("data-lake", "home/data-lake", "SPATIAL_ETL_HOME"),
+        ),
+        (
+            {"minio_endpoint": "a:9000", "spatial_etl_landing": "in", "spatial_etl_lake": "s3://lake-2/"},
+            ("landing-zone", "in", "SPATIAL_ETL_LANDING"),
+            ("lake-2", None, "SPATIAL_ETL_LAKE"),
+        ),
+        (
+            {"minio_endpoint": "a:9000", "minio_lake_bucket": "l"},
+            ("landing-zone", None, "MINIO_LANDING_BUCKET"),
+            ("l", None, "MINIO_LAKE_BUCKET"),
+        ),
+    ],
+)
+def test_where_landing_zone_and_lake_are(given: dict[str, str], landing: tuple[str, ...], lake: tuple[str, ...]) -> None:
+    settings = Settings(_env_file=None, spatial_etl_home=Path("home"), **given)
+    for place, expected in ((settings.landing, landing), (settings.lake, lake)):
+        assert (place.bucket, place.folder and str(place.folder), place.setting) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"spatial_etl_lake": "s3://lake"}, "MINIO_ENDPOINT names no server"),
+        (
+            {"spatial_etl_lake": "s3://lake/folder", "minio_endpoint": "a:9000"},
+            "a bucket as s3://<bucket>, without a folder in it",
+        ),
+        ({"spatial_etl_lake": "https://lake"}, "it is a folder, or a bucket"),
+        ({"spatial_etl_lake": "s3://one", "minio_lake_bucket": "two", "minio_endpoint": "a:9000"}, "leave one of them out"),
+        ({"spatial_etl_lake": "s3://landing-zone", "minio_endpoint": "a:9000"}, "give each a bucket of its own"),
+        ({"spatial_etl_lake": "home/landing-zone/lake"}, "lies among the files of MINIO_LANDING_BUCKET"),
+        ({"spatial_etl_lake": "x", "spatial_etl_landing": "x"}, "lies among the files of SPATIAL_ETL_"),
+        ({"spatial_etl_lake": "."}, "lies among the files of SPATIAL_ETL_LAKE"),
+    ],
+)
+def test_places_that_cannot_be_are_refused(given: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings(_env_file=None, spatial_etl_home=Path("home"), **given)

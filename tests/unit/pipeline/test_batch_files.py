@@ -12,7 +12,7 @@ from libs.storage import FolderStore, LandingZone
 
 @pytest.fixture
 def landing(tmp_path: Path) -> LandingZone:
-    return LandingZone(FolderStore(tmp_path / "home", "landing-zone"))
+    return LandingZone(FolderStore(tmp_path / "landing-zone", "landing-zone"))
 
 
 def dropped(landing: LandingZone, *keys: str) -> None:

@@ -22,7 +22,7 @@ def test_a_clock_that_differs_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_lies_in_the_way_is_named(tmp_path: Path) -> None:
-    manifests = FolderStore(tmp_path, "landing-zone").root / "manifests"
+    manifests = FolderStore(tmp_path / "landing-zone", "landing-zone").root / "manifests"
     manifests.mkdir()
     (manifests / "a.json").symlink_to("nowhere")
     weak = [

@@ -15,7 +15,7 @@ from libs.storage import FolderStore, ObjectRefused
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "home", "bucket")
+    return FolderStore(tmp_path / "home" / "bucket", "bucket")
 
 
 def keys(store: FolderStore) -> list[str]:
@@ -78,7 +78,7 @@ def test_nothing_is_written_or_removed_behind_a_link(store: FolderStore, secret:
 def test_a_link_to_the_bucket_itself_is_fine(tmp_path: Path) -> None:
     (tmp_path / "large-disk").mkdir()
     (tmp_path / "home").symlink_to(tmp_path / "large-disk")
-    store = FolderStore(tmp_path / "home", "bucket")
+    store = FolderStore(tmp_path / "home" / "bucket", "bucket")
     store.put("a/b", b"1")
     assert (tmp_path / "large-disk" / "bucket" / "a" / "b").read_bytes() == b"1"
 
@@ -168,7 +168,7 @@ def test_a_folder_that_is_gone_does_not_look_empty(store: FolderStore) -> None:
 def test_a_folder_that_cannot_be_made_is_a_service_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ServiceUnavailable, match="SPATIAL_ETL_HOME"):
-        FolderStore(tmp_path / "file", "bucket")
+        FolderStore(tmp_path / "file" / "bucket", "bucket")
 
 
 def test_a_moved_file_arrives_when_it_is_moved(store: FolderStore, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from libs.storage import Fetched, FolderStore, LandingZone, ObjectChanged, Objec
 
 @pytest.fixture
 def landing(tmp_path: Path) -> LandingZone:
-    return LandingZone(FolderStore(tmp_path / "home", "landing-zone"))
+    return LandingZone(FolderStore(tmp_path / "home" / "landing-zone", "landing-zone"))
 
 
 def dropped(landing: LandingZone, key: str, content: bytes = b"") -> Path:

@@ -22,12 +22,12 @@ def events(stack: Stack, asset: Asset) -> Iterator[Any]:
     """What there is to see of a version, for ``log_event``: it takes evaluations, which its annotation does not say."""
     lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
     if lineage is not None:
-        yield _materialization(asset, lineage, preview(stack, asset), stack.ledger.standing(asset.dataset_id))
+        yield _materialization(stack, asset, lineage, preview(stack, asset))
         yield self_check(asset, lineage)
 
 
 def _materialization(
-    asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None, standing: Standing
+    stack: Stack, asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None
 ) -> dg.AssetMaterialization:
     columns = [dg.TableColumn(field.name, field.type, asset.meanings.get(field.name)) for field in asset.table_schema]
     metadata: dict[str, dg.MetadataValue] = {
@@ -37,11 +37,11 @@ def _materialization(
         **({"title": dg.MetadataValue.text(asset.title)} if asset.title else {}),
         **({"owner": dg.MetadataValue.text(str(asset.owner))} if asset.owner else {}),
         VERSION: dg.MetadataValue.int(asset.version),
-        "current": dg.MetadataValue.text(_current(asset, standing)),
+        "current": dg.MetadataValue.text(_current(asset, stack.ledger.standing(asset.dataset_id))),
         "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
         "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
-        **_files(asset),
+        **_files(stack, asset),
         "bytes": dg.MetadataValue.int(sum(each.bytes for each in asset.files)),
         **({"set aside": dg.MetadataValue.int(asset.changes.set_aside)} if asset.changes.set_aside else {}),
         "changes": dg.MetadataValue.json(asset.changes.model_dump(mode="json", exclude_defaults=True)),
@@ -63,7 +63,7 @@ def _current(asset: Asset, standing: Standing) -> str:
     return f"yes{so}" if standing.current == asset.version else f"no: version {standing.current} is{so}"
 
 
-def _files(asset: Asset) -> dict[str, dg.MetadataValue]:
+def _files(stack: Stack, asset: Asset) -> dict[str, dg.MetadataValue]:
     """Place and hash of each file; of the second file with a role and later ones with its name."""
     found: dict[str, dg.MetadataValue] = {}
     for file in asset.files:
@@ -71,7 +71,7 @@ def _files(asset: Asset) -> dict[str, dg.MetadataValue]:
         sha256 = "sha256" if file.role == FileRole.DATA else f"{file.role} sha256"
         if role in found:
             role, sha256 = f"{role} {file.name}", f"{sha256} {file.name}"
-        found |= {role: dg.MetadataValue.path(file.uri), sha256: dg.MetadataValue.text(file.sha256)}
+        found |= {role: dg.MetadataValue.path(stack.lake.uri(file.key)), sha256: dg.MetadataValue.text(file.sha256)}
     return found
 
 

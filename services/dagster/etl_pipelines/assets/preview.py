@@ -21,7 +21,7 @@ def preview(stack: Stack, asset: Asset) -> dg.MarkdownMetadataValue | None:
     (file,) = asset.data
     with tempfile.TemporaryFile() as copy:  # it has no name: nothing is left of it when the worker is killed
         try:
-            for piece in stack.lake.store.stream(stack.lake.key_of(file.uri)):
+            for piece in stack.lake.store.stream(file.key):
                 copy.write(piece)
         except (ObjectMissing, ObjectRefused):
             return None  # `verify` says so

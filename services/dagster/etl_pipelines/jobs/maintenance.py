@@ -46,10 +46,11 @@ def report_waiting_work(context: dg.OpExecutionContext, stack: dg.ResourceParam[
 
 @dg.op
 def remove_what_came_to_nothing(context: dg.OpExecutionContext, stack: dg.ResourceParam[Stack]) -> None:
-    """Say which lake files of runs that came to nothing are to be removed, and remove them."""
+    """Say which lake files of runs that came to nothing are to be removed, and remove them; write records that versions lack."""
     found = maintenance.garbage(stack)
     context.log.info("To be removed: %s", found.model_dump_json())
     context.log.info("Collected: %s", maintenance.gc(stack, found).model_dump_json())
+    context.log.info("Described: %s", maintenance.describe(stack))
 
 
 @dg.op
@@ -76,7 +77,10 @@ def reconcile() -> None:
     report_waiting_work()
 
 
-@dg.job(description="Removes lake files of runs that came to nothing.", executor_def=dg.in_process_executor)
+@dg.job(
+    description="Removes lake files of runs that came to nothing, and writes records that versions lack.",
+    executor_def=dg.in_process_executor,
+)
 def gc() -> None:
     """Nightly."""
     remove_what_came_to_nothing()

@@ -22,12 +22,12 @@ def csv(platform: Platform, text: str, **more: Any) -> dict[str, Any]:
 def rejects(platform: Platform, asset: Asset) -> pd.DataFrame:
     (file,) = [file for file in asset.files if file.role == FileRole.REJECTS]
     read = geopandas.read_parquet if asset.has_geometry else pd.read_parquet
-    return read(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri))
+    return read(platform.stack.lake.store.root / file.key)
 
 
 def data(platform: Platform, asset: Asset) -> pd.DataFrame:
     (file,) = [file for file in asset.files if file.role == FileRole.DATA]
-    return pq.read_table(platform.stack.lake.store.root / platform.stack.lake.key_of(file.uri)).to_pandas()
+    return pq.read_table(platform.stack.lake.store.root / file.key).to_pandas()
 
 
 def ids(frame: pd.DataFrame) -> list[int]:
