@@ -154,17 +154,11 @@ class XmlGuard(XmlScan):
         """Whether a text is a date or a time as GDAL reads it."""
         return _TIME.match(text.lstrip()) is not None
 
-    def mended_time(self, begin: int, text: str, line: int) -> bool:
-        """Whether a text is a time with a blank in the place of the T, which GDAL does not read: it gets the T.
-
-        Args:
-            begin: Where its element begins.
-            text: The text, which has been collected.
-            line: Where it ends.
-        """
+    def with_t(self, text: str, line: int) -> str | None:
+        """The same time with its T, and a warning, where a text is one with a blank in its place; None for any other text."""
         spelled = _WITHOUT_T.sub(r"\1T", text)
-        if spelled == text or not (self.may_keep and self.is_time(spelled) and self.replace_text(begin, spelled.encode())):
-            return False
+        if spelled == text or not self.is_time(spelled):
+            return None
         self.warn_once(
             "times_without_t",
             "times_without_t",
@@ -172,7 +166,7 @@ class XmlGuard(XmlScan):
             "Nothing has to be done. The standard wants 2024-05-01T10:00:00Z.",
             line,
         )
-        return True
+        return spelled
 
     def replace_text(self, begin: int, content: bytes) -> bool:
         """Give GDAL another text in the place of the one that has been collected.

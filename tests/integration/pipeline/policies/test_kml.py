@@ -84,4 +84,5 @@ def test_a_time_of_kml_that_cannot_be_read(platform: Platform) -> None:
     asset = platform.asset("a.y")
     assert asset.changes.counts == {"bad_value_to_null": 1}
     kept = data(platform, asset).set_index("description")
+    assert kept["begin"]["1"].hour == 10  # written with a blank in the place of the T
     assert (kept["begin"].notna().tolist(), kept["end"].notna()["2"]) == ([True, False, False], True)

@@ -37,6 +37,18 @@ def test_a_time_of_gpx_is_lost(tmp_path: Path) -> None:
     still_lost(str(got.column("time")[0].as_py())[:10] != "2024-02-30", MARKUP, got.column("time").to_pylist())
 
 
+def test_a_time_of_kml_without_t_is_cut_to_its_day(tmp_path: Path) -> None:
+    time = "<TimeStamp><when>2024-02-28 10:00:00Z</when></TimeStamp>"
+    got = table(written(tmp_path / "a.kml", KML.format(time, "1,2 3,4"))).column("timestamp").to_pylist()
+    still_lost(got[0].hour == 0, MARKUP, got)
+
+
+def test_of_several_positions_of_a_point_of_kml_the_first_is_read(tmp_path: Path) -> None:
+    text = KML.replace("LineString", "Point").format("", "7,5 46,5")
+    got = shapes(table(written(tmp_path / "a.kml", text)))
+    still_lost(got[0].coords[0][:2] == (7, 5), "formats/kml/guard.py", got)
+
+
 def test_coordinates_of_gml_are_read_as_others(tmp_path: Path) -> None:
     member = f"<g:featureMember><f><a>{POINT.format('8 x')}</a></f></g:featureMember>"
     got = shapes(table(written(tmp_path / "a.gml", GML.format(member))))

@@ -84,3 +84,11 @@ def test_text_that_is_not_utf8_is_handed_on_as_if_it_were(tmp_path: Path) -> Non
     write_table(path, [("C", 9, 0)], [[text]])
     got = table(path, read_geometry=False).column("f0").cast("binary").to_pylist()
     still_lost(got == [text], "values/text.py", got)
+
+
+def test_the_number_of_a_memo_is_taken_for_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.dbf"
+    write_table(path, [("C", 1, 0), ("M", 10, 0)], [[b"x", b"1"]])
+    path.with_suffix(".dbt").write_bytes(bytes(512) + b"text\x1a\x1a".ljust(512, b"\0"))
+    got = table(path, read_geometry=False).column("f1").to_pylist()
+    still_lost([text.strip() for text in got] == ["1"], "formats/shapefile/memos.py", got)
