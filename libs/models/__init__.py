@@ -23,6 +23,7 @@ from libs.models.manifest import (
     says_no_crs,
     shortened,
 )
+from libs.models.notice import Event, Notice, NoticeEnd, NoticeResult, NoticeTry
 from libs.models.policies import Policies
 from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
 from libs.models.report import DatasetReport, Report
@@ -30,9 +31,10 @@ from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Recei
 
 __all__ = [
     "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document",
-    "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
-    "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest",
-    "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable",
-    "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key", "manifest_schema",
-    "parse_manifest", "says_no_crs", "shortened", "utc_now",
+    "Event", "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity",
+    "LakeOfAnother", "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Notice", "NoticeEnd", "NoticeResult",
+    "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest", "PartReference", "Policies", "Problem", "Receipt",
+    "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary",
+    "VectorSummary", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened",
+    "utc_now",
 ]  # fmt: skip

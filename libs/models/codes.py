@@ -476,6 +476,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "not_writable": _problem(
                 "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
             ),
+            "notification_test": _problem("A test of the notifications, by an operator.", "Nothing has to be done."),
             "report_not_written": _warning(
                 "The report could not be written to the landing zone.", "Take away what lies in its place."
             ),

@@ -60,6 +60,17 @@ class Settings(BaseSettings):
         spatial_etl_settle_seconds: A manifest in a folder that is cut counts as still being written until it has not changed for
             so long, in seconds. One that is whole, or lies on S3, is processed at once.
         spatial_etl_lease_seconds: A worker without a sign of life for this long counts as dead, in seconds.
+        spatial_etl_notify_on: What is told to others of a batch: any of ``published``, ``rejected``, ``failed``, ``canceled``.
+        spatial_etl_notify_webhook: Address (``https://...``) that gets each notification as JSON.
+        spatial_etl_notify_webhook_token: Bearer token for this address.
+        spatial_etl_notify_command: Program, with its arguments, that gets each notification as JSON on its standard input.
+        spatial_etl_notify_smtp: Server that sends mails: ``smtp://user:password@host:587`` (STARTTLS), ``smtps://...`` (TLS), or
+            ``smtp+plain://host:25`` without encryption.
+        spatial_etl_notify_from: Address that mails come from.
+        spatial_etl_notify_to: Addresses that get every mail, with commas between them.
+        spatial_etl_notify_domains: Domains, with commas between them. The ``metadata.contact`` of a manifest, else its uploader,
+            gets a mail if it is an address in one of them.
+        spatial_etl_notify_templates: Folder with templates of your own for mails.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
@@ -91,6 +102,15 @@ class Settings(BaseSettings):
     spatial_etl_max_unpacked_mb: int = Field(default=16_384, ge=1)
     spatial_etl_settle_seconds: float = Field(default=10.0, ge=0)
     spatial_etl_lease_seconds: float = Field(default=60.0, gt=0)
+    spatial_etl_notify_on: str = "published,rejected,failed,canceled"
+    spatial_etl_notify_webhook: SecretStr | None = None
+    spatial_etl_notify_webhook_token: SecretStr | None = None
+    spatial_etl_notify_command: str | None = None
+    spatial_etl_notify_smtp: SecretStr | None = None
+    spatial_etl_notify_from: str | None = None
+    spatial_etl_notify_to: str = ""
+    spatial_etl_notify_domains: str = ""
+    spatial_etl_notify_templates: Path | None = None
 
     @property
     def scratch(self) -> Path:

@@ -12,9 +12,13 @@ from time import monotonic
 from libs.ledger import Action, Received
 from libs.models import Decision, Outcome, ParsedManifest, Problem, Report, ServiceUnavailable
 from libs.pipeline.fault import fault
+from libs.pipeline.notify import note_outcome, note_rejection
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
 from libs.storage import ObjectChanged, ObjectInfo, ObjectRefused
+
+_TELLING = 30.0
+"""Seconds, at most, for telling others beside one look of an orchestrator."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
             ready.append(Work(info.key, found.attempt, found.batch.bytes))
         elif isinstance(found, Report):
             reports.append(found)
+    stack.sender.turn_aside(_TELLING)
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
 
 
@@ -144,6 +149,7 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
     received = stack.ledger.receive(info.key, parsed, info.version, check=lambda: _checked(validation))
     receipt = received.receipt
     if received.action is Action.REJECT:
+        note_rejection(stack, receipt, info.version)
         return _answer(stack, info, content, Report.of_rejection(receipt), f"rejected-{receipt.id.partition('@')[2]}")
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
@@ -175,6 +181,7 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     """
     if outcome.decision is Decision.SUCCESS:
         stack.ledger.publish(outcome)
+    note_outcome(stack, outcome)
     return _answer(stack, info, content, Report.of_outcome(outcome), outcome.run_id)
 
 
@@ -225,6 +232,7 @@ def _refuse(stack: Stack, error: ObjectRefused, info: ObjectInfo | None = None) 
         remedy="Make it a readable file with a plain name, or take it away. It is looked at again by itself.",
     )  # fmt: skip
     receipt = stack.ledger.refuse(key, problem)
+    note_rejection(stack, receipt, info.version if info else error.reason)
     report = Report.of_rejection(receipt)
     if not stack.left.note(key, info.version if info else error.reason, report):
         return None

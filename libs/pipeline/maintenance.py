@@ -14,6 +14,9 @@ from libs.pipeline.stack import Stack
 AGE = timedelta(days=1)
 """What is younger, gc leaves alone: time to find out that something is wrong, and not only with a run."""
 
+_TELLING = 30.0
+"""Seconds, at most, for what is still to be told to others."""
+
 
 class Reconciled(Model):
     """What reconciling did.
@@ -23,12 +26,14 @@ class Reconciled(Model):
         published: Runs whose assets and lineage were copied.
         scratch: Runs whose scratch folders were removed.
         workspaces: Leftover workspaces of the engine that were dropped.
+        notices: Number of notices that were sent.
     """
 
     given_up: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     workspaces: tuple[str, ...] = ()
+    notices: int = 0
 
 
 class Removable(Model):
@@ -101,6 +106,7 @@ def reconcile(stack: Stack) -> Reconciled:
         published=tuple(outcome.run_id for outcome in unpublished),
         scratch=tuple(dead),
         workspaces=tuple(leftovers),
+        notices=stack.sender.turn(_TELLING),
     )
 
 

@@ -1,4 +1,4 @@
-"""``admin init``: making the servers ready that the settings name."""
+"""``admin``: making the servers ready that the settings name, and trying those who are to be told."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from libs.models.settings import Settings
     from services.administration import Accounts, SetupStep
 
-app = typer.Typer(help="Prepare the servers that the settings name.", no_args_is_help=True)
+app = typer.Typer(help="Prepare servers, try notifications.", no_args_is_help=True)
 
 
 @app.callback()
 def admin() -> None:
-    """Prepare the servers that the settings name."""
+    """Prepare servers, try notifications."""
 
 
 @app.command()
@@ -55,6 +55,41 @@ def init(
         output.emit_json([asdict(step) for step in steps])
     elif not steps:
         output.line("The settings name no server to prepare: folders, SQLite and DuckDB need no preparation.")
+
+
+@app.command()
+def notify(
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message by each channel.")] = False,
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the templates of mails to FOLDER, for you to change.", file_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who is told what became of a batch, and try it.
+
+    Without --test, each receiver is only asked whether it answers. The settings SPATIAL_ETL_NOTIFY_* choose the channels.
+    """
+    from libs.models.settings import Settings
+    from libs.platform.notifications import try_channels, write_templates
+    from services.cli import output
+
+    if templates is not None:
+        for path in write_templates(templates):
+            typer.echo(f"Wrote {path}.", err=True)
+    tried = []
+    for found in try_channels(Settings(), send=test):
+        tried.append(found)
+        if not as_json:
+            output.finding(*(("✓", "green") if found.works else ("✗", "red")), found.channel, found.said, found.remedy)
+    if as_json:
+        from dataclasses import asdict
+
+        output.emit_json([asdict(found) for found in tried])
+    elif not tried:
+        output.line("Nobody is told: none of SPATIAL_ETL_NOTIFY_WEBHOOK, _SMTP and _COMMAND is set.")
+    raise typer.Exit(0 if all(found.works for found in tried) else 1)
 
 
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":

@@ -167,6 +167,7 @@ def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
 
 
 def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
+    from libs.ledger.notices import Notices
     from services.cli import output, report
     from services.cli.lookup import unknown
     from services.cli.place import located
@@ -191,6 +192,12 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
             f"{outcome.decision} {output.when(outcome.decided_at)}" if outcome else f"last sign {output.when(run.heartbeat_at)}"
         )
         facts.append((f"attempt {run.attempt}", f"{ended}, by {run.owner}"))
+    notices = Notices(ledger)
+    facts += [
+        (end.channel, f"{end.event}: {end.result} {output.when(end.ended_at)}{f'. {end.remark}' if end.remark else ''}")
+        for end in notices.ends(batch_id)
+    ]
+    facts += [(notice.channel, f"{notice.event}: still to be sent") for notice in notices.of_batch(batch_id)]
     output.facts(facts)
 
 

@@ -96,6 +96,7 @@ def reconcile(*, as_json: AsJson = False) -> None:
         ("run", done.published, "committed before the crash, now finished"),
         ("scratch folder", done.scratch, "removed"),
         ("workspace", done.workspaces, "dropped"),
+        ("notice", ("",) * done.notices, "sent"),
     )
 
 
