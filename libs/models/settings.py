@@ -71,6 +71,9 @@ class Settings(BaseSettings):
         spatial_etl_notify_domains: Domains, with commas between them. The ``metadata.contact`` of a manifest, else its uploader,
             gets a mail if it is an address in one of them.
         spatial_etl_notify_templates: Folder with templates of your own for mails.
+        spatial_etl_openlineage: Folder, or address (``https://...``), that gets OpenLineage's events of each run.
+        spatial_etl_openlineage_token: Bearer token for this address.
+        spatial_etl_openlineage_namespace: Namespace of the jobs in these events.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
@@ -111,6 +114,9 @@ class Settings(BaseSettings):
     spatial_etl_notify_to: str = ""
     spatial_etl_notify_domains: str = ""
     spatial_etl_notify_templates: Path | None = None
+    spatial_etl_openlineage: str | None = None
+    spatial_etl_openlineage_token: SecretStr | None = None
+    spatial_etl_openlineage_namespace: str = "spatial-etl"
 
     @property
     def scratch(self) -> Path:

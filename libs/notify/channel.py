@@ -67,11 +67,13 @@ class Channel(Protocol):
         name: What it is called in records. Two channels of one ledger have different names.
         setting: The setting that chooses it.
         events: What it tells.
+        of_runs: It tells of each run, of those that are tried again, too, and not of manifests that never became one.
     """
 
     name: str
     setting: str
     events: frozenset[Event]
+    of_runs: bool
 
     def send(self, message: Message) -> str:
         """Send a message. It may take a while: the caller limits the time.

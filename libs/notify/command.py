@@ -24,7 +24,7 @@ class Command:
         secrets: Names of environment variables that the program does not get.
     """
 
-    name, setting = "command", "SPATIAL_ETL_NOTIFY_COMMAND"
+    name, setting, of_runs = "command", "SPATIAL_ETL_NOTIFY_COMMAND", False
 
     def __init__(self, arguments: Sequence[str], events: frozenset[Event], secrets: Collection[str]) -> None:
         self._arguments, self.events = list(arguments), events

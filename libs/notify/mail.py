@@ -57,7 +57,7 @@ class Mail:
         folder: With templates of the operator's own, if there is one.
     """
 
-    name, setting = "mail", "SPATIAL_ETL_NOTIFY_SMTP"
+    name, setting, of_runs = "mail", "SPATIAL_ETL_NOTIFY_SMTP", False
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ class Webhook:
         events: What to tell.
     """
 
-    name, setting = "webhook", "SPATIAL_ETL_NOTIFY_WEBHOOK"
+    name, setting, of_runs = "webhook", "SPATIAL_ETL_NOTIFY_WEBHOOK", False
 
     def __init__(self, endpoint: Endpoint, events: frozenset[Event]) -> None:
         self._endpoint, self.events = endpoint, events

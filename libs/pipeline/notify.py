@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from libs.ledger.notices import Notices
-from libs.models import Event, Outcome, Receipt, Report
+from libs.models import Event, Outcome, Receipt, Status
 from libs.notify import TIME_LIMIT
 from libs.pipeline.stack import Stack
 
@@ -18,7 +18,12 @@ _FAREWELL = 30.0
 
 def note_outcome(stack: Stack, outcome: Outcome) -> None:
     """Note what is to be told of a decided run, before its manifest is archived. Doing it again changes nothing."""
-    _note(stack, outcome.run_id, Report.of_outcome(outcome), run_id=outcome.run_id)
+    _note(stack, outcome.run_id, outcome.batch_id, Status(outcome.decision), of_runs=None, run_id=outcome.run_id)
+    attempt = int(outcome.run_id.rpartition("#")[2])
+    if attempt > 1 and any(channel.of_runs for channel in stack.channels):
+        for earlier in (stack.ledger.outcome(f"{outcome.batch_id}#{number}") for number in range(1, attempt)):
+            if earlier is not None:
+                _note(stack, earlier.run_id, earlier.batch_id, Status(earlier.decision), of_runs=True, run_id=earlier.run_id)
 
 
 def note_rejection(stack: Stack, receipt: Receipt, upload: str) -> None:
@@ -30,14 +35,24 @@ def note_rejection(stack: Stack, receipt: Receipt, upload: str) -> None:
         upload: Version of its object.
     """
     subject = f"{receipt.id}!{hashlib.sha256(upload.encode()).hexdigest()[:12]}"
-    _note(stack, subject, Report.of_rejection(receipt), receipt_id=receipt.id)
+    _note(stack, subject, receipt.batch_id, Status.REJECTED, of_runs=False, receipt_id=receipt.id)
 
 
-def _note(stack: Stack, subject: str, report: Report, *, run_id: str | None = None, receipt_id: str | None = None) -> None:
-    event = Event.of(report.status)
-    names = [channel.name for channel in stack.channels if event in channel.events]
+def _note(
+    stack: Stack,
+    subject: str,
+    batch_id: str,
+    status: Status,
+    *,
+    of_runs: bool | None,
+    run_id: str | None = None,
+    receipt_id: str | None = None,
+) -> None:
+    """Note it for the channels that tell such an event: those of runs, those of batches, or (None) all."""
+    event = Event.of(status)
+    names = [each.name for each in stack.channels if event in each.events and of_runs in {None, each.of_runs}]
     if names:
-        Notices(stack.ledger).note(subject, report.batch_id, event, names, run_id=run_id, receipt_id=receipt_id)
+        Notices(stack.ledger).note(subject, batch_id, event, names, run_id=run_id, receipt_id=receipt_id)
 
 
 @contextmanager

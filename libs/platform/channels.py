@@ -1,6 +1,7 @@
 """Who is told what became of batches: the channels that the settings choose."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from libs.notify import Channel
     from libs.notify.http import Endpoint
     from libs.notify.mail import MailServer
+
+CHOOSING = ("spatial_etl_notify_webhook", "spatial_etl_notify_smtp", "spatial_etl_notify_command", "spatial_etl_openlineage")
+"""The settings that choose a channel each. Where none is set, nobody is told."""
 
 _MAIL = {"smtp": ("starttls", 587), "smtps": ("tls", 465), "smtp+plain": ("none", 25)}
 """Scheme to the way of encryption and the usual port."""
@@ -30,7 +34,7 @@ def open_channels(settings: Settings) -> "tuple[Channel, ...]":
         from libs.notify.webhook import Webhook
 
         token = settings.spatial_etl_notify_webhook_token
-        found.append(Webhook(_endpoint(settings.spatial_etl_notify_webhook, token, Webhook.setting), events))
+        found.append(Webhook(_endpoint(settings.spatial_etl_notify_webhook.get_secret_value(), token, Webhook.setting), events))
     if settings.spatial_etl_notify_smtp is not None:
         found.append(_mail(settings, settings.spatial_etl_notify_smtp.get_secret_value(), events))
     if settings.spatial_etl_notify_command is not None:
@@ -44,6 +48,8 @@ def open_channels(settings: Settings) -> "tuple[Channel, ...]":
         if not arguments:
             raise _wrong("it is empty.", Command.setting)
         found.append(Command(arguments, events, secrets))
+    if settings.spatial_etl_openlineage is not None:
+        found.append(_openlineage(settings, settings.spatial_etl_openlineage))
     return tuple(found)
 
 
@@ -54,15 +60,15 @@ def _events(settings: Settings) -> frozenset[Event]:
     return frozenset(map(Event, names))
 
 
-def _endpoint(url: SecretStr, token: SecretStr | None, setting: str) -> "Endpoint":
+def _endpoint(url: str, token: SecretStr | None, setting: str) -> "Endpoint":
     from libs.notify.http import Endpoint
 
-    parts = urlsplit(url.get_secret_value())
+    parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise _wrong("it must begin with http:// or https:// and name a host.", setting)
     if parts.username is not None:
         raise _wrong(f"take name and password out of the address; {setting}_TOKEN holds a bearer token.", setting)
-    return Endpoint(url.get_secret_value(), token.get_secret_value() if token else None)
+    return Endpoint(url, token.get_secret_value() if token else None)
 
 
 def _mail(settings: Settings, url: str, events: frozenset[Event]) -> "Channel":
@@ -98,6 +104,23 @@ def _mail_server(url: str) -> "MailServer":
         raise _wrong("smtp+plain:// would send the password in the clear; take smtp:// or smtps://.", Mail.setting)
     user, password = (unquote(value) if value is not None else None for value in (parts.username, parts.password))
     return MailServer(parts.hostname, port or usual, tls, user, password)
+
+
+def _openlineage(settings: Settings, place: str) -> "Channel":
+    from libs.notify.openlineage import Bucket, EventEndpoint, EventFolder, OpenLineage, Sink
+
+    def bucket(name: str) -> Bucket:
+        if settings.minio_endpoint is not None:
+            return Bucket(name, f"s3://{name}")
+        return Bucket(name, "file", f"{(settings.spatial_etl_home / name).resolve()}/")
+
+    sink: Sink
+    if "://" in place:
+        sink = EventEndpoint(_endpoint(place, settings.spatial_etl_openlineage_token, OpenLineage.setting))
+    else:
+        sink = EventFolder(Path(place))
+    buckets = bucket(settings.minio_landing_bucket), bucket(settings.minio_lake_bucket)
+    return OpenLineage(sink, settings.spatial_etl_openlineage_namespace, *buckets)
 
 
 def _wrong(message: str, setting: str) -> ServiceUnavailable:

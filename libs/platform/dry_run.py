@@ -9,6 +9,7 @@ from libs.models import DatasetReport, LakeFile, Report
 from libs.models.report import DryRunReport
 from libs.models.settings import Settings
 from libs.platform import open_ledger
+from libs.platform.channels import CHOOSING
 
 
 @contextmanager
@@ -32,6 +33,7 @@ def throwaway(settings: Settings) -> Iterator[Settings]:
                 "spatial_etl_engine": "duckdb",
                 "minio_endpoint": None,
                 "mongo_connection_string": None,
+                **dict.fromkeys(CHOOSING),
             }
         )
 

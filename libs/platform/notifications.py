@@ -47,7 +47,7 @@ def try_channels(settings: Settings, *, send: bool) -> Iterator[Tried]:
 
 
 def _send_test(channel: Channel) -> str:
-    return channel.send(_test_message()) or "took the test message"
+    return channel.check() if channel.of_runs else channel.send(_test_message()) or "took the test message"
 
 
 def _test_message() -> Message:

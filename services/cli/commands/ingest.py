@@ -251,8 +251,8 @@ def _processed(
     uploading.result()
     key = stack.landing.submit(manifest.content, batch_id)
     while True:
-        for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
-            return report
+        if reports := list(process(stack, keys=[key], parsed={key: manifest}, progress=tell)):
+            return reports[0]
         state = stack.ledger.batch(batch_id)
         decided = state and of_state(state)
         if decided:
