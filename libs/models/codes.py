@@ -386,6 +386,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "elements_not_read": _warning(
                 "Elements that are not features were not read.", "Nothing, unless there should be more features."
             ),
+            "expands_too_much": _problem(
+                "The rows of the file come to far more bytes than the file has.",
+                "Take out views that join each row with all others, or ask the operator to raise the limit.",
+            ),
             "entities_not_read": _warning("Entities of a drawing were not read.", "Convert them to points, lines or polygons."),
             "extensions_not_read": _warning(
                 "Extensions of the points of a GPX's tracks and routes, such as heart rates, are not read.",

@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         spatial_etl_threads: Threads of the compute engine; 0: one per core, if memory allows.
         spatial_etl_read_memory_mb: Memory that the reading of one file may take, in MiB.
         spatial_etl_read_seconds: Time that the reading of one file may take, in seconds.
-        spatial_etl_max_unpacked_mb: Size that an archive may have when unpacked, in MiB.
+        spatial_etl_max_unpacked_mb: Size that an archive may have when unpacked, and the rows of a file when read, in MiB.
+        spatial_etl_max_expansion: How many times its size a file may come to, unpacked or as rows, where that is more than
+            64 MiB.
         spatial_etl_settle_seconds: A manifest in a folder that is cut counts as still being written until it has not changed for
             so long, in seconds. One that is whole, or lies on S3, is processed at once.
         spatial_etl_lease_seconds: A worker without a sign of life for this long counts as dead, in seconds.
@@ -103,6 +105,7 @@ class Settings(BaseSettings):
     spatial_etl_read_memory_mb: int = Field(default=2048, ge=128)
     spatial_etl_read_seconds: int = Field(default=3600, ge=1)
     spatial_etl_max_unpacked_mb: int = Field(default=16_384, ge=1)
+    spatial_etl_max_expansion: int = Field(default=250, ge=1)
     spatial_etl_settle_seconds: float = Field(default=10.0, ge=0)
     spatial_etl_lease_seconds: float = Field(default=60.0, gt=0)
     spatial_etl_notify_on: str = "published,rejected,failed,canceled"

@@ -131,6 +131,7 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
                 memory_mb=settings.spatial_etl_read_memory_mb,
                 seconds=settings.spatial_etl_read_seconds,
                 unpacked_mb=settings.spatial_etl_max_unpacked_mb,
+                expansion=settings.spatial_etl_max_expansion,
             ),
             channels=channels,
         )
