@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from libs.disk import is_full
 from libs.models import Rejected
 from libs.spatial_utils.archive_members import ERRORS, Member, members
 
@@ -82,6 +83,8 @@ def _unpacked(archive: Path, target: Path, where: str, budget: "_Budget", nested
                 else:
                     files.append(file)
     except ERRORS as error:
+        if is_full(error):
+            raise
         raise Rejected.because(
             "archive_damaged",
             where,

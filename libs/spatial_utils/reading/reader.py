@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from libs.column_names import PROBLEM, RAW
+from libs.disk import is_full
 from libs.models import ColumnNotes, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
@@ -199,6 +200,8 @@ class SourceFile:
         except TimeLimitExceeded as error:
             raise too_slow(self._where, self._limits) from error
         except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+            if is_full(error):  # what is set aside is written meanwhile
+                raise
             raise died(self._child, self._where, self._limits) from error
 
 

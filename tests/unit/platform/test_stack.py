@@ -30,7 +30,8 @@ def test_everything_lies_below_the_home(tmp_path: Path) -> None:
 def test_settings_choose(tmp_path: Path) -> None:
     chosen = settings(
         tmp_path, minio_landing_bucket="in", minio_lake_bucket="out", spatial_etl_scratch=tmp_path / "fast",
-        spatial_etl_lease_seconds=7, spatial_etl_read_memory_mb=333, spatial_etl_read_seconds=44, spatial_etl_max_unpacked_mb=55, spatial_etl_max_expansion=66,
+        spatial_etl_lease_seconds=7, spatial_etl_read_memory_mb=333, spatial_etl_read_seconds=44, spatial_etl_max_unpacked_mb=55,
+        spatial_etl_max_expansion=66,
     )  # fmt: skip
     with open_stack(chosen) as stack:
         assert (stack.landing.bucket, stack.lake.store.bucket) == ("in", "out")
