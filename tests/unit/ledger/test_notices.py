@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from libs.ledger.notices import MAX_AGE, PAUSES, Notices
 from libs.models import Event, Notice, NoticeEnd, NoticeResult, NoticeTry
 
@@ -84,3 +86,23 @@ def test_what_a_sender_left_that_died_at_the_end_is_taken_away(worker: Any) -> N
     worker.ledger.store.insert("notice_ends", end.id, end.to_document())
     assert notices.claim(notice) is None
     assert (notices.owed(), [*worker.ledger.store.ids("notice_tries")]) == ([], [])
+
+
+def test_who_claims_when_another_has_just_ended_it_sends_nothing(
+    open_worker: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's try, which would be in the way, is gone with the end."""
+    notices, (notice,) = noted(open_worker())
+    late = open_worker().ledger
+    insert = late.store.insert
+
+    def slow(collection: str, identity: str, document: dict[str, Any]) -> bool:
+        monkeypatch.undo()  # the others see the store as it is
+        made = notices.claim(notice)
+        assert isinstance(made, NoticeTry)
+        notices.end(notice, SENT, made.number)
+        return bool(insert(collection, identity, document))
+
+    monkeypatch.setattr(late.store, "insert", slow)
+    assert Notices(late).claim(notice) is None
+    assert [*late.store.ids("notice_tries")] == []
