@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
 
 from libs.ledger.notices import PAUSES, Notices
 from libs.models import NoticeResult, ServiceUnavailable, utc_now
@@ -305,3 +308,25 @@ def test_a_test_message_says_that_it_is_one(web: Web, post: Post, tmp_path: Path
     assert json.loads(web.got[0].body)["problems"][0]["code"] == "notification_test"
     assert [each.works for each in try_channels(settings, send=False)] == [True, True, True]
     assert (len(web.got), post.mails) == (1, [])
+
+
+def test_a_ledger_on_a_server(web: Web, mongodb: Any, open_platform: Callable[..., Any]) -> None:
+    uri, database = mongodb.environment["MONGO_CONNECTION_STRING"], f"test_{secrets.token_hex(6)}"
+    try:
+        platform = open_platform(
+            mongo_connection_string=SecretStr(uri), mongo_database=database, spatial_etl_notify_webhook=web.url
+        )
+        web.status = 503
+        platform.submit("one", platform.entry("s3://landing-zone/in/none.geojson"))
+        platform.submit("two", platform.entry("s3://landing-zone/in/none.geojson"))
+        platform.process()
+        assert len(Notices(platform.stack.ledger).owed()) == 2
+        web.status = 200
+        platform.stack.__dict__.pop("sender")  # another process
+        later(platform, PAUSES[0])
+        assert reconcile(platform.stack).notices == 2
+        assert sorted((end.batch_id, end.tries) for end in Notices(platform.stack.ledger).ends()) == [("one", 2), ("two", 1)]
+        assert [*platform.stack.ledger.store.ids("notices"), *platform.stack.ledger.store.ids("notice_tries")] == []
+    finally:
+        with MongoClient[Any](uri) as client:
+            client.drop_database(database)
