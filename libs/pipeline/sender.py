@@ -119,13 +119,8 @@ def message_of(ledger: Ledger, notice: Notice) -> Message:
 
 def notification(report: Report, notice_id: str, event: str, decided_at: datetime, uploader: str | None) -> Notification:
     """What is told of a report."""
-    parts = [
-        f"{len(report.problems)} problems" if report.problems else "",
-        f"{len(report.warnings)} warnings" if report.warnings else "",
-    ]
-    if report.datasets:
-        parts.insert(0, f"{len(report.datasets)} datasets")
-    said = ", ".join(filter(None, parts))
+    counts = {"dataset": len(report.datasets), "problem": len(report.problems), "warning": len(report.warnings)}
+    said = ", ".join(f"{number} {noun}{'s' * (number != 1)}" for noun, number in counts.items() if number)
     fields = {name: getattr(report, name) for name in Report.model_fields}
     fields |= {"datasets": report.datasets[:SHOWN], "warnings": report.warnings[:SHOWN]}
     return Notification(

@@ -79,7 +79,7 @@ def test_a_webhook_hears_of_each_outcome_once(
     told = {got.headers["X-Spatial-Etl-Event"] + " " + json.loads(got.body)["batch_id"]: got for got in web.got}
     assert told.keys() == {"published good", "rejected bad", "rejected broken"}
     good = json.loads(told["published good"].body)
-    assert (good["text"], good["uploader"], good["status"]) == ("good: published (1 datasets)", "someone", "success")
+    assert (good["text"], good["uploader"], good["status"]) == ("good: published (1 dataset)", "someone", "success")
     assert [dataset["dataset_id"] for dataset in good["datasets"]] == ["a"]
     assert [problem["code"] for problem in json.loads(told["rejected bad"].body)["problems"]] == ["missing_file"]
     ids = {got.headers["Idempotency-Key"] for got in web.got}
