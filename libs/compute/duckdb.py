@@ -4,6 +4,7 @@ One in-memory database serves every run of the process, a schema each; what does
 that a lock marks as alive. Nothing is downloaded: the extension comes from its wheel.
 """
 
+import errno
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
 from libs.compute.set_aside import SetAside
 from libs.compute.type_mapping import engine_schema, restored
+from libs.disk import is_full
 from libs.models import Policies, Rejected, ServiceUnavailable
 from libs.models.settings import Settings
 from libs.transformations import DuckDb, Recipe
@@ -54,6 +56,8 @@ MOST_COLUMNS = 5_000
 _PLANS = 16
 """Plans that a workspace remembers."""
 _MARKS = "_etl_marks"
+_NO_SPACE = ("No space left on device", "max_temp_directory_size")
+"""In what DuckDB says when the disk that it spills to is full, or nearly so: it leaves a tenth of it free."""
 
 
 class DuckDBEngine:
@@ -381,6 +385,8 @@ def _translated_errors() -> Iterator[None]:
         raise
     except (duckdb.Error, OSError) as error:  # a stream that is being fetched raises the latter
         reason = str(error).partition("\n")[0]  # the rest is advice for authors of SQL
+        if is_full(error) or any(said in reason for said in _NO_SPACE):
+            raise OSError(errno.ENOSPC, f"DuckDB has no space left to spill to: {reason}") from error
         of_memory = "Out of Memory" in reason or "could not allocate" in reason
         if not of_memory and not isinstance(error, duckdb.IOException):
             raise

@@ -103,9 +103,11 @@ class Rows:
     def close(self) -> None:
         """Drop the rows, and remove the file."""
         self._held.clear()
-        if self._file is not None:
+        file, self._file = self._file, None
+        if file is not None:
             with suppress(OSError):  # a full disk, which has been reported already
-                self._file.close()
+                file.close()
+            del file  # else it stays open then, and its space taken
             self._path.unlink(missing_ok=True)
 
     def _rank(self, places: Iterable[pa.Array]) -> tuple[Integers, list[int]]:

@@ -456,6 +456,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Elements that are not features were not read.", "Nothing, unless there should be more features."
             ),
             "entities_not_read": _warning("Entities of a drawing were not read.", "Convert them to points, lines or polygons."),
+            "expands_too_much": _problem(
+                "The rows of the file come to far more bytes than the file has.",
+                "Take out views that join each row with all others, or ask the operator to raise the limit.",
+            ),
             "extensions_not_read": _warning(
                 "Extensions of the points of a GPX's tracks and routes, such as heart rates, are not read.",
                 "Convert the file to CSV or GeoJSON by a program that keeps them.",
@@ -558,11 +562,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "not_writable": _problem(
                 "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
             ),
+            "notification_test": _problem("A test of the notifications, by an operator.", "Nothing has to be done."),
             "rebuilt": _warning(
                 "The record of the batch was made again out of the lake.", "Restore the ledger from a backup, if there is one."
             ),
             "report_not_written": _warning(
                 "The report could not be written to the landing zone.", "Take away what lies in its place."
+            ),
+            "scratch_full": _problem(
+                "The batch needs more room for temporary files than there is.",
+                "Split it, or make room on the disk of SPATIAL_ETL_SCRATCH.",
             ),
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."

@@ -96,7 +96,9 @@ class Settings(BaseSettings):
         spatial_etl_threads: Threads of the compute engine; 0: one per core, if memory allows.
         spatial_etl_read_memory_mb: Memory that the reading of one file may take, in MiB.
         spatial_etl_read_seconds: Time that the reading of one file may take, in seconds.
-        spatial_etl_max_unpacked_mb: Size that an archive may have when unpacked, in MiB.
+        spatial_etl_max_unpacked_mb: Size that an archive may have when unpacked, and the rows of a file when read, in MiB.
+        spatial_etl_max_expansion: How many times its size a file may come to, unpacked or as rows, where that is more than
+            64 MiB.
         spatial_etl_settle_seconds: A manifest in a folder that is cut counts as still being written until it has not changed for
             so long, in seconds. One that is whole, or lies on S3, is processed at once.
         spatial_etl_unknown_intent: What becomes of a batch whose intent no recipe has: ``default``, the default recipe with a
@@ -104,6 +106,20 @@ class Settings(BaseSettings):
         spatial_etl_owners: What becomes of a delivery to a dataset of another project and another uploader: ``warn``, ``reject``,
             or ``off``.
         spatial_etl_lease_seconds: A worker without a sign of life for this long counts as dead, in seconds.
+        spatial_etl_notify_on: What is told to others of a batch: any of ``published``, ``rejected``, ``failed``, ``canceled``.
+        spatial_etl_notify_webhook: Address (``https://...``) that gets each notification as JSON.
+        spatial_etl_notify_webhook_token: Bearer token for this address.
+        spatial_etl_notify_command: Program, with its arguments, that gets each notification as JSON on its standard input.
+        spatial_etl_notify_smtp: Server that sends mails: ``smtp://user:password@host:587`` (STARTTLS), ``smtps://...`` (TLS), or
+            ``smtp+plain://host:25`` without encryption.
+        spatial_etl_notify_from: Address that mails come from.
+        spatial_etl_notify_to: Addresses that get every mail, with commas between them.
+        spatial_etl_notify_domains: Domains, with commas between them. The ``metadata.contact`` of a manifest, else its uploader,
+            gets a mail if it is an address in one of them.
+        spatial_etl_notify_templates: Folder with templates of your own for mails.
+        spatial_etl_openlineage: Folder, or address (``https://...``), that gets OpenLineage's events of each run.
+        spatial_etl_openlineage_token: Bearer token for this address.
+        spatial_etl_openlineage_namespace: Namespace of the jobs in these events.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
@@ -135,10 +151,23 @@ class Settings(BaseSettings):
     spatial_etl_read_memory_mb: int = Field(default=2048, ge=128)
     spatial_etl_read_seconds: int = Field(default=3600, ge=1)
     spatial_etl_max_unpacked_mb: int = Field(default=16_384, ge=1)
+    spatial_etl_max_expansion: int = Field(default=250, ge=1)
     spatial_etl_settle_seconds: float = Field(default=10.0, ge=0)
     spatial_etl_unknown_intent: Annotated[Literal["default", "reject"], BeforeValidator(_name)] = "default"
     spatial_etl_owners: Annotated[Literal["warn", "reject", "off"], BeforeValidator(_name)] = "warn"
     spatial_etl_lease_seconds: float = Field(default=60.0, gt=0)
+    spatial_etl_notify_on: str = "published,rejected,failed,canceled"
+    spatial_etl_notify_webhook: SecretStr | None = None
+    spatial_etl_notify_webhook_token: SecretStr | None = None
+    spatial_etl_notify_command: str | None = None
+    spatial_etl_notify_smtp: SecretStr | None = None
+    spatial_etl_notify_from: str | None = None
+    spatial_etl_notify_to: str = ""
+    spatial_etl_notify_domains: str = ""
+    spatial_etl_notify_templates: Path | None = None
+    spatial_etl_openlineage: str | None = None
+    spatial_etl_openlineage_token: SecretStr | None = None
+    spatial_etl_openlineage_namespace: str = "spatial-etl"
 
     @property
     def scratch(self) -> Path:

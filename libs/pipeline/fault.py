@@ -1,8 +1,8 @@
 """What is answered when something goes wrong that is not the input's fault."""
 
-import errno
 import logging
 
+from libs.disk import is_full
 from libs.ledger import UNAVAILABLE
 from libs.models import Problem, ServiceUnavailable
 from libs.storage import ObjectRefused
@@ -20,7 +20,7 @@ def fault(error: Exception, what: str) -> tuple[ServiceUnavailable | None, Probl
     Returns:
         The service's fault, if it is one, and the problem to report.
     """
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         error = ServiceUnavailable("the disk", f"there is no space left: {error}.", "SPATIAL_ETL_SCRATCH and SPATIAL_ETL_HOME")
     if isinstance(error, ObjectRefused):
         remedy = "Tell the operator: take away what lies there, or let the platform write there. Then upload the manifest again."

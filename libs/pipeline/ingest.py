@@ -29,7 +29,7 @@ from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
-from libs.pipeline.scratch import run_folder
+from libs.pipeline.scratch import run_folder, too_small
 from libs.pipeline.stack import Event, Progress, Stack, no_progress
 from libs.pipeline.succession import Delivered, follow, not_compared
 from libs.pipeline.validation import ValidBatch, unknown_intent
@@ -61,9 +61,12 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
         except LeaseLost:
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the uploader gets an answer
-            stop, problem = fault(error, "the run failed")
-            if stop is not None and run.forced:
-                problem = problem.model_copy(update={"remedy": f"Run `spatial-etl reprocess {run.batch_id}` again."})
+            kept.close()
+            problem = too_small(stack.scratch, error) if attempt.making else None
+            if problem is None:
+                stop, problem = fault(error, "the run failed")
+                if stop is not None and run.forced:
+                    problem = problem.model_copy(update={"remedy": f"Run `spatial-etl reprocess {run.batch_id}` again."})
             outcome = attempt.outcome(Decision.FAILURE, [problem])
         except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an orchestrator's own kind of it; raised again below
             stop, outcome = error, attempt.outcome(Decision.CANCELED, [_canceled()])
@@ -84,12 +87,17 @@ def canceled(stack: Stack, run: Run, batch: ValidBatch) -> Outcome | None:
 
 
 class _Attempt:
-    """What all outcomes of a run have in common, and the way to the good one."""
+    """What all outcomes of a run have in common, and the way to the good one.
+
+    Attributes:
+        making: Whether it is at work in scratch, and writes nowhere else.
+    """
 
     def __init__(self, stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> None:
         self._stack, self._run, self._files, self._progress = stack, run, batch.files, progress
         self._manifest, self._recipe, self._names = batch.manifest, batch.recipe, batch.names
         self.warnings: list[Problem] = [*batch.names.warnings]
+        self.making = False
 
     def outcome(
         self, decision: Decision, problems: Iterable[Problem] = (), assets: Iterable[Asset] = (), lineage: Iterable[Lineage] = ()
@@ -137,10 +145,12 @@ class _Attempt:
     def succeed(self, scratch: Path, lease: Lease) -> Outcome:
         """Make every dataset, then place every file: the lake sees nothing of a batch that cannot be made whole."""
         maker = DatasetMaker(self._stack, self._manifest, self._recipe, self._files, self._run.id, scratch, self._progress)
+        self.making = True
         try:
             datasets = maker.make()
         finally:
             self.warnings += maker.warnings
+        self.making = False
         if not datasets:
             raise Rejected.because(
                 "nothing_to_do", "files", "None of the files holds a layer.", "Check that these are the right files."

@@ -14,11 +14,15 @@ from time import monotonic
 from libs.ledger import Action, Received, is_refused_the_name
 from libs.models import Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable
 from libs.pipeline.fault import fault
+from libs.pipeline.notify import note_outcome, note_rejection
 from libs.pipeline.publishing import publish
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation, ValidBatch
 from libs.storage import ObjectChanged, ObjectInfo, ObjectRefused
+
+_TELLING = 30.0
+"""Seconds, at most, for telling others beside one look of an orchestrator."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> I
             ready.append(Work(info.key, found.attempt, found.batch.bytes))
         elif isinstance(found, Report):
             reports.append(found)
+    stack.sender.turn_aside(_TELLING)
     return Intake(tuple(reports), tuple(ready), len(waiting) - seen)
 
 
@@ -153,6 +158,7 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         stands = not is_refused_the_name(receipt)
         if not stands:
             _report_again(stack, receipt.batch_id, stands=True)
+        note_rejection(stack, receipt, info.version)
         return _answer(stack, info, content, Report.of_rejection(receipt), _name_of(receipt), stands=stands)
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
@@ -185,6 +191,7 @@ def _report_again(stack: Stack, batch_id: str, *, stands: bool) -> None:
 
 def _answer_replaced(stack: Stack, received: Received) -> None:
     for receipt in stack.ledger.replace(received):
+        note_rejection(stack, receipt, received.upload)
         _reported(stack, Report.of_rejection(receipt), _name_of(receipt), stands=False)
 
 
@@ -217,6 +224,7 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
         The report; None when this process has told it before, and could not take the manifest away.
     """
     publish(stack.lake, stack.ledger, outcome)
+    note_outcome(stack, outcome)
     report = Report.of_outcome(outcome, stack.lake.uri, hashlib.sha256(content).hexdigest())
     return _answer(stack, info, content, report, outcome.run_id, stands=True)
 
@@ -224,6 +232,7 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
 def finish_forced(stack: Stack, run: Run, receipt: Receipt, outcome: Outcome) -> Report:
     """What follows a decision on a run that no manifest waits for."""
     publish(stack.lake, stack.ledger, outcome)
+    note_outcome(stack, outcome)
     return _reported(stack, Report.of_outcome(outcome, stack.lake.uri, receipt.sha256), run.id, stands=True)
 
 
@@ -295,6 +304,7 @@ def _refuse(stack: Stack, error: ObjectRefused, info: ObjectInfo | None = None) 
         remedy="Make it a readable file with a plain name, or take it away. It is looked at again by itself.",
     )  # fmt: skip
     receipt = stack.ledger.refuse(key, problem)
+    note_rejection(stack, receipt, info.version if info else error.reason)
     report = Report.of_rejection(receipt)
     if not stack.left.note(key, info.version if info else error.reason, report):
         return None

@@ -15,6 +15,9 @@ from libs.pipeline.stack import Stack
 AGE = timedelta(days=1)
 """What is younger, gc leaves alone: time to find out that something is wrong, and not only with a run."""
 
+_TELLING = 30.0
+"""Seconds, at most, for what is still to be told to others."""
+
 
 class Reconciled(Model):
     """What reconciling did.
@@ -25,6 +28,7 @@ class Reconciled(Model):
         linked: Decisions that were added to the chain, as ``<collection>/<_id>``.
         scratch: Runs whose scratch folders were removed.
         workspaces: Leftover workspaces of the engine that were dropped.
+        notices: Number of notices that were sent.
     """
 
     given_up: tuple[str, ...] = ()
@@ -32,6 +36,7 @@ class Reconciled(Model):
     linked: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     workspaces: tuple[str, ...] = ()
+    notices: int = 0
 
 
 class Removable(Model):
@@ -121,6 +126,7 @@ def reconcile(stack: Stack) -> Reconciled:
         linked=tuple(linked),
         scratch=tuple(dead),
         workspaces=tuple(leftovers),
+        notices=stack.sender.turn(_TELLING),
     )
 
 

@@ -8,6 +8,7 @@ from libs.models import LakeOfAnother, ParsedManifest, Report, ServiceUnavailabl
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Growing, Ready, claim, finish, look, receive
+from libs.pipeline.notify import sending
 from libs.pipeline.stack import Progress, Stack, no_progress
 from libs.storage import ObjectInfo
 
@@ -24,7 +25,6 @@ def process(
     keys: Collection[str] | None = None,
     parsed: Mapping[str, ParsedManifest] | None = None,
     progress: Progress = no_progress,
-    patient: bool = True,
 ) -> Iterator[Report]:
     """Deal with every manifest that waits, oldest first, and report on each that is dealt with.
 
@@ -35,10 +35,25 @@ def process(
         keys: Deal with these manifests only.
         parsed: Manifests that have been parsed already, by key.
         progress: Told of every step.
-        patient: Give manifests that are still being written the time that they are to have settled for. Else they are left.
 
     Raises:
         ServiceUnavailable: when a service fails, or the lake is another ledger's; what was not dealt with still waits.
+    """
+    with sending(stack):
+        yield from _one_pass(stack, keys, parsed or {}, progress, patient=True)
+
+
+def _one_pass(
+    stack: Stack, keys: Collection[str] | None, parsed: Mapping[str, ParsedManifest], progress: Progress, *, patient: bool
+) -> Iterator[Report]:
+    """One look at the landing zone.
+
+    Args:
+        stack: See :func:`process`, also for the next three.
+        keys: See there.
+        parsed: See there.
+        progress: See there.
+        patient: Give manifests that are still being written the time that they are to have settled for. Else they are left.
     """
     stack.require_own_lake(bind=True)
     waiting, reports = look(stack) if keys is None else (stack.landing.waiting(), [])
@@ -52,7 +67,7 @@ def process(
     while waiting:
         growing = []
         for info in waiting:
-            found = _deal_with(stack, info, progress, (parsed or {}).get(info.key))
+            found = _deal_with(stack, info, progress, parsed.get(info.key))
             if isinstance(found, Report):
                 yield found
             elif found is not None:
@@ -76,16 +91,17 @@ def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progre
         progress: Told of every step.
     """
     pause = interval
-    while True:
-        try:
-            yield from process(stack, progress=progress, patient=False)
-            pause = interval
-        except LakeOfAnother:
-            raise
-        except ServiceUnavailable as error:
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            _LOG.warning("%s Looking again in %g s.", error, pause)
-        sleep(pause)
+    with sending(stack):
+        while True:
+            try:
+                yield from _one_pass(stack, None, {}, progress, patient=False)
+                pause = interval
+            except LakeOfAnother:
+                raise
+            except ServiceUnavailable as error:
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                _LOG.warning("%s Looking again in %g s.", error, pause)
+            sleep(pause)
 
 
 def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:

@@ -5,15 +5,19 @@ import os
 import re
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from libs.models import ServiceUnavailable
+from libs.disk import is_full
+from libs.models import Problem, ServiceUnavailable
 from libs.models.settings import RUNS
 
 _MARK = "+"
 """For the number sign of a run's id: that one, and a percent sign to quote it, mean something in SQLite's file names."""
+_LEAST = 16 * 1024 * 1024
+"""Bytes: where less is free, no batch can work."""
 _OURS = re.compile(rf"\.?(?:.+{re.escape(_MARK)}[0-9]+|replay-[0-9a-f]+)", re.DOTALL)
 """What the folder of a run is called: scratch may be a folder in which others have one called ``runs``, too."""
 
@@ -52,6 +56,33 @@ def check(scratch: Path) -> None:
         tempfile.TemporaryFile(dir=scratch / RUNS).close()
     except OSError as error:
         raise _unavailable(scratch, error) from error
+
+
+def too_small(scratch: Path, error: Exception) -> Problem | None:
+    """What to say of a run that filled scratch, once its folder is gone. Others can go on.
+
+    Returns:
+        None for another error, and where scratch is as good as full without the run: no other could work then, either.
+    """
+    if not is_full(error):
+        return None
+    _let_go(error)
+    free = shutil.disk_usage(scratch).free
+    if free < _LEAST:
+        return None
+    return Problem(
+        code="scratch_full", where="files",
+        message=f"The batch needs more room for temporary files than there is: {free:,} bytes are free in scratch without it.",
+        remedy="Split the batch into smaller ones; or make room on the disk of scratch, or set SPATIAL_ETL_SCRATCH to one "
+        "on a larger disk. Then upload the manifest again.",
+    )  # fmt: skip
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Let the failed calls, which the error remembers, let go of their files: what is removed takes space until then."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def leftovers(scratch: Path) -> list[str]:

@@ -4,14 +4,17 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from libs.compute.engine import ComputeEngine
 from libs.ledger import Ledger, Records
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
+from libs.notify import Channel
 from libs.pipeline.identity import require_own_lake
 from libs.pipeline.left import Left
+from libs.pipeline.sender import Sender
 from libs.spatial_utils import crs, reading
 from libs.spatial_utils.reading import ReadLimits
 from libs.storage import DataLake, LandingZone
@@ -26,6 +29,7 @@ class Stack:
         past: Knows the versions that new ones follow: the ledger, or in a dry run the one that it stands for.
         scratch: Folder for transient files; ``runs`` below it holds a folder for each run at work.
         limits: For the reading of one file.
+        channels: Who is told what became of batches.
         left: Manifests that this process could not take away.
     """
 
@@ -38,7 +42,13 @@ class Stack:
     registry: Registry
     scratch: Path
     limits: ReadLimits
+    channels: tuple[Channel, ...] = ()
     left: Left = field(default_factory=Left, compare=False)
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Tells the channels what is to be told."""
+        return Sender(self.ledger, self.lake, self.channels)
 
     def require_own_lake(self, *, bind: bool) -> None:
         """Make sure, each time before work, that the lake is this ledger's.

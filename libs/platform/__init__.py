@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from libs.models import ServiceUnavailable
 from libs.models.settings import Place, Settings
+from libs.platform.channels import open_channels
 from libs.platform.engines import choose_engine
 from libs.platform.extras import needing
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from libs.transformations import Registry
 
 __all__ = [
-    "choose_engine", "open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry", "open_stack", "s3_server",
+    "choose_engine", "open_channels", "open_engine", "open_lake", "open_landing_zone", "open_ledger", "open_registry",
+    "open_stack", "s3_server",
 ]  # fmt: skip
 
 
@@ -110,6 +112,7 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
     from libs.spatial_utils.reading import ReadLimits
 
     settings = settings or Settings()
+    channels = open_channels(settings)
     ledger = open_ledger(settings)
     engine = open_engine(settings)
     try:
@@ -126,7 +129,9 @@ def open_stack(settings: Settings | None = None) -> "Iterator[Stack]":
                 memory_mb=settings.spatial_etl_read_memory_mb,
                 seconds=settings.spatial_etl_read_seconds,
                 unpacked_mb=settings.spatial_etl_max_unpacked_mb,
+                expansion=settings.spatial_etl_max_expansion,
             ),
+            channels=channels,
         )
     finally:
         engine.close()

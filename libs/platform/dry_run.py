@@ -11,6 +11,7 @@ from libs.models.report import DryRunReport
 from libs.models.settings import Settings
 from libs.pipeline.stack import Stack
 from libs.platform import open_ledger, open_stack
+from libs.platform.channels import CHOOSING
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def throwaway(settings: Settings) -> Iterator[Settings]:
                 "minio_lake_bucket": settings.lake.bucket,
                 "minio_endpoint": None,
                 "mongo_connection_string": None,
+                **dict.fromkeys(CHOOSING),
             }
         )
 

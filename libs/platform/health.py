@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from libs.models import Rejected, ServiceUnavailable, utc_now
 from libs.models.settings import Settings
-from libs.platform import open_engine, open_lake, open_landing_zone, open_ledger, open_registry
+from libs.platform import open_channels, open_engine, open_lake, open_landing_zone, open_ledger, open_registry
 from libs.platform.wording import NO_MANIFEST, count, size
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def all_checks(settings: Settings) -> Iterator[Check]:
         ("Folders", _folders),
         ("Recipes", _recipes),
         ("Stores", _stores),
+        ("Notices", _notices),
         ("Engine", _engine),
         ("Reading", _reading),
     ):
@@ -180,6 +181,42 @@ def _landing(landing: "LandingZone") -> Iterator[Check]:
     if len(closed) > SHOWN:
         more = f"{count(len(closed) - SHOWN, 'place')} more in the landing zone that may not be read or removed"
         yield Check("Landing", Verdict.WEAK, more, "Change the rights to them, or take them away.")
+
+
+def _notices(settings: Settings) -> Iterator[Check]:
+    """Whether those who are to be told answer, and what they were not told."""
+    from libs.notify import NotSent
+
+    channels = open_channels(settings)
+    for channel in channels:
+        try:
+            yield Check("Notices", Verdict.GOOD, f"{channel.name}: {channel.check()}")
+        except NotSent as error:
+            remedy = f"Check {channel.setting}. What is to be told waits, and is tried again for a week."
+            yield Check("Notices", Verdict.WEAK, f"{channel.name}: {error}", remedy)
+    if channels:
+        yield from _untold(settings)
+
+
+def _untold(settings: Settings) -> Iterator[Check]:
+    from libs.ledger.notices import Notices
+    from libs.models import NoticeResult
+
+    ledger = open_ledger(settings)
+    with closing(ledger.store):
+        notices = Notices(ledger)
+        owed, lost = notices.owed(), list(notices.ends(result=NoticeResult.GIVEN_UP))
+    if owed:
+        found = (
+            f"{count(len(owed), 'notice')} to be sent, the oldest of batch {min(owed, key=lambda each: each.noted_at).batch_id}"
+        )
+        yield Check("Notices", Verdict.GOOD, found)
+    if lost:
+        last = max(lost, key=lambda each: each.ended_at)
+        found = f"{count(len(lost), 'notice')} given up, the last: {last.channel} of batch {last.batch_id}: {last.remark}"
+        yield Check(
+            "Notices", Verdict.WEAK, found, "Tell these people yourself: `spatial-etl status BATCH` shows what they missed."
+        )
 
 
 def _engine(settings: Settings) -> Iterator[Check]:

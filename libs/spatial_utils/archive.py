@@ -10,11 +10,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from libs.disk import is_full
 from libs.models import Rejected
 from libs.spatial_utils.archive_members import ERRORS, Member, members
 
 _CHUNK = 1024 * 1024
-_RATIO_FROM_BYTES = 64 * 1024 * 1024
+EXPANSION_FROM_BYTES = 64 * 1024 * 1024
+"""What comes to no more than this may be many times as large as it was."""
 _LEFT_BEHIND = frozenset({"__macosx", ".ds_store", "thumbs.db", "desktop.ini"})
 """What operating systems add to archives, compared in lower case."""
 _ZIP = ".zip"
@@ -81,6 +83,8 @@ def _unpacked(archive: Path, target: Path, where: str, budget: "_Budget", nested
                 else:
                     files.append(file)
     except ERRORS as error:
+        if is_full(error):
+            raise
         raise Rejected.because(
             "archive_damaged",
             where,
@@ -176,8 +180,10 @@ class _Budget:
         self._spent += count
         if self._spent > self.limits.unpacked_bytes:
             raise _too_large(self._where, f"it unpacks to more than {self.limits.unpacked_bytes:,} bytes")
-        if self._spent > max(_RATIO_FROM_BYTES, self._packed * self.limits.ratio):
-            raise _too_large(self._where, f"it unpacks to more than {self.limits.ratio} times its size")
+        if self._spent > max(EXPANSION_FROM_BYTES, self._packed * self.limits.ratio):
+            raise _too_large(
+                self._where, f"it unpacks to more than {self.limits.ratio} times its size", "SPATIAL_ETL_MAX_EXPANSION"
+            )
 
 
 def _extract(member: Member, path: Path, budget: _Budget) -> Path:
@@ -190,12 +196,12 @@ def _extract(member: Member, path: Path, budget: _Budget) -> Path:
     return path
 
 
-def _too_large(where: str, what: str) -> Rejected:
+def _too_large(where: str, what: str, setting: str = "SPATIAL_ETL_MAX_UNPACKED_MB") -> Rejected:
     return Rejected.because(
         "archive_too_large",
         where,
         f"The archive is too large: {what}.",
-        "Split it, or ask the operator to raise SPATIAL_ETL_MAX_UNPACKED_MB if the data really is that large.",
+        f"Split it, or ask the operator to raise {setting} if the data really is that large.",
     )
 
 

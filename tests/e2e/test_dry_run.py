@@ -74,3 +74,18 @@ def test_submit(cli, points):
     rejected = cli("submit", manifest, points, "--dry-run", "--json", code=1).json
     assert {problem["where"] for problem in rejected["problems"]} >= {"files[0].crs", "surprise"}
     assert not cli.home.exists()
+
+
+def test_nobody_is_told(cli, points):
+    told = cli.folder / "told"
+    told.mkdir()
+    tell = {
+        "SPATIAL_ETL_NOTIFY_COMMAND": f"/bin/sh -c 'cat > {told}/command.json'",
+        "SPATIAL_ETL_OPENLINEAGE": str(told / "events"),
+    }
+    cli("ingest", points, "--dry-run", **tell)
+    assert [*told.iterdir()] == []
+    batch = cli("ingest", points, "--json", **tell).json["batch_id"]
+    assert json.loads((told / "command.json").read_text())["batch_id"] == batch
+    assert len([*(told / "events").iterdir()]) == 2
+    assert "published: sent" in cli("status", batch).out

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.models import Problem, Rejected
+from libs.spatial_utils.archive import EXPANSION_FROM_BYTES
 from libs.spatial_utils.reading.launcher import Child
 
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _MEMORY_EXIT = 3
+_ROWS_PER_BYTE = 10
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,28 @@ class ReadLimits:
     Attributes:
         memory_mb: Address space of the reading process beyond what it starts with, in MiB.
         seconds: Time that is spent waiting for it, and processor time that it uses, each.
-        unpacked_mb: What an archive may unpack to, in MiB.
+        unpacked_mb: What an archive may unpack to, and what the rows of a file may come to, in MiB.
+        expansion: How many times its size either may come to, where that is more than ``EXPANSION_FROM_BYTES``.
     """
 
     memory_mb: int = 2048
     seconds: int = 3600
     unpacked_mb: int = 16_384
+    expansion: int = 250
+
+    def rows(self, size: int) -> tuple[int, str]:
+        """Bytes that the rows of a file may come to, and the setting that says so.
+
+        A file that is larger than what archives may unpack to has room for its rows, too: they are larger than the file as a
+        rule, by a few times.
+
+        Args:
+            size: Of the file, with what belongs to it, unpacked.
+        """
+        return min(
+            (max(EXPANSION_FROM_BYTES, size * self.expansion), "SPATIAL_ETL_MAX_EXPANSION"),
+            (max(self.unpacked_mb * 1024 * 1024, _ROWS_PER_BYTE * size), "SPATIAL_ETL_MAX_UNPACKED_MB"),
+        )
 
 
 def receive(child: Child) -> dict[str, Any]:
@@ -62,6 +80,19 @@ def too_slow(where: str, limits: ReadLimits) -> Rejected:
         where,
         f"Reading the file took longer than {limits.seconds:,} seconds and was stopped.",
         "Split the file; or, if it is that large, ask the operator to raise SPATIAL_ETL_READ_SECONDS.",
+    )
+
+
+def too_many_rows(where: str, limits: ReadLimits, size: int) -> Rejected:
+    """The rows came to more bytes than a file of this size may have."""
+    most, setting = limits.rows(size)
+    return Rejected.because(
+        "expands_too_much",
+        where,
+        f"The rows of the file come to more than {most:,} bytes, and the file has {size:,}: a view that joins each row with all "
+        "others does that, or values that are stored once and repeated.",
+        "Take the view out, or name the layers that are wanted as 'layer'; if the data really is that large, ask the operator to "
+        f"raise {setting}.",
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from libs.column_names import PROBLEM, RAW
+from libs.disk import is_full
 from libs.models import ColumnNotes, FileSpec, FileType, Problem, Rejected, ServiceUnavailable
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.formats import Format, find_format
@@ -19,7 +20,7 @@ from libs.spatial_utils.reading import mapinfo, sidecars
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import Layer, agreed_layers
 from libs.spatial_utils.reading.locate import Located, locate
-from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, too_slow
+from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, too_many_rows, too_slow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,6 +115,8 @@ class SourceFile:
     _child: Child
     _where: str
     _limits: ReadLimits
+    _size: int
+    _received: int = 0
     _read: int = 0
     _features: int = 0
 
@@ -166,9 +169,13 @@ class SourceFile:
             raise
 
     def _sent(self, stream: LayerStream) -> Iterator["pa.RecordBatch"]:
+        most, _ = self._limits.rows(self._size)
         with self._speaking():
             for batch in stream._reader:  # noqa: SLF001 - two halves of one thing
                 batch.validate(full=True)
+                self._received += batch.nbytes
+                if self._received > most:
+                    raise too_many_rows(self._where, self._limits, self._size)
                 good = stream._good(batch)  # noqa: SLF001 - two halves of one thing
                 stream.features += batch.num_rows
                 self._features += batch.num_rows
@@ -193,6 +200,8 @@ class SourceFile:
         except TimeLimitExceeded as error:
             raise too_slow(self._where, self._limits) from error
         except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+            if is_full(error):  # what is set aside is written meanwhile
+                raise
             raise died(self._child, self._where, self._limits) from error
 
 
@@ -245,7 +254,7 @@ def open_source(
     unpacked = _beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
     neutral = _beside(path, ".neutral")
     try:
-        limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024)
+        limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024, ratio=limits.expansion)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular, complete=spec.missing_sidecars == "allow")
         if spec.missing_sidecars == "allow" and kind.replaceable:
             located = sidecars.completed(located, kind.replaceable, neutral / "completed", where)
@@ -264,7 +273,7 @@ def open_source(
         request |= {"named": _named(named) if kind.has_keys else [], "appended": appended}
         child = _child(request, limits)
         try:
-            yield _opened(child, spec, where, limits, warnings)
+            yield _opened(child, spec, where, limits, warnings, _size(located))
         finally:
             child.close()
     finally:
@@ -278,7 +287,7 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(stem + suffix)
 
 
-def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem]) -> SourceFile:
+def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem], size: int) -> SourceFile:
     try:
         header = receive(child)
     except TimeLimitExceeded as error:
@@ -288,7 +297,7 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     if "problems" in header:
         raise Rejected([problem_of(said, where) for said in header["problems"]])
     warnings += [problem_of(said, where) for said in header["warnings"]]
-    return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["inferred"], child, where, limits)
+    return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["inferred"], child, where, limits, size)
 
 
 def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
@@ -382,6 +391,11 @@ def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits,
         # A database with a log beside it is completed from the log, in the copy that is ours.
         "written_bytes": limits.unpacked_mb * 1024 * 1024 if has_log else 0,
     }
+
+
+def _size(located: Located) -> int:
+    """Bytes of everything that the reading process sees."""
+    return sum(path.stat().st_size for path in located.folder.rglob("*") if path.is_file())
 
 
 def _is_large(located: Located) -> bool:

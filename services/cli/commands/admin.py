@@ -1,4 +1,4 @@
-"""``admin``: making servers ready, granting a dataset, the chain's head, a ledger made again, a lake that was moved."""
+"""``admin``: making servers ready, granting a dataset, trying notifications, proving and rebuilding the ledger, a moved lake."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from libs.models.settings import Settings
     from services.administration import Accounts, SetupStep
 
-app = typer.Typer(help="Prepare servers, decide who may deliver a dataset, prove or rebuild the ledger.", no_args_is_help=True)
+app = typer.Typer(
+    help="Prepare servers, try notifications, decide who may deliver a dataset, prove or rebuild the ledger.",
+    no_args_is_help=True,
+)
 
 
 @app.callback()
 def admin() -> None:
-    """Prepare servers, decide who may deliver a dataset, prove or rebuild the ledger."""
+    """Prepare servers, try notifications, decide who may deliver a dataset, prove or rebuild the ledger."""
 
 
 @app.command()
@@ -196,6 +199,41 @@ def relocate(*, as_json: AsJson = False) -> None:
             output.line(output.text("and is now", "bold"), f" {change[1]}")
     if not (done.lake or done.ledger):
         output.line("Nothing to note: lake and ledger are where they are known to be.")
+
+
+@app.command()
+def notify(
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message by each channel.")] = False,
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the templates of mails to FOLDER, for you to change.", file_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who is told what became of a batch, and try it.
+
+    Without --test, each receiver is only asked whether it answers. The settings SPATIAL_ETL_NOTIFY_* choose the channels.
+    """
+    from libs.models.settings import Settings
+    from libs.platform.notifications import try_channels, write_templates
+    from services.cli import output
+
+    if templates is not None:
+        for path in write_templates(templates):
+            typer.echo(f"Wrote {path}.", err=True)
+    tried = []
+    for found in try_channels(Settings(), send=test):
+        tried.append(found)
+        if not as_json:
+            output.finding(*(("✓", "green") if found.works else ("✗", "red")), found.channel, found.said, found.remedy)
+    if as_json:
+        from dataclasses import asdict
+
+        output.emit_json([asdict(found) for found in tried])
+    elif not tried:
+        output.line("Nobody is told: none of SPATIAL_ETL_NOTIFY_WEBHOOK, _SMTP and _COMMAND is set.")
+    raise typer.Exit(0 if all(found.works for found in tried) else 1)
 
 
 def _prepared(settings: "Settings", accounts: "Accounts | None") -> "Iterator[SetupStep]":

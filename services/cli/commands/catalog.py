@@ -205,6 +205,7 @@ def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
 
 
 def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
+    from libs.ledger.notices import Notices
     from services.cli import output, report
     from services.cli.lookup import unknown
     from services.cli.place import lake_uri, located
@@ -234,6 +235,12 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
         sender = each.receipt.uploader or "an unknown uploader"
         said = f"{each.status}, received {output.when(each.receipt.received_at)} from {sender}  {_summary(each)}"
         facts.append((f"manifest {each.receipt.sha256[:16]}", said.rstrip()))
+    notices = Notices(ledger)
+    facts += [
+        (end.channel, f"{end.event}: {end.result} {output.when(end.ended_at)}{f'. {end.remark}' if end.remark else ''}")
+        for end in notices.ends(batch_id)
+    ]
+    facts += [(notice.channel, f"{notice.event}: still to be sent") for notice in notices.of_batch(batch_id)]
     output.facts(facts)
 
 

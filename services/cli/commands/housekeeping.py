@@ -185,6 +185,7 @@ def reconcile(*, as_json: AsJson = False) -> None:
         ("scratch folder", done.scratch, "removed"),
         ("workspace", done.workspaces, "dropped"),
         ("version", described, "had no record in the lake, and has one now"),
+        ("notice", ("",) * done.notices, "sent"),
     )
 
 

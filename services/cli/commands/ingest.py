@@ -270,8 +270,8 @@ def _processed(
     sha256 = hashlib.sha256(manifest.content).hexdigest()
     key = stack.landing.submit(manifest.content, batch_id, after_files=True)
     while True:
-        for report in process(stack, keys=[key], parsed={key: manifest}, progress=tell):
-            return report
+        if reports := list(process(stack, keys=[key], parsed={key: manifest}, progress=tell)):
+            return reports[0]
         # Asked in this order: once the manifest has been taken away, what is decided of it is the answer to this delivery.
         dealt_with = stack.landing.store.head(key) is None
         state = stack.ledger.batch(batch_id, sha256)

@@ -31,12 +31,14 @@ def test_settings_choose(tmp_path: Path) -> None:
     chosen = settings(
         tmp_path, minio_landing_bucket="in", minio_lake_bucket="out", spatial_etl_scratch=tmp_path / "fast",
         spatial_etl_lease_seconds=7, spatial_etl_read_memory_mb=333, spatial_etl_read_seconds=44, spatial_etl_max_unpacked_mb=55,
+        spatial_etl_max_expansion=66,
     )  # fmt: skip
     with open_stack(chosen) as stack:
         assert (stack.landing.bucket, stack.lake.store.bucket) == ("in", "out")
         assert stack.scratch == tmp_path / "fast"
         assert stack.ledger.lease_seconds == 7
         assert (stack.limits.memory_mb, stack.limits.seconds, stack.limits.unpacked_mb) == (333, 44, 55)
+        assert stack.limits.expansion == 66
 
 
 def test_parts_can_be_had_one_by_one(tmp_path: Path) -> None:
