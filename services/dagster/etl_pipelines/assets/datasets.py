@@ -10,9 +10,12 @@ from libs.models import Asset, FileRole, Lineage
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
 from services.dagster.etl_pipelines.checks.self_check import self_check
+from services.dagster.etl_pipelines.markdown import inert, plain
 
 DATA_VERSION_TAG = "dagster/data_version"
 """The tag by which Dagster knows whether a dataset has changed; a part of its stored events."""
+VERSION_TAG = "spatial-etl/version"
+"""The tag by which we know which versions Dagster shows."""
 
 
 def events(stack: Stack, asset: Asset) -> Iterator[Any]:
@@ -23,14 +26,41 @@ def events(stack: Stack, asset: Asset) -> Iterator[Any]:
         yield self_check(asset, lineage)
 
 
+def project_of(lineage: Lineage | None) -> str | None:
+    """The project that the manifest of a version names."""
+    metadata = lineage.manifest.get("metadata") if lineage else None
+    project = metadata.get("project") if isinstance(metadata, dict) else None
+    return project if isinstance(project, str) and project else None
+
+
+def summary(asset: Asset, lineage: Lineage | None) -> str:
+    """What a version is, in a line of Markdown."""
+    what = asset.kind if asset.features is None else f"{asset.features:,} {'features' if asset.has_geometry else 'rows'}"
+    crs = asset.crs or ("local coordinates" if asset.has_geometry else None)
+    project = project_of(lineage)
+    parts = [
+        f"**{inert(what)}**", *([inert(crs)] if crs else []), f"version {asset.version}",
+        f"{asset.created_at:%Y-%m-%d %H:%M} UTC",
+        *([f"by {inert(lineage.uploader)}"] if lineage else []), *([f"project {inert(project)}"] if project else []),
+    ]  # fmt: skip
+    return ", ".join(parts)
+
+
 def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:
-    columns = [dg.TableColumn(field.name, field.type, asset.meanings.get(field.name)) for field in asset.table_schema]
+    project = project_of(lineage)
+    columns = [
+        dg.TableColumn(plain(field.name), field.type, inert(meaning) if (meaning := asset.meanings.get(field.name)) else None)
+        for field in asset.table_schema
+    ]
     metadata: dict[str, dg.MetadataValue] = {
         **({} if asset.features is None else {"dagster/row_count": dg.MetadataValue.int(asset.features)}),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
         **({"preview": drawing} if drawing else {}),
-        **({"title": dg.MetadataValue.text(asset.title)} if asset.title else {}),
+        **({"title": dg.MetadataValue.text(plain(asset.title))} if asset.title else {}),
         "version": dg.MetadataValue.int(asset.version),
+        "made": dg.MetadataValue.timestamp(asset.created_at),
+        "uploader": dg.MetadataValue.text(plain(lineage.uploader)),
+        **({"project": dg.MetadataValue.text(plain(project))} if project else {}),
         "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
         "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
@@ -44,9 +74,10 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
     }
     return dg.AssetMaterialization(
         asset_key=dg.AssetKey(asset.dataset_id),
-        description=f"Version {asset.version}, from batch {asset.batch_id} of {lineage.uploader}.",
+        description=f"Version {asset.version}, made {asset.created_at:%Y-%m-%d %H:%M:%S} UTC, batch {asset.batch_id}, "
+        f"by {plain(lineage.uploader)}.",
         metadata=metadata,
-        tags={DATA_VERSION_TAG: _data_version(asset)},
+        tags={DATA_VERSION_TAG: _data_version(asset), VERSION_TAG: str(asset.version)},
     )
 
 
@@ -70,10 +101,9 @@ def _data_version(asset: Asset) -> str:
 
 def _lineage(asset: Asset, lineage: Lineage) -> str:
     inputs = [
-        f"- `{layer.path}`, layer `{layer.layer}`, {layer.features:,} features"
-        + "".join(f"\n  - `{each.key}`: SHA-256 `{each.sha256}`" for each in layer.objects)
+        f"- {inert(layer.path)}, layer {inert(layer.layer)}, {layer.features:,} features"
+        + "".join(f"\n  - {inert(each.key)}: SHA-256 `{each.sha256}`" for each in layer.objects)
         for layer in lineage.inputs
     ]
-    return "\n".join([
-        f"Recipe `{lineage.recipe.get('name')}` on {lineage.engine}, from", "", *inputs, "", f"`spatial-etl lineage {asset.id}`",
-    ])  # fmt: skip
+    recipe = inert(str(lineage.recipe.get("name")))
+    return "\n".join([f"Recipe {recipe} on {lineage.engine}, from", "", *inputs, "", f"`spatial-etl lineage {asset.id}`"])

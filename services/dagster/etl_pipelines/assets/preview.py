@@ -1,15 +1,20 @@
 """The drawing of a dataset version, for the page that shows it."""
 
 import base64
+import math
 import tempfile
 
 import dagster as dg
 
-from libs.models import Asset
+from libs.models import Asset, BBox
 from libs.pipeline.stack import Stack
-from libs.spatial_utils.preview import draw
+from libs.spatial_utils.preview import Drawing, draw
 from libs.storage import ObjectMissing, ObjectRefused
+from services.dagster.etl_pipelines.markdown import inert
 
+_DEGREES = {"EPSG:4326", "OGC:CRS84"}
+_KILOMETRES = 111.32
+"""Of a degree of longitude at the equator."""
 LARGEST = 64 * 1024 * 1024
 """Bytes of a file that is fetched to be drawn."""
 
@@ -26,5 +31,22 @@ def preview(stack: Stack, asset: Asset) -> dg.MarkdownMetadataValue | None:
         except (ObjectMissing, ObjectRefused):
             return None  # `verify` says so
         copy.seek(0)
-        image = base64.b64encode(draw(copy, asset.bbox).encode()).decode()
-    return dg.MetadataValue.md(f"![{asset.id}](data:image/svg+xml;base64,{image})")
+        drawing = draw(copy, asset.bbox)
+    image = base64.b64encode(drawing.svg.encode()).decode()
+    return dg.MetadataValue.md(f"![{asset.id}](data:image/svg+xml;base64,{image})\n\n{_caption(asset, asset.bbox, drawing)}")
+
+
+def _caption(asset: Asset, bbox: BBox, drawing: Drawing) -> str:
+    """What is in the picture, where its frame lies, and how long its bar is."""
+    west, south, east, north = (f"{side:.6g}" for side in bbox)
+    crs = inert(asset.crs or "local coordinates")
+    shown = f"All {drawing.features:,} features"
+    if drawing.drawn < drawing.features:
+        shown = f"A sample of {drawing.drawn:,} of {drawing.features:,} features"
+    caption = f"{shown}. Frame: {west}, {south} to {east}, {north}, {crs}."
+    if not drawing.bar:
+        return caption
+    if asset.crs not in _DEGREES:
+        return f"{caption} Bar: {drawing.bar:g} units of the CRS."
+    kilometres = drawing.bar * _KILOMETRES * math.cos(math.radians((bbox[1] + bbox[3]) / 2))
+    return f"{caption} Bar: {drawing.bar:g} degrees, about {kilometres:.3g} km in the middle."
