@@ -15,10 +15,12 @@ from libs.ledger.records import lost
 from libs.models import Decision, Problem, Report, Status
 from services.dagster.etl_pipelines.markdown import plain
 
-JOB = "delivery"
-"""What the rows are called where a run has the name of its job."""
+JOB = "ingest"
+"""The rows stand beside the runs of this job."""
 DELIVERY_TAG = "spatial-etl/delivery"
 """Tag of a row, or of a run with one batch: the ledger's name for the attempt or for the manifest."""
+USER_TAG = "user"
+"""The tag by which Dagster says who launched a run."""
 SHOWN = 20
 """Problems that are shown of a delivery; its report has them all."""
 _LONG = 250
@@ -33,6 +35,7 @@ class Delivery:
     Attributes:
         name: The ledger's, of the attempt or, where none was made, of the manifest.
         status: ``rejected``, ``canceled`` or ``failure``.
+        began: When the platform began with it.
         at: When that was decided.
     """
 
@@ -40,6 +43,7 @@ class Delivery:
     batch_id: str
     uploader: str | None
     status: Status
+    began: datetime
     at: datetime
     problems: Sequence[Problem]
 
@@ -48,7 +52,7 @@ def tags(name: str, batch_id: str, status: Status, uploader: str | None, problem
     """Of a run that stands for one delivery: Dagster's list of runs shows them."""
     found = {DELIVERY_TAG: name, "spatial-etl/batch": batch_id, "spatial-etl/status": status.value}
     if uploader:
-        found["spatial-etl/uploader"] = plain(uploader)[:_LONG]
+        found[USER_TAG] = plain(uploader)[:_LONG]
     if problems:
         found["spatial-etl/reason"] = plain(f"{problems[0].where}: {problems[0].message}")[:_LONG]
     return found
@@ -85,7 +89,15 @@ def _of_batch(ledger: Ledger, batch_id: str) -> Iterator[Delivery]:
     receipts = {receipt.id: receipt for receipt in ledger.receipts(batch_id)}
     for receipt in receipts.values():
         if receipt.problems:
-            yield Delivery(receipt.id, batch_id, receipt.uploader, Status.REJECTED, receipt.received_at, receipt.problems)
+            yield Delivery(
+                receipt.id,
+                batch_id,
+                receipt.uploader,
+                Status.REJECTED,
+                receipt.received_at,
+                receipt.received_at,
+                receipt.problems,
+            )
     runs = ledger.runs(batch_id)
     for run in runs:
         outcome = ledger.outcome(run.id)
@@ -94,7 +106,7 @@ def _of_batch(ledger: Ledger, batch_id: str) -> Iterator[Delivery]:
         if lost(outcome) and (run is not runs[-1] or ledger.to_be_retried(runs, outcome)):
             continue  # no fault of the delivery, which is tried again
         uploader = receipts[run.receipt_id].uploader if run.receipt_id in receipts else None
-        yield Delivery(run.id, batch_id, uploader, Status(outcome.decision), outcome.decided_at, outcome.problems)
+        yield Delivery(run.id, batch_id, uploader, Status(outcome.decision), run.started_at, outcome.decided_at, outcome.problems)
 
 
 def _show(instance: dg.DagsterInstance, ledger_id: str, delivery: Delivery) -> bool:
@@ -106,12 +118,10 @@ def _show(instance: dg.DagsterInstance, ledger_id: str, delivery: Delivery) -> b
     row = dg.DagsterRun(job_name=JOB, run_id=run_id, tags=found, status=dg.DagsterRunStatus.NOT_STARTED)
     if not known:
         instance.add_run(row)
+    message = f"{delivery.name} {delivery.status} at {delivery.at:%Y-%m-%d %H:%M:%S} UTC.\n{reasons(delivery.problems)}".strip()
     canceled = delivery.status is Status.CANCELED
-    kind = dg.DagsterEventType.RUN_CANCELED if canceled else dg.DagsterEventType.RUN_FAILURE
-    message = f"{delivery.name} {delivery.status} at {delivery.at:%Y-%m-%d %H:%M:%S} UTC.\n{reasons(delivery.problems)}"
-    instance.report_dagster_event(
-        dg.DagsterEvent(event_type_value=kind.value, job_name=JOB, message=message.strip()),
-        run_id=run_id,
-        timestamp=delivery.at.timestamp(),
-    )
+    end = dg.DagsterEventType.RUN_CANCELED if canceled else dg.DagsterEventType.RUN_FAILURE
+    for kind, said, at in ((dg.DagsterEventType.RUN_START, "Begun.", delivery.began), (end, message, delivery.at)):
+        event = dg.DagsterEvent(event_type_value=kind.value, job_name=JOB, message=said)
+        instance.report_dagster_event(event, run_id=run_id, timestamp=at.timestamp())
     return True

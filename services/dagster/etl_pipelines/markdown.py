@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-_MARKUP = re.compile(r"""[\\`*_{}\[\]()<>#+!|~&$:@-]""")
+_MARKUP = re.compile(r"""[\\`*_\[\]()<>#!|~&$@]|(?<=http):|(?<=https):|(?<=ftp):|(?<=www)\.""", re.IGNORECASE)
+"""What Markdown makes something of within a line: markup, HTML, and addresses."""
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Categories of characters that nobody sees, or that change the order of others."""
 
@@ -18,12 +19,12 @@ def plain(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """Text of a user within Markdown: no markup, no HTML, no link is made of it.
+    """Text of a user within a line of Markdown: no markup, no HTML, no link is made of it.
 
     >>> inert("<b>roads_*</b>")
     '&#60;b&#62;roads&#95;&#42;&#60;/b&#62;'
     """
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", plain(text)).replace("www.", "www&#46;")
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", plain(text))
 
 
 def _escaped(character: str) -> str:

@@ -38,6 +38,8 @@ def test_a_rejected_manifest_is_answered_without_a_run(orchestra: Any) -> None:
     assert b'"status": "rejected"' in orchestra.stack.landing.store.read("reports/careless.json")
     assert orchestra.stack.ledger.batch("careless").status is Status.REJECTED
     assert orchestra.stack.landing.waiting() == []
+    (row,) = orchestra.instance.get_runs()
+    assert (row.status, row.tags["spatial-etl/batch"]) == (dg.DagsterRunStatus.FAILURE, "careless")
 
 
 def test_what_is_in_hand_is_not_asked_for_again_and_what_came_since_is(orchestra: Any) -> None:

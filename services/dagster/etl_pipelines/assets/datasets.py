@@ -1,7 +1,8 @@
 """A dataset version as Dagster's events: a materialization and its check."""
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,15 +15,13 @@ from services.dagster.etl_pipelines.markdown import inert, plain
 
 DATA_VERSION_TAG = "dagster/data_version"
 """The tag by which Dagster knows whether a dataset has changed; a part of its stored events."""
-VERSION_TAG = "spatial-etl/version"
-"""The tag by which we know which versions Dagster shows."""
 
 
 def events(stack: Stack, asset: Asset) -> Iterator[Any]:
     """What there is to see of a version, for ``log_event``: it takes evaluations, which its annotation does not say."""
     lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
     if lineage is not None:
-        yield _materialization(asset, lineage, preview(stack, asset))
+        yield _materialization(asset, lineage, preview(stack.lake, asset))
         yield self_check(asset, lineage)
 
 
@@ -34,19 +33,19 @@ def project_of(lineage: Lineage | None) -> str | None:
 
 
 def summary(asset: Asset, lineage: Lineage | None) -> str:
-    """What a version is, in a line of Markdown."""
-    what = asset.kind if asset.features is None else f"{asset.features:,} {'features' if asset.has_geometry else 'rows'}"
-    crs = asset.crs or ("local coordinates" if asset.has_geometry else None)
-    project = project_of(lineage)
+    """What a version is, in a line of Markdown. Lists show it as it is written, so it has no markup of its own."""
     parts = [
-        f"**{inert(what)}**", *([inert(crs)] if crs else []), f"version {asset.version}",
+        asset.kind if asset.features is None else f"{asset.features:,} {'features' if asset.has_geometry else 'rows'}",
+        *([asset.crs or "local coordinates"] if asset.has_geometry else []),
         f"{asset.created_at:%Y-%m-%d %H:%M} UTC",
-        *([f"by {inert(lineage.uploader)}"] if lineage else []), *([f"project {inert(project)}"] if project else []),
-    ]  # fmt: skip
-    return ", ".join(parts)
+        *([f"by {lineage.uploader}"] if lineage else []),
+        f"version {asset.version}",
+        *([f"project {project}"] if (project := project_of(lineage)) else []),
+    ]
+    return inert(", ".join(parts))
 
 
-def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadataValue | None) -> dg.AssetMaterialization:
+def _materialization(asset: Asset, lineage: Lineage, drawing: str | None) -> dg.AssetMaterialization:
     project = project_of(lineage)
     columns = [
         dg.TableColumn(plain(field.name), field.type, inert(meaning) if (meaning := asset.meanings.get(field.name)) else None)
@@ -55,7 +54,7 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
     metadata: dict[str, dg.MetadataValue] = {
         **({} if asset.features is None else {"dagster/row_count": dg.MetadataValue.int(asset.features)}),
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
-        **({"preview": drawing} if drawing else {}),
+        **({"preview": dg.MetadataValue.md(drawing)} if drawing else {}),
         **({"title": dg.MetadataValue.text(plain(asset.title))} if asset.title else {}),
         "version": dg.MetadataValue.int(asset.version),
         "made": dg.MetadataValue.timestamp(asset.created_at),
@@ -77,7 +76,7 @@ def _materialization(asset: Asset, lineage: Lineage, drawing: dg.MarkdownMetadat
         description=f"Version {asset.version}, made {asset.created_at:%Y-%m-%d %H:%M:%S} UTC, batch {asset.batch_id}, "
         f"by {plain(lineage.uploader)}.",
         metadata=metadata,
-        tags={DATA_VERSION_TAG: _data_version(asset), VERSION_TAG: str(asset.version)},
+        tags={DATA_VERSION_TAG: _data_version(asset)},
     )
 
 
@@ -94,9 +93,15 @@ def _files(asset: Asset) -> dict[str, dg.MetadataValue]:
 
 
 def _data_version(asset: Asset) -> str:
-    """The hash of the data: of its file, or of the hashes of its parts."""
+    """Number of the version, and the hash of the data: of its file, or of the hashes of its parts."""
     hashes = [file.sha256 for file in asset.data]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return f"v{asset.version}-" + (hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest())
+
+
+def version_of(tags: Mapping[str, str]) -> int | None:
+    """The version that an event is about, by its tags; None for an event of an earlier release, which does not say."""
+    found = re.match(r"v(\d+)-", tags.get(DATA_VERSION_TAG, ""))
+    return int(found[1]) if found else None
 
 
 def _lineage(asset: Asset, lineage: Lineage) -> str:

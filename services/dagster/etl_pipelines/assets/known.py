@@ -7,9 +7,9 @@ whoever runs the platform asks for (``services.dagster.processes``).
 import logging
 import re
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from urllib.parse import quote
+from time import monotonic
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
@@ -17,13 +17,24 @@ from dagster._core.definitions.definitions_load_context import DefinitionsLoadCo
 from libs.ledger import Ledger
 from libs.models import Asset, Lineage, ServiceUnavailable
 from libs.models.settings import Settings
-from libs.platform import open_ledger
+from libs.platform import open_lake, open_ledger
+from libs.storage import DataLake
 from services.dagster.etl_pipelines.assets.datasets import project_of, summary
+from services.dagster.etl_pipelines.assets.preview import preview
 from services.dagster.etl_pipelines.checks.in_time import WAITING
+from services.dagster.etl_pipelines.checks.intact import verify_link
 from services.dagster.etl_pipelines.markdown import inert
 
 NO_PROJECT = "no_project"
 """Group of datasets whose manifest names no project."""
+PICTURES = 40
+"""Datasets, the newest, whose description has a picture. The others' stands in their metadata: Dagster holds all descriptions."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a file that is drawn whenever definitions are loaded."""
+PIXELS = 180
+"""Of such a picture: a longer description is folded."""
+SECONDS = 2.0
+"""To begin no further picture after."""
 _LONG = 60
 """Characters of a group's name."""
 
@@ -56,11 +67,17 @@ def known_datasets() -> list[Known]:
     return list(_known)
 
 
-def describe(ledger: Ledger) -> list[Known]:
-    """Every dataset in the ledger, by its latest version."""
+def describe(ledger: Ledger, lake: DataLake) -> list[Known]:
+    """Every dataset in the ledger, by its latest version; the newest with their pictures."""
     assets = list(ledger.datasets())
     lineages = ledger.lineages([asset.id for asset in assets])
-    return [_described(asset, lineages.get(asset.id)) for asset in assets]
+    pictures: dict[str, str] = {}
+    until = monotonic() + SECONDS
+    with suppress(ServiceUnavailable):  # without the lake, there are no pictures
+        for asset in sorted(assets, key=lambda each: each.created_at, reverse=True)[:PICTURES]:
+            if monotonic() < until and (drawing := preview(lake, asset, LARGEST, PIXELS)):
+                pictures[asset.id] = drawing
+    return [_described(asset, lineages.get(asset.id), pictures.get(asset.id)) for asset in assets]
 
 
 def projects_of(ledger: Ledger) -> dict[str, str | None]:
@@ -78,24 +95,19 @@ def specs(datasets: Sequence[Known]) -> list[dg.AssetsDefinition]:
     return [dg.AssetsDefinition(specs=described)] if described else []
 
 
-def verify_link(dataset_id: str) -> str:
-    """Where the form lies that verifies a dataset: somebody still has to press its button."""
-    config = f'ops:\n  verify_files:\n    config:\n      datasets: ["{dataset_id}"]\n'
-    return f"/locations/spatial-etl/jobs/verify/playground/setup?config={quote(config, safe='')}"
-
-
 def _read() -> list[Known]:
     try:
-        ledger = open_ledger(Settings())
+        settings = Settings()
+        ledger = open_ledger(settings)
         with closing(ledger.store):
-            return describe(ledger)
+            return describe(ledger, open_lake(settings))
     except ServiceUnavailable as error:
         logging.getLogger(__name__).warning("%s No dataset has a definition until the code server starts again.", error)
         return []
 
 
-def _described(asset: Asset, lineage: Lineage | None) -> Known:
-    lines = [summary(asset, lineage)]
+def _described(asset: Asset, lineage: Lineage | None, picture: str | None) -> Known:
+    lines = [summary(asset, lineage), *([picture] if picture else [])]
     if asset.title:
         lines.append(f"Title: {inert(asset.title)}")
     lines.append(

@@ -8,7 +8,7 @@ from dagster._core.events import StepMaterializationData
 
 from libs.models import Asset
 from libs.pipeline.stack import Stack
-from services.dagster.etl_pipelines.assets.datasets import VERSION_TAG, events
+from services.dagster.etl_pipelines.assets.datasets import events, version_of
 
 
 def show_versions(context: dg.OpExecutionContext, stack: Stack, seconds: float) -> int:
@@ -27,7 +27,8 @@ def show_versions(context: dg.OpExecutionContext, stack: Stack, seconds: float) 
     for dataset_id, versions in stack.ledger.all_versions().items():
         if monotonic() > until:
             break
-        missing = [number for number in versions if number not in _shown(context.instance, dataset_id)] if versions else []
+        shown = _shown(context.instance, dataset_id)
+        missing = [number for number in versions if number not in shown]
         assets = [asset for number in missing if (asset := stack.ledger.asset(dataset_id, number))]
         _report(context, stack, assets, as_made=True)
         if assets and assets[-1].version not in _shown(context.instance, dataset_id):
@@ -36,10 +37,9 @@ def show_versions(context: dg.OpExecutionContext, stack: Stack, seconds: float) 
     return count
 
 
-def _shown(instance: dg.DagsterInstance, dataset_id: str) -> set[int]:
-    """The versions of a dataset that Dagster shows."""
-    found = (tags.get(VERSION_TAG, "") for tags in instance.get_event_tags_for_asset(dg.AssetKey(dataset_id)))
-    return {int(version) for version in found if version.isdecimal()}
+def _shown(instance: dg.DagsterInstance, dataset_id: str) -> set[int | None]:
+    """The versions of a dataset that Dagster shows. Of tags it looks up only its own, so the number is in that of the data."""
+    return {version_of(tags) for tags in instance.get_event_tags_for_asset(dg.AssetKey(dataset_id))}
 
 
 def _report(context: dg.OpExecutionContext, stack: Stack, assets: Iterable[Asset], *, as_made: bool) -> None:

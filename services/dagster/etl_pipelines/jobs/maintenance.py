@@ -73,6 +73,7 @@ def verify_files(context: dg.OpExecutionContext, config: Selection, stack: dg.Re
     Raises:
         Failure: naming the files that are not as recorded, or what was asked for and is not there.
     """
+    stack.require_own_lake(bind=False)
     count = 0
     bad: list[Verified] = []
     for dataset_id, assets in groupby(_selected(stack, config), key=lambda asset: asset.dataset_id):
