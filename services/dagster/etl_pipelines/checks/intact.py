@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -43,8 +44,17 @@ def intact(dataset_id: str, verdicts: Sequence[Verified], at: datetime) -> dg.As
 
 def spec(dataset_id: str) -> dg.AssetCheckSpec:
     """By which the page of a dataset shows what was found."""
-    described = "Size and SHA-256 of every file, held against the record by the job verify: nightly in parts, or when launched."
+    described = (
+        "Size and SHA-256 of every file, held against the record by the job verify: nightly in parts, "
+        f"or when somebody [launches it for this dataset]({verify_link(dataset_id)})."
+    )
     return dg.AssetCheckSpec(NAME, asset=dataset_id, description=described)
+
+
+def verify_link(dataset_id: str) -> str:
+    """Where the form lies that verifies a dataset: somebody still has to press its button."""
+    config = f'ops:\n  verify_files:\n    config:\n      datasets: ["{dataset_id}"]\n'
+    return f"/locations/spatial-etl/jobs/verify/playground/setup?config={quote(config, safe='')}"
 
 
 def _spans(numbers: Sequence[int]) -> str:
