@@ -5,10 +5,12 @@ Such a row is a record: nothing is started for it, so that it costs no more than
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
+from dagster._core.errors import DagsterRunAlreadyExists
 
 from libs.ledger import Ledger
 from libs.ledger.records import lost
@@ -48,24 +50,6 @@ class Delivery:
     problems: Sequence[Problem]
 
 
-def tags(name: str, batch_id: str, status: Status, uploader: str | None, problems: Sequence[Problem]) -> dict[str, str]:
-    """Of a run that stands for one delivery: Dagster's list of runs shows them."""
-    found = {DELIVERY_TAG: name, "spatial-etl/batch": batch_id, "spatial-etl/status": status.value}
-    if uploader:
-        found[USER_TAG] = plain(uploader)[:_LONG]
-    if problems:
-        found["spatial-etl/reason"] = plain(f"{problems[0].where}: {problems[0].message}")[:_LONG]
-    return found
-
-
-def reasons(problems: Sequence[Problem]) -> str:
-    """What was wrong, where, and what to do about it: a line for each problem."""
-    lines = [plain(str(problem)) for problem in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"... and {len(problems) - SHOWN} more: see the report in the landing zone.")
-    return "\n".join(lines)
-
-
 def show_deliveries(instance: dg.DagsterInstance, ledger: Ledger, batch_ids: Iterable[str]) -> int:
     """Make the rows that are missing of what came to nothing in these batches. Returns how many.
 
@@ -79,25 +63,18 @@ def show_deliveries(instance: dg.DagsterInstance, ledger: Ledger, batch_ids: Ite
     return count
 
 
-def uploader_of(ledger: Ledger, report: Report) -> str | None:
-    """Who delivered a batch."""
-    receipts = ledger.receipts(report.batch_id)
-    return receipts[-1].uploader if receipts else None
+def tags_of(ledger: Ledger, report: Report) -> dict[str, str]:
+    """Of a run that had one batch, which came to nothing."""
+    receipt = ledger.receipts(report.batch_id)[-1]
+    return _tags(report.run_id or receipt.id, report.batch_id, report.status, receipt.uploader, report.problems)
 
 
 def _of_batch(ledger: Ledger, batch_id: str) -> Iterator[Delivery]:
     receipts = {receipt.id: receipt for receipt in ledger.receipts(batch_id)}
     for receipt in receipts.values():
         if receipt.problems:
-            yield Delivery(
-                receipt.id,
-                batch_id,
-                receipt.uploader,
-                Status.REJECTED,
-                receipt.received_at,
-                receipt.received_at,
-                receipt.problems,
-            )
+            at = receipt.received_at
+            yield Delivery(receipt.id, batch_id, receipt.uploader, Status.REJECTED, at, at, receipt.problems)
     runs = ledger.runs(batch_id)
     for run in runs:
         outcome = ledger.outcome(run.id)
@@ -109,16 +86,35 @@ def _of_batch(ledger: Ledger, batch_id: str) -> Iterator[Delivery]:
         yield Delivery(run.id, batch_id, uploader, Status(outcome.decision), run.started_at, outcome.decided_at, outcome.problems)
 
 
+def _tags(name: str, batch_id: str, status: Status, uploader: str | None, problems: Sequence[Problem]) -> dict[str, str]:
+    """Of a run that stands for one delivery: Dagster's list of runs shows them."""
+    found = {DELIVERY_TAG: name, "spatial-etl/batch": batch_id, "spatial-etl/status": status.value}
+    if uploader:
+        found[USER_TAG] = plain(uploader)[:_LONG]
+    if problems:
+        found["spatial-etl/reason"] = plain(f"{problems[0].where}: {problems[0].message}")[:_LONG]
+    return found
+
+
+def _reasons(problems: Sequence[Problem]) -> str:
+    """What was wrong, where, and what to do about it: a line for each problem."""
+    lines = [plain(str(problem)) for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"... and {len(problems) - SHOWN} more: see the report in the landing zone.")
+    return "\n".join(lines)
+
+
 def _show(instance: dg.DagsterInstance, ledger_id: str, delivery: Delivery) -> bool:
     run_id = str(uuid.uuid5(_SPACE, f"{ledger_id} {delivery.name}"))
     known = instance.get_runs(dg.RunsFilter(tags={DELIVERY_TAG: delivery.name}), limit=1)
     if known and (known[0].run_id != run_id or known[0].is_finished):
         return False
-    found = tags(delivery.name, delivery.batch_id, delivery.status, delivery.uploader, delivery.problems)
+    found = _tags(delivery.name, delivery.batch_id, delivery.status, delivery.uploader, delivery.problems)
     row = dg.DagsterRun(job_name=JOB, run_id=run_id, tags=found, status=dg.DagsterRunStatus.NOT_STARTED)
     if not known:
-        instance.add_run(row)
-    message = f"{delivery.name} {delivery.status} at {delivery.at:%Y-%m-%d %H:%M:%S} UTC.\n{reasons(delivery.problems)}".strip()
+        with suppress(DagsterRunAlreadyExists):  # another process is at it, too
+            instance.add_run(row)
+    message = f"{delivery.name} {delivery.status} at {delivery.at:%Y-%m-%d %H:%M:%S} UTC.\n{_reasons(delivery.problems)}".strip()
     canceled = delivery.status is Status.CANCELED
     end = dg.DagsterEventType.RUN_CANCELED if canceled else dg.DagsterEventType.RUN_FAILURE
     for kind, said, at in ((dg.DagsterEventType.RUN_START, "Begun.", delivery.began), (end, message, delivery.at)):

@@ -47,6 +47,10 @@ PRIVATE: dict[tuple[str, str], tuple[str, Callable[[Any], bool]]] = {
         "assets/known.py asks whether a code server or a run's worker loads the definitions",
         lambda found: {each.name for each in found} == {"INITIALIZATION", "RECONSTRUCTION"},
     ),
+    ("dagster._core.errors", "DagsterRunAlreadyExists"): (
+        "deliveries.py makes a row that another process may be making",
+        lambda found: issubclass(found, dg.DagsterError),
+    ),
     ("dagster._core.events", "StepMaterializationData"): (
         "assets/shown.py reports a version with the time at which it was made, for which Dagster's public API has no parameter",
         takes("materialization"),

@@ -8,8 +8,8 @@ import dagster as dg
 from libs.models import LakeOfAnother, Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
 from libs.pipeline.stack import Event, Progress, Stack
-from services.dagster.etl_pipelines import deliveries
 from services.dagster.etl_pipelines.assets.datasets import events
+from services.dagster.etl_pipelines.deliveries import show_deliveries, tags_of
 from services.dagster.etl_pipelines.markdown import plain
 
 BATCHES_TAG = "spatial-etl/batches"
@@ -64,7 +64,7 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
     if len(config.batches) == 1:
         _end_as(context, stack, failed)
     elif failed:
-        deliveries.show_deliveries(context.instance, stack.ledger, [report.batch_id for report in failed])
+        show_deliveries(context.instance, stack.ledger, [report.batch_id for report in failed])
         if len(failed) == len(done):
             raise dg.Failure(_why(failed, len(done)), allow_retries=False)
         context.log.info("Rows of their own: %s", _why(failed, len(done)))
@@ -124,9 +124,7 @@ def _cancel_the_rest(context: dg.OpExecutionContext, stack: Stack, batches: Mapp
 def _end_as(context: dg.OpExecutionContext, stack: Stack, failed: list[Report]) -> None:
     """A run of one batch stands for it: it has the batch's status and tags."""
     for report in failed:
-        name, uploader = report.run_id or report.batch_id, deliveries.uploader_of(stack.ledger, report)
-        tags = deliveries.tags(name, report.batch_id, report.status, uploader, report.problems)
-        context.instance.add_run_tags(context.run_id, tags)
+        context.instance.add_run_tags(context.run_id, tags_of(stack.ledger, report))
         if report.status is Status.CANCELED:
             _end_as_canceled(context, _why(failed, 1))
         raise dg.Failure(_why(failed, 1), allow_retries=False)
@@ -134,7 +132,6 @@ def _end_as(context: dg.OpExecutionContext, stack: Stack, failed: list[Report]) 
 
 def _end_as_canceled(context: dg.OpExecutionContext, message: str) -> None:
     """End this run as one that somebody canceled: neither green nor red."""
-    context.log.info("%s", message)
     context.instance.report_run_canceling(context.dagster_run, message)
     raise dg.DagsterExecutionInterruptedError(message)
 

@@ -129,11 +129,11 @@ def _selected(stack: Stack, config: Selection) -> Iterator[Asset]:
     chosen = bool(config.datasets or config.projects)
     tonight = utc_now().toordinal() % NIGHTS
     for dataset_id, versions in known.items():
-        for version in versions if dataset_id in wanted or not chosen else ():
-            if chosen or config.everything or zlib.crc32(f"{dataset_id}@{version}".encode()) % NIGHTS == tonight:
-                asset = stack.ledger.asset(dataset_id, version)
-                if asset:
-                    yield asset
+        # all versions of a dataset in one night: its check speaks of all of them
+        due = dataset_id in wanted if chosen else config.everything or zlib.crc32(dataset_id.encode()) % NIGHTS == tonight
+        for version in versions if due else ():
+            if asset := stack.ledger.asset(dataset_id, version):
+                yield asset
 
 
 def _arrived(context: dg.OpExecutionContext, stack: Stack) -> Iterator[str]:

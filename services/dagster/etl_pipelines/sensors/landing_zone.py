@@ -37,12 +37,12 @@ def landing_zone(context: dg.SensorEvaluationContext, stack: dg.ResourceParam[St
     try:
         running, carried = in_hand(context.instance, stack.ledger)
         intake = take_in(stack, seconds=LOOKING, in_hand=carried)
+        rejected = [report.batch_id for report in intake.reports if report.status is not Status.SUCCESS]
+        show_deliveries(context.instance, stack.ledger, rejected[:ROWS])
     except ServiceUnavailable as error:
         return dg.SensorResult(skip_reason=f"{error} Looking again in a moment.")
     for report in intake.reports:
         context.log.info(_told(report))
-    rejected = [report.batch_id for report in intake.reports if report.status is not Status.SUCCESS]
-    show_deliveries(context.instance, stack.ledger, rejected[:ROWS])
     at_a_time = _at_a_time(context.instance)
     groups = grouped(intake.ready, at_a_time)[: max(AHEAD * at_a_time - running, 0)]
     requests = [request for group in groups if (request := _request(context.instance, group))]
