@@ -122,7 +122,6 @@ def test_submitted_files_are_seen_and_a_run_that_is_ended_leaves_nothing(platfor
     assert processes.reload() is None
     checks = until(lambda: platform.checks("first"), 60)
     assert {"name": "self_check", "executionForLatestMaterialization": {"status": "SUCCEEDED"}} in checks
-    assert list(runs(processes.url, "reconcile").values()) == ["SUCCESS"], "to load definitions anew is no start"
 
     before = platform.runs().keys()
     platform.submit("long", points(400_000))
