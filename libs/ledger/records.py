@@ -119,6 +119,10 @@ class Records:
         found = [Receipt.from_document(document) for _, document in documents]
         return sorted(found, key=lambda receipt: (receipt.received_at, receipt.revision))
 
+    def arrivals(self) -> Iterator[Receipt]:
+        """The manifests that arrived, the last one first."""
+        return (Receipt.from_document(document) for _, document in self.store.find("manifests", latest=True))
+
     def run(self, run_id: str) -> Run | None:
         """A run."""
         return self._get(Run, "runs", run_id)
@@ -424,11 +428,14 @@ class Records:
 
     def newest_versions(self) -> dict[str, int]:
         """The number of the newest version of each dataset, in the order of their ids. Reads no documents."""
-        newest: dict[str, int] = {}
+        return {dataset_id: numbers[-1] for dataset_id, numbers in self.all_versions().items()}
+
+    def all_versions(self) -> dict[str, list[int]]:
+        """The versions of each dataset, in order, in the order of their ids. Reads no documents."""
+        found: dict[str, list[int]] = {}
         for identity in self.store.ids("assets"):
-            dataset_id = identity.rpartition("@")[0]
-            newest[dataset_id] = max(newest.get(dataset_id, 0), _version(identity))
-        return dict(sorted(newest.items()))
+            found.setdefault(identity.rpartition("@")[0], []).append(_version(identity))
+        return {dataset_id: sorted(numbers) for dataset_id, numbers in sorted(found.items())}
 
     def lineage(self, dataset_id: str, version: int) -> Lineage | None:
         """How a version was made."""
@@ -437,6 +444,11 @@ class Records:
     def all_lineage(self) -> Iterator[Lineage]:
         """How all versions were made."""
         return (Lineage.from_document(document) for _, document in self.store.find("lineage"))
+
+    def lineages(self, identities: Collection[str]) -> dict[str, Lineage]:
+        """How some versions were made, by ``<dataset_id>@<N>``."""
+        found = self._documents("lineage", [*identities], sum(1 for _ in self.store.ids("lineage", common_prefix(identities))))
+        return {lineage.id: lineage for lineage in map(Lineage.from_document, found)}
 
     def activity(self, subject: str | None = None, limit: int | None = None) -> Iterator[Activity]:
         """The audit log, newest first; of one subject, if one is named."""

@@ -1,6 +1,8 @@
 """A small drawing of a lake file: SVG, made here from its WKB, without a map, a font or anything from a network."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from struct import Struct
 from typing import BinaryIO
 
@@ -10,55 +12,97 @@ from libs.column_names import GEOMETRY
 from libs.models import BBox
 
 WIDTH = 320
-"""Pixels of the longer side."""
+"""Pixels of the longer side, in which places are rounded."""
 FEATURES = 2_000
 """Drawn at most, spread evenly over the file."""
 LENGTH = 24_000
 """Characters of the drawing at most; it ends where they do."""
 _ROWS = 4_096
 _MARGIN = 4
+_BAR = 14
+"""Pixels below the frame, for the bar."""
 _POINT, _LINE, _POLYGON = 1, 2, 3
 _SIMPLE = {_POINT, _LINE, _POLYGON}
 _HEADER = Struct("<BI")
 _COUNT = Struct("<I")
 
 
-def draw(file: BinaryIO, bbox: BBox) -> str:
-    """The features of a file as an SVG document.
+@dataclass(frozen=True)
+class Drawing:
+    """A picture and what must be said of it.
+
+    Attributes:
+        svg: The document, with a frame around the extent and a bar for the scale.
+        looked_at: Features that were to be drawn.
+        empty: How many of these have no geometry.
+        features: Features in the file.
+        bar: Length of the bar, in units of the CRS.
+    """
+
+    svg: str
+    looked_at: int
+    empty: int
+    features: int
+    bar: float
+
+
+def draw(file: BinaryIO, bbox: BBox, pixels: int = WIDTH) -> Drawing:
+    """The features of a file.
 
     Args:
         file: A GeoParquet file of this platform, to be read anywhere in it.
         bbox: Its extent.
+        pixels: Of the longer side, as it is shown.
     """
     scale = (WIDTH - 2 * _MARGIN) / max(bbox[2] - bbox[0], bbox[3] - bbox[1], 1e-9)
     width, height = (max(1, round((bbox[side + 2] - bbox[side]) * scale)) + 2 * _MARGIN for side in (0, 1))
     areas: list[str] = []
     lines: list[str] = []
-    length = 0
-    for wkb in _sample(file):
-        for kind, parts in _shapes(wkb):
-            drawn = "".join(
-                _path([(round((x - bbox[0]) * scale) + _MARGIN, round((bbox[3] - y) * scale) + _MARGIN) for x, y in part], kind)
-                for part in parts
-            )
-            length += len(drawn)
-            (areas if kind == _POLYGON else lines).append(drawn)
-        if length > LENGTH:
-            break
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+    length = looked_at = empty = 0
+    with pq.ParquetFile(file) as opened:
+        features = opened.metadata.num_rows
+        for wkb in _sample(opened):
+            looked_at += 1
+            shapes = _shapes(wkb) if wkb else []
+            empty += not shapes
+            for kind, parts in shapes:
+                shape = "".join(
+                    _path(
+                        [(round((x - bbox[0]) * scale) + _MARGIN, round((bbox[3] - y) * scale) + _MARGIN) for x, y in part], kind
+                    )
+                    for part in parts
+                )
+                length += len(shape)
+                (areas if kind == _POLYGON else lines).append(shape)
+            if length > LENGTH:
+                break
+    bar = _round_length((bbox[2] - bbox[0]) / 3)
+    below = height + _BAR
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * pixels // WIDTH}" height="{below * pixels // WIDTH}" '
+        f'viewBox="0 0 {width} {below}">'
         f'<path d="{"".join(areas)}" fill="#4f46e5" fill-opacity=".25" fill-rule="evenodd" stroke="#4f46e5"/>'
-        f'<path d="{"".join(lines)}" fill="none" stroke="#4f46e5" stroke-width="2" stroke-linecap="round"/></svg>'
+        f'<path d="{"".join(lines)}" fill="none" stroke="#4f46e5" stroke-width="2" stroke-linecap="round"/>'
+        f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" fill="none" stroke="#9ca3af"/>'
+        f'<path d="M{_MARGIN} {height + 4}v6h{round(bar * scale)}v-6" fill="none" stroke="#9ca3af" stroke-width="2"/></svg>'
     )
+    return Drawing(svg, looked_at, empty, features, bar)
 
 
-def _sample(opened: BinaryIO) -> Iterator[bytes]:
-    with pq.ParquetFile(opened) as file:
-        every, row = -(-file.metadata.num_rows // FEATURES), 0
-        for batch in file.iter_batches(_ROWS, columns=[GEOMETRY]):
-            first = -row % every
-            row += batch.num_rows
-            yield from (wkb for wkb in batch[0][first::every].to_pylist() if wkb)
+def _round_length(longest: float) -> float:
+    """The longest of 1, 2 and 5 times a power of ten that is no longer; 0 for no length."""
+    if not 0 < longest < math.inf:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(longest))
+    return max(each * power for each in (1, 2, 5) if each * power <= longest * (1 + 1e-9))
+
+
+def _sample(file: pq.ParquetFile) -> Iterator[bytes | None]:
+    every, row = -(-file.metadata.num_rows // FEATURES), 0
+    for batch in file.iter_batches(_ROWS, columns=[GEOMETRY]):
+        first = -row % every
+        row += batch.num_rows
+        yield from batch[0][first::every].to_pylist()
 
 
 def _path(points: list[tuple[int, int]], kind: int) -> str:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from services.dagster.processes import DidNotStart, Processes
+from services.dagster.shown import Shown
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):  # whoever is started in the background has the first ignored
         signal.signal(ending, signal.default_int_handler)
     try:
+        shown = Shown(processes)
         processes.start()
         print(f"Dagster's UI is at {processes.url}; its logs are in {processes.folder}. Ctrl-C ends it.", flush=True)  # noqa: T201
         while True:
@@ -35,6 +37,7 @@ def main() -> None:
                     processes.start(name)
                 except DidNotStart as error:  # its turn comes again: what it needs may be back by then
                     print(error, flush=True)  # noqa: T201
+            shown.refresh()
             time.sleep(1)
     except KeyboardInterrupt:
         pass

@@ -5,11 +5,10 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 port=${1:-3000}
-export PYTHONWARNINGS="ignore:::click.core,ignore:::dagster._core.definitions.sensor_definition" # of Dagster about Dagster
 home=${SPATIAL_ETL_HOME:-var}
 mkdir -p "$home"
 home=$(cd "$home" && pwd)
-export SPATIAL_ETL_HOME="$home" DAGSTER_HOME="$home/dagster" DAGSTER_DISABLE_TELEMETRY=yes DO_NOT_TRACK=1
+export SPATIAL_ETL_HOME="$home"
 
 if [ ! -e "$home/ledger.sqlite" ]; then
   landing=$home/landing-zone
@@ -19,8 +18,6 @@ if [ ! -e "$home/ledger.sqlite" ]; then
   spatial-etl submit demo/manifests/town.json
   spatial-etl submit demo/manifests/careless.json
 fi
-mkdir -p "$DAGSTER_HOME"
-cat services/dagster/dagster.yaml services/dagster/sqlite.yaml > "$DAGSTER_HOME/dagster.yaml"
 
-echo "Dagster's UI will be at http://127.0.0.1:$port; Ctrl-C ends it. Deliver more with: spatial-etl --home $home submit MANIFEST"
-exec dagster dev --workspace services/dagster/workspace.yaml --host 127.0.0.1 --port "$port"
+echo "Deliver more with: spatial-etl --home $home submit MANIFEST"
+exec python -m services.dagster --port "$port"

@@ -3,6 +3,7 @@
 Everything listens on loopback; the instance lies in a folder, or, where DAGSTER_POSTGRES_HOST is set, in PostgreSQL.
 """
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +24,8 @@ _STOPPING = 20.0
 """Seconds that a process is given to end by itself."""
 
 CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
-COMMANDS = {CODE_SERVER: "dagster api grpc", DAEMON: "services.dagster.daemon run", WEBSERVER: "dagster_webserver"}
+LOCATION = "spatial-etl"
+COMMANDS = {CODE_SERVER: "dagster code-server start", DAEMON: "services.dagster.daemon run", WEBSERVER: "dagster_webserver"}
 """What ``python -m`` runs; by it a process can be told from others."""
 _POSTGRES = """
 storage:
@@ -66,7 +69,7 @@ class Processes:
         (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + storage)
         self.workspace = self.folder / "workspace.yaml"
         self.workspace.write_text(
-            f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {self.code_port}, location_name: spatial-etl}}\n"
+            f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {self.code_port}, location_name: {LOCATION}}}\n"
         )
 
     @property
@@ -81,10 +84,11 @@ class Processes:
             DidNotStart: when one does not.
         """
         for name in names or (CODE_SERVER, DAEMON, WEBSERVER):
+            environment = {**self.environment, "SPATIAL_ETL_CODE_SERVER_START": str(uuid.uuid4())}
             with (self.folder / f"{name}.log").open("ab") as log:
                 # In a process group of its own: Ctrl-C at a terminal reaches whoever started us, and they end it in order.
                 self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                    [sys.executable, "-m", *COMMANDS[name].split(), *self._arguments(name)], cwd=_ROOT, env=self.environment,
+                    [sys.executable, "-m", *COMMANDS[name].split(), *self._arguments(name)], cwd=_ROOT, env=environment,
                     stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
                 )  # fmt: skip
             self._wait_for(name)
@@ -109,13 +113,33 @@ class Processes:
         process.kill()
         process.wait()
 
+    def reload(self) -> str | None:
+        """Have the code server load its definitions anew, in a new process beside the old one, which ends when its runs have.
+
+        Returns:
+            Why that was not possible; None when it was done.
+        """
+        query = f"""mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{
+          ... on WorkspaceLocationEntry {{ loadStatus }} ... on PythonError {{ message }} ... on ReloadNotSupported {{ message }}
+          ... on RepositoryLocationNotFound {{ message }} ... on UnauthorizedError {{ message }} }} }}"""
+        request = urllib.request.Request(  # noqa: S310 - of this machine
+            f"{self.url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_STARTING) as answer:  # noqa: S310 - of this machine
+                found = json.load(answer)
+        except (OSError, ValueError) as error:
+            return str(error)
+        done = (found.get("data") or {}).get("reloadRepositoryLocation") or {"message": str(found.get("errors"))}
+        return done.get("message")
+
     def log(self, name: str) -> str:
         """What a process has printed."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def _arguments(self, name: str) -> list[str]:
         if name == CODE_SERVER:
-            module = ["-m", "services.dagster.etl_pipelines.definitions", "-d", str(_ROOT), "--location-name", "spatial-etl"]
+            module = ["-m", "services.dagster.etl_pipelines.definitions", "-d", str(_ROOT), "--location-name", LOCATION]
             return ["--host", "127.0.0.1", "--port", str(self.code_port), *module]
         if name == DAEMON:
             return ["--workspace", str(self.workspace)]

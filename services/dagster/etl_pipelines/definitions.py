@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from services.dagster.etl_pipelines.assets.known import known_datasets, specs
+from services.dagster.etl_pipelines.assets.known import Known, known_datasets, specs
 from services.dagster.etl_pipelines.checks.known import checks
 from services.dagster.etl_pipelines.jobs import maintenance
 from services.dagster.etl_pipelines.jobs.ingest import ingest
@@ -16,16 +16,16 @@ from services.dagster.etl_pipelines.sensors.landing_zone import landing_zone
 from services.dagster.etl_pipelines.sensors.start import start
 
 
-def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Sequence[str] = ()) -> dg.Definitions:
+def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Sequence[Known] = ()) -> dg.Definitions:
     """The definitions.
 
     Args:
         resource_overrides: Resources to use instead of those that the settings choose, by name; a test gives its own ``stack``.
-        datasets: Ids of those that have a definition, with which Dagster shows an overview and checks of them.
+        datasets: Those that have a definition, with which Dagster shows a group, a description and checks of them.
     """
     return dg.Definitions(
         assets=specs(datasets),
-        asset_checks=checks(datasets),
+        asset_checks=checks([each.dataset_id for each in datasets]),
         jobs=[ingest, maintenance.reconcile, maintenance.gc, maintenance.verify],
         sensors=[landing_zone, start],
         schedules=SCHEDULES,

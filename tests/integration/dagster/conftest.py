@@ -12,6 +12,7 @@ import pytest
 from libs.models.settings import Settings
 from libs.pipeline.stack import Stack
 from libs.platform import open_stack
+from services.dagster.etl_pipelines.assets.known import describe
 from services.dagster.etl_pipelines.definitions import build_defs
 from services.dagster.etl_pipelines.sensors.landing_zone import landing_zone
 
@@ -32,7 +33,7 @@ class Orchestra:
 
     @property
     def defs(self) -> dg.Definitions:
-        return build_defs({"stack": self.stack}, list(self.stack.ledger.newest_versions()))
+        return build_defs({"stack": self.stack}, describe(self.stack.ledger, self.stack.lake))
 
     def put(self, name: str, content: str = POINTS) -> str:
         self.stack.landing.store.put(f"in/{name}", content.encode())

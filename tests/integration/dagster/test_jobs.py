@@ -2,9 +2,10 @@
 
 import base64
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from libs.ledger import Ledger, SqliteStore
 from libs.models import Status, utc_now
 from libs.pipeline.ingest import canceled
 from libs.pipeline.intake import receive
-from libs.pipeline.process import process
+from libs.pipeline.process import cancel, process
 from services.dagster.etl_pipelines.checks.in_time import IN_TIME, LATE, WAITING
 
 pytestmark = pytest.mark.integration
@@ -51,9 +52,21 @@ def test_the_preview_is_a_drawing_without_a_request(orchestra: Any) -> None:
     ran(orchestra, "b1", orchestra.put("a.geojson", json.dumps({"type": "FeatureCollection", "features": features})))
     preview = shown(orchestra, "a")["preview"]
     image = ET.fromstring(base64.b64decode(preview.partition("base64,")[2].rstrip(")")))
-    assert (image.get("width"), image.get("height")) == ("320", "164")
-    areas, lines = (path.get("d") for path in image)
-    assert (areas.count("M"), areas.count("Z"), lines.count("M")) == (2, 2, 2)
+    assert (image.get("width"), image.get("height")) == ("320", "178")
+    areas, lines, frame, bar = image
+    drawn = [path.get("d") for path in (areas, lines)]
+    assert (drawn[0].count("M"), drawn[0].count("Z"), drawn[1].count("M")) == (2, 2, 2)
+    assert (frame.get("width"), frame.get("height"), "h78" in bar.get("d")) == ("319", "163", True)
+    assert preview.startswith(
+        "All 3 features, 1 of them without geometry. Frame: 0, 0 to 4, 2, EPSG:4326. Bar: 1 degrees, about 111 km in the middle."
+    )
+
+
+def test_the_picture_of_many_features_says_that_it_is_a_sample(orchestra: Any) -> None:
+    points = [{"type": "Point", "coordinates": [n % 100, n // 100]} for n in range(4_000)]
+    features = [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in points]
+    ran(orchestra, "b1", orchestra.put("a.geojson", json.dumps({"type": "FeatureCollection", "features": features})))
+    assert re.match(r"A sample of [12],\d{3} of 4,000 features\. Frame: 0, 0 to 99, 39,", shown(orchestra, "a")["preview"])
 
 
 def test_local_coordinates_are_no_table(orchestra: Any) -> None:
@@ -113,7 +126,13 @@ def test_one_bad_batch_does_not_keep_the_others_of_its_run(orchestra: Any) -> No
         orchestra.submit(f"b{number}", path)
     (request,) = orchestra.tick().run_requests
     result = orchestra.run(request)
-    assert not result.success
+    assert result.success, "good deliveries are in no red run"
+    (row,) = rows(orchestra)
+    assert (row.status, row.tags["spatial-etl/batch"], row.tags["user"]) == (dg.DagsterRunStatus.FAILURE, "b1", "someone")
+    assert row.tags["spatial-etl/reason"].startswith("files[0]: ")
+    (said,) = [entry.dagster_event.message for entry in orchestra.instance.all_logs(row.run_id) if "rejected" in entry.message]
+    (problem,) = orchestra.stack.ledger.outcome("b1#1").problems
+    assert said.splitlines()[1] == str(problem), "with its remedy"
     statuses = [orchestra.stack.ledger.batch(f"b{number}").status for number in range(3)]
     assert statuses == [Status.SUCCESS, Status.REJECTED, Status.SUCCESS]
     assert orchestra.stack.ledger.versions("good") == [1, 2]
@@ -124,11 +143,30 @@ def test_reconcile_shows_what_was_made_by_the_command_line_and_what_waits(
 ) -> None:
     path = orchestra.put("a.geojson")
     orchestra.submit("b1", path)
+    orchestra.submit("broken", orchestra.put("broken.geojson", "{"))
+    orchestra.submit("absent", "s3://landing-zone/in/nothing.geojson")
     list(process(orchestra.stack))
+    orchestra.submit("b1b", path)
+    list(process(orchestra.stack))
+    key = orchestra.submit("given-up", path)
+    list(cancel(orchestra.stack, [key]))
     orchestra.submit("b2", path)
     job = orchestra.defs.resolve_job_def("reconcile")
+    for _ in range(2):  # the second time there is nothing to be shown
+        assert job.execute_in_process(instance=orchestra.instance).success
+        assert shown(orchestra, "a")["version"] == 2
+        assert times(orchestra, "a") == [orchestra.stack.ledger.asset("a", version).created_at for version in (2, 1)]
+        ends = {row.tags["spatial-etl/batch"]: row.status for row in rows(orchestra)}
+        failed = dict.fromkeys(("broken", "absent"), dg.DagsterRunStatus.FAILURE)
+        assert ends == {**failed, "given-up": dg.DagsterRunStatus.CANCELED}
+        assert len(rows(orchestra)) == 3
+    outcome = orchestra.stack.ledger.outcome("broken#1")
+    (row,) = orchestra.instance.get_run_records(dg.RunsFilter(tags={"spatial-etl/delivery": "broken#1"}))
+    assert datetime.fromtimestamp(row.end_time, UTC) == outcome.decided_at
+    orchestra.instance.wipe_assets([dg.AssetKey("a")])
     assert job.execute_in_process(instance=orchestra.instance).success
-    assert shown(orchestra, "a")["version"] == 1
+    assert job.execute_in_process(instance=orchestra.instance).success
+    assert (len(times(orchestra, "a")), shown(orchestra, "a")["version"]) == (2, 2)
     (record,) = orchestra.instance.fetch_observations(WAITING, limit=1).records
     assert record.asset_observation.metadata["manifests"].value == 1
     assert in_time(orchestra).passed
@@ -152,6 +190,94 @@ def test_reconcile_shows_which_version_somebody_made_the_current_one(orchestra: 
     assert (shown(orchestra, "a")["version"], shown(orchestra, "a")["current"]) == (1, "yes, as Ada decided")
     events = orchestra.instance.fetch_materializations(dg.AssetKey("a"), limit=10).records
     assert len(events) == 3, "it is shown once"
+
+
+def rows(orchestra: Any) -> list[dg.DagsterRun]:
+    """What stands for one delivery among the runs."""
+    return [run for run in orchestra.instance.get_runs() if "spatial-etl/delivery" in run.tags]
+
+
+def times(orchestra: Any, dataset_id: str) -> list[datetime]:
+    """When the versions that are shown were made, the last one first."""
+    found = orchestra.instance.fetch_materializations(dg.AssetKey(dataset_id), limit=100).records
+    return [datetime.fromtimestamp(record.timestamp, UTC) for record in found]
+
+
+def test_a_run_of_one_batch_has_its_status(orchestra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rejected = ran(orchestra, "b1", orchestra.put("a.geojson", "{"))
+    (row,) = rows(orchestra)
+    assert (row.run_id, row.status, row.tags["spatial-etl/status"]) == (rejected.run_id, dg.DagsterRunStatus.FAILURE, "rejected")
+
+    orchestra.submit("b2", orchestra.put("b.geojson"))
+    (request,) = orchestra.tick().run_requests
+    (info,) = orchestra.stack.landing.waiting()
+    ready = receive(orchestra.stack, info)
+    canceled(orchestra.stack, orchestra.stack.ledger.claim(ready.received, {}), ready.batch)
+    done = orchestra.run(request)
+    assert status(orchestra, done) is dg.DagsterRunStatus.CANCELED
+    orchestra.defs.resolve_job_def("reconcile").execute_in_process(instance=orchestra.instance)
+    assert {row.run_id for row in rows(orchestra)} == {rejected.run_id, done.run_id}, "no second row for what has one"
+
+
+def test_a_run_that_is_executed_again_and_has_nothing_to_do_is_not_green(orchestra: Any) -> None:
+    for name in ("a", "b"):
+        orchestra.submit(name, orchestra.put(f"{name}.geojson"))
+    (request,) = orchestra.tick().run_requests
+    assert orchestra.run(request).success
+    again = orchestra.run(request)
+    assert status(orchestra, again) is dg.DagsterRunStatus.CANCELED
+    told = " ".join(entry.message for entry in orchestra.instance.all_logs(again.run_id))
+    assert "no manifest of this run waits any more" in told
+    assert "a: success (a#1)" in told
+
+
+def status(orchestra: Any, done: dg.ExecuteInProcessResult) -> dg.DagsterRunStatus:
+    found: dg.DagsterRunStatus = orchestra.instance.get_run_by_id(done.run_id).status
+    return found
+
+
+def test_verify_looks_at_what_it_is_told_to_and_damage_turns_the_check_red(orchestra: Any) -> None:
+    for name in ("a", "b"):
+        ran(orchestra, name, orchestra.put(f"{name}.geojson"), metadata={"project": f"The {name}"})
+    damaged = orchestra.stack.lake.store.root / "the-a.a" / "v1" / "data.parquet"
+    damaged.write_bytes(b"damaged")
+
+    def verify(**config: Any) -> dg.ExecuteInProcessResult:
+        job = orchestra.defs.resolve_job_def("verify")
+        run_config = {"ops": {"verify_files": {"config": config}}}
+        return job.execute_in_process(instance=orchestra.instance, run_config=run_config, raise_on_error=False)
+
+    def looked(done: dg.ExecuteInProcessResult) -> dict[str, bool]:
+        stored = orchestra.instance.all_logs(done.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        events = [entry.dagster_event for entry in stored]
+        return {each.event_specific_data.asset_key.to_user_string(): each.event_specific_data.passed for each in events}
+
+    assert looked(verify(datasets=["the-b.b"])) == {"the-b.b": True}
+    assert looked(verify(projects=["The a"])) == {"the-a.a": False}
+    done = verify(everything=True)
+    assert looked(done) == {"the-a.a": False, "the-b.b": True}
+    assert "1 files or records are not as recorded, 2 files were read." in failure(done)
+    key = dg.AssetCheckKey(dg.AssetKey("the-a.a"), "intact")
+    record = orchestra.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)[0]
+    found = record.event.dagster_event.event_specific_data
+    assert found.description.startswith("1 of 1 files of version 1 are not as recorded, at 20")
+    assert "changed: It has 7 bytes" in found.metadata[f"s3://data-lake/the-a.a/v1/{damaged.name}"].text
+    assert "The ledger knows no The c, the-b.c." in failure(verify(projects=["The c"], datasets=["the-b.c"]))
+
+
+def test_what_users_wrote_is_inert(orchestra: Any) -> None:
+    name = "![x](u) www.evil <b> " + chr(0x202E) + "gpj.geojson"
+    content = json.dumps({"type": "FeatureCollection", "features": [
+        {"type": "Feature", "properties": {"<i>" + chr(0x202E): 1}, "geometry": {"type": "Point", "coordinates": [9, 53]}},
+    ]})  # fmt: skip
+    assert ran(orchestra, "b1", orchestra.put(name, content), uploader="<b>" + chr(0x202E)).success
+    (dataset_id,) = orchestra.stack.ledger.newest_versions()
+    seen = shown(orchestra, dataset_id)
+    told = repr({label: value for label, value in seen.items() if label != "preview"})
+    assert chr(0x202E) not in told + "".join(column.name for column in seen["dagster/column_schema"].columns)
+    assert "![x](" not in seen["lineage"]
+    assert "<b>" not in seen["lineage"]
+    assert "&#33;&#91;x&#93;&#40;u&#41; www&#46;evil &#60;b&#62;" in seen["lineage"]
 
 
 def in_time(orchestra: Any) -> Any:

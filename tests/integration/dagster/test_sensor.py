@@ -13,6 +13,7 @@ from libs.ledger import Action
 from libs.models import Status
 from libs.pipeline.intake import receive, take_in
 from services.dagster.etl_pipelines.jobs.ingest import batches_of
+from services.dagster.etl_pipelines.sensors.start import START, start
 
 pytestmark = pytest.mark.integration
 
@@ -39,6 +40,23 @@ def test_a_rejected_manifest_is_answered_without_a_run(orchestra: Any) -> None:
     assert b'"status": "rejected"' in orchestra.stack.landing.store.read("reports/careless.json")
     assert orchestra.stack.ledger.batch("careless").status is Status.REJECTED
     assert orchestra.stack.landing.waiting() == []
+    (row,) = orchestra.instance.get_runs()
+    assert (row.status, row.tags["spatial-etl/batch"]) == (dg.DagsterRunStatus.FAILURE, "careless")
+
+
+def test_definitions_that_are_loaded_anew_are_no_start(orchestra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that loads them is another one each time; what started the first of them tells it its name."""
+
+    def asked() -> str | None:
+        with dg.build_sensor_context(instance=orchestra.instance, resources={"stack": orchestra.stack}) as context:
+            return start(context).run_key
+
+    monkeypatch.setenv(START, "the first")
+    first = asked()
+    monkeypatch.setattr(orchestra.stack.ledger, "owner", "another process")
+    assert asked() == first
+    monkeypatch.setenv(START, "the second")
+    assert asked() != first
 
 
 def test_what_is_in_hand_is_not_asked_for_again_and_what_came_since_is(orchestra: Any) -> None:

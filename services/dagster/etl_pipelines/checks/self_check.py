@@ -3,6 +3,7 @@
 import dagster as dg
 
 from libs.models import Asset, Lineage
+from services.dagster.etl_pipelines.markdown import plain
 
 NAME = "self_check"
 
@@ -18,7 +19,7 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
         box = "none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)
         repairs = any(step.get("op") == "repair" for step in lineage.recipe.get("steps", ()))
         found |= {
-            "CRS": f"{asset.crs or 'none'}, in the file as in the record",
+            "CRS": f"{plain(asset.crs or 'none')}, in the file as in the record",
             "covering": f"the boxes of the rows come to {box}",
             "geometry valid": f"{asset.changes.repaired:,} repaired" if repairs else "not asked for by the recipe",
         }
@@ -26,7 +27,7 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
         asset_key=dg.AssetKey(asset.dataset_id),
         check_name=NAME,
         passed=asset.features is None or written == asset.features,
-        description=f"Version {asset.version} reads back as what was computed.",
+        description=f"Version {asset.version} reads back as computed: {counts}; {asset.created_at:%Y-%m-%d %H:%M:%S} UTC.",
         metadata={name: dg.MetadataValue.text(text) for name, text in found.items()},
     )
 

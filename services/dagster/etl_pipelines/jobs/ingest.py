@@ -9,6 +9,8 @@ from libs.models import LakeOfAnother, Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
 from libs.pipeline.stack import Event, Progress, Stack
 from services.dagster.etl_pipelines.assets.datasets import events
+from services.dagster.etl_pipelines.deliveries import show_deliveries, tags_of
+from services.dagster.etl_pipelines.markdown import plain
 
 BATCHES_TAG = "spatial-etl/batches"
 """Tag of a run that names what it carries."""
@@ -33,10 +35,13 @@ class Batches(dg.Config):
 
 @dg.op(pool=POOL, description="Claims, stages, computes, places and commits each batch of the run.")
 def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.ResourceParam[Stack]) -> None:
-    """Work on batches.
+    """Work on batches. A run is red when nothing came of it, and canceled when it had nothing to do.
+
+    A batch that came to nothing beside others that are in the lake has a row of its own, so that no good one is in a red run.
 
     Raises:
-        Failure: when batches came to nothing, naming them and the reasons. The files are at fault: it is not retried.
+        Failure: when all batches came to nothing, naming them and the reasons. The files are at fault: it is not retried.
+        DagsterExecutionInterruptedError: when nothing was there to be done, or its one batch was canceled.
         RetryRequested: when a service failed.
     """
     done: list[Report] = []
@@ -53,9 +58,16 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         _cancel_the_rest(context, stack, config.batches)
         raise
+    if not done and not context.retry_number:
+        _end_as_canceled(context, _nothing_to_do(stack, config.batches))
     failed = [report for report in done if report.status is not Status.SUCCESS]
-    if failed:
-        raise dg.Failure(_why(failed, len(done)), allow_retries=False)
+    if len(config.batches) == 1:
+        _end_as(context, stack, failed)
+    elif failed:
+        show_deliveries(context.instance, stack.ledger, [report.batch_id for report in failed])
+        if len(failed) == len(done):
+            raise dg.Failure(_why(failed, len(done)), allow_retries=False)
+        context.log.info("Rows of their own: %s", _why(failed, len(done)))
 
 
 @dg.job(description="Processes batches of the landing zone.", executor_def=dg.in_process_executor)
@@ -80,7 +92,7 @@ def _show(context: dg.OpExecutionContext, stack: Stack, report: Report, *, alone
     """In a crowd, the materializations say which batches succeeded: an event more for each would slow a flood down."""
     made = ", ".join(f"{each.dataset_id}@{each.version} ({each.features or 0:,} features)" for each in report.datasets)
     said = report.warnings if report.unchanged_since else report.problems
-    reasons = " ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in said)
+    reasons = plain(" ".join(f"{problem.where}: {problem.message} {problem.remedy}" for problem in said))
     if alone or reasons:
         context.log.info("%s: %s. %s%s", report.run_id or report.batch_id, report.status, made, reasons)
     for each in report.datasets:
@@ -97,7 +109,7 @@ def _story(context: dg.OpExecutionContext, batches: Mapping[str, str]) -> Progre
         if len(batches) == 1 and (event.phase, event.subject) not in last:
             last.append((event.phase, event.subject))
             features = "" if event.features is None else f", {event.features:,} features"
-            context.log.info("%s: %s %s%s", event.batch_id, event.phase, event.subject, features)
+            context.log.info("%s: %s %s%s", event.batch_id, event.phase, plain(event.subject), features)
 
     return tell
 
@@ -110,10 +122,40 @@ def _cancel_the_rest(context: dg.OpExecutionContext, stack: Stack, batches: Mapp
             context.log.info("%s: %s", report.run_id, report.status)
 
 
+def _end_as(context: dg.OpExecutionContext, stack: Stack, failed: list[Report]) -> None:
+    """A run of one batch stands for it: it has the batch's status and tags."""
+    for report in failed:
+        context.instance.add_run_tags(context.run_id, tags_of(stack.ledger, report))
+        if report.status is Status.CANCELED:
+            _end_as_canceled(context, _why(failed, 1))
+        raise dg.Failure(_why(failed, 1), allow_retries=False)
+
+
+def _end_as_canceled(context: dg.OpExecutionContext, message: str) -> None:
+    """End this run as one that somebody canceled: neither green nor red."""
+    context.instance.report_run_canceling(context.dagster_run, message)
+    raise dg.DagsterExecutionInterruptedError(message)
+
+
+def _nothing_to_do(stack: Stack, batches: Mapping[str, str]) -> str:
+    """Why a run did nothing, which one that is executed again does."""
+    lines = ["Nothing was done: no manifest of this run waits any more. To process a delivery again, deliver its manifest again."]
+    for attempt in list(batches.values())[:NAMED]:
+        batch_id = attempt.rpartition("#")[0]
+        state = stack.ledger.batch(batch_id)
+        lines.append(
+            f"{batch_id}: {state.status if state else 'unknown'}" + (f" ({state.run.id})" if state and state.run else "")
+        )
+    return "\n".join(lines)
+
+
 def _why(failed: list[Report], total: int) -> str:
     """The reasons; the first line stands alone in lists of runs."""
     lines = [
-        f"{report.batch_id} {report.status}: " + "; ".join(f"{problem.where}: {problem.message}" for problem in report.problems)
+        plain(
+            f"{report.batch_id} {report.status}: "
+            + "; ".join(f"{each.where}: {each.message} {each.remedy}" for each in report.problems)
+        )
         for report in failed[:NAMED]
     ]
     if total > 1:

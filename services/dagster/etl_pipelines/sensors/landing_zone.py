@@ -6,10 +6,12 @@ from datetime import UTC
 
 import dagster as dg
 
-from libs.models import Report, ServiceUnavailable, utc_now
+from libs.models import Report, ServiceUnavailable, Status, utc_now
 from libs.pipeline.intake import Work, take_in
 from libs.pipeline.stack import Stack
+from services.dagster.etl_pipelines.deliveries import show_deliveries
 from services.dagster.etl_pipelines.jobs.ingest import BATCHES_TAG, ingest, run_config
+from services.dagster.etl_pipelines.markdown import plain
 from services.dagster.etl_pipelines.sensors.in_hand import in_hand
 from services.dagster.etl_pipelines.sensors.run_size import grouped
 
@@ -19,6 +21,8 @@ AHEAD = 2
 """Runs asked for ahead of each that may run at a time."""
 LONGEST_PAUSE = 600
 """Seconds until batches are handed out again, at most, whose runs end without having begun them."""
+ROWS = 100
+"""Rejected deliveries that get their rows in one tick; ``reconcile`` makes the others."""
 _LONG = 100
 
 
@@ -33,6 +37,8 @@ def landing_zone(context: dg.SensorEvaluationContext, stack: dg.ResourceParam[St
     try:
         running, carried = in_hand(context.instance, stack.ledger)
         intake = take_in(stack, seconds=LOOKING, in_hand=carried)
+        rejected = [report.batch_id for report in intake.reports if report.status is not Status.SUCCESS]
+        show_deliveries(context.instance, stack.ledger, rejected[:ROWS])
     except ServiceUnavailable as error:
         return dg.SensorResult(skip_reason=f"{error} Looking again in a moment.")
     for report in intake.reports:
@@ -81,4 +87,4 @@ def _at_a_time(instance: dg.DagsterInstance) -> int:
 
 def _told(report: Report) -> str:
     reasons = "; ".join(f"{problem.where}: {problem.message}" for problem in report.problems)
-    return f"{report.batch_id}: {report.status}" + (f": {reasons}" if reasons else "")
+    return plain(f"{report.batch_id}: {report.status}" + (f": {reasons}" if reasons else ""))
