@@ -8,6 +8,7 @@ from pathlib import Path
 
 from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, ServiceUnavailable, parse_manifest
 from libs.models.manifest import MAX_MANIFEST_BYTES
+from libs.raw_text import inert_json
 from libs.storage.fetched import Fetched
 from libs.storage.store import ObjectChanged, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore, Refused, pass_over
 
@@ -203,7 +204,7 @@ class LandingZone:
             ObjectRefused: when something is in its way.
         """
         key = f"reports/{report.batch_id}.json"
-        self.store.put(key, report.model_dump_json(indent=2).encode() + b"\n")
+        self.store.put(key, inert_json(report.model_dump_json(indent=2)).encode() + b"\n")
         return key
 
     def archive(self, manifest: ObjectInfo, content: bytes, batch_id: str, name: str) -> str:

@@ -1,9 +1,12 @@
 """The standard streams, such as they are: closed by whoever calls, a pipe that nobody reads any more, a file on a full disk."""
 
 import io
+import logging
 import os
 import sys
 from typing import Any
+
+from libs.raw_text import InertFormatter, inert
 
 
 class OutputLost(Exception):  # noqa: N818 - what happened
@@ -24,8 +27,15 @@ class _Output(io.FileIO):
             raise OutputLost(error) from error
 
 
+class _Errors(io.TextIOWrapper):
+    """The standard error, which quotes what others wrote: usage errors, log lines, tracebacks."""
+
+    def write(self, text: str) -> int:
+        return super().write(inert(text, keep="\n"))
+
+
 def prepare() -> None:
-    """Make streams of those that are closed, and have the standard output raise :class:`OutputLost`.
+    """Make streams of those that are closed, have the standard output raise :class:`OutputLost`, and the standard error inert.
 
     A terminal that cannot show a character shows a question mark instead of a traceback.
     """
@@ -39,8 +49,13 @@ def prepare() -> None:
     raw = _Output(1, "wb", closefd=False)
     encoding = sys.stdout.encoding if sys.stdout else None
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="replace", line_buffering=raw.isatty())
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - for as long as the program runs
-    sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+    errors = io.FileIO(2, "wb", closefd=False)
+    encoding = sys.stderr.encoding if sys.stderr else None
+    sys.stderr = _Errors(io.BufferedWriter(errors), encoding, errors="replace", line_buffering=True)
+    log = logging.StreamHandler(sys.stderr)
+    log.setLevel(logging.WARNING)
+    log.setFormatter(InertFormatter())
+    logging.getLogger().addHandler(log)
 
 
 def silence() -> None:

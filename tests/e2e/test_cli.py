@@ -384,12 +384,27 @@ def test_a_shell_completes_datasets(stocked, shell):
     assert "alpha.points" in stocked(**script).out
 
 
-def test_a_layer_name_cannot_steer_the_terminal(cli, points):
-    evil = cli.folder / "evil.geojson"
-    content = json.loads(points.read_text(encoding="utf-8")) | {"name": "x\x1b]0;owned\x07"}
+def test_names_of_files_and_layers_steer_no_terminal(cli, points):
+    content = json.loads(points.read_text(encoding="utf-8")) | {"name": "x\x1b]0;owned\x07\u202e\n✓ all is well"}
+    evil = cli.folder / "evil\u202e.geojson"
     evil.write_text(json.dumps(content), encoding="utf-8")
-    cli("ingest", evil, "--dataset-id", "evil")
-    assert "\x1b" not in cli("lineage", "evil").out
+    worse = cli.folder / "x\x1b[2J\n✓ all is well.geojson"
+    shutil.copy(evil, worse)
+    nothing = worse.with_suffix(".xyz")
+    nothing.touch()
+    said = [
+        cli("inspect", evil),
+        cli("ingest", evil, "--dataset-id", "evil", "--batch-id", "b"),
+        *(cli(*command) for command in (["status", "b"], ["show", "evil"], ["lineage", "evil"], ["lineage", "evil", "--json"])),
+        cli("ingest", worse, code=1),
+        cli("ingest", nothing, code=2),
+        cli("ingest", evil, "--dataset-id", "evil", "--json"),
+    ]
+    for shown in (*(text for result in said for text in (result.out, result.err)), *cli.reports()):
+        assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", shown)
+        assert not re.search("^ *✓ all is well", shown, re.MULTILINE)
+    assert r"evil\u202e.geojson  layer x\x1b]0;owned\x07\u202e\n✓ all is well" in cli("lineage", "evil").out
+    assert "\u202e" in cli("lineage", "evil", "--json").json["inputs"][0]["layer"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from libs.raw_text import inert
 from services.cli.options import AsJson, DryRun, ManifestFile
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def process(*, as_json: AsJson = False) -> None:
             output.line("Nothing is waiting in the landing zone.")
         for key in stack.landing.unrecognized():
             said = f"{stack.landing.store.uri(key)} is not processed: {output.NO_MANIFEST}"
-            typer.echo(output.text(said).plain, err=True)
+            typer.echo(inert(said), err=True)
     raise typer.Exit(0 if all(ended) else 1)
 
 
