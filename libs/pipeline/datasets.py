@@ -3,6 +3,7 @@
 Each file is opened once and read front to back; a dataset is written as soon as no further file can belong to it.
 """
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -249,10 +250,11 @@ class DatasetMaker:
     ) -> None:
         where = f"files[{index}]: layer {stream.layer.name}"
         if identifier in self._finished or (spec.dataset_id is None and identifier in self._open):
+            alone = json.dumps({"layer": stream.layer.name, "dataset_id": f"{identifier}_2"}, ensure_ascii=False)[1:-1]
             raise Rejected.because(
                 "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another layer of this batch does.",
                 "Give each a 'dataset_id' of its own (a file with several layers: an entry for each 'layer'), or both the same, "
-                f"to append them. Or load one layer at a time: type --layer '{stream.layer.name}' --dataset-id {identifier}_2.",
+                f"to append them. Or load one layer at a time: write {alone}.",
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:

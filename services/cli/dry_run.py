@@ -1,7 +1,7 @@
 """``--dry-run``: a batch goes the whole way in a throwaway home, and the report that would be is printed."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,6 +20,7 @@ def end_dry_run(
     uploads: "Iterable[tuple[Path, Format, str]]",
     batch_id: str,
     *,
+    typed: Sequence[str] | None = None,
     as_json: bool,
 ) -> NoReturn:
     """Process a batch without storing anything, print its report, and end the command.
@@ -29,6 +30,7 @@ def end_dry_run(
         manifest: Of the batch.
         uploads: Its local files, each with its format, and its folder in the landing zone.
         batch_id: Name of the batch.
+        typed: Its files as they were typed, if the manifest was made of them.
         as_json: Print for programs.
     """
     from libs.models import Status
@@ -39,6 +41,7 @@ def end_dry_run(
     from libs.spatial_utils.siblings import Folders
     from services.cli import output, progress
     from services.cli.report import show_dry_run
+    from services.cli.typed import all_spelled
 
     _require_new_batch(settings, batch_id)
     started = time.monotonic()
@@ -53,7 +56,7 @@ def end_dry_run(
     if as_json:
         output.emit_json(report)
     else:
-        show_dry_run(report, took=time.monotonic() - started)
+        show_dry_run(report if typed is None else all_spelled(report, typed), took=time.monotonic() - started)
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
 

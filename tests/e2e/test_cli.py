@@ -275,6 +275,35 @@ def test_a_csv_that_may_have_been_points_is_pointed_out(cli):
     assert "--x" not in cli("ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832").out
 
 
+NAMED = (
+    '{"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4258"}}, "features": '
+    '[{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [7.5, 46.5]}}]}'
+)
+TABLE = "id,x,y\n1,7.5,46.5\n2,7.6,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "typed", "hint"),
+    [
+        ("a b.csv", TABLE.format("46.6"), "--x x --y y", "--crs EPSG:4326"),
+        ("a.csv", TABLE.format("46.x"), "--x x --y y --crs EPSG:4326", "--on-bad-geometry set_aside"),
+        ("a.csv", TABLE.format("46.x"), "--x x --y y --crs EPSG:4326 --on-bad-geometry set_aside --max-set-aside 0",
+         "--max-set-aside 1"),
+        ("a.csv", "7.5,46.5\n", "", "--header none"),
+        ("points.geojson", NAMED, "--crs EPSG:4326", "--replace-crs"),
+        ("points.geojson", None, "--format CSV", "--format GeoJSON"),
+    ],
+)  # fmt: skip
+def test_a_hint_leads_on_as_it_stands(cli, points, name, content, typed, hint):
+    file = cli.folder / name
+    file.write_text(content or points.read_text(encoding="utf-8"), encoding="utf-8")
+    said = " ".join(cli("ingest", name, *shlex.split(typed), code=1).out.split())
+    assert re.search(rf"1\. (?:{re.escape(name)}|dataset a)\b", said)
+    assert hint in said
+    assert not re.search(r"files\[0\]|in the manifest|…", said)
+    cli("ingest", name, *shlex.split(typed), *shlex.split(hint))
+
+
 def test_a_recipe_is_shown_as_steps_and_as_sql(stocked):
     assert "1. reproject" in stocked("recipes", "default").out
     assert "simplify" in {recipe["name"] for recipe in stocked("recipes", "--json").json}

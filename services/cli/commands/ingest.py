@@ -1,9 +1,10 @@
 """``ingest``: files on a disk to datasets in the lake, with a manifest made on the way."""
 
+import shlex
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,6 +134,7 @@ def ingest(
     from libs.platform import open_landing_zone, open_stack
     from libs.spatial_utils.formats import find_format
     from services.cli.delivery import number_or_share, parameters, row_number, usage_errors, user
+    from services.cli.typed import all_spelled, rejections_spelled
 
     with usage_errors():
         uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
@@ -152,28 +154,30 @@ def ingest(
         keep_key=keep_key or None,
     )
     settings = Settings()
-    manifest = make_manifest(
-        settings.minio_landing_bucket,
-        uploads,
-        batch_id=batch_id,
-        uploader=user() if uploader is None else uploader,
-        intent=intent,
-        parameters=parameters(param or ()),
-        metadata=given(project=project),
-        options=options,
-        of_all=of_all,
-        policies=given(
-            on_bad_value=on_bad_value,
-            on_bad_geometry=on_bad_geometry,
-            on_bad_text=on_bad_text,
-            max_set_aside=number_or_share(max_set_aside),
-        ),
-    )
+    typed = [str(file) for file in files]
+    with nullcontext() if as_json else rejections_spelled(typed):
+        manifest = make_manifest(
+            settings.minio_landing_bucket,
+            uploads,
+            batch_id=batch_id,
+            uploader=user() if uploader is None else uploader,
+            intent=intent,
+            parameters=parameters(param or ()),
+            metadata=given(project=project),
+            options=options,
+            of_all=of_all,
+            policies=given(
+                on_bad_value=on_bad_value,
+                on_bad_geometry=on_bad_geometry,
+                on_bad_text=on_bad_text,
+                max_set_aside=number_or_share(max_set_aside),
+            ),
+        )
     if dry_run:
         from services.cli.dry_run import end_dry_run
 
         placed = [(file.path, file.format, _folder(file, batch_id)) for file in uploads]
-        end_dry_run(settings, manifest, placed, batch_id, as_json=as_json)
+        end_dry_run(settings, manifest, placed, batch_id, typed=typed, as_json=as_json)
     landing = open_landing_zone(settings)
     _require_new_batch(settings, batch_id)
     uploading = _uploading(landing, uploads, batch_id)
@@ -189,7 +193,7 @@ def ingest(
     if as_json:
         output.emit_json(report)
     else:
-        show(report, located, took=time.monotonic() - started)
+        show(all_spelled(report, typed), located, took=time.monotonic() - started)
         _hint(uploads, options, of_all)
     raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
 
@@ -237,7 +241,7 @@ def _hint(uploads: "list[LocalFile]", options: dict[str, Any], of_all: dict[str,
     for file in uploads:
         columns = file.likely_points(options, of_all)
         if columns:
-            said = f"{file.path.name} is loaded as a table. For points: --x {columns[0]} --y {columns[1]} --crs …"
+            said = f"{file.path.name} is loaded as a table. For points: {shlex.join(['--x', columns[0], '--y', columns[1]])}"
             output.line(output.text(f"→ {said}", "cyan"), indent=2)
 
 

@@ -59,7 +59,7 @@ def test_without_a_policy_the_batch_is_rejected_and_the_remedy_names_the_way(pla
     problem = only_problem(platform.ingest("b", csv(platform, BAD)))
     assert (problem.code, "data row" in problem.where) == ("csv_bad_geometry", True)
     assert '"on_bad_geometry": "set_aside"' in problem.remedy
-    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
 
 
 def test_bad_rows_are_set_aside_as_they_stand(platform: Platform) -> None:
@@ -114,7 +114,7 @@ RAGGED = (
 def test_rows_of_another_length_are_set_aside_with_all_that_they_hold(platform: Platform) -> None:
     problem = only_problem(platform.ingest("a", csv(platform, RAGGED)))
     assert (problem.code, "data row 2 " in problem.where) == ("csv_ragged", True)
-    assert "--on-bad-value set_aside" in problem.remedy
+    assert '"on_bad_value": "set_aside"' in problem.remedy
     report = platform.ingest("b", csv(platform, RAGGED), on_bad_value="set_aside", max_set_aside=3)
     assert report.status == "success", report.problems
     asset = platform.asset("a")
@@ -141,8 +141,8 @@ def test_short_rows_are_filled_up_with_null_and_long_ones_are_not(platform: Plat
     assert len([warning for warning in report.warnings if warning.code == "made_null"]) == 2  # one for each column
     problem = only_problem(platform.ingest("b", csv(platform, short + "4,1,2,3,4,5\n"), on_bad_value="null"))
     assert (problem.code, "data row 4 " in problem.where) == ("csv_ragged", True)
-    assert "--on-bad-value set_aside" in problem.remedy
-    assert "--on-bad-value null" not in problem.remedy
+    assert '"on_bad_value": "set_aside"' in problem.remedy
+    assert '"on_bad_value": "null"' not in problem.remedy
 
 
 def test_a_short_row_without_its_coordinate_has_a_bad_geometry(platform: Platform) -> None:
@@ -322,7 +322,7 @@ def test_text_that_cannot_be_decoded(
     dbf.write_bytes(dbf.read_bytes().replace(b"Munchen", b"M\xfcnchen"))
     entry = platform.entry(platform.put("in/a.shp", tmp_path / "a.shp"))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-text set_aside" in problem.remedy) == ("wrong_encoding", True)
+    assert (problem.code, '"on_bad_text": "set_aside"' in problem.remedy) == ("wrong_encoding", True)
     assert platform.ingest("b", entry, on_bad_text=policy).status == "success"
     asset = platform.asset("a")
     assert asset.changes.counts[count] == 1
@@ -394,7 +394,7 @@ def ids(frame: pd.DataFrame) -> list[int]:
 def test_a_geometry_of_geojson_that_cannot_be_read(platform: Platform, geometry: Any, code: str) -> None:
     entry = platform.entry(platform.put("in/a.geojson", collection(POINT, geometry, None, POINT)))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == (code, True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == (code, True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
     asset = platform.asset("a")
     assert (ids(data(platform, asset)), asset.changes.counts["set_aside"]) == ([0, 2, 3], 1)
@@ -426,7 +426,7 @@ def test_a_damaged_geometry_of_what_is_parsed_without_gdal(
     text = whole % ", ".join(one % row for row in [(1, "[7.5, 46.5]"), (2, '["7", 46]'), (3, "[7.7, 46.7]")])
     entry = platform.entry(platform.put(f"in/{name}", text), format=format_)
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1).status == "success"
     (asset,) = platform.stack.ledger.assets()
     assert rejects(platform, asset)[["reject_feature", "reject_code", "n"]].to_numpy().tolist() == [[2, "damaged_geometry", "2"]]
@@ -443,7 +443,7 @@ def test_a_place_of_georss_that_cannot_be_read(platform: Platform) -> None:
     text = f'<rss version="2.0" xmlns:georss="http://www.georss.org/georss"><channel><title>a</title>{items}</channel></rss>'
     entry = platform.entry(platform.put("in/a.xml", text), format="GeoRSS")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("bad_coordinate", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("bad_coordinate", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1).status == "success"
     assert rejects(platform, platform.asset("a"))[["reject_feature", "title"]].to_numpy().tolist() == [[2, "1"]]
     assert len(data(platform, platform.asset("a"))) == 2
@@ -460,7 +460,7 @@ def test_an_empty_vertex_is_dropped(platform: Platform) -> None:
 def test_what_has_no_standard_fix_is_still_a_problem(platform: Platform) -> None:
     entry = platform.entry(platform.put("in/a.geojson", collection(POINT, WORDS)))
     problem = only_problem(platform.ingest("a", entry, on_bad_geometry="fix"))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
 
 
 WKT = 'id,wkt\n1,"POLYGON ((7 46, 8 46, 8 47, 7 47))"\n2,"POLYGON ((7 46, 8 46, 8 47, 7 46))"\n'
@@ -518,7 +518,7 @@ def test_every_feature_of_geojson_is_somewhere(
 def test_an_empty_position_of_a_track_is_left_out(platform: Platform) -> None:
     entry = platform.entry(platform.put("in/track_empty_coord.kml", CASES / "track_empty_coord.kml"))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry fix" in problem.remedy) == ("bad_coordinate", True)
+    assert (problem.code, '"on_bad_geometry": "fix"' in problem.remedy) == ("bad_coordinate", True)
     assert platform.ingest("b", entry, on_bad_geometry="fix").status == "success"
     asset = platform.asset("track_empty_coord")
     assert (asset.features, asset.changes.counts["vertices_dropped"]) == (1, 1)
@@ -546,7 +546,7 @@ def test_a_damaged_geometry_of_geoparquet(platform: Platform, tmp_path: Path, na
     pq.write_table(table, tmp_path / "b.parquet")
     entry = platform.entry(platform.put("in/b.parquet", tmp_path / "b.parquet"))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
     asset = platform.asset("b")
     assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
@@ -562,7 +562,7 @@ def test_times_with_and_without_a_zone(platform: Platform, policy: str, features
         feature["properties"]["t"] = time
     entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
     (warning,) = platform.ingest("a", entry).warnings
-    assert (warning.code, "--on-bad-value set_aside" in warning.remedy) == ("mixed_time_zones", True)
+    assert (warning.code, '"on_bad_value": "set_aside"' in warning.remedy) == ("mixed_time_zones", True)
     assert data(platform, platform.asset("a"))["t"].tolist() == ["2024-03-01", "2024-07-01T10:00:00Z", "2024-03-02T11:00:00"]
     assert platform.ingest("b", entry, on_bad_value=policy).status == "success"
     asset = platform.asset("a")
@@ -587,7 +587,7 @@ def test_a_damaged_geometry_of_a_geopackage(platform: Platform, tmp_path: Path) 
         database.commit()
     entry = platform.entry(platform.put("in/a.gpkg", path))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
     asset = platform.asset("a")
     assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
@@ -668,7 +668,7 @@ def test_positions_of_gml_that_cannot_be_read(platform: Platform, bad: str, code
     entry = platform.entry(platform.put("in/a.gml", gml(good, bad, good)), dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
     assert problem.code == code
-    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
     assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
     asset = platform.asset("a")
     assert (ids(data(platform, asset)), asset.changes.counts) == ([0, 2], {"set_aside": 1})
@@ -707,7 +707,7 @@ def test_a_cell_of_a_spreadsheet_with_an_error(platform: Platform, tmp_path: Pat
     path = platform.put("in/a.xlsx", tmp_path / "a.xlsx")
     entry = platform.entry(path, format="XLSX", crs="EPSG:4326", options=XY, dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("sheet_error_cell", True)
+    assert (problem.code, '"on_bad_value": "set_aside"' in problem.remedy) == ("sheet_error_cell", True)
     report = platform.ingest("b", entry, on_bad_value="set_aside", max_set_aside=2)
     assert report.status == "success", report.problems
     asset = platform.asset("a")
