@@ -119,6 +119,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "missing_sidecar": _problem(
                 "A file lacks another that belongs to it, such as the .dbf of a .shp.", "Upload all of them to one folder."
             ),
+            "not_delivered": _problem("A local file cannot be delivered as it was named.", "Correct what the message names."),
             "read_as_table": _warning(
                 "A MapInfo table has no files with geometry, and is read without.", "Upload its .map and .id, if there are any."
             ),

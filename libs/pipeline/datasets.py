@@ -254,7 +254,7 @@ class DatasetMaker:
             raise Rejected.because(
                 "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another layer of this batch does.",
                 "Give each a 'dataset_id' of its own (a file with several layers: an entry for each 'layer'), or both the same, "
-                f"to append them. Or load one layer at a time: write {alone}.",
+                f"to append them. Or deliver it by itself: write {alone}.",
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:

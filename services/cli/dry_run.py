@@ -1,63 +1,55 @@
-"""``--dry-run``: a batch goes the whole way in a throwaway home, and the report that would be is printed."""
+"""``--dry-run``: a batch goes the whole way in a throwaway home."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from libs.models import ParsedManifest
+    from libs.models import ParsedManifest, Report
     from libs.models.settings import Settings
     from libs.spatial_utils.formats import Format
 
 
-def end_dry_run(
+def tried(
     settings: "Settings",
     manifest: "ParsedManifest",
     uploads: "Iterable[tuple[Path, Format, str]]",
     batch_id: str,
     *,
-    typed: Sequence[str] | None = None,
-    as_json: bool,
-) -> NoReturn:
-    """Process a batch without storing anything, print its report, and end the command.
+    quiet: bool,
+) -> "Report":
+    """Process a batch without storing anything.
 
     Args:
         settings: Those of the real platform.
         manifest: Of the batch.
         uploads: Its local files, each with its format, and its folder in the landing zone.
         batch_id: Name of the batch.
-        typed: Its files as they were typed, if the manifest was made of them.
-        as_json: Print for programs.
+        quiet: Show no progress.
+
+    Returns:
+        The report that would be.
+
+    Raises:
+        DeliveryError: when there is a batch of this name.
     """
-    from libs.models import Status
     from libs.pipeline.process import process
     from libs.pipeline.upload import upload
     from libs.platform import open_stack
     from libs.platform.dry_run import as_it_would_be, throwaway
     from libs.spatial_utils.siblings import Folders
-    from services.cli import output, progress
-    from services.cli.report import show_dry_run
-    from services.cli.typed import all_spelled
+    from services.cli import progress
 
     _require_new_batch(settings, batch_id)
-    started = time.monotonic()
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
         folders = Folders()
         for file, kind, folder in uploads:
             upload(stack.landing, file, kind, folder, folders)
         key = stack.landing.submit(manifest.content, batch_id)
-        with progress.shown(quiet=as_json) as tell:
+        with progress.shown(quiet=quiet) as tell:
             (report,) = process(stack, keys=[key], parsed={key: manifest}, progress=tell)
-    report = as_it_would_be(report, settings)
-    if as_json:
-        output.emit_json(report)
-    else:
-        show_dry_run(report if typed is None else all_spelled(report, typed), took=time.monotonic() - started)
-    raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
+    return as_it_would_be(report, settings)
 
 
 def _require_new_batch(settings: "Settings", batch_id: str) -> None:
@@ -65,9 +57,8 @@ def _require_new_batch(settings: "Settings", batch_id: str) -> None:
     from libs.pipeline.delivery import require_new_batch
     from libs.platform import open_lake, open_ledger
     from libs.platform.dry_run import has_ledger
-    from services.cli.delivery import usage_errors
 
     if has_ledger(settings):
         ledger = open_ledger(settings)
-        with closing(ledger.store), usage_errors():
+        with closing(ledger.store):
             require_new_batch(settings, open_lake(settings), ledger, batch_id)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from libs.models import Problem
 
 __all__ = [
-    "NO_MANIFEST", "count", "emit_json", "emit_json_line", "extent", "facts", "finding", "line", "note", "problems", "seconds",
-    "short_crs", "size", "table", "text", "when",
+    "NO_MANIFEST", "aside", "count", "emit_json", "emit_json_line", "extent", "facts", "finding", "line", "note", "problems",
+    "seconds", "short_crs", "size", "table", "text", "when",
 ]  # fmt: skip
 
 PIPE_WIDTH = 160
@@ -86,6 +86,11 @@ def line(*parts: "object | Text", indent: int = 0) -> None:
         return
     paragraph = Text.assemble(*(part if isinstance(part, Text) else text(part) for part in parts))
     _show(Padding(paragraph, (0, 0, 0, indent), expand=False))
+
+
+def aside(said: str) -> None:
+    """Say something beside the result, on the standard error, so that a program that reads the result does not meet it."""
+    sys.stderr.write(f"{inert(said)}\n")
 
 
 def note(said: str | None) -> None:

@@ -275,6 +275,30 @@ def test_a_csv_that_may_have_been_points_is_pointed_out(cli):
     assert "--x" not in cli("ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832").out
 
 
+def test_a_folder_is_one_batch_or_one_for_each_file(cli, points):
+    folder = cli.folder / "in"
+    (folder / "sub").mkdir(parents=True)
+    shutil.copy(points, folder / "a.geojson")
+    shutil.copy(points, folder / "sub" / "A.geojson")
+    (folder / "sub" / "c.geojson").write_text(points.read_text(encoding="utf-8")[:-30], encoding="utf-8")
+    (folder / "plan.pdf").write_bytes(b"%PDF-1.4")
+    together = cli("ingest", "in", code=1)
+    assert "Left out of in: plan.pdf (a document)." in together.err
+    for place in ("in/sub/A.geojson", "in/sub/c.geojson"):
+        assert re.search(rf"^ *\d\. {place}\b", together.out, re.MULTILINE)
+    assert "--keep-going" in together.out
+    each = cli("ingest", "in", "--keep-going", "--batch-id", "b", code=1).out
+    assert "would become the dataset 'a', as 'in/a.geojson' does" in each
+    assert re.search(r"b-1  success.*b-2  rejected.*b-3  rejected", each, re.DOTALL)
+    assert each.endswith("1 file ingested, 2 features; 2 files not ingested.\n")
+    assert [dataset["version"] for dataset in cli("datasets", "--json").json] == [1]
+    again = cli("ingest", "in/a.geojson", "in/plan.pdf", "--keep-going", "--dry-run", "--json", code=1).json
+    assert [(report["status"], len(report["datasets"])) for report in again] == [("success", 1), ("rejected", 0)]
+    assert "--dataset-id" in cli("ingest", "in", "--keep-going", "--dataset-id", "x", code=2).err
+    (folder / "empty").mkdir()
+    assert "holds no data" in cli("ingest", "in/empty", code=2).err
+
+
 NAMED = (
     '{"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4258"}}, "features": '
     '[{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [7.5, 46.5]}}]}'

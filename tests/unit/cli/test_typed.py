@@ -38,10 +38,8 @@ def told(where="files[0]", remedy="", message=""):
         ('write "layer": "it\'s \\"x\\"", "dataset_id": "a_2".', "type --layer 'it'\"'\"'s \"x\"' --dataset-id a_2."),
         ('write "options": {"x": "lon", "y": "lat"}.', "type --x lon --y lat."),
         ('write "options": {"null_values": ["NA", "-9"]}.', "type --null-value NA --null-value=-9."),
-        (
-            'use the intent \'select\' with "parameters": {"without": ["a"]}.',
-            "use --intent select with --param 'without=[\"a\"]'.",
-        ),
+        ('write "intent": "select", "parameters": {"without": ["a"]}.', "type --intent select --param 'without=[\"a\"]'."),
+        ("or use the intent 'raw'. The intent 'raw' keeps it.", "or use --intent raw. --intent raw keeps it."),
         ('write "parameters": {"a": "5", "b": "x"}.', "type --param 'a=\"5\"' --param b=x."),
         ("Set 'options.delimiter', or leave 'layer' out.", "Set --delimiter, or leave --layer out."),
         ("Give 'crs' in the manifest.", "Give --crs."),
