@@ -38,9 +38,10 @@ from libs.models.policies import effective
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
+from libs.pipeline.progress import Event, Progress
 from libs.pipeline.rejects import Rejects
 from libs.pipeline.rejects import warning as set_aside_warning
-from libs.pipeline.stack import Event, Progress, Stack
+from libs.pipeline.stack import Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.pipeline.step_rejects import LoadedLayer, add_rejects
 from libs.spatial_utils.crs import require_crs
@@ -176,10 +177,11 @@ class DatasetMaker:
 
     def _read_file(self, index: int, spec: FileSpec, workspace: Workspace) -> None:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
-        self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
             spec = spec.model_copy(update=self._policies(spec).model_dump())
-            self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
+            staged = stage(self._files, spec, where, folder, batch_id=self._manifest.batch_id, progress=self._progress)
+            self._progress(Event(self._manifest.batch_id, "read", spec.path))
+            self._read_staged(index, spec, staged, workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -24,8 +24,9 @@ from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.placing import Placed, lake_files, place
+from libs.pipeline.progress import Event, Progress, no_progress
 from libs.pipeline.scratch import run_folder
-from libs.pipeline.stack import Event, Progress, Stack, no_progress
+from libs.pipeline.stack import Stack
 from libs.pipeline.validation import ValidBatch
 from libs.spatial_utils.reading import sandbox_features
 from libs.transformations import Recipe

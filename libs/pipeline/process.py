@@ -8,8 +8,9 @@ from libs.models import LakeOfAnother, ParsedManifest, Report, ServiceUnavailabl
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Growing, Ready, finish, look, receive
+from libs.pipeline.progress import Progress, no_progress
 from libs.pipeline.software import software_versions
-from libs.pipeline.stack import Progress, Stack, no_progress
+from libs.pipeline.stack import Stack
 from libs.storage import ObjectInfo
 
 _LOG = logging.getLogger(__name__)

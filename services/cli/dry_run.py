@@ -44,10 +44,10 @@ def tried(
     _require_new_batch(settings, batch_id)
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
         folders = Folders()
-        for file, kind, folder in uploads:
-            upload(stack.landing, file, kind, folder, folders)
-        key = stack.landing.submit(manifest.content, batch_id)
         with progress.shown(quiet=quiet) as tell:
+            for file, kind, folder in uploads:
+                upload(stack.landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
+            key = stack.landing.submit(manifest.content, batch_id)
             (report,) = process(stack, keys=[key], parsed={key: manifest}, progress=tell)
     return as_it_would_be(report, settings)
 

@@ -23,7 +23,8 @@ from services.cli.typed import all_spelled, rejections_spelled
 
 if TYPE_CHECKING:
     from libs.models import ParsedManifest
-    from libs.pipeline.stack import Progress, Stack
+    from libs.pipeline.progress import Progress
+    from libs.pipeline.stack import Stack
     from libs.storage import LandingZone
 
 LOOK_AGAIN = 0.3
@@ -207,21 +208,20 @@ def _ingested(
 
     if stack is not None:
         require_new_batch(order.settings, stack.lake, stack.ledger, batch_id)
-        uploading = _uploading(stack.landing, uploads, batch_id)
         with progress.shown(quiet=order.as_json) as tell:
-            return _processed(stack, uploading, manifest, batch_id, tell)
+            return _processed(stack, _uploading(stack.landing, uploads, batch_id, tell), manifest, batch_id, tell)
     landing = open_landing_zone(order.settings)
     ledger = open_ledger(order.settings)
     with closing(ledger.store):
         require_new_batch(order.settings, open_lake(order.settings), ledger, batch_id)
-    uploading = _uploading(landing, uploads, batch_id)
-    with open_stack(order.settings) as opened:
-        opened.warm_up()  # while the rest is imported
-        with progress.shown(quiet=order.as_json) as tell:
+    with progress.shown(quiet=order.as_json) as tell:
+        uploading = _uploading(landing, uploads, batch_id, tell)
+        with open_stack(order.settings) as opened:
+            opened.warm_up()  # while the rest is imported
             return _processed(opened, uploading, manifest, batch_id, tell)
 
 
-def _uploading(landing: "LandingZone", uploads: Sequence[LocalFile], batch_id: str) -> "Future[None]":
+def _uploading(landing: "LandingZone", uploads: Sequence[LocalFile], batch_id: str, tell: "Progress") -> "Future[None]":
     """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
     done: Future[None] = Future()
 
@@ -229,7 +229,7 @@ def _uploading(landing: "LandingZone", uploads: Sequence[LocalFile], batch_id: s
         try:
             folders = Folders()
             for file in uploads:
-                upload(landing, file.path, file.format, _folder(file, batch_id), folders)
+                upload(landing, file.path, file.format, _folder(file, batch_id), folders, batch_id=batch_id, progress=tell)
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             done.set_exception(error)
         else:

@@ -4,9 +4,40 @@ import io
 import logging
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from libs.raw_text import InertFormatter, inert
+
+
+class _Status:
+    """The line at the bottom of a terminal. Whatever else is written takes its place."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+        self._lock = threading.Lock()
+
+    def show(self, text: str, columns: int) -> None:
+        from rich.cells import set_cell_size
+
+        line = set_cell_size(inert(text), columns - 1).rstrip()
+        with self._lock:
+            os.write(2, f"\r{line}\x1b[K".encode(errors="replace"))
+            self._is_shown = True
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nothing is shown until the context ends, nor after it until there is something new to show."""
+        with self._lock:
+            if self._is_shown:
+                os.write(2, b"\r\x1b[K")
+                self._is_shown = False
+            yield
+
+
+status = _Status()
 
 
 class OutputLost(Exception):  # noqa: N818 - what happened
@@ -22,7 +53,8 @@ class _Output(io.FileIO):
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data)
+            with status.away():
+                return super().write(data)
         except OSError as error:
             raise OutputLost(error) from error
 
@@ -31,7 +63,8 @@ class _Errors(io.TextIOWrapper):
     """The standard error, which quotes what others wrote: usage errors, log lines, tracebacks."""
 
     def write(self, text: str) -> int:
-        return super().write(inert(text, keep="\n"))
+        with status.away():
+            return super().write(inert(text, keep="\n"))
 
 
 def prepare() -> None:

@@ -1,17 +1,22 @@
 """What somebody at a terminal can do, and what they see when it goes wrong."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import openpyxl
 import pytest
+from rich.cells import cell_len
 
 from libs.models import Report
 
@@ -297,6 +302,48 @@ def test_a_folder_is_one_batch_or_one_for_each_file(cli, points):
     assert "--dataset-id" in cli("ingest", "in", "--keep-going", "--dataset-id", "x", code=2).err
     (folder / "empty").mkdir()
     assert "holds no data" in cli("ingest", "in/empty", code=2).err
+
+
+WORKING = """
+import sys, time
+from libs.pipeline.progress import counted
+from services.cli import progress, streams
+streams.prepare()
+with progress.shown() as tell:
+    moved = counted(tell, "b", "upload", "道路.gpkg", 4_000_000)
+    moved(1_000_000)
+    while sys.stderr.isatty() and not streams.status._is_shown:
+        time.sleep(0.1)
+    time.sleep(1.4)
+    print("a result")
+    moved(3_000_000)
+    time.sleep(0.6)
+"""
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_progress_is_seen_at_a_terminal_and_leaves_nothing(cli, at_terminal):
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    errors = theirs if at_terminal else subprocess.PIPE
+    environment = {**cli.environment, "TERM": "xterm"}
+    environment.pop("COLUMNS")
+    with subprocess.Popen([sys.executable, "-c", WORKING], env=environment, stdout=theirs, stderr=errors) as working:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # the other side is closed
+            while piece := os.read(ours, 4096):
+                seen += piece
+    os.close(ours)
+    assert working.returncode == 0
+    if not at_terminal:
+        assert seen == b"a result\r\n"
+        return
+    drawn = seen.decode().replace("\x1b[K", "").split("\r")
+    assert any(re.fullmatch("b: uploading 道路.gpkg  1.0 MB of 4.0 MB  .* kB/s  .*", line) for line in drawn)
+    assert all(cell_len(line.strip()) < 60 for line in drawn)
+    assert b"\r\x1b[Ka result\r\n" in seen
+    assert seen.endswith(b"\r\x1b[K")
 
 
 NAMED = (

@@ -36,7 +36,7 @@ def submit(
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of, places
     from libs.platform import open_landing_zone
-    from services.cli import output
+    from services.cli import output, progress
     from services.cli.delivery import usage_errors
 
     settings = Settings()
@@ -56,8 +56,9 @@ def submit(
         with usage_errors("FILE"):
             found = places(files, parsed.require(), bucket)
         folders = Folders()
-        for file, kind, folder in found:
-            upload(landing, file, kind, folder, folders)
+        with progress.shown(quiet=as_json) as tell:
+            for file, kind, folder in found:
+                upload(landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
     key = landing.submit(parsed.content, batch_id)
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
