@@ -24,15 +24,16 @@ from libs.models.manifest import (
     shortened,
 )
 from libs.models.policies import Policies
-from libs.models.problem import LakeOfAnother, Problem, Rejected, ServiceUnavailable, SpatialEtlError
+from libs.models.problem import LakeOfAnother, NoHome, Problem, Rejected, ServiceUnavailable, SpatialEtlError
 from libs.models.report import DatasetReport, Report
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status
 
 __all__ = [
     "FORMAT", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "DatasetReport", "Decision", "Document",
     "Field", "FileRole", "FileSpec", "FileType", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
-    "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "Outcome", "OutcomePart", "OwnLake", "ParsedManifest",
-    "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run", "ServiceUnavailable",
-    "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key", "manifest_schema",
+    "LedgerIdentity", "Lineage", "Manifest", "Model", "NewerFormat", "NoHome", "Outcome", "OutcomePart", "OwnLake",
+    "ParsedManifest", "PartReference", "Policies", "Problem", "Receipt", "Record", "Rejected", "Report", "Reservation", "Run",
+    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "in_reading_order", "landing_key",
+    "manifest_schema",
     "parse_manifest", "says_no_crs", "shortened", "utc_now",
 ]  # fmt: skip

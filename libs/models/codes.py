@@ -474,6 +474,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "no_home": _problem(
+                "There is no home where the command looks for it: nothing was delivered there.",
+                "Go to the folder that has it, or name it by SPATIAL_ETL_HOME.",
+            ),
             "not_writable": _problem(
                 "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
             ),

@@ -56,6 +56,12 @@ class ServiceUnavailable(SpatialEtlError):  # noqa: N818 - a state of the surrou
         super().__init__(f"{service}: {message} Check {setting}.")
 
 
+class NoHome(ServiceUnavailable):
+    """Nothing was delivered where the settings look for it. Nothing was made there either."""
+
+    code = "no_home"
+
+
 class LakeOfAnother(ServiceUnavailable):
     """The settings bring a lake and a ledger together that do not belong together. Nothing was changed in either."""
 

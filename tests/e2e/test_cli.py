@@ -450,8 +450,31 @@ def test_doctor_is_content_here(cli):
 
 def test_another_home_by_an_option(cli, points):
     cli("--home", cli.folder / "other", "ingest", points)
-    assert cli("datasets", "--json").json == []
+    assert cli("datasets", "--json", code=3).json["code"] == "no_home"
     assert len(cli("--home", cli.folder / "other", "datasets", "--json").json) == 1
+
+
+def test_one_home_is_found_from_any_folder_below_it(cli, points):
+    del cli.environment["SPATIAL_ETL_HOME"]
+    looks = ["status", "datasets", "verify", "show x", "lineage x", "replay x", "gc", "reconcile"]
+    for command in looks:
+        said = cli(*command.split(), code=3).err
+        assert f"no home here: There is none in {cli.folder}, nor in a folder above it" in said
+        assert "`spatial-etl ingest FILE` makes one here" in said
+    for command in ("config", "doctor", "recipes", f"inspect {points}", f"ingest --dry-run {points}"):
+        cli(*command.split())
+    assert [path.name for path in cli.folder.iterdir()] == [points.name], "who only looks makes nothing"
+    assert f"This made a home: {cli.folder}/var." in cli("ingest", points.name).err
+    cli.folder = below = cli.folder / "a" / "b"
+    below.mkdir(parents=True)
+    made = cli("ingest", points)
+    assert ("points@2" in made.out, made.err) == (True, "")
+    assert [dataset["version"] for dataset in cli("datasets", "--json").json] == [2]
+    assert str(points.parent / "var") in cli("doctor").out
+    rows = {row["name"]: row for row in cli("config", "--json").json}
+    assert rows["SPATIAL_ETL_HOME"]["value"] == str(points.parent / "var")
+    assert "found above" in rows["SPATIAL_ETL_HOME"]["from"]
+    assert not any(below.iterdir())
 
 
 def test_watch_works_on_what_arrives_until_it_is_interrupted(cli, points):

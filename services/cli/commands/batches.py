@@ -35,9 +35,12 @@ def submit(
     from libs.models import parse_manifest
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of, places
+    from libs.pipeline.upload import upload
     from libs.platform import open_landing_zone
+    from libs.spatial_utils.siblings import Folders
     from services.cli import output, progress
     from services.cli.delivery import usage_errors
+    from services.cli.place import home_told
 
     settings = Settings()
     bucket = settings.minio_landing_bucket
@@ -48,18 +51,14 @@ def submit(
             found = places(files or (), parsed.manifest, bucket) if parsed.manifest else []
         _require_all_files(parsed.manifest, found, bucket)
         _end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
-    landing = open_landing_zone(settings)  # all that an uploader has access to
-    if files:
-        from libs.pipeline.upload import upload
-        from libs.spatial_utils.siblings import Folders
-
-        with usage_errors("FILE"):
-            found = places(files, parsed.require(), bucket)
+    with usage_errors("FILE"):
+        found = places(files, parsed.require(), bucket) if files else []
+    with home_told(settings), progress.shown(quiet=as_json) as tell:
+        landing = open_landing_zone(settings)  # all that an uploader has access to
         folders = Folders()
-        with progress.shown(quiet=as_json) as tell:
-            for file, kind, folder in found:
-                upload(landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
-    key = landing.submit(parsed.content, batch_id)
+        for file, kind, folder in found:
+            upload(landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
+        key = landing.submit(parsed.content, batch_id)
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
     else:

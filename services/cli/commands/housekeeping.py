@@ -16,9 +16,9 @@ def verify(*, as_json: AsJson = False) -> None:
     from libs.pipeline.verify import verify as verify_files
     from libs.platform import open_stack
     from services.cli import output
-    from services.cli.place import located
+    from services.cli.place import existing, located
 
-    with open_stack() as stack:
+    with open_stack(existing()) as stack:
         verdicts = []
         for verdict in verify_files(stack):
             verdicts.append(verdict)
@@ -54,8 +54,9 @@ def replay(
     from libs.platform import open_stack
     from services.cli import output, progress
     from services.cli.commands.catalog import find_asset, find_lineage
+    from services.cli.place import existing
 
-    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+    with open_stack(existing()) as stack, progress.shown(quiet=as_json) as tell:
         stack.require_own_lake(bind=False)  # first: a ledger that is not the lake's knows of no such dataset
         asset = find_asset(stack.ledger, dataset)
         result = replay_version(stack, asset, find_lineage(stack.ledger, asset), output=output_file, progress=tell)
@@ -84,8 +85,9 @@ def reconcile(*, as_json: AsJson = False) -> None:
     from libs.pipeline.maintenance import reconcile as reconcile_stack
     from libs.platform import open_stack
     from services.cli import output
+    from services.cli.place import existing
 
-    with open_stack() as stack:
+    with open_stack(existing()) as stack:
         done = reconcile_stack(stack)
     if as_json:
         output.emit_json(done)
@@ -113,8 +115,9 @@ def gc(
     from libs.pipeline.maintenance import gc as collect
     from libs.platform import open_stack
     from services.cli import output
+    from services.cli.place import existing
 
-    with open_stack() as stack:
+    with open_stack(existing()) as stack:
         found = garbage(stack)
         if not as_json:
             _say(

@@ -132,6 +132,7 @@ def ingest(
     from libs.spatial_utils.formats import find_format
     from services.cli import ingestion
     from services.cli.delivery import number_or_share, parameters, row_number, usage_errors, user
+    from services.cli.place import home_told
 
     options = given(
         x=x, y=y, delimiter=delimiter, decimal=decimal, thousands=thousands, null_values=null_value, quote=quote,
@@ -169,7 +170,7 @@ def ingest(
             policies=policies,
         )
 
-    with usage_errors():
+    with usage_errors(), home_told(settings):
         order = ingestion.Order(
             settings=settings,
             chosen=find_format(file_format, "--format") if file_format else None,
