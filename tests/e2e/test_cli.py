@@ -397,6 +397,32 @@ def test_damage_in_the_lake_is_found(cli, points):
     assert [verdict["finding"] for verdict in cli("verify", "--json", code=1).json] == ["missing"]
 
 
+def test_damage_is_repaired_by_replay_where_that_makes_the_recorded_bytes(cli, points):
+    (cli.folder / "a.csv").write_text("id,n\n1,x\n")
+    cli("ingest", points, "--batch-id", "b1")
+    cli("ingest", cli.folder / "a.csv", "--batch-id", "b2")
+    files = [cli.home / "data-lake" / name / "v1/data.parquet" for name in ("points", "a")]
+    before = [file.read_bytes() for file in files]
+    for file, damage in zip(files, (b"", None), strict=True):
+        file.chmod(0o644)
+        if damage is None:
+            file.unlink()
+        else:
+            file.write_bytes(damage)
+    (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,y\n")
+    said = cli("verify", "--repair", code=1)
+    assert re.search(r"points@1  restored.*put back", said.out, re.DOTALL)
+    assert re.search(r"a@1  not restored.*It cannot be made again. b2/a\.csv: .* Or restore it from a backup", said.out, re.DOTALL)
+    assert files[0].read_bytes() == before[0]
+    assert not files[1].exists()
+    (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,x\n")
+    again = cli("verify", "--repair", "--json")
+    assert "a@1 restored" in again.err
+    assert {verdict["finding"] for verdict in again.json} == {"intact"}
+    assert files[1].read_bytes() == before[1]
+    assert cli("verify", "--repair").out.startswith("✓ 2 files")
+
+
 def test_a_replay_needs_the_recorded_inputs(cli, points):
     cli("ingest", points, "--batch-id", "b1")
     (cli.home / "landing-zone/b1/points.geojson").write_text('{"type": "FeatureCollection", "features": []}', encoding="utf-8")

@@ -3,14 +3,24 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.options import AsJson, Version
 
+if TYPE_CHECKING:
+    from libs.pipeline.stack import Stack
 
-def verify(*, as_json: AsJson = False) -> None:
+
+def verify(
+    *,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="First make missing and changed files again; put back those that come out as recorded."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Hash every lake file and compare with the ledger."""
     from libs.pipeline.verify import Finding
     from libs.pipeline.verify import verify as verify_files
@@ -19,6 +29,8 @@ def verify(*, as_json: AsJson = False) -> None:
     from services.cli.place import existing, located
 
     with open_stack(existing()) as stack:
+        if repair:
+            _repair(stack, as_json=as_json)
         verdicts = []
         for verdict in verify_files(stack):
             verdicts.append(verdict)
@@ -35,6 +47,24 @@ def verify(*, as_json: AsJson = False) -> None:
     else:
         output.line(output.text("✓ ", "bold green"), f"{output.count(len(verdicts), 'file')}: all there and unchanged.")
     raise typer.Exit(1 if bad else 0)
+
+
+def _repair(stack: "Stack", *, as_json: bool) -> None:
+    """Put back what can be, and say so file by file; beside the result where a program reads that."""
+    from libs.pipeline.repair import repair
+    from services.cli import output, progress
+    from services.cli.place import located
+
+    with progress.shown(quiet=as_json) as tell:
+        for file in repair(stack, progress=tell):
+            name, done = f"{file.dataset_id}@{file.version}", "restored" if file.restored else "not restored"
+            if as_json:
+                output.aside(f"{name} {done}: {located(file.uri)}: {file.message}")
+                continue
+            mark = output.text("✓ ", "bold green") if file.restored else output.text("✗ ", "bold red")
+            output.line(mark, output.text(name, "bold"), f"  {done}")
+            output.line(located(file.uri), indent=2)
+            output.line(file.message, indent=2)
 
 
 def replay(
