@@ -1,6 +1,7 @@
 """A delivery: from files on a local disk to the manifest that describes them."""
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,11 +80,13 @@ def local_files(paths: Sequence[Path], chosen: Format | None = None) -> list[Loc
         chosen: The format of all of them; None: proposed for each file.
 
     Raises:
-        DeliveryError: when no format can be proposed for a file.
+        DeliveryError: when a file may not be read, or no format can be proposed for it.
     """
     found: list[LocalFile] = []
     taken: set[str] = set()
     for number, path in enumerate(paths, 1):
+        if not os.access(path, os.R_OK):
+            raise DeliveryError(f"{path.name} may not be read by this user.")
         name = path.resolve().name
         if name.casefold() in taken:  # files of one name from several folders, sidecars included, must not overwrite each other
             name = f"{number}/{name}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from libs.models import Problem, Report, Status
+from libs.models import Problem, Rejected, Report, Status
 from libs.models.settings import Settings
 from libs.pipeline.delivery import LocalFile, local_files, new_batch_id
 from libs.pipeline.naming import dataset_id
@@ -81,7 +81,8 @@ def data_of(paths: Sequence[Path], settings: Settings) -> list[Path]:
 def ingest_together(order: Order, files: Sequence[Path], batch_id: str) -> bool:
     """Ingest files as one batch, print the report, and say whether it succeeded."""
     uploads = local_files(files, order.chosen)
-    manifest = _manifest(order, files, uploads, batch_id)
+    with nullcontext() if order.as_json else rejections_spelled([str(file) for file in files]):
+        manifest = order.manifest(uploads, batch_id)
     started = time.monotonic()
     made = _tried(order, manifest, uploads, batch_id) if order.dry_run else _ingested(order, manifest, uploads, batch_id)
     if order.as_json:
@@ -115,17 +116,21 @@ def ingest_each(order: Order, files: Sequence[Path], batch_id: str | None) -> bo
                     bad.append((file, each))
                 elif not order.as_json:
                     _show(order, each, [file], uploads, time.monotonic() - started)
-        finally:
-            if order.as_json:
-                output.emit_json(made)
-            else:
-                for file, each in bad:
-                    _show(order, each, [file], [], None)
-                features = sum(dataset.features or 0 for each in made for dataset in each.datasets)
-                good = f"{output.count(len(made) - len(bad), 'file')} ingested, {output.count(features, 'feature')}"
-                failed = output.text(f"; {output.count(len(bad), 'file')} not ingested", "red") if bad else ""
-                output.line(good, failed, ".")
+        finally:  # whatever ended it, what has been done is told
+            if not order.as_json:
+                _sum_up(order, made, bad)
+    if order.as_json:
+        output.emit_json(made)
     return not bad
+
+
+def _sum_up(order: Order, made: Sequence[Report], bad: Sequence[tuple[Path, Report]]) -> None:
+    for file, each in bad:
+        _show(order, each, [file], [], None)
+    features = sum(dataset.features or 0 for each in made for dataset in each.datasets)
+    good = f"{output.count(len(made) - len(bad), 'file')} ingested, {output.count(features, 'feature')}"
+    failed = output.text(f"; {output.count(len(bad), 'file')} not ingested", "red") if bad else ""
+    output.line(good, failed, ".")
 
 
 def _one(
@@ -134,31 +139,30 @@ def _one(
     """One file as a batch. What is wrong with the file alone becomes a report, so that the next one gets its turn."""
     try:
         uploads = local_files([file], order.chosen)
-        manifest = _manifest(order, [file], uploads, batch_id)
+        manifest = order.manifest(uploads, batch_id)
         dataset = dataset_id(manifest.require(), manifest.require().files[0], "", only_layer=True)
         before = taken.setdefault(dataset, file)
         if before is not file:
-            return _refusal(
-                batch_id, "dataset_id_taken", f"It would become the dataset {dataset!r}, as {str(before)!r} does.",
-                f'Ingest it by itself: write "dataset_id": "{dataset}_2".',
-            ), uploads  # fmt: skip
+            said = f"It would become the dataset {dataset!r}, as {str(before)!r} does."
+            remedy = f'Ingest it by itself: write "dataset_id": "{dataset}_2".'
+            problem = Problem(code="dataset_id_taken", where="files[0]", message=said, remedy=remedy)
+            return _refusal(batch_id, [problem]), []
         if stack is None:
             return _tried(order, manifest, uploads, batch_id), uploads
         return _ingested(order, manifest, uploads, batch_id, stack), uploads
     except DeliveryError as error:
         remedy = "Name its format by 'format'." if error.format_helps else "Correct it, and ingest it again."
-        return _refusal(batch_id, "not_delivered", str(error), remedy), []
+        return _refusal(batch_id, [Problem(code="not_delivered", where="files[0]", message=str(error), remedy=remedy)]), []
+    except Rejected as rejected:
+        if any(problem.where != "files[0].path" for problem in rejected.problems):  # an option is wrong, for all files
+            with nullcontext() if order.as_json else rejections_spelled([str(file)]):
+                raise
+        return _refusal(batch_id, rejected.problems), []
 
 
-def _refusal(batch_id: str, code: str, message: str, remedy: str) -> Report:
+def _refusal(batch_id: str, problems: Sequence[Problem]) -> Report:
     """The report on a file that was not delivered: it is in no ledger."""
-    problem = Problem(code=code, where="files[0]", message=message, remedy=remedy)
-    return Report(batch_id=batch_id, run_id=None, status=Status.REJECTED, intent=None, recipe=None, problems=(problem,))
-
-
-def _manifest(order: Order, files: Sequence[Path], uploads: Sequence[LocalFile], batch_id: str) -> "ParsedManifest":
-    with nullcontext() if order.as_json else rejections_spelled([str(file) for file in files]):
-        return order.manifest(uploads, batch_id)
+    return Report(batch_id=batch_id, run_id=None, status=Status.REJECTED, intent=None, recipe=None, problems=tuple(problems))
 
 
 def _show(order: Order, made: Report, files: Sequence[Path], uploads: Sequence[LocalFile], took: float | None) -> None:

@@ -17,7 +17,7 @@ class _Status:
 
     def __init__(self) -> None:
         self._is_shown = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a warning may be written while something else is
 
     def show(self, text: str, columns: int) -> None:
         from rich.cells import set_cell_size

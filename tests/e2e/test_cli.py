@@ -297,6 +297,11 @@ def test_a_folder_is_one_batch_or_one_for_each_file(cli, points):
     assert re.search(r"b-1  success.*b-2  rejected.*b-3  rejected", each, re.DOTALL)
     assert each.endswith("1 file ingested, 2 features; 2 files not ingested.\n")
     assert [dataset["version"] for dataset in cli("datasets", "--json").json] == [1]
+    shutil.copy(points, folder / "odd\x1b.geojson")
+    odd = cli("ingest", "in/odd\x1b.geojson", "in/a.geojson", "--keep-going", code=1).out
+    assert re.search(r"✗.*1\. in/odd\\x1b\.geojson  bad_path", odd, re.DOTALL)
+    assert odd.endswith("1 file ingested, 2 features; 1 file not ingested.\n")
+    assert "1. in/a.geojson, --crs" in cli("ingest", "in/a.geojson", "in/plan.pdf", "--keep-going", "--crs", "", code=1).out
     again = cli("ingest", "in/a.geojson", "in/plan.pdf", "--keep-going", "--dry-run", "--json", code=1).json
     assert [(report["status"], len(report["datasets"])) for report in again] == [("success", 1), ("rejected", 0)]
     assert "--dataset-id" in cli("ingest", "in", "--keep-going", "--dataset-id", "x", code=2).err
@@ -412,7 +417,9 @@ def test_damage_is_repaired_by_replay_where_that_makes_the_recorded_bytes(cli, p
     (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,y\n")
     said = cli("verify", "--repair", code=1)
     assert re.search(r"points@1  restored.*put back", said.out, re.DOTALL)
-    assert re.search(r"a@1  not restored.*It cannot be made again. b2/a\.csv: .* Or restore it from a backup", said.out, re.DOTALL)
+    assert re.search(
+        r"a@1  not restored.*It cannot be made again. b2/a\.csv: .* Or restore it from a backup", said.out, re.DOTALL
+    )
     assert files[0].read_bytes() == before[0]
     assert not files[1].exists()
     (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,x\n")
