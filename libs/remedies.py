@@ -3,7 +3,4 @@
 
 def way_in(kind: str) -> str:
     """The policies for a kind of bad row as another remedy: ``value``, ``geometry`` or ``text``. Begins with a blank."""
-    return (
-        f' Or have such features set aside, to look at later: write "on_bad_{kind}": "set_aside" in the manifest, or type '
-        f"--on-bad-{kind} set_aside."
-    )
+    return f' Or have such features set aside, to look at later: write "on_bad_{kind}": "set_aside" in the manifest.'

@@ -42,7 +42,7 @@ def make_receipt(key: str, parsed: ParsedManifest, now: datetime) -> Receipt:
             Problem(
                 code="batch_id_mismatch", where="batch_id",
                 message=f"The manifest says {named[:128]!r}, but its file is called {key.rpartition('/')[2]!r}.",
-                remedy="Upload it as manifests/<batch_id>.json.",
+                remedy=f"Upload it as manifests/{named if re.match(ID_PATTERN, named) else '<batch_id>'}.json.",
             )
         )  # fmt: skip
     return Receipt(

@@ -139,6 +139,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "missing_sidecar": _problem(
                 "A file lacks another that belongs to it, such as the .dbf of a .shp.", "Upload all of them to one folder."
             ),
+            "not_delivered": _problem("A local file cannot be delivered as it was named.", "Correct what the message names."),
             "read_as_table": _warning(
                 "A MapInfo table has no files with geometry, and is read without.", "Upload its .map and .id, if there are any."
             ),
@@ -559,6 +560,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A ledger that is to be made out of a lake holds something already.", "Name a new ledger in the settings."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "no_home": _problem(
+                "There is no home where the command looks for it: nothing was delivered there.",
+                "Go to the folder that has it, or name it by SPATIAL_ETL_HOME.",
+            ),
             "not_writable": _problem(
                 "A place of the data lake cannot be written to.", "Ask the operator to change the rights to it."
             ),

@@ -12,7 +12,9 @@ class Problem(Record):
         code: Stable and greppable, ``snake_case``: ``crs_mismatch``.
         where: The place, as the uploader knows it: ``files[0].crs``, ``files[2]: layer roads, feature 17``.
         message: What is wrong, with the names and values concerned.
-        remedy: What to do about it.
+        remedy: What to do about it. It names settings as the manifest spells them: ``write "crs": "EPSG:4326" for this file in
+            the manifest`` where the value is known, ``'crs'`` where it is not, ``the intent 'raw'``. An interface that has a
+            name of its own for a setting says that instead (``services/cli/typed.py``).
     """
 
     code: str
@@ -58,6 +60,12 @@ class NotEmpty(ServiceUnavailable):
     """A ledger that is to be made anew holds something already. Nothing was changed in it."""
 
     code = "ledger_not_empty"
+
+
+class NoHome(ServiceUnavailable):
+    """Nothing was delivered where the settings look for it. Nothing was made there either."""
+
+    code = "no_home"
 
 
 class LakeOfAnother(ServiceUnavailable):

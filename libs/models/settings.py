@@ -1,4 +1,4 @@
-"""Every setting of the platform, in one place. None set: the embedded default, under ``./var``."""
+"""Every setting of the platform, in one place. None set: the embedded default, in the ``var`` of this folder or of one above."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,11 +66,35 @@ class Place:
         return f"s3://{self.bucket}/{key}"
 
 
+HOME = Path("var")
+LEDGER = "ledger.sqlite"
+"""The embedded ledger, in the home."""
+
+
+def home_above() -> Path | None:
+    """The home in the nearest folder above the working folder, as git finds a repository; None where this folder has its own.
+
+    It must be the user's own: others may write to a folder such as ``/tmp``.
+    """
+    try:
+        here = Path.cwd()
+        if _is_home(here / HOME):
+            return None
+        return next(home for folder in here.parents if _is_home(home := folder / HOME) and home.stat().st_uid == os.geteuid())
+    except (OSError, StopIteration):
+        return None
+
+
+def _is_home(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (LEDGER, "landing-zone", "data-lake"))
+
+
 class Settings(BaseSettings):
     """Read from the environment and from ``.env`` in the working folder; the environment wins.
 
     Attributes:
-        spatial_etl_home: Folder of the embedded stores, scratch included.
+        spatial_etl_home: Folder of the embedded stores, scratch included; unset: the ``var`` of the working folder, or of the
+            nearest folder above it that has one.
         minio_endpoint: ``host:port`` of MinIO or another S3; unset: folders below the home.
         minio_root_user: Access key of the object store.
         minio_root_password: Secret key of the object store.
@@ -124,7 +148,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
-    spatial_etl_home: Path = Path("var")
+    spatial_etl_home: Path = HOME
     minio_endpoint: str | None = None
     minio_root_user: str | None = None
     minio_root_password: SecretStr | None = None
@@ -197,6 +221,19 @@ class Settings(BaseSettings):
         if chosen.startswith("s3://"):
             return Place(chosen.removeprefix("s3://"), None, setting)
         return Place(bucket, Path(chosen), setting)
+
+    @property
+    def has_home(self) -> bool:
+        """Whether something was delivered to the home, or to buckets of it."""
+        places = (self.landing.folder, self.lake.folder, self.spatial_etl_home / LEDGER)
+        return any(place is not None and place.exists() for place in places)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_home(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "spatial_etl_home" not in given and (found := home_above()):
+            return {**given, "spatial_etl_home": found}
+        return given
 
     @model_validator(mode="after")
     def _keep_apart(self) -> Self:

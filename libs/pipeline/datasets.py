@@ -3,6 +3,7 @@
 Each file is opened once and read front to back; a dataset is written as soon as no further file can belong to it.
 """
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,9 +38,10 @@ from libs.models.policies import effective
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
+from libs.pipeline.progress import Event, Progress
 from libs.pipeline.rejects import Rejects
 from libs.pipeline.rejects import warning as set_aside_warning
-from libs.pipeline.stack import Event, Progress, Stack
+from libs.pipeline.stack import Stack
 from libs.pipeline.staging import StagedFile, stage
 from libs.pipeline.step_rejects import LoadedLayer, add_rejects
 from libs.spatial_utils.crs import require_crs
@@ -175,10 +177,11 @@ class DatasetMaker:
 
     def _read_file(self, index: int, spec: FileSpec, workspace: Workspace) -> None:
         where, folder = f"files[{index}]", self._scratch / f"in-{index}"
-        self._progress(Event(self._manifest.batch_id, "read", spec.path))
         try:
             spec = spec.model_copy(update=dict(self._policies(spec)))
-            self._read_staged(index, spec, stage(self._files, spec, where, folder), workspace)
+            staged = stage(self._files, spec, where, folder, batch_id=self._manifest.batch_id, progress=self._progress)
+            self._progress(Event(self._manifest.batch_id, "read", spec.path))
+            self._read_staged(index, spec, staged, workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -249,10 +252,11 @@ class DatasetMaker:
     ) -> None:
         where = f"files[{index}]: layer {stream.layer.name}"
         if identifier in self._finished or (spec.dataset_id is None and identifier in self._open):
+            alone = json.dumps({"layer": stream.layer.name, "dataset_id": f"{identifier}_2"}, ensure_ascii=False)[1:-1]
             raise Rejected.because(
                 "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another layer of this batch does.",
                 "Give each a 'dataset_id' of its own (a file with several layers: an entry for each 'layer'), or both the same, "
-                f"to append them. Or load one layer at a time: type --layer '{stream.layer.name}' --dataset-id {identifier}_2.",
+                f"to append them. Or deliver it by itself: write {alone}.",
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,11 +82,13 @@ def local_files(paths: Sequence[Path], chosen: Format | None = None) -> list[Loc
         chosen: The format of all of them; None: proposed for each file.
 
     Raises:
-        DeliveryError: when no format can be proposed for a file.
+        DeliveryError: when a file may not be read, or no format can be proposed for it.
     """
     found: list[LocalFile] = []
     taken: set[str] = set()
     for number, path in enumerate(paths, 1):
+        if not os.access(path, os.R_OK):
+            raise DeliveryError(f"{path.name} may not be read by this user.")
         name = path.resolve().name
         if name.casefold() in taken:  # files of one name from several folders, sidecars included, must not overwrite each other
             name = f"{number}/{name}"

@@ -29,8 +29,9 @@ from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
+from libs.pipeline.progress import Event, Progress, no_progress
 from libs.pipeline.scratch import run_folder, too_small
-from libs.pipeline.stack import Event, Progress, Stack, no_progress
+from libs.pipeline.stack import Stack
 from libs.pipeline.succession import Delivered, follow, not_compared
 from libs.pipeline.validation import ValidBatch, unknown_intent
 from libs.spatial_utils.reading import sandbox_features

@@ -9,7 +9,8 @@ from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
 from libs.pipeline.intake import Growing, Ready, claim, finish, look, receive
 from libs.pipeline.notify import sending
-from libs.pipeline.stack import Progress, Stack, no_progress
+from libs.pipeline.progress import Progress, no_progress
+from libs.pipeline.stack import Stack
 from libs.storage import ObjectInfo
 
 _LOG = logging.getLogger(__name__)

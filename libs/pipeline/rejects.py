@@ -103,8 +103,7 @@ class Rejects:
             "too_many_set_aside",
             where,
             f"{self.count:,} of {features:,} features would be set aside; {most:,} are allowed. {kinds}.",
-            f'Correct them in their source. To allow so many, write "max_set_aside": {self.count} in the manifest, or type '
-            f"--max-set-aside {self.count}.",
+            f'Correct them in their source. To allow so many, write "max_set_aside": {self.count} in the manifest.',
         )
 
     def write(self) -> WrittenFile | None:

@@ -9,10 +9,11 @@ from libs.models import Asset, Lineage, Manifest, Model, Problem, Rejected
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.inputs import present, recorded_inputs
+from libs.pipeline.progress import Progress, no_progress
 from libs.pipeline.raw_files import are_kept, restored
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.software import software_versions
-from libs.pipeline.stack import Progress, Stack, no_progress
+from libs.pipeline.stack import Stack
 from libs.transformations import Recipe
 
 

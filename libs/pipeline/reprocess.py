@@ -6,8 +6,9 @@ from libs.models import Rejected, Report, parse_manifest
 from libs.pipeline import scratch
 from libs.pipeline.ingest import ingest
 from libs.pipeline.intake import finish_forced
+from libs.pipeline.progress import Progress, no_progress
 from libs.pipeline.software import software_versions
-from libs.pipeline.stack import Progress, Stack, no_progress
+from libs.pipeline.stack import Stack
 from libs.pipeline.validation import Validation
 
 

@@ -72,26 +72,3 @@ def _warm_up(part: Callable[[], None]) -> None:
     # Whoever needs the part meets it again; and no thread starts another once the program ends.
     with suppress(ServiceUnavailable, RuntimeError):
         part()
-
-
-@dataclass(frozen=True)
-class Event:
-    """A sign of progress of a batch.
-
-    Attributes:
-        phase: ``compare`` (with what was processed before), ``read``, ``write``, ``place`` or ``done``.
-        subject: A file's path or a dataset's id.
-        features: Features so far, where they are what moves.
-    """
-
-    batch_id: str
-    phase: str
-    subject: str
-    features: int | None = None
-
-
-Progress = Callable[[Event], None]
-
-
-def no_progress(_: Event) -> None:
-    """For those who do not watch."""

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from libs.models import FileSpec, InputObject, Rejected, landing_key
 from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.progress import Progress, counted, no_progress
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.seamless import component_names, is_inside
 from libs.spatial_utils.siblings import Siblings
@@ -38,7 +39,9 @@ class StagedFile:
         return tuple(each.object() for each in self._fetched)
 
 
-def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> StagedFile:
+def stage(
+    files: BatchFiles, spec: FileSpec, where: str, folder: Path, *, batch_id: str = "", progress: Progress = no_progress
+) -> StagedFile:
     """Bring a file and what belongs to it.
 
     Args:
@@ -46,6 +49,8 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
         spec: What the manifest says of it.
         where: The file, for problems: ``files[0]``.
         folder: To be created.
+        batch_id: Name of the batch, for the events.
+        progress: Told of the bytes of each file.
 
     Raises:
         Rejected: when it is gone, cannot be read, does not stay as it is, or is not the file whose checksum the manifest gives.
@@ -54,7 +59,7 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
     name = PurePosixPath(key).name
     for attempt in range(_ATTEMPTS):
         try:
-            fetched = _fetch(files, key, find_format(spec.format, f"{where}.format"), f"{where}.path", folder)
+            fetched = _fetch(files, key, find_format(spec.format, f"{where}.format"), f"{where}.path", folder, batch_id, progress)
             break
         except (ObjectChanged, ObjectMissing) as error:
             if attempt == _ATTEMPTS - 1:
@@ -71,7 +76,9 @@ def stage(files: BatchFiles, spec: FileSpec, where: str, folder: Path) -> Staged
     return staged
 
 
-def _fetch(files: BatchFiles, key: str, kind: Format, where: str, folder: Path) -> list[Fetched]:
+def _fetch(
+    files: BatchFiles, key: str, kind: Format, where: str, folder: Path, batch_id: str, progress: Progress
+) -> list[Fetched]:
     """Bring everything with the content that it had when it was looked up: what belongs together is of one moment."""
     found = [info.key for info in files.resolve(key)]
     if not found:
@@ -87,7 +94,7 @@ def _fetch(files: BatchFiles, key: str, kind: Format, where: str, folder: Path) 
     def bring(info: ObjectInfo) -> Fetched:
         target = folder / info.key.removeprefix(parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        return files.landing.fetch(info, target, copy=has_log)
+        return files.landing.fetch(info, target, copy=has_log, moved=counted(progress, batch_id, "fetch", info.key, info.size))
 
     fetched = [bring(files.require(each)) for each in found]
     if kind.seamless and found[0] == key:

@@ -120,15 +120,15 @@ def not_compared(pending: Iterable[Reservation]) -> list[Problem]:
 
 def _remedy(aspect: str, last: Asset, *, refused: bool) -> str:
     if refused:
-        other = f"If it is another dataset, name it: --dataset-id {last.dataset_id}_2, or 'dataset_id'."
+        other = f'If it is another dataset, write "dataset_id": "{last.dataset_id}_2".'
         return f"If it is meant: {_policy(aspect, 'allow')}. {other}"
     back = f"If it is not meant, 'spatial-etl make-current {last.id}' goes back."
     return f"{back} To have it refused: {_policy(aspect, 'reject')}."
 
 
 def _policy(aspect: str, policy: ChangePolicy) -> str:
-    """A policy as it is typed, and as it is written."""
-    return f'--on-change {aspect}={policy}, or "on_change": {{"{aspect}": "{policy}"}} in the manifest'
+    """A policy as it is written."""
+    return f'write "on_change": {{"{aspect}": "{policy}"}} in the manifest'
 
 
 def _differences(each: Delivered, last: Asset | None, owner: Owner | None) -> Iterable[Difference]:

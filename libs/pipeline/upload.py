@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from libs.models.problem import SpatialEtlError
+from libs.pipeline.progress import Progress, counted, no_progress
 from libs.spatial_utils import seamless
 from libs.spatial_utils.formats import Format
 from libs.spatial_utils.siblings import Folders
@@ -22,7 +23,16 @@ class DeliveryError(SpatialEtlError):
         self.format_helps = format_helps
 
 
-def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders: Folders) -> str:
+def upload(
+    landing: LandingZone,
+    path: Path,
+    kind: Format,
+    prefix: str,
+    folders: Folders,
+    *,
+    batch_id: str = "",
+    progress: Progress = no_progress,
+) -> str:
     """Upload a file with its sidecars, or a folder.
 
     Args:
@@ -31,13 +41,16 @@ def upload(landing: LandingZone, path: Path, kind: Format, prefix: str, folders:
         kind: Its format, which says what belongs to it.
         prefix: Folder in the landing zone; empty: none.
         folders: On the disk; the same for all files of a batch.
+        batch_id: Name of the batch, for the events.
+        progress: Told of the bytes of each file.
 
     Returns:
         Its ``s3://`` path, for the manifest.
     """
     prefix = f"{prefix}/" if prefix else ""
     for member in members_of(path, kind, folders):
-        landing.upload(member, f"{prefix}{member.relative_to(path.parent).as_posix()}")
+        moved = counted(progress, batch_id, "upload", member.name, member.stat().st_size)
+        landing.upload(member, f"{prefix}{member.relative_to(path.parent).as_posix()}", moved)
     return landing.store.uri(f"{prefix}{path.name}")
 
 

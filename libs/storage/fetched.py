@@ -8,7 +8,7 @@ from pathlib import Path
 
 from libs.models import InputObject, Rejected
 from libs.storage.files import write
-from libs.storage.store import ObjectInfo, ObjectStore
+from libs.storage.store import Moved, ObjectInfo, ObjectStore
 
 
 class Fetched:
@@ -18,7 +18,7 @@ class Fetched:
     afterwards learns whether somebody wrote into it meanwhile.
     """
 
-    def __init__(self, store: ObjectStore, info: ObjectInfo, target: Path, *, copy: bool) -> None:
+    def __init__(self, store: ObjectStore, info: ObjectInfo, target: Path, *, copy: bool, moved: Moved) -> None:
         self._store, self._info, self._path = store, info, target
         self._lent: tuple[int, int] | None = None
         if not copy and store.link_local(info.key, target, info.stamp):
@@ -27,6 +27,7 @@ class Fetched:
             with target.open("xb", buffering=0) as file:
                 for piece in store.stream(info.key, stamp=info.stamp):
                     write(file.fileno(), piece)
+                    moved(len(piece))
         thread = ThreadPoolExecutor(1, "hash")
         try:
             self._hashed: Future[tuple[str, int]] = thread.submit(_hash, target.open("rb", buffering=0))

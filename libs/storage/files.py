@@ -4,7 +4,10 @@ import errno
 import os
 from pathlib import Path
 
-from libs.storage.store import CHUNK
+from libs.storage.store import CHUNK, Moved, untold
+
+_AT_ONCE = 64 * 1024 * 1024
+"""Bytes that the kernel is asked to copy at a time."""
 
 
 def write(descriptor: int, content: bytes) -> None:
@@ -30,14 +33,15 @@ def move(source: Path, name: str, parent: int) -> bool:
     return True
 
 
-def copy(source: Path, descriptor: int) -> None:
+def copy(source: Path, descriptor: int, moved: Moved = untold) -> None:
     """Copy inside the kernel; file systems that can share blocks until one side is written do so."""
     with source.open("rb") as file:
         try:
-            while os.copy_file_range(file.fileno(), descriptor, 1 << 30):
-                pass
+            while octets := os.copy_file_range(file.fileno(), descriptor, _AT_ONCE):
+                moved(octets)
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:
                 raise
         while piece := file.read(CHUNK):  # what the kernel would not copy
             write(descriptor, piece)
+            moved(len(piece))

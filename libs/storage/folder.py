@@ -22,6 +22,7 @@ from libs.models import ServiceUnavailable
 from libs.storage.files import copy, move, write
 from libs.storage.store import (
     CHUNK,
+    Moved,
     ObjectChanged,
     ObjectInfo,
     ObjectMissing,
@@ -31,6 +32,7 @@ from libs.storage.store import (
     begins,
     check_key,
     pass_over,
+    untold,
 )
 
 PARTIAL = ".partial"
@@ -183,12 +185,12 @@ class FolderStore:
             return False
         return now is not None and now.stamp != info.stamp and _inode(now) == _inode(info)
 
-    def put(self, key: str, source: bytes | Path) -> None:
+    def put(self, key: str, source: bytes | Path, moved: Moved = untold) -> None:
         """See :class:`~libs.storage.store.ObjectStore`."""
         with (
             self._speaking(key),
             self._parent(key, make=True) as (parent, name),
-            self._partial(source) as (partials, partial),
+            self._partial(source, moved) as (partials, partial),
         ):
             try:
                 os.rename(partial, name, src_dir_fd=partials, dst_dir_fd=parent)
@@ -394,7 +396,7 @@ class FolderStore:
             os.close(descriptor)
 
     @contextmanager
-    def _partial(self, source: bytes | Path) -> Iterator[tuple[int, str]]:
+    def _partial(self, source: bytes | Path, moved: Moved = untold) -> Iterator[tuple[int, str]]:
         """A finished, synced copy of the source under a temporary name: the descriptor of its folder and its name."""
         partials, name = self._folder(PARTIAL, make=True), secrets.token_hex(16)
         try:
@@ -407,7 +409,7 @@ class FolderStore:
                 if isinstance(source, bytes):
                     write(descriptor, source)
                 else:
-                    copy(source, descriptor)
+                    copy(source, descriptor, moved)
                 os.fsync(descriptor)
                 yield partials, name
             finally:

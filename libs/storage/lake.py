@@ -95,6 +95,15 @@ class DataLake:
         """
         return self.store.create(key, path, give=True)
 
+    def restore(self, key: str, path: Path) -> None:
+        """Write a version's file again, in place of what lies there.
+
+        Args:
+            key: In the version's prefix.
+            path: A file with the bytes that the version's record names.
+        """
+        self.store.put(key, path)
+
     def fetch(self, key: str, path: Path) -> None:
         """Copy a file of a version to a local one, replacing it.
 

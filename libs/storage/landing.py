@@ -11,7 +11,17 @@ from pathlib import Path
 from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, ServiceUnavailable, parse_manifest
 from libs.models.manifest import MAX_MANIFEST_BYTES
 from libs.storage.fetched import Fetched
-from libs.storage.store import ObjectChanged, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore, Refused, pass_over
+from libs.storage.store import (
+    Moved,
+    ObjectChanged,
+    ObjectInfo,
+    ObjectMissing,
+    ObjectRefused,
+    ObjectStore,
+    Refused,
+    pass_over,
+    untold,
+)
 
 MANIFESTS = "manifests/"
 
@@ -170,13 +180,14 @@ class LandingZone:
             "unreadable_file", where, f"{error.uri!r} {error.reason}.", "Upload the file itself, readable for the platform."
         )
 
-    def fetch(self, info: ObjectInfo, target: Path, *, copy: bool = False) -> Fetched:
+    def fetch(self, info: ObjectInfo, target: Path, *, copy: bool = False, moved: Moved = untold) -> Fetched:
         """Bring an object to a local file, with the content that it had when it was looked up.
 
         Args:
             info: The object.
             target: The file; its folder exists, it does not.
             copy: It will be written to: it must not be the object itself.
+            moved: Told of the bytes as they are moved. Nothing is moved where the file is the object itself.
 
         Raises:
             Rejected: when the object is not readable.
@@ -184,13 +195,13 @@ class LandingZone:
             ObjectChanged: when it has another content, or gets one.
         """
         try:
-            return Fetched(self.store, info, target, copy=copy)
+            return Fetched(self.store, info, target, copy=copy, moved=moved)
         except ObjectRefused as error:
             raise self.refusal(error, error.uri) from error
 
-    def upload(self, path: Path, key: str) -> str:
+    def upload(self, path: Path, key: str, moved: Moved = untold) -> str:
         """Upload a raw file, replacing one of the same key. Returns its ``s3://`` path for the manifest."""
-        self.store.put(key, path)
+        self.store.put(key, path, moved)
         return self.store.uri(key)
 
     def require_free(self, manifest: bytes, batch_id: str) -> None:
@@ -330,7 +341,7 @@ def _file_name(name: str) -> str:
 
 
 def _written(report: Report) -> bytes:
-    return report.model_dump_json(indent=2).encode() + b"\n"
+    return inert_json(report.model_dump_json(indent=2)).encode() + b"\n"
 
 
 def _beginning(key: str) -> str:

@@ -24,6 +24,7 @@ from libs.storage.s3_server import S3Server, code
 from libs.storage.store import (
     CHUNK,
     OWN,
+    Moved,
     ObjectChanged,
     ObjectInfo,
     ObjectMissing,
@@ -33,6 +34,7 @@ from libs.storage.store import (
     begins,
     check_key,
     pass_over,
+    untold,
 )
 
 PROBES = ".probe/"
@@ -205,10 +207,10 @@ class S3Store:
         """See :class:`~libs.storage.store.ObjectStore`. Never: uploads replace objects."""
         return False
 
-    def put(self, key: str, source: bytes | Path) -> None:
+    def put(self, key: str, source: bytes | Path, moved: Moved = untold) -> None:
         """See :class:`~libs.storage.store.ObjectStore`."""
         with self._speaking(check_key(key)):
-            self._send(key, source, {}, {})
+            self._send(key, source, {}, {}, moved)
 
     def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`. The server decides, by ``If-None-Match: *``, whatever the size."""
@@ -323,7 +325,9 @@ class S3Store:
             raise
         return bool(head["Metadata"].get(_MARK) == mark)
 
-    def _send(self, key: str, source: bytes | Path, described: dict[str, Any], condition: dict[str, str]) -> None:
+    def _send(
+        self, key: str, source: bytes | Path, described: dict[str, Any], condition: dict[str, str], moved: Moved = untold
+    ) -> None:
         """Upload in one request, or in parts that become an object with the last request."""
         if isinstance(source, bytes):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=source, **described, **condition)
@@ -333,10 +337,13 @@ class S3Store:
             if size <= PART:
                 content = file.read()
                 self._client.put_object(Bucket=self.bucket, Key=key, Body=content, **described, **condition)
+                moved(size)
             else:
-                self._send_parts(key, file.fileno(), size, described, condition)
+                self._send_parts(key, file.fileno(), size, described, condition, moved)
 
-    def _send_parts(self, key: str, file: int, size: int, described: dict[str, Any], condition: dict[str, str]) -> None:
+    def _send_parts(
+        self, key: str, file: int, size: int, described: dict[str, Any], condition: dict[str, str], moved: Moved
+    ) -> None:
         client, address = self._client, {"Bucket": self.bucket, "Key": key}
         upload = client.create_multipart_upload(**address, **described)["UploadId"]
         length = max(PART, -(-size // _MOST_PARTS))
@@ -348,6 +355,7 @@ class S3Store:
             try:
                 content = os.pread(file, length, (number - 1) * length)
                 sent = client.upload_part(**address, UploadId=upload, PartNumber=number, Body=content)
+                moved(len(content))
             except BaseException:
                 stop.set()
                 raise

@@ -10,6 +10,14 @@ from typing import Protocol
 from libs.models import SpatialEtlError
 from libs.models.manifest import MAX_KEY_BYTES
 
+Moved = Callable[[int], None]
+"""Told of a number of bytes each time when so many have been moved."""
+
+
+def untold(_: int) -> None:
+    """For those who do not count."""
+
+
 CHUNK = 1024 * 1024
 """Bytes moved at once when objects are streamed.
 
@@ -184,8 +192,13 @@ class ObjectStore(Protocol):
         """Whether somebody has written into an object since; an upload that took its place is none of its content."""
         ...
 
-    def put(self, key: str, source: bytes | Path) -> None:
+    def put(self, key: str, source: bytes | Path, moved: Moved = untold) -> None:
         """Write an object, replacing one that is there. Readers see the old content or the new, never a mixture.
+
+        Args:
+            key: The object.
+            source: Its content, or the file with it.
+            moved: Told of the bytes of a file as they are moved, from any thread.
 
         Raises:
             ObjectRefused: when something is in its way.

@@ -139,7 +139,8 @@ class CoordinateCheck:
             self._finding(
                 "coordinates_impossible",
                 f"has a longitude or latitude {said}",
-                f"Correct the coordinates in their source. If they are no degrees: {self._correct_crs()}. {_LEAVE_OUT}.",
+                "Correct the coordinates in their source. If they are no degrees, correct the CRS. "
+                f"{self._correct_crs()}. {_LEAVE_OUT}.",
                 "any",
             ),
         )
@@ -177,7 +178,7 @@ class CoordinateCheck:
             self._finding(
                 "coordinates_outside_crs",
                 f"lies {said}, or reaches out of it",
-                f"Nothing is to be done if that is where it is. {self._correct_crs()} if not.",
+                f"Nothing is to be done if that is where it is. If not, correct the CRS. {self._correct_crs()}.",
                 "never",
             ),
         )
@@ -193,11 +194,10 @@ class CoordinateCheck:
         return f"{name} (assumed, as the file names no CRS)" if self._assumed else name
 
     def _correct_crs(self, code: str = "EPSG:25832") -> str:
-        verb = "Give" if self._assumed else "Correct"
-        said = f"{verb} 'crs' of this file in the manifest, such as \"{code}\", or type --crs {code} (none: local coordinates)"
+        said = f'Write "crs": "{code}" (or what it is; "none" for local coordinates) for this file in the manifest'
         if self._assumed:
             return said
-        return f'{said}; with "replace_crs": true, or --replace-crs, if the file itself names a wrong one'
+        return f'{said}, with "replace_crs": true if the file itself names a wrong one'
 
     @property
     def _earth(self) -> BBox:

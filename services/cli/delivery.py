@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from libs.pipeline.upload import DeliveryError
+from libs.raw_text import inert
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def usage_errors(param_hint: str | None = None) -> Iterator[None]:
         yield
     except DeliveryError as error:
         remedy = " Name its format by --format." if error.format_helps else ""
-        raise typer.BadParameter(f"{error}{remedy}", param_hint=param_hint) from error
+        raise typer.BadParameter(inert(f"{error}{remedy}"), param_hint=param_hint) from error
 
 
 def user() -> str:

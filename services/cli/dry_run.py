@@ -1,59 +1,54 @@
-"""``--dry-run``: a batch goes the whole way in a throwaway home, and the report that would be is printed."""
+"""``--dry-run``: a batch goes the whole way in a throwaway home."""
 
-import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from libs.models import ParsedManifest
+    from libs.models import ParsedManifest, Report
     from libs.models.settings import Settings
     from libs.spatial_utils.formats import Format
 
 
-def end_dry_run(
+def tried(
     settings: "Settings",
     manifest: "ParsedManifest",
     uploads: "Iterable[tuple[Path, Format, str]]",
     batch_id: str,
     *,
-    as_json: bool,
-) -> NoReturn:
-    """Process a batch without storing anything, print its report, and end the command.
+    quiet: bool,
+) -> "Report":
+    """Process a batch without storing anything.
 
     Args:
         settings: Those of the real platform.
         manifest: Of the batch.
         uploads: Its local files, each with its format, and its folder in the landing zone.
         batch_id: Name of the batch.
-        as_json: Print for programs.
+        quiet: Show no progress.
+
+    Returns:
+        The report that would be.
+
+    Raises:
+        DeliveryError: when there is a batch of this name.
     """
-    from libs.models import Status
     from libs.pipeline.process import process
     from libs.pipeline.upload import upload
     from libs.platform.dry_run import as_it_would_be, rehearsal
     from libs.spatial_utils.siblings import Folders
-    from services.cli import output, progress
-    from services.cli.report import show_dry_run
+    from services.cli import progress
 
     _require_free_name(settings, batch_id, manifest.content)
-    started = time.monotonic()
     with rehearsal(settings) as stack:
         folders = Folders()
-        for file, kind, folder in uploads:
-            upload(stack.landing, file, kind, folder, folders)
-        key = stack.landing.submit(manifest.content, batch_id)
-        with progress.shown(quiet=as_json) as tell:
+        with progress.shown(quiet=quiet) as tell:
+            for file, kind, folder in uploads:
+                upload(stack.landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
+            key = stack.landing.submit(manifest.content, batch_id)
             (report,) = process(stack, keys=[key], parsed={key: manifest}, progress=tell)
-    report = as_it_would_be(report, settings)
-    if as_json:
-        output.emit_json(report)
-    else:
-        show_dry_run(report, took=time.monotonic() - started)
-    raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
+    return as_it_would_be(report, settings)
 
 
 def _require_free_name(settings: "Settings", batch_id: str, manifest: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from libs.raw_text import inert
 from services.cli import streams
 from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes
 from services.cli.commands import settings as settings_command
@@ -137,7 +138,7 @@ def _explained(error: Exception) -> int:
         if "--json" in sys.argv:
             said = {"code": error.code, "service": error.service, "message": str(error), "setting": error.setting}
             output.emit_json({"status": "unavailable", **said})
-        typer.echo(f"Cannot go on: {error}\n`spatial-etl doctor` shows what works and what is missing.", err=True)
+        typer.echo(f"Cannot go on: {inert(str(error))}\n`spatial-etl doctor` shows what works and what is missing.", err=True)
         return UNREACHABLE
     if isinstance(error, ObjectRefused):
         if "--json" in sys.argv:

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from libs.raw_text import inert
+
 
 def _completed(names: Callable[[], list[str]], incomplete: str) -> list[str]:
     try:
-        return [name for name in names() if name.startswith(incomplete)]
+        return [name for name in names() if name.startswith(incomplete) and name == inert(name)]
     except Exception:  # noqa: BLE001 - whatever is wrong, a shell that completes must not print it
         return []
 

@@ -1,7 +1,7 @@
 """What people see: one console, and the words for sizes, times and numbers.
 
-Texts that come from files (layer names, values in messages) never reach the terminal raw: control characters are shown as
-replacement characters, and nothing is read as markup.
+Texts that come from files (layer names, values in messages) never reach the terminal raw: :mod:`libs.raw_text` makes them inert,
+and nothing is read as markup.
 """
 
 import json
@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from libs.platform.wording import NO_MANIFEST, count, size
+from libs.raw_text import inert, inert_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from libs.models import Problem
 
 __all__ = [
-    "NO_MANIFEST", "count", "emit_json", "emit_json_line", "extent", "facts", "finding", "line", "note", "problems", "seconds",
-    "short_crs", "size", "table", "text", "when",
+    "NO_MANIFEST", "aside", "count", "emit_json", "emit_json_line", "extent", "facts", "finding", "line", "note", "problems",
+    "seconds", "short_crs", "size", "table", "text", "when",
 ]  # fmt: skip
 
 PIPE_WIDTH = 160
@@ -54,12 +55,12 @@ def _show(*renderables: "RenderableType") -> None:
 
 def emit_json(value: Any) -> None:
     """Write a model, a list of models or plain data as one JSON document."""
-    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(inert_json(json.dumps(value, default=_plain, indent=2, ensure_ascii=False)) + "\n")
 
 
 def emit_json_line(value: Any) -> None:
     """Write one line of a stream of JSON documents, at once."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.write(inert_json(json.dumps(value, default=_plain, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
 
 
@@ -69,11 +70,10 @@ def _plain(value: Any) -> Any:
 
 
 def text(value: object, style: str = "") -> "Text":
-    """A piece of text that is shown as it is: no markup, no terminal control."""
+    """A piece of text that is shown as it is: no markup, no terminal control, no line break."""
     from rich.text import Text
 
-    shown = (char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in str(value))
-    return Text("".join(shown), style)
+    return Text(inert(str(value)), style)
 
 
 def line(*parts: "object | Text", indent: int = 0) -> None:
@@ -86,6 +86,11 @@ def line(*parts: "object | Text", indent: int = 0) -> None:
         return
     paragraph = Text.assemble(*(part if isinstance(part, Text) else text(part) for part in parts))
     _show(Padding(paragraph, (0, 0, 0, indent), expand=False))
+
+
+def aside(said: str) -> None:
+    """Say something beside the result, on the standard error, so that a program that reads the result does not meet it."""
+    sys.stderr.write(f"{inert(said)}\n")
 
 
 def note(said: str | None) -> None:

@@ -8,16 +8,46 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from libs.ledger import Ledger
-    from libs.models.settings import Place
+    from libs.models.settings import Place, Settings
+
+
+def existing() -> "Settings":
+    """The settings, for a command that makes no home.
+
+    Raises:
+        NoHome: when there is none yet.
+    """
+    from libs.models.settings import Settings
+    from libs.platform.home import require_home
+
+    settings = Settings()
+    require_home(settings)
+    return settings
+
+
+@contextmanager
+def home_told(settings: "Settings") -> Iterator[None]:
+    """Say so when work makes a home where nobody has named one: the folder may be the wrong one."""
+    from libs.models.settings import HOME
+    from libs.platform.home import lacks_home
+    from services.cli import output
+
+    is_new = settings.spatial_etl_home == HOME and lacks_home(settings)
+    yield
+    if is_new and settings.has_home:
+        output.aside(f"This made a home: {HOME.absolute()}. Commands find it from any folder below {Path.cwd()}.")
 
 
 @contextmanager
 def opened_ledger() -> Iterator["Ledger"]:
-    """The ledger that the settings choose, without the rest of the stack, whose imports take longer than the look-up."""
-    from libs.models.settings import Settings
+    """The ledger that the settings choose, without the rest of the stack, whose imports take longer than the look-up.
+
+    Raises:
+        NoHome: when there is none yet.
+    """
     from libs.platform import open_ledger
 
-    ledger = open_ledger(Settings())
+    ledger = open_ledger(existing())
     try:
         yield ledger
     finally:

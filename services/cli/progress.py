@@ -1,57 +1,90 @@
-"""A line that says what is being done, for whoever waits at a terminal."""
+"""A line that says what is being done, how far it is and how long it will take, for whoever waits at a terminal."""
 
-import sys
+import os
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.status import Status
+from services.cli import streams
 
-    from libs.pipeline.stack import Event, Progress
+if TYPE_CHECKING:
+    from libs.pipeline.progress import Event, Progress
 
 QUICK = 0.4
 """Seconds that pass before anything is shown: what is over by then needs no line, nor the time to draw it."""
+OFTEN = 0.2
+"""Seconds between two drawings."""
+CERTAIN = 1.0
+"""Seconds after which a rate says something."""
 
 VERBS = {
-    "compare": "comparing with what was processed before:",
-    "read": "reading",
-    "write": "writing",
-    "place": "placing",
-    "done": "done with",
-}
+    "upload": "uploading", "fetch": "fetching", "compare": "comparing with what was processed before:", "read": "reading",
+    "write": "writing", "place": "placing", "done": "done with",
+}  # fmt: skip
+
+
+def described(event: "Event", seconds: float) -> str:
+    """An event in words.
+
+    Args:
+        event: The last one of its phase and subject.
+        seconds: Since the first one of these.
+    """
+    from services.cli import output
+
+    said = [f"{event.batch_id}: {VERBS.get(event.phase, event.phase)} {event.subject.rsplit('/', 1)[-1]}"]
+    if event.octets is not None:
+        said.append(f"{output.size(event.octets)} of {output.size(event.of)}")
+        if seconds > CERTAIN and 0 < event.octets < event.of:
+            rate = event.octets / seconds
+            said += [f"{output.size(int(rate))}/s", f"{output.seconds(max(event.of - event.octets, 0) / rate)} left"]
+        return "  ".join(said)
+    if event.features is not None:
+        said.append(output.count(event.features, "feature"))
+        if seconds > CERTAIN and event.phase == "read":
+            said.append(f"{int(event.features / seconds):,}/s")
+    if seconds > CERTAIN:
+        said.append(output.seconds(seconds))
+    return "  ".join(said)
 
 
 class _Line:
+    """Keeps the last event, and draws it now and then."""
+
     def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.status: Status | None = None
+        self._event: Event | None = None
+        self._since = time.monotonic()
+        self._over = threading.Event()
+        self._drawing = threading.Thread(target=self._draw, name="progress", daemon=True)
+        self._drawing.start()
 
     def __call__(self, event: "Event") -> None:
-        if self.status is None and time.monotonic() - self.started < QUICK:
-            return
-        from services.cli import output
+        before = self._event
+        if before is None or (before.phase, before.subject) != (event.phase, event.subject):
+            self._since = time.monotonic()
+        self._event = event
 
-        subject = event.subject.rsplit("/", 1)[-1]
-        message = output.text(f"{event.batch_id}: {VERBS.get(event.phase, event.phase)} {subject}")
-        if event.features is not None:
-            message.append(f"  {output.count(event.features, 'feature')}", "dim")
-        if self.status is None:
-            self.status = output.console().status(message, spinner="line")
-            self.status.start()
-        else:
-            self.status.update(message)
+    def _draw(self) -> None:
+        pause = QUICK
+        while not self._over.wait(pause):
+            pause, event = OFTEN, self._event
+            if event is not None:
+                streams.status.show(described(event, time.monotonic() - self._since), shutil.get_terminal_size().columns)
 
     def stop(self) -> None:
-        if self.status is not None:
-            self.status.stop()
+        self._over.set()
+        self._drawing.join()
+        with streams.status.away():
+            pass
 
 
 @contextmanager
 def shown(*, quiet: bool = False) -> Iterator["Progress"]:
     """What to give to a use case so that its events are shown: at a terminal and unless ``quiet``; nothing elsewhere."""
-    if quiet or not sys.stdout.isatty():
+    if quiet or not os.isatty(2) or os.environ.get("TERM") == "dumb":
         yield lambda _: None
         return
     line = _Line()

@@ -1,9 +1,43 @@
 """The standard streams, such as they are: closed by whoever calls, a pipe that nobody reads any more, a file on a full disk."""
 
 import io
+import logging
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from libs.raw_text import InertFormatter, inert
+
+
+class _Status:
+    """The line at the bottom of a terminal. Whatever else is written takes its place."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+        self._lock = threading.RLock()  # a warning may be written while something else is
+
+    def show(self, text: str, columns: int) -> None:
+        from rich.cells import set_cell_size
+
+        line = set_cell_size(inert(text), columns - 1).rstrip()
+        with self._lock:
+            os.write(2, f"\r{line}\x1b[K".encode(errors="replace"))
+            self._is_shown = True
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nothing is shown until the context ends, nor after it until there is something new to show."""
+        with self._lock:
+            if self._is_shown:
+                os.write(2, b"\r\x1b[K")
+                self._is_shown = False
+            yield
+
+
+status = _Status()
 
 
 class OutputLost(Exception):  # noqa: N818 - what happened
@@ -19,13 +53,22 @@ class _Output(io.FileIO):
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data)
+            with status.away():
+                return super().write(data)
         except OSError as error:
             raise OutputLost(error) from error
 
 
+class _Errors(io.TextIOWrapper):
+    """The standard error, which quotes what others wrote: usage errors, log lines, tracebacks."""
+
+    def write(self, text: str) -> int:
+        with status.away():
+            return super().write(inert(text, keep="\n"))
+
+
 def prepare() -> None:
-    """Make streams of those that are closed, and have the standard output raise :class:`OutputLost`.
+    """Make streams of those that are closed, have the standard output raise :class:`OutputLost`, and the standard error inert.
 
     A terminal that cannot show a character shows a question mark instead of a traceback.
     """
@@ -39,8 +82,13 @@ def prepare() -> None:
     raw = _Output(1, "wb", closefd=False)
     encoding = sys.stdout.encoding if sys.stdout else None
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="replace", line_buffering=raw.isatty())
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - for as long as the program runs
-    sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+    errors = io.FileIO(2, "wb", closefd=False)
+    encoding = sys.stderr.encoding if sys.stderr else None
+    sys.stderr = _Errors(io.BufferedWriter(errors), encoding, errors="replace", line_buffering=True)
+    log = logging.StreamHandler(sys.stderr)
+    log.setLevel(logging.WARNING)
+    log.setFormatter(InertFormatter())
+    logging.getLogger().addHandler(log)
 
 
 def silence() -> None:

@@ -62,6 +62,10 @@ class Cli:
         assert result.code == code, f"exit code {result.code}\n{result.out}\n{result.err}"
         return result
 
+    def reports(self) -> list[str]:
+        """The reports in the embedded landing zone."""
+        return [path.read_text(encoding="utf-8") for path in (self.home / "landing-zone/reports").iterdir()]
+
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:

@@ -35,7 +35,7 @@ from libs.models.settings import Settings
 from libs.pipeline import identity
 from libs.pipeline.maintenance import gc, reconcile
 from libs.pipeline.process import process
-from libs.pipeline.stack import Progress, no_progress
+from libs.pipeline.progress import Progress, no_progress
 from libs.platform import open_stack, s3_server
 from libs.storage import s3
 from services.local import LocalServices

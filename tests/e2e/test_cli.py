@@ -1,5 +1,7 @@
 """What somebody at a terminal can do, and what they see when it goes wrong."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
@@ -7,14 +9,17 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import ANY
 
 import openpyxl
 import pytest
+from rich.cells import cell_len
 
 from libs.models import Report
 
@@ -329,6 +334,106 @@ def test_a_csv_that_may_have_been_points_is_pointed_out(cli):
     assert "--x" not in cli("ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832").out
 
 
+def test_a_folder_is_one_batch_or_one_for_each_file(cli, points):
+    folder = cli.folder / "in"
+    (folder / "sub").mkdir(parents=True)
+    shutil.copy(points, folder / "a.geojson")
+    shutil.copy(points, folder / "sub" / "A.geojson")
+    (folder / "sub" / "c.geojson").write_text(points.read_text(encoding="utf-8")[:-30], encoding="utf-8")
+    (folder / "plan.pdf").write_bytes(b"%PDF-1.4")
+    together = cli("ingest", "in", code=1)
+    assert "Left out of in: plan.pdf (a document)." in together.err
+    for place in ("in/sub/A.geojson", "in/sub/c.geojson"):
+        assert re.search(rf"^ *\d\. {place}\b", together.out, re.MULTILINE)
+    assert "--keep-going" in together.out
+    each = cli("ingest", "in", "--keep-going", "--batch-id", "b", code=1).out
+    assert "would become the dataset 'a', as 'in/a.geojson' does" in each
+    assert re.search(r"b-1  success.*b-2  rejected.*b-3  rejected", each, re.DOTALL)
+    assert each.endswith("1 file ingested, 2 features; 2 files not ingested.\n")
+    assert [dataset["version"] for dataset in cli("datasets", "--json").json] == [1]
+    shutil.copy(points, folder / "odd\x1b.geojson")
+    odd = cli("ingest", "in/odd\x1b.geojson", "in/a.geojson", "--keep-going", code=1).out
+    assert re.search(r"✗.*1\. in/odd\\x1b\.geojson  bad_path", odd, re.DOTALL)
+    assert odd.endswith("1 file ingested, 2 features; 1 file not ingested.\n")
+    assert "1. in/a.geojson, --crs" in cli("ingest", "in/a.geojson", "in/plan.pdf", "--keep-going", "--crs", "", code=1).out
+    again = cli("ingest", "in/a.geojson", "in/plan.pdf", "--keep-going", "--dry-run", "--json", code=1).json
+    assert [(report["status"], len(report["datasets"])) for report in again] == [("success", 1), ("rejected", 0)]
+    assert "--dataset-id" in cli("ingest", "in", "--keep-going", "--dataset-id", "x", code=2).err
+    (folder / "empty").mkdir()
+    assert "holds no data" in cli("ingest", "in/empty", code=2).err
+
+
+WORKING = """
+import sys, time
+from libs.pipeline.progress import counted
+from services.cli import progress, streams
+streams.prepare()
+with progress.shown() as tell:
+    moved = counted(tell, "b", "upload", "道路.gpkg", 4_000_000)
+    moved(1_000_000)
+    while sys.stderr.isatty() and not streams.status._is_shown:
+        time.sleep(0.1)
+    time.sleep(1.4)
+    print("a result")
+    moved(3_000_000)
+    time.sleep(0.6)
+"""
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_progress_is_seen_at_a_terminal_and_leaves_nothing(cli, at_terminal):
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    errors = theirs if at_terminal else subprocess.PIPE
+    environment = {**cli.environment, "TERM": "xterm"}
+    environment.pop("COLUMNS")
+    with subprocess.Popen([sys.executable, "-c", WORKING], env=environment, stdout=theirs, stderr=errors) as working:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # the other side is closed
+            while piece := os.read(ours, 4096):
+                seen += piece
+    os.close(ours)
+    assert working.returncode == 0
+    if not at_terminal:
+        assert seen == b"a result\r\n"
+        return
+    drawn = seen.decode().replace("\x1b[K", "").split("\r")
+    assert any(re.fullmatch("b: uploading 道路.gpkg  1.0 MB of 4.0 MB  .* kB/s  .*", line) for line in drawn)
+    assert all(cell_len(line.strip()) < 60 for line in drawn)
+    assert b"\r\x1b[Ka result\r\n" in seen
+    assert seen.endswith(b"\r\x1b[K")
+
+
+NAMED = (
+    '{"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4258"}}, "features": '
+    '[{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [7.5, 46.5]}}]}'
+)
+TABLE = "id,x,y\n1,7.5,46.5\n2,7.6,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "typed", "hint"),
+    [
+        ("a b.csv", TABLE.format("46.6"), "--x x --y y", "--crs EPSG:4326"),
+        ("a.csv", TABLE.format("46.x"), "--x x --y y --crs EPSG:4326", "--on-bad-geometry set_aside"),
+        ("a.csv", TABLE.format("46.x"), "--x x --y y --crs EPSG:4326 --on-bad-geometry set_aside --max-set-aside 0",
+         "--max-set-aside 1"),
+        ("a.csv", "7.5,46.5\n", "", "--header none"),
+        ("points.geojson", NAMED, "--crs EPSG:4326", "--replace-crs"),
+        ("points.geojson", None, "--format CSV", "--format GeoJSON"),
+    ],
+)  # fmt: skip
+def test_a_hint_leads_on_as_it_stands(cli, points, name, content, typed, hint):
+    file = cli.folder / name
+    file.write_text(content or points.read_text(encoding="utf-8"), encoding="utf-8")
+    said = " ".join(cli("ingest", name, *shlex.split(typed), code=1).out.split())
+    assert re.search(rf"1\. (?:{re.escape(name)}|dataset a)\b", said)
+    assert hint in said
+    assert not re.search(r"files\[0\]|in the manifest|…", said)
+    cli("ingest", name, *shlex.split(typed), *shlex.split(hint))
+
+
 def test_a_recipe_is_shown_as_steps_and_as_sql(stocked):
     assert "1. reproject" in stocked("recipes", "default").out
     assert "simplify" in {recipe["name"] for recipe in stocked("recipes", "--json").json}
@@ -372,6 +477,34 @@ def test_damage_in_the_ledger_is_found_and_told_from_that_in_the_lake(cli, point
     head.write_text(head.read_text().replace('"number": ', '"number": 1'))
     assert "is no signature of" in cli(*checked, code=2).err
     assert "chain/0000000000" in cli("verify", "--head", head, code=5).out
+
+
+def test_damage_is_repaired_by_replay_where_that_makes_the_recorded_bytes(cli, points):
+    (cli.folder / "a.csv").write_text("id,n\n1,x\n")
+    cli("ingest", points, "--batch-id", "b1")
+    cli("ingest", cli.folder / "a.csv", "--batch-id", "b2")
+    files = [cli.home / "data-lake" / name / "v1/data.parquet" for name in ("points", "a")]
+    before = [file.read_bytes() for file in files]
+    for file, damage in zip(files, (b"", None), strict=True):
+        file.chmod(0o644)
+        if damage is None:
+            file.unlink()
+        else:
+            file.write_bytes(damage)
+    (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,y\n")
+    said = cli("verify", "--repair", code=1)
+    assert re.search(r"points@1  restored.*put back", said.out, re.DOTALL)
+    assert re.search(
+        r"a@1  not restored.*It cannot be made again. b2/a\.csv: .* Or restore it from a backup", said.out, re.DOTALL
+    )
+    assert files[0].read_bytes() == before[0]
+    assert not files[1].exists()
+    (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,x\n")
+    again = cli("verify", "--repair", "--json")
+    assert "a@1 restored" in again.err
+    assert {verdict["finding"] for verdict in again.json} == {"intact"}
+    assert files[1].read_bytes() == before[1]
+    assert cli("verify", "--repair").out.startswith("✓ 2 files")
 
 
 def test_a_replay_needs_the_recorded_inputs(cli, points):
@@ -429,8 +562,31 @@ def test_doctor_is_content_here(cli):
 
 def test_another_home_by_an_option(cli, points):
     cli("--home", cli.folder / "other", "ingest", points)
-    assert cli("datasets", "--json").json == []
+    assert cli("datasets", "--json", code=3).json["code"] == "no_home"
     assert len(cli("--home", cli.folder / "other", "datasets", "--json").json) == 1
+
+
+def test_one_home_is_found_from_any_folder_below_it(cli, points):
+    del cli.environment["SPATIAL_ETL_HOME"]
+    looks = ["status", "datasets", "verify", "show x", "lineage x", "replay x", "gc", "reconcile"]
+    for command in looks:
+        said = cli(*command.split(), code=3).err
+        assert f"no home here: There is none in {cli.folder}, nor in a folder above it" in said
+        assert "`spatial-etl ingest FILE` makes one here" in said
+    for command in ("config", "doctor", "recipes", f"inspect {points}", f"ingest --dry-run {points}"):
+        cli(*command.split())
+    assert [path.name for path in cli.folder.iterdir()] == [points.name], "who only looks makes nothing"
+    assert f"This made a home: {cli.folder}/var." in cli("ingest", points.name).err
+    cli.folder = below = cli.folder / "a" / "b"
+    below.mkdir(parents=True)
+    made = cli("ingest", points)
+    assert ("points@2" in made.out, made.err) == (True, "")
+    assert [dataset["version"] for dataset in cli("datasets", "--json").json] == [2]
+    assert str(points.parent / "var") in cli("doctor").out
+    rows = {row["name"]: row for row in cli("config", "--json").json}
+    assert rows["SPATIAL_ETL_HOME"]["value"] == str(points.parent / "var")
+    assert "found above" in rows["SPATIAL_ETL_HOME"]["from"]
+    assert not any(below.iterdir())
 
 
 def test_watch_works_on_what_arrives_until_it_is_interrupted(cli, points):
@@ -463,12 +619,27 @@ def test_a_shell_completes_datasets(stocked, shell):
     assert "alpha.points" in stocked(**script).out
 
 
-def test_a_layer_name_cannot_steer_the_terminal(cli, points):
-    evil = cli.folder / "evil.geojson"
-    content = json.loads(points.read_text(encoding="utf-8")) | {"name": "x\x1b]0;owned\x07"}
+def test_names_of_files_and_layers_steer_no_terminal(cli, points):
+    content = json.loads(points.read_text(encoding="utf-8")) | {"name": "x\x1b]0;owned\x07\u202e\n✓ all is well"}
+    evil = cli.folder / "evil\u202e.geojson"
     evil.write_text(json.dumps(content), encoding="utf-8")
-    cli("ingest", evil, "--dataset-id", "evil")
-    assert "\x1b" not in cli("lineage", "evil").out
+    worse = cli.folder / "x\x1b[2J\n✓ all is well.geojson"
+    shutil.copy(evil, worse)
+    nothing = worse.with_suffix(".xyz")
+    nothing.touch()
+    said = [
+        cli("inspect", evil),
+        cli("ingest", evil, "--dataset-id", "evil", "--batch-id", "b"),
+        *(cli(*command) for command in (["status", "b"], ["show", "evil"], ["lineage", "evil"], ["lineage", "evil", "--json"])),
+        cli("ingest", worse, code=1),
+        cli("ingest", nothing, code=2),
+        cli("ingest", evil, "--dataset-id", "evil", "--json"),
+    ]
+    for shown in (*(text for result in said for text in (result.out, result.err)), *cli.reports()):
+        assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", shown)
+        assert not re.search("^ *✓ all is well", shown, re.MULTILINE)
+    assert r"evil\u202e.geojson  layer x\x1b]0;owned\x07\u202e\n✓ all is well" in cli("lineage", "evil").out
+    assert "\u202e" in cli("lineage", "evil", "--json").json["inputs"][0]["layer"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from libs.models import FileSpec, Problem, Rejected, says_no_crs
 from libs.spatial_utils.crs import Crs, UnknownCrs, require_crs
 
 _GIVE_CRS = (
-    'Write "crs": "EPSG:4326" (or what it is) for this file in the manifest, or type --crs EPSG:4326; '
-    'write "crs": "none", or type --crs none, if the coordinates are local.'
+    'Write "crs": "EPSG:4326" (or what it is) for this file in the manifest; write "crs": "none" if the coordinates are local.'
 )
 
 CrsSource = Literal["file", "manifest", "format"]
@@ -118,7 +117,7 @@ def _agreed_crs(
             f"{where}.crs",
             message,
             "Correct 'crs' in the manifest, or leave it out if the file is right. "
-            'If the file is wrong, write "replace_crs": true in the manifest, or type --replace-crs.',
+            'If the file is wrong, write "replace_crs": true in the manifest.',
         )
     warnings.append(
         Problem(

@@ -25,7 +25,7 @@ _AS_TEXT = (
     "Open it in a text editor. If it is a program's text with data in it, or in UTF-16, write it again in the declared format, "
     "in UTF-8. If it is a table, its format is CSV."
 )
-_ALLOW = ' Or write "missing_sidecars": "allow" (--missing-sidecars allow) to read what can be read without them.'
+_ALLOW = ' Or write "missing_sidecars": "allow" to read what can be read without them.'
 _ANYTHING = frozenset({".xml", ".html"})
 """Usual extensions of files most of which hold no features."""
 _SHARED = frozenset({".tab", ".xml"})
@@ -237,7 +237,7 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, 
             "format_mismatch",
             where,
             f"The file {path.name!r} is declared as {kind.name} but looks like {looks.value}.",
-            f'Write "format": "{right}", or type --format "{right}", if that is what was meant; or upload the right file.'
+            f'Write "format": "{right}", if that is what was meant; or upload the right file.'
             if right
             else WHAT_TO_DO.get(looks, _AS_TEXT if looks in _TEXTS else "Upload the file itself, in the declared format."),
         )

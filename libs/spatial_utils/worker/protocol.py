@@ -40,7 +40,7 @@ def unknown_geometry(wanted: str, there: Iterable[str]) -> Unreadable:
     return Unreadable(
         "unknown_geometry",
         f"No geometry has the name {wanted!r}, which 'geometry' gives. There are: {listed}.",
-        "Give one of these names as 'geometry' (--geometry), or leave it out.",
+        "Give one of these names as 'geometry', or leave it out.",
     )
 
 

@@ -151,7 +151,7 @@ def way_in_by_null(what: str) -> str:
     Args:
         what: Is done: the beginning of the sentence.
     """
-    return f' {what}: write "on_bad_value": "null" in the manifest, or type --on-bad-value null.'
+    return f' {what}: write "on_bad_value": "null" in the manifest.'
 
 
 def way_in_by_fix(what: str) -> str:
@@ -160,4 +160,4 @@ def way_in_by_fix(what: str) -> str:
     Args:
         what: Is done: the beginning of the sentence.
     """
-    return f' {what}: write "on_bad_geometry": "fix" in the manifest, or type --on-bad-geometry fix.'
+    return f' {what}: write "on_bad_geometry": "fix" in the manifest.'

@@ -3,14 +3,15 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from services.cli.options import AsJson, DryRun, ManifestFile, complete_batches
 
 if TYPE_CHECKING:
-    from libs.models import Manifest, Report
+    from libs.models import Manifest, ParsedManifest, Report
+    from libs.models.settings import Settings
     from libs.spatial_utils.formats import Format
 
 
@@ -37,37 +38,54 @@ def submit(
     from libs.models import parse_manifest
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of, places
+    from libs.pipeline.upload import upload
     from libs.platform import open_landing_zone
-    from services.cli import output
+    from libs.spatial_utils.siblings import Folders
+    from services.cli import output, progress
     from services.cli.delivery import usage_errors
+    from services.cli.place import home_told
 
     settings = Settings()
     bucket = settings.landing.bucket
     parsed = parse_manifest(manifest.read_bytes(), landing_bucket=bucket)
     batch_id = batch_id_of(parsed) or manifest.stem
     if dry_run:
-        from services.cli.dry_run import end_dry_run
-
         with usage_errors("FILE"):
             found = places(files or (), parsed.manifest, bucket) if parsed.manifest else []
         _require_all_files(parsed.manifest, found, bucket)
-        end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
-    landing = open_landing_zone(settings)  # all that an uploader has access to
-    landing.require_free(parsed.content, batch_id)  # first: an upload would replace the files of the manifest that waits
-    if files:
-        from libs.pipeline.upload import upload
-        from libs.spatial_utils.siblings import Folders
-
-        with usage_errors("FILE"):
-            found = places(files, parsed.require(), bucket)
+        _end_dry_run(settings, parsed, found, batch_id, as_json=as_json)
+    with usage_errors("FILE"):
+        found = places(files, parsed.require(), bucket) if files else []
+    with home_told(settings), progress.shown(quiet=as_json) as tell:
+        landing = open_landing_zone(settings)  # all that an uploader has access to
+        # first: an upload would replace the files of the manifest that waits
+        landing.require_free(parsed.content, batch_id)
         folders = Folders()
         for file, kind, folder in found:
-            upload(landing, file, kind, folder, folders)
-    key = landing.submit(parsed.content, batch_id, after_files=bool(files))
+            upload(landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
+        key = landing.submit(parsed.content, batch_id, after_files=bool(files))
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
     else:
         output.line("Submitted ", output.text(batch_id, "bold"), ". `spatial-etl process` works on what is waiting.")
+
+
+def _end_dry_run(
+    settings: "Settings", parsed: "ParsedManifest", files: "list[tuple[Path, Format, str]]", batch_id: str, *, as_json: bool
+) -> NoReturn:
+    from libs.models import Status
+    from services.cli import output, report
+    from services.cli.delivery import usage_errors
+    from services.cli.dry_run import tried
+
+    started = time.monotonic()
+    with usage_errors():
+        made = tried(settings, parsed, files, batch_id, quiet=as_json)
+    if as_json:
+        output.emit_json(made)
+    else:
+        report.show_dry_run(made, took=time.monotonic() - started)
+    raise typer.Exit(0 if made.status is Status.SUCCESS else 1)
 
 
 def _require_all_files(manifest: "Manifest | None", found: "list[tuple[Path, Format, str]]", bucket: str) -> None:
@@ -96,8 +114,7 @@ def process(*, as_json: AsJson = False) -> None:
         if not ended and not as_json:
             output.line("Nothing is waiting in the landing zone.")
         for key in stack.landing.unrecognized():
-            said = f"{stack.landing.store.uri(key)} is not processed: {output.NO_MANIFEST}"
-            typer.echo(output.text(said).plain, err=True)
+            output.aside(f"{stack.landing.store.uri(key)} is not processed: {output.NO_MANIFEST}")
     raise typer.Exit(0 if all(ended) else 1)
 
 

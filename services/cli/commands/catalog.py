@@ -40,7 +40,7 @@ def status(
             output.emit_json([_state(state) for state in states[:RECENT_BATCHES]])
             return
         if not states:
-            output.line("No batch has arrived yet. `spatial-etl ingest FILE…` makes one.")
+            output.line("No batch has arrived yet. `spatial-etl ingest FILE` makes one.")
             output.note(without_server())
             return
         rows = [
@@ -71,7 +71,7 @@ def datasets(*, as_json: AsJson = False) -> None:
         output.emit_json([flat(asset) | {"newest": newest[asset.dataset_id]} for asset in assets])
         return
     if not assets:
-        output.line("The lake holds no dataset yet. `spatial-etl ingest FILE…` makes one.")
+        output.line("The lake holds no dataset yet. `spatial-etl ingest FILE` makes one.")
         output.note(without_server())
         return
     has_titles, has_rejects = any(title(asset) for asset in assets), any(asset.changes.set_aside for asset in assets)

@@ -11,6 +11,7 @@ from services.cli.options import AsJson, Version
 
 if TYPE_CHECKING:
     from libs.models import Head, Verified
+    from libs.pipeline.stack import Stack
 
 
 LAKE_DAMAGED, LEDGER_DAMAGED, BOTH_DAMAGED = 4, 5, 6
@@ -40,6 +41,10 @@ def verify(
             metavar="FILE", help="FILE.sig of --head must be by the owner of this public key.", exists=True, dir_okay=False
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="First make missing and changed files again; put back those that come out as recorded."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hold the lake against the ledger, both ways, and the ledger against itself.
@@ -52,9 +57,12 @@ def verify(
     from libs.pipeline.verify import verify_ledger
     from libs.platform import open_stack
     from services.cli import output
+    from services.cli.place import existing
 
     known = _known_head(head, key)
-    with open_stack() as stack:
+    with open_stack(existing()) as stack:
+        if repair:
+            _repair(stack, as_json=as_json)
         verdicts, notes = [], 0
         for verdict in verify_ledger(stack, known) if chain or known else verify_all(stack):
             verdicts.append(verdict)
@@ -121,6 +129,24 @@ def _known_head(head: Path | None, key: Path | None) -> "Head | None":
         raise typer.BadParameter(f"{head} is no head of a chain, as `spatial-etl admin chain-head` writes it") from error
 
 
+def _repair(stack: "Stack", *, as_json: bool) -> None:
+    """Put back what can be, and say so file by file; beside the result where a program reads that."""
+    from libs.pipeline.repair import repair
+    from services.cli import output, progress
+    from services.cli.place import located
+
+    with progress.shown(quiet=as_json) as tell:
+        for file in repair(stack, progress=tell):
+            name, done = f"{file.dataset_id}@{file.version}", "restored" if file.restored else "not restored"
+            if as_json:
+                output.aside(f"{name} {done}: {located(file.uri)}: {file.message}")
+                continue
+            mark = output.text("✓ ", "bold green") if file.restored else output.text("✗ ", "bold red")
+            output.line(mark, output.text(name, "bold"), f"  {done}")
+            output.line(located(file.uri), indent=2)
+            output.line(file.message, indent=2)
+
+
 def replay(
     dataset: Version,
     *,
@@ -139,8 +165,9 @@ def replay(
     from libs.platform import open_stack
     from services.cli import output, progress
     from services.cli.commands.catalog import find_asset, find_lineage
+    from services.cli.place import existing
 
-    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+    with open_stack(existing()) as stack, progress.shown(quiet=as_json) as tell:
         stack.require_own_lake(bind=False)  # first: a ledger that is not the lake's knows of no such dataset
         asset = find_asset(stack.ledger, dataset)
         result = replay_version(stack, asset, find_lineage(stack.ledger, asset), output=output_file, progress=tell)
@@ -170,8 +197,9 @@ def reconcile(*, as_json: AsJson = False) -> None:
     from libs.pipeline.maintenance import reconcile as reconcile_stack
     from libs.platform import open_stack
     from services.cli import output
+    from services.cli.place import existing
 
-    with open_stack() as stack:
+    with open_stack(existing()) as stack:
         done = reconcile_stack(stack)
         described = describe(stack)
     if as_json:
@@ -203,8 +231,9 @@ def gc(
     from libs.pipeline.maintenance import gc as collect
     from libs.platform import open_stack
     from services.cli import output
+    from services.cli.place import existing
 
-    with open_stack() as stack:
+    with open_stack(existing()) as stack:
         found = garbage(stack)
         if not as_json:
             _say(

@@ -1,34 +1,29 @@
 """``ingest``: files on a disk to datasets in the lake, with a manifest made on the way."""
 
-import hashlib
-import threading
-import time
-from concurrent.futures import Future
-from contextlib import closing
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.options import AsJson, DryRun, Intent
 
 if TYPE_CHECKING:
-    from libs.models import ParsedManifest, Report
-    from libs.models.settings import Settings
+    from libs.models import ParsedManifest
     from libs.pipeline.delivery import LocalFile
-    from libs.pipeline.stack import Progress, Stack
-    from libs.storage import LandingZone
 
 POLICIES = "When some rows are bad"
 CHANGES = "When a dataset has a version already"
-LOOK_AGAIN = 0.3
-"""Seconds between two looks at a batch that another worker has taken."""
 
 
 def ingest(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE…", exists=True, help="Files; sidecars are found beside them. A FileGDB is its folder."),
+        typer.Argument(
+            metavar="FILE…",
+            exists=True,
+            help="Files, with the sidecars beside them; folders, with all data in them. A FileGDB is its folder.",
+        ),
     ],
     *,
     intent: Intent = "ingest_vector",
@@ -133,26 +128,27 @@ def ingest(
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
     uploader: Annotated[str | None, typer.Option(metavar="NAME", help="Who delivers.", show_default="user name")] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Make each file a batch of its own: good ones go in, bad ones are listed at the end."),
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Process FILEs as one batch: manifest, upload, report.
+    """Process FILEs as one batch, all or nothing: manifest, upload, report.
 
     Every layer becomes a dataset of its own, named <project>.<file>[.<layer>] unless --dataset-id names it.
     """
     from libs.spatial_utils import reading
 
     reading.warm_up()  # first: it starts while the rest is imported
-    from libs.models import Status
     from libs.models.settings import Settings
-    from libs.pipeline.delivery import given, local_files, make_manifest, new_batch_id
-    from libs.platform import open_landing_zone, open_stack
+    from libs.pipeline.delivery import given, make_manifest, new_batch_id
     from libs.spatial_utils.formats import find_format
+    from services.cli import ingestion
     from services.cli.delivery import changes, number_or_share, parameters, row_number, usage_errors, user
+    from services.cli.place import home_told
 
-    with usage_errors():
-        uploads = local_files(files, find_format(file_format, "--format") if file_format else None)
-    batch_id = new_batch_id(files[0]) if batch_id is None else batch_id
     options = given(
         x=x, y=y, delimiter=delimiter, decimal=decimal, thousands=thousands, null_values=null_value, quote=quote,
         header=row_number(header), skip_rows=skip_rows, comment=comment,
@@ -167,115 +163,46 @@ def ingest(
         encoding=encoding,
         keep_key=keep_key or None,
     )
-    settings = Settings()
-    manifest = make_manifest(
-        settings.landing.bucket,
-        uploads,
-        batch_id=batch_id,
-        uploader=user() if uploader is None else uploader,
-        intent=intent,
-        parameters=parameters(param or ()),
-        metadata=given(project=project),
-        options=options,
-        of_all=of_all,
-        policies=given(
-            on_bad_value=on_bad_value,
-            on_bad_geometry=on_bad_geometry,
-            on_bad_text=on_bad_text,
-            max_set_aside=number_or_share(max_set_aside),
-            on_change=changes(on_change),
-        ),
-        raw=raw,
+    policies = given(
+        on_bad_value=on_bad_value,
+        on_bad_geometry=on_bad_geometry,
+        on_bad_text=on_bad_text,
+        max_set_aside=number_or_share(max_set_aside),
+        on_change=changes(on_change),
     )
-    if dry_run:
-        from services.cli.dry_run import end_dry_run
+    settings = Settings()
 
-        placed = [(file.path, file.format, _folder(file, batch_id)) for file in uploads]
-        end_dry_run(settings, manifest, placed, batch_id, as_json=as_json)
-    landing = open_landing_zone(settings)
-    _require_free_name(settings, batch_id, manifest.content)
-    landing.require_free(manifest.content, batch_id)
-    uploading = _uploading(landing, uploads, batch_id)
-    with open_stack(settings) as stack:
-        stack.warm_up()  # while the rest is imported
-        from services.cli import output, progress
-        from services.cli.place import located
-        from services.cli.report import show
+    def manifest(uploads: "Sequence[LocalFile]", batch_id: str) -> "ParsedManifest":
+        return make_manifest(
+            settings.landing.bucket,
+            uploads,
+            batch_id=batch_id,
+            uploader=user() if uploader is None else uploader,
+            intent=intent,
+            parameters=parameters(param or ()),
+            metadata=given(project=project),
+            options=options,
+            of_all=of_all,
+            policies=policies,
+            raw=raw,
+        )
 
-        started = time.monotonic()
-        with progress.shown(quiet=as_json) as tell:
-            report = _processed(stack, uploading, manifest, batch_id, tell)
-    if as_json:
-        output.emit_json(report)
-    else:
-        show(report, located, took=time.monotonic() - started)
-        _hint(uploads, options, of_all)
-    raise typer.Exit(0 if report.status is Status.SUCCESS else 1)
-
-
-def _uploading(landing: "LandingZone", uploads: "list[LocalFile]", batch_id: str) -> "Future[None]":
-    """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
-    from libs.pipeline.upload import upload
-    from libs.spatial_utils.siblings import Folders
-
-    done: Future[None] = Future()
-
-    def work() -> None:
-        try:
-            folders = Folders()
-            for file in uploads:
-                upload(landing, file.path, file.format, _folder(file, batch_id), folders)
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
-            done.set_exception(error)
+    with usage_errors(), home_told(settings):
+        order = ingestion.Order(
+            settings=settings,
+            chosen=find_format(file_format, "--format") if file_format else None,
+            manifest=manifest,
+            options=options,
+            of_all=of_all,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+        found = ingestion.data_of(files, settings)
+        if keep_going and dataset_id is not None and len(found) > 1:
+            said = "With --keep-going, each file would become a newer version of it. Leave one of the two out."
+            raise typer.BadParameter(said, param_hint="--dataset-id")
+        if keep_going:
+            good = ingestion.ingest_each(order, found, batch_id)
         else:
-            done.set_result(None)
-
-    threading.Thread(target=work, name="upload", daemon=True).start()
-    return done
-
-
-def _folder(file: "LocalFile", batch_id: str) -> str:
-    """The folder of a file in the landing zone."""
-    return str(PurePosixPath(batch_id, file.key).parent)
-
-
-def _require_free_name(settings: "Settings", batch_id: str, manifest: bytes) -> None:
-    from libs.pipeline.delivery import require_free_name
-    from libs.platform import open_lake, open_ledger
-
-    ledger = open_ledger(settings)
-    with closing(ledger.store):
-        require_free_name(settings, open_lake(settings), ledger, batch_id, manifest)
-
-
-def _hint(uploads: "list[LocalFile]", options: dict[str, Any], of_all: dict[str, Any]) -> None:
-    """Say so when a table was made of a CSV that might have been points."""
-    from services.cli import output
-
-    for file in uploads:
-        columns = file.likely_points(options, of_all)
-        if columns:
-            said = f"{file.path.name} is loaded as a table. For points: --x {columns[0]} --y {columns[1]} --crs …"
-            output.line(output.text(f"→ {said}", "cyan"), indent=2)
-
-
-def _processed(
-    stack: "Stack", uploading: "Future[None]", manifest: "ParsedManifest", batch_id: str, tell: "Progress"
-) -> "Report":
-    """Submit and process the batch, or wait for the worker that was faster: a `watch` on the same landing zone."""
-    from libs.pipeline.process import process
-    from services.cli.report import of_state
-
-    uploading.result()
-    sha256 = hashlib.sha256(manifest.content).hexdigest()
-    key = stack.landing.submit(manifest.content, batch_id, after_files=True)
-    while True:
-        if reports := list(process(stack, keys=[key], parsed={key: manifest}, progress=tell)):
-            return reports[0]
-        # Asked in this order: once the manifest has been taken away, what is decided of it is the answer to this delivery.
-        dealt_with = stack.landing.store.head(key) is None
-        state = stack.ledger.batch(batch_id, sha256)
-        decided = state and of_state(state, stack.lake.uri)
-        if decided and dealt_with:
-            return decided
-        time.sleep(LOOK_AGAIN)
+            good = ingestion.ingest_together(order, found, new_batch_id(files[0]) if batch_id is None else batch_id)
+    raise typer.Exit(0 if good else 1)

@@ -1,6 +1,7 @@
 """``inspect``: what is in a file, before anything is delivered."""
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,18 +38,25 @@ def inspect(
     from libs.spatial_utils.formats import find_format
     from services.cli import output
     from services.cli.delivery import usage_errors, user
+    from services.cli.typed import all_spelled, rejections_spelled
 
     with usage_errors():
         found = local_files(files, find_format(file_format, "--format") if file_format else None)
     of_all = given(crs=crs, replace_crs=replace_crs or None, layer=layer, encoding=encoding)
-    inspected = [inspect_file(Settings(), file, user(), {}, of_all) for file in (found[:1] if manifest else found)]
+    inspected = []
+    for path, local in zip(files, found[:1] if manifest else found, strict=False):
+        with nullcontext() if as_json else rejections_spelled([str(path)]):
+            inspected.append(inspect_file(Settings(), local, user(), {}, of_all))
     if manifest:
         output.emit_json(inspected[0].manifest)
     elif as_json:
         output.emit_json(inspected)
     else:
         for file, each in zip(files, inspected, strict=True):
-            _show(each, shlex.join([str(file), *(part for name, value in of_all.items() for part in _typed(name, value))]))
+            _show(
+                all_spelled(each, [str(file)]),
+                shlex.join([str(file), *(part for name, value in of_all.items() for part in _typed(name, value))]),
+            )
     raise typer.Exit(1 if any(each.problems for each in inspected) else 0)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from libs.raw_text import inert
 from services.cli.options import AsJson, RecipeName
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]
         raise typer.BadParameter(f"{engine!r} is not an engine; give {' or '.join(map(repr, DIALECTS))}.", param_hint="--sql")
     plan = recipe.bind(parameters(pairs)).plan(_relation(dataset), DIALECTS[engine](), look_up_crs)
     for stage in plan.stages:
-        typer.echo(f"CREATE TABLE {stage.target} AS\n{stage.select};")
+        typer.echo(inert(f"CREATE TABLE {stage.target} AS\n{stage.select};", keep="\n"))
 
 
 def _relation(dataset: str | None) -> "Relation":

@@ -75,6 +75,8 @@ def settings_in_force(settings: "Settings") -> list[dict[str, Any]]:
     rows = []
     for name, value in settings:
         origin = "environment" if name in environment else ".env" if name in dotenv else "default"
+        if name == "spatial_etl_home" and origin == "default" and value.is_absolute():
+            origin = "default: found above the working folder"
         shown = "********" if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value
         rows.append({"name": name.upper(), "value": shown, "from": origin})
     return rows

@@ -65,7 +65,7 @@ def test_a_bad_geometry(name: str, through: Callable, source: Callable) -> None:
     (problem,) = caught.value.problems
     assert (problem.code, problem.where) == (code, "files[0]: layer a, feature 2")
     assert '"on_bad_geometry": "set_aside"' in problem.remedy
-    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
 
     made = through(source(table), steps(*recipe), policies=ASIDE)
     assert (made.features, made.set_aside, made.changes.repaired) == (3, 2, 1)
@@ -89,7 +89,7 @@ def test_a_bad_value(through: Callable, source: Callable) -> None:
     with pytest.raises(Rejected) as caught:
         through(source(table), steps(*CAST))
     (problem,) = caught.value.problems
-    assert "--on-bad-value set_aside" in problem.remedy
+    assert '"on_bad_value": "set_aside"' in problem.remedy
     made = through(source(table), steps(*CAST), policies=ASIDE)
     assert made.rows["text"].to_pylist() == [1, None]
     assert [(reject["_etl_row"], reject["_etl_code"], reject["text"]) for reject in made.rejects] == [

@@ -42,7 +42,7 @@ def test_metres_without_a_crs(platform: Any) -> None:
     (problem,) = platform.ingest("b1", platform.entry(path)).problems
     assert problem.code == "coordinates_impossible"
     assert "look like metres" in problem.message
-    assert "'crs' of this file in the manifest" in problem.remedy
+    assert '"crs": "EPSG:25832"' in problem.remedy
 
 
 @pytest.mark.parametrize(("suffix", "driver"), [(".gpkg", "GPKG"), (".shp", "ESRI Shapefile"), (".fgb", "FlatGeobuf")])

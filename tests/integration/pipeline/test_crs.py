@@ -132,8 +132,8 @@ def test_a_file_whose_crs_is_wrong_lands_as_the_remedies_say(
     path = platform.put("in/a.gpkg", tmp_path / "a.gpkg")
     (problem, *_) = platform.ingest("b1", platform.entry(path)).problems
     assert problem.code == "coordinates_impossible"
-    assert "--crs EPSG:25832" in problem.remedy
-    assert "--replace-crs" in problem.remedy
+    assert '"crs": "EPSG:25832"' in problem.remedy
+    assert '"replace_crs": true' in problem.remedy
     report = platform.ingest("b2", platform.entry(path, crs="EPSG:25832", replace_crs=True))
     assert (report.status, [warning.code for warning in report.warnings]) == (Status.SUCCESS, ["crs_replaced"])
     assert (report.datasets[0].features, report.datasets[0].crs) == (len(frame), platform.asset("a").crs)

@@ -75,7 +75,7 @@ def test_a_file_geodatabase(either: Any) -> None:
 def test_the_remedy_for_a_key_that_is_kept_works_as_typed(platform: Any) -> None:
     report = net(platform, "one", entry={"layer": "valves"})
     (remedy,) = [warning.remedy for warning in report.warnings if warning.code == "key_kept"]
-    typed = json.loads(re.search(r"the (intent.*)\.$", remedy)[1].replace("intent ", '{"intent": ').replace(" with ", ", ") + "}")
+    typed = json.loads(f"{{{re.search('write (.*) in the manifest', remedy)[1]}}}")
     again = net(platform, "two", entry={"layer": "valves"}, **typed)
     assert again.status is Status.SUCCESS, again.problems
     assert "OBJECTID" not in platform.read("net.valves", 2).column_names

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from libs.ledger import mongo
 from libs.models import Status
 from libs.pipeline.process import process
-from libs.pipeline.stack import Event
+from libs.pipeline.progress import Event
 from services.local import throwaway_services
 from tests.services import start
 

@@ -58,7 +58,7 @@ def test_a_problem_names_the_feature_although_others_were_set_aside(platform: An
     assert [(problem.code, problem.where) for problem in report.problems] == [
         ("cannot_cast_value", "files[0]: layer a, feature 2")
     ]
-    assert "--on-bad-value set_aside" in report.problems[0].remedy
+    assert '"on_bad_value": "set_aside"' in report.problems[0].remedy
 
 
 def test_too_many(platform: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from libs.models.settings import Settings
 from libs.pipeline.process import process
-from libs.pipeline.stack import Event
+from libs.pipeline.progress import Event
 from libs.platform import open_stack
 
 

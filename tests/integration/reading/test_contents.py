@@ -316,8 +316,8 @@ def test_a_ring_that_is_not_closed(read: Reader, refused: Refuser, tmp_path: Pat
     path.write_text(KML.format(f"{good}<Placemark>{shape}</Placemark>"), encoding="utf-8")
     problem = refused(path, "KML")
     assert (problem.code, problem.where) == ("unclosed_ring", "files[0]: layer a, feature 2")
-    assert "--on-bad-geometry fix" in problem.remedy
-    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert '"on_bad_geometry": "fix"' in problem.remedy
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
     got = read(path, "KML", on_bad_geometry="fix")
     assert (len(got.geometries), got.warnings) == (2, [])
     assert got.geometries[1].is_valid or several

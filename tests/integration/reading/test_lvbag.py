@@ -108,7 +108,7 @@ def test_a_value_that_is_none(read: Reader, refused: Refuser, tmp_path: Path, ol
     assert problem.code == "bad_value"
     assert said in problem.message
     assert problem.where.endswith("layer Pand, feature 2, line 5")
-    assert "--on-bad-value" in problem.remedy
+    assert "on_bad_value" in problem.remedy
     assert len(read(path, "LV BAG", on_bad_value="null").table) == 2
     assert len(read(path, "LV BAG", on_bad_value="set_aside").table) == 1
 

@@ -124,7 +124,7 @@ def test_a_parcel_of_inspire_has_its_area_as_geometry_and_the_point_beside(read:
     assert got.table.column("localId").to_pylist() == ["p.1"]
     (warning,) = [warning for warning in got.warnings if warning.code == "second_geometry"]
     assert "'referencePoint'" in warning.message
-    assert "--geometry referencePoint" in warning.remedy
+    assert '"geometry": "referencePoint"' in warning.remedy
 
 
 def test_geometry_picks_a_property_of_gml(read: Reader, refused: Refuser) -> None:

@@ -153,7 +153,7 @@ def test_a_number_that_is_none_beside_a_decimal_comma(
 ) -> None:
     path = tmp_path / "a.dbf"
     write_table(path, [("N", 10, 2)], [[b"1,25"], [b"1,5x"], [b"2,5"]])
-    assert "--on-bad-value set_aside" in refused(path, "dBASE", type="tabular").remedy
+    assert '"on_bad_value": "set_aside"' in refused(path, "dBASE", type="tabular").remedy
     assert read(path, "dBASE", type="tabular", on_bad_value=policy).table["f0"].to_pylist() == values
 
 

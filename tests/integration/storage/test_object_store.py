@@ -191,6 +191,17 @@ def test_a_missing_source_leaves_nothing(store: ObjectStore, tmp_path: Path) -> 
     assert keys(store) == []
 
 
+@pytest.mark.parametrize("size", [0, 1000, 20 * 2**20])
+def test_put_tells_of_every_byte_of_a_file(store: ObjectStore, tmp_path: Path, size: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * size)
+    told: list[int] = []
+    store.put("a", source, told.append)
+    info = store.head("a")
+    assert info is not None
+    assert sum(told) == size == info.size
+
+
 def test_create_never_overwrites_and_put_does(store: ObjectStore) -> None:
     assert store.create("a", b"1")
     assert not store.create("a", b"2")

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from services.cli import output
 
@@ -73,7 +74,19 @@ def test_durations(duration, said):
 
 def test_what_comes_from_a_file_cannot_steer_the_terminal():
     shown = output.text("roads\x1b]0;owned\x07\u202e[red]")
-    assert shown.plain == "roads\N{REPLACEMENT CHARACTER}]0;owned\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[red]"
+    assert shown.plain == r"roads\x1b]0;owned\x07\u202e[red]"
+
+
+def test_what_is_quoted_begins_no_line_of_its_own(capsys):
+    output.line("layer ", "x\n✓ all is well")
+    assert capsys.readouterr().out == "layer x\\n✓ all is well\n"
+
+
+@pytest.mark.parametrize("name", ["道路", "한강", "🏔🏔", "e\u0301\u0301\u0301", "x\x1b\u202e", "ｆｕｌｌ", "a"])
+def test_columns_stand_below_each_other_whatever_the_script(capsys, name):
+    output.table(("NAME", "VERSION"), [("long enough a name", 1), (name, 1)])
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert cell_len(first) == cell_len(second)
 
 
 def test_a_crs_without_a_code_is_shown_by_its_name():

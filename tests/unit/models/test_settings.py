@@ -21,6 +21,30 @@ def test_nothing_set_is_the_embedded_default() -> None:
     assert settings.recipes == Path("var/recipes")
 
 
+def test_the_home_is_that_of_the_nearest_folder_above_that_has_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    (below / "var" / "log").mkdir(parents=True)  # of something else
+    monkeypatch.chdir(below)
+    assert Settings().spatial_etl_home == Path("var")
+    for home, made in ((tmp_path / "var", "ledger.sqlite"), (tmp_path / "a" / "var", "landing-zone")):
+        home.mkdir()
+        (home / made).mkdir()
+        assert Settings().spatial_etl_home == home
+    monkeypatch.setenv("SPATIAL_ETL_HOME", "named")
+    assert Settings().spatial_etl_home == Path("named")
+    monkeypatch.delenv("SPATIAL_ETL_HOME")
+    (below / "var" / "data-lake").mkdir()
+    assert Settings().spatial_etl_home == Path("var")
+
+
+def test_the_home_of_another_user_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "var" / "landing-zone").mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    monkeypatch.setattr("os.geteuid", lambda: 12_345)
+    assert Settings().spatial_etl_home == Path("var")
+
+
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SPATIAL_ETL_HOME=from-file\nMINIO_LAKE_BUCKET=from-file\nUNRELATED=1\n")
     monkeypatch.setenv("SPATIAL_ETL_HOME", "from-environment")

@@ -99,14 +99,15 @@ class DatabaseReader(OgrReader):
                 "key_left_out",
                 f"The key {key!r} of the layer is left out, although {reference} refers to it: the rows before it in the dataset "
                 "have no such column.",
-                'Write "keep_key": true in the entries of all these files to keep it.',
+                'Write "keep_key": true for all these files in the manifest to keep it.',
                 layer.place,
             )
             return None
+        without = json.dumps({"intent": "select", "parameters": {"without": [key]}}, ensure_ascii=False)[1:-1]
         layer.notes.warn(
             "key_kept",
             f"The key {key!r} of the layer is kept as a column, since {reference} refers to it.",
-            f'To leave it out, use the intent "select" with "parameters": {json.dumps({"without": [key]}, ensure_ascii=False)}.',
+            f"To leave it out, write {without} in the manifest.",
             layer.place,
         )
         return key

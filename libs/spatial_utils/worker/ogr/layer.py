@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -207,7 +208,7 @@ class OgrLayer:
             self.notes.warn(
                 "second_geometry",
                 f"The geometry column {name!r} is kept as a plain attribute (WKB in its own CRS).",
-                f'To read it as the geometry, write "geometry": "{name}" (--geometry {name}).',
+                f'To read it as the geometry, write "geometry": {json.dumps(name, ensure_ascii=False)}.',
                 self.place,
             )
 

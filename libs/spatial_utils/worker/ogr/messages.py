@@ -77,7 +77,7 @@ _LOSSES: tuple[MessageRule, ...] = (
         _ENCODING,
         "wrong_encoding",
         "Text cannot be decoded: {}.",
-        "Set 'encoding' of this file in the manifest, such as 'cp1252' or 'UTF-8'.",
+        'Write "encoding": "cp1252" (or what it was written in, such as UTF-8) for this file in the manifest.',
     ),
 )
 _NOTES: tuple[MessageRule, ...] = (

@@ -3,9 +3,9 @@
 Upstream: OSGeo/gdal#10496 asks for errors where a position has too few or too many numbers.
 """
 
+import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -165,7 +165,7 @@ class CoordinateColumns:
             raise self._bad_value(
                 row,
                 f"{shown(text)} where a coordinate is expected",
-                'Write numbers with a decimal point, such as 8.5417, or say how they are written: "options": {"decimal": ","}. '
+                'Write numbers with a decimal point, such as 8.5417; or write "options": {"decimal": ","} if they are so. '
                 "Degrees, minutes and seconds are read with their signs: 8°32'30\"E. Leave both coordinates empty where there is "
                 "no position.",
             )
@@ -205,14 +205,12 @@ def _named(header: Sequence[str], options: Mapping[str, Any], notes: Notes, with
         raise Unreadable(
             "csv_geometry_unknown",
             f"The manifest does not say which columns hold the geometry. Columns: {', '.join(header)}.",
-            'Add "options" with "x" and "y", or "geometry", or declare the file as \'tabular\' if it has none.',
+            "Give 'options.x' and 'options.y', or 'geometry'; or declare the file as \"tabular\" if it has none.",
             within,
         )
     names = [*found] if found else [str(geometry)]
-    if found:
-        written = f'"options": {{"x": "{names[0]}", "y": "{names[1]}"}}, or type --x {quote(names[0])} --y {quote(names[1])}'
-    else:
-        written = f'"geometry": "{names[0]}", or type --geometry {quote(names[0])}'
+    setting = {"options": {"x": names[0], "y": names[1]}} if found else {"geometry": names[0]}
+    written = json.dumps(setting, ensure_ascii=False)[1:-1]
     notes.warn(
         "csv_columns_found",
         f"By their names, the geometry is in {' and '.join(map(repr, names))}: the manifest does not say where it is.",

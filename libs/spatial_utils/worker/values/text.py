@@ -32,8 +32,7 @@ _NAME_BYTES = 10
 """Of a column's name in dBASE, which programs cut after so many bytes."""
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin_1"})
 ENCODING_REMEDY = (
-    'Write "encoding": "cp1252" (or what it was written in, such as cp1250, cp850, Shift_JIS) for this file in the manifest, or '
-    "type --encoding cp1252."
+    'Write "encoding": "cp1252" (or what it was written in, such as cp1250, cp850, Shift_JIS) for this file in the manifest.'
 )
 
 
@@ -131,8 +130,7 @@ class Decoder:
             raise Unreadable(
                 "wrong_encoding",
                 f"{self._speaker} says {self._declared}, but all text beyond ASCII is well-formed UTF-8.",
-                f'Write "encoding": "UTF-8" for this file in the manifest, or type --encoding UTF-8; or {self._declared}, '
-                "if that really is right.",
+                f'Write "encoding": "UTF-8" for this file in the manifest; or {self._declared}, if that really is right.',
                 f"layer {layer}",
             )
 

@@ -7,7 +7,8 @@ import dagster as dg
 
 from libs.models import LakeOfAnother, Report, ServiceUnavailable, Status
 from libs.pipeline.process import cancel, process
-from libs.pipeline.stack import Event, Progress, Stack
+from libs.pipeline.progress import Event, Progress
+from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.datasets import events
 from services.dagster.etl_pipelines.deliveries import show_deliveries, tags_of
 from services.dagster.etl_pipelines.markdown import plain

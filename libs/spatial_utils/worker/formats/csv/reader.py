@@ -139,9 +139,8 @@ class DelimitedLayer:
             "csv_ragged",
             f"A row has {row.values} values{spans}, the header {self._columns} names: {shown(row.text)}.",
             "Correct the row; put values that contain the delimiter or a line break in double quotes. "
-            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' (--delimiter) if it is another. "
-            'If the column names stand below a title, give their line: write "options": {"header": 3} in the manifest, or '
-            "type --header 3."
+            f"The delimiter is taken to be {self._delimiter!r}: set 'options.delimiter' if it is another. "
+            'If the column names stand below a title, give their line: write "options": {"header": 3} in the manifest.'
             + (way_in_by_null("Or take what is missing at the end of a row for null") if row.values < self._columns else ""),
             self._place(row.number) if row.number >= 0 else "the header",
         )
@@ -162,8 +161,7 @@ class DelimitedLayer:
         return _Undecodable(
             "wrong_encoding",
             f"The text is not {self._encoding}: {details}.",
-            'Write "encoding": "cp1252" (or what it was written in, such as cp1250, utf-16-le) for this file in the manifest, or '
-            "type --encoding cp1252.",
+            'Write "encoding": "cp1252" (or what it was written in, such as cp1250, utf-16-le) for this file in the manifest.',
         )
 
     def _survey(self) -> None:
@@ -204,7 +202,7 @@ class DelimitedLayer:
                 "decimal_comma",
                 f"These columns hold numbers with a decimal comma, and were read so: {', '.join(map(repr, names))}.",
                 'Nothing needs to be done. To say it yourself, write "options": {"decimal": ","}; '
-                '{"decimal": "."} leaves them as text.',
+                '"options": {"decimal": "."} leaves them as text.',
             )
 
     def _head(self, delimiter: str | None) -> tuple[list[str], str]:
@@ -242,7 +240,7 @@ class DelimitedLayer:
                 "csv_no_header",
                 f"The first line holds numbers where column names are expected: {shown(unquoted)}.",
                 'Write the column names to the first line. If there are none, write "options": {"header": "none"} in the '
-                "manifest, or type --header none.",
+                "manifest.",
             )
         return [name or f"field_{index + 1}" for index, name in enumerate(names)], delimiter
 
@@ -257,7 +255,7 @@ class DelimitedLayer:
             "csv_title_lines",
             f"The column names stand in line {self._skipped + lines + 1}. What is above them was not read: {shown(title)}.",
             "Nothing has to be done if that is right. If they stand in another line, such as the first, write "
-            '"options": {"header": 1} in the manifest, or type --header 1.',
+            '"options": {"header": 1} in the manifest.',
         )
         self._skipped += lines
         return rest

@@ -100,7 +100,7 @@ def check_declared(source: Source, driver: str) -> None:
         raise Unreadable(
             "format_mismatch",
             "The file is declared as GeoJSONSeq but holds a FeatureCollection.",
-            'Write "format": "GeoJSON", or type --format GeoJSON.',
+            'Write "format": "GeoJSON".',
         )
 
 
@@ -109,7 +109,7 @@ def sequence_as_document() -> Unreadable:
     return Unreadable(
         "format_mismatch",
         "The file is declared as GeoJSON but holds one feature a line: only the first would be read.",
-        'Write "format": "GeoJSONSeq", or type --format GeoJSONSeq.',
+        'Write "format": "GeoJSONSeq".',
     )
 
 

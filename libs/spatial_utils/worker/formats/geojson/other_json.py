@@ -12,11 +12,11 @@ CURVES = frozenset({"circularstring", "compoundcurve", "curvepolygon", "multicur
 """Types of geometry of JSON-FG, in lower case, that GDAL reads in a feature of GeoJSON, but not as a document."""
 _FG_TYPES = CURVES | {"polyhedron", "multipolyhedron", "prism", "multiprism"}
 
-_FG_REMEDY = 'Write "format": "JSON-FG", or type --format JSON-FG. Or write GeoJSON, with the geometry in "geometry".'
+_FG_REMEDY = 'Write "format": "JSON-FG". Or write GeoJSON, with the geometry in "geometry".'
 
 
 def _named(name: str) -> str:
-    return f'Write "format": "{name}", or type --format {name}.'
+    return f'Write "format": "{name}".'
 
 
 _LOOKS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (

@@ -94,7 +94,7 @@ class Reader(OgrReader):
                 f"The times of the column {name!r} do not agree: in their time zone, or some have no time of day. They are kept "
                 "as text.",
                 'Write them all in UTC if they should be times. Or set those aside that do not fit: write "on_bad_value": '
-                '"set_aside" in the manifest, or type --on-bad-value set_aside.',
+                '"set_aside" in the manifest.',
                 layer.place,
             )
 

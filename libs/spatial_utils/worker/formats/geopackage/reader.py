@@ -74,7 +74,7 @@ class Reader(DatabaseReader):
             f"The table {table!r} has several geometry columns. This layer has {own!r}; "
             + ("not read: " if picked else "layers of their own have: ")
             + f"{', '.join(map(repr, others))}.",
-            "Leave 'geometry' out if all are wanted." if picked else "Pick one as 'geometry' (--geometry) if not all are wanted.",
+            "Leave 'geometry' out if all are wanted." if picked else "Pick one as 'geometry' if not all are wanted.",
             layer.place,
         )
         return [column for column in columns if column.name not in others]

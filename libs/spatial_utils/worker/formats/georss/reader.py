@@ -147,7 +147,7 @@ class Reader(FileReader):
             self.notes.warn(
                 "second_geometry",
                 f"{self._several:,} items have several places ({listed}). The first is the geometry, the others are attributes.",
-                "Give one of these names as 'geometry' (--geometry), if it should be the geometry.",
+                "Give one of these names as 'geometry', if it should be the geometry.",
                 place,
             )
 

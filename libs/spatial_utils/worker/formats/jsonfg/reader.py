@@ -24,7 +24,7 @@ _MEMBERS = frozenset({
 })  # fmt: skip
 _BY_FORMAT = Reference(WGS84, swapped=False, said=False)
 _GEOMETRIES = ("place", "geometry")
-_OTHER_ONE = 'Or write "geometry": "geometry" (--geometry geometry) to read the geometries in WGS 84, if the features have them.'
+_OTHER_ONE = 'Or write "geometry": "geometry" to read the geometries in WGS 84, if the features have them.'
 _OPEN = ".."
 
 

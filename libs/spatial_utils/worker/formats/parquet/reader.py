@@ -193,7 +193,7 @@ class ParquetLayer:
             self.notes.warn(
                 "second_geometry",
                 f"The geometry column {name!r} is kept as a plain attribute (WKB in its own CRS).",
-                f'To read it as the geometry, write "geometry": "{name}" (--geometry {name}).',
+                f'To read it as the geometry, write "geometry": {json.dumps(name, ensure_ascii=False)}.',
             )
         covering = about.get("covering") or {}
         bbox = covering.get("bbox") if isinstance(covering, dict) else None

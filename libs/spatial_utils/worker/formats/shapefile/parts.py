@@ -55,7 +55,7 @@ def check(path: Path) -> None:
             "count_mismatch",
             f"{path.name} has {shapes:,} shapes, but {table.name if table else ''} has {records:,} records.",
             "Upload the files of one and the same Shapefile again. For the shapes alone, leave out .dbf and .shx, and write "
-            '"missing_sidecars": "allow", or type --missing-sidecars allow.',
+            '"missing_sidecars": "allow".',
         )
     # In words of 16 bits: where a shape begins, and where it ends, its own header of 4 words included.
     begins, lengths = integers(entries[::2]), integers(entries[1::2])

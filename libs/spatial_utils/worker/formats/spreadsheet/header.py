@@ -53,8 +53,7 @@ def find_header(sheet: Sheet, told: int | str | None) -> Header:
     raise Unreadable(
         "sheet_no_header",
         f"The header row of the sheet {sheet.name!r} cannot be found: no row of texts names the columns of what stands below it.",
-        'Add "options": {"header": 3} if the column names stand in row 3; {"header": "none"} if there are none. '
-        "For the command line: --header 3.",
+        'Write "options": {"header": 3} if the column names stand in row 3; "options": {"header": "none"} if there are none.',
         f"sheet {sheet.name}",
     )
 

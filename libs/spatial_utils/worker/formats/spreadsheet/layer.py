@@ -176,7 +176,7 @@ class SheetLayer:
             self._warn(
                 "sheet_rows_above_header",
                 f"{sheet} has {len(header.skipped):,} rows above the header in row {header.row}. They were not read: {rows}.",
-                "If the names stand in another row, give its number as 'options.header' (--header).",
+                "If the names stand in another row, give its number as 'options.header'.",
             )
         gap = next((row for row, following in pairwise(self._rows) if following > row + 1), None)
         if gap is not None:

@@ -1,5 +1,6 @@
 """SQLite with the geometry columns of OGR (FDO) or SpatiaLite, and without any."""
 
+import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -77,7 +78,7 @@ class Reader(DatabaseReader):
             self.notes.warn(
                 "view_not_read",
                 f"The view {table!r} is not read: its rows are made from those of the tables.",
-                f'If it is wanted, add another entry for this file, with "layer": "{table}".',
+                f'If it is wanted, add another entry for this file, with "layer": {json.dumps(table, ensure_ascii=False)}.',
                 f"layer {layer}",
             )
             return True
