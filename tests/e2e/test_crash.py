@@ -15,7 +15,8 @@ pytestmark = pytest.mark.integration
 SIDE_BY_SIDE = 2
 EFFECTS = {
     "embedded": (
-        "os.link", "os.rename", "os.fsync", "'identity'", "'runs'", "'versions'", "'outcomes'", "'assets'", "'chain'", "COMMIT", "Popen",
+        "os.link", "os.rename", "os.fsync", "'identity'", "'runs'", "'versions'", "'outcomes'", "'assets'", "'chain'", "COMMIT",
+        "Popen",
     ),
     "servers": (
         "PUT", "_spatial-etl/lake.json", "POST", "?uploadId", "DELETE", "insert identity", "insert runs", "insert versions",
