@@ -235,7 +235,7 @@ class _Audit:
         _, written, found = self.copies.pop(name, (None, None, None))
         if (committed.run_id, committed.batch_id) != (run_id, run_id.rpartition("#")[0]):
             yield from self._flaw(f"outcomes/{run_id}", Finding.EDITED, f"It names {name}, of the run {committed.run_id}.")
-        elif isinstance(committed, Asset) and committed.features != _rows(committed):
+        elif isinstance(committed, Asset) and committed.features not in {None, _rows(committed)}:
             message = f"{name} has {committed.features} features, and its files have {_rows(committed)}."
             yield from self._flaw(f"outcomes/{run_id}", Finding.EDITED, message)
         if found is None and self._gone(name):
@@ -316,12 +316,12 @@ class _Audit:
             if isinstance(receipt, Receipt):
                 content = receipt.content if isinstance(receipt.content, dict) else {}
                 self.receipts[identity] = content.get("uploader"), content.get("intent")
-                if receipt.uploader not in {None, content.get("uploader")}:
+                if receipt.uploader not in (None, content.get("uploader")):
                     yield from self._flaw(f"manifests/{identity}", Finding.EDITED, "Its uploader is not that of its content.")
         for run_id, receipt_id in self.runs.items():
             yield from self._named(f"manifests/{receipt_id}", f"runs/{run_id} names it")
             said, sent = self.said.get(run_id, set()), self.receipts.get(receipt_id)
-            if sent is not None and said - {sent}:
+            if sent is not None and any(each != sent for each in said):
                 message = f"The lineage in it names other uploaders or intents than the manifest {receipt_id}: {sorted(said)}."
                 yield from self._flaw(f"outcomes/{run_id}", Finding.EDITED, message)
 

@@ -47,11 +47,11 @@ def repair(stack: Stack, assets: Iterable[Asset] | None = None, *, progress: Pro
 def _is_lost(stack: Stack, file: LakeFile) -> bool:
     try:
         found = stack.lake.hash(file.key)
-        return (found.sha256, found.size) != (file.sha256, file.bytes)
     except ObjectMissing:
         return True
     except ObjectRefused:
         return False
+    return (found.sha256, found.size) != (file.sha256, file.bytes)
 
 
 def _restored(stack: Stack, asset: Asset, bad: list[LakeFile], progress: Progress) -> Iterator[Repaired]:

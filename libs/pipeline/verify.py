@@ -15,7 +15,6 @@ from libs.models import (
     Asset,
     BBox,
     DamagedDocument,
-    FileRole,
     Finding,
     Head,
     LakeFile,
@@ -81,14 +80,15 @@ def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | Non
     """
     sound: set[str] = set()
     for asset in assets:
-        keys, footers = expected_objects(stack, asset), []
+        keys = expected_objects(stack, asset)
+        footers: dict[str, Footer] = {}
         for file in asset.files:
             finding, message, footer = _look_at(stack, file)
             yield _about(asset, stack.lake.uri(file.key), finding, message)
-            footers += [footer] if footer is not None and file.role == FileRole.DATA else []
+            footers |= {} if footer is None else {file.key: footer}
         yield from _raw_files(stack, asset, sound)
         yield from _record_flaw(stack, asset)
-        if len(footers) == len(asset.data) and (differs := [*_differs(asset, footers)]):
+        if differs := [*_differs(asset, footers)]:
             message = f"It does not say what the files of the version say: {'; '.join(differs)}."
             yield Verified(
                 dataset_id=asset.dataset_id, version=asset.version, record=f"assets/{asset.id}", finding=Finding.EDITED,
@@ -217,11 +217,20 @@ def _footer(stack: Stack, key: str, end: bytes) -> Footer | None:
     return read_footer(end if size <= len(end) else stack.lake.end(key, size))
 
 
-def _differs(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:
-    """Where the record of a version does not say what its data files say."""
-    rows = [footer.features for footer in footers]
-    if [file.features for file in asset.data] != rows or asset.features not in {None, sum(rows)}:
-        yield f"they have {sum(rows):,} features"
+def _differs(asset: Asset, found: Mapping[str, Footer]) -> Iterator[str]:
+    """Where the record of a version does not say what its files say. Their footers are given by URI, those that could be read."""
+    for file in asset.files:
+        if file.key in found and file.features != found[file.key].features:
+            yield f"{file.name} has {found[file.key].features:,} rows"
+    footers = [found[file.key] for file in asset.data if file.key in found]
+    if len(footers) == len(asset.data):
+        yield from _differs_as_a_whole(asset, footers)
+
+
+def _differs_as_a_whole(asset: Asset, footers: Sequence[Footer]) -> Iterator[str]:
+    """Where the summary of a version does not say what its data files say together."""
+    if asset.features not in {None, rows := sum(footer.features for footer in footers)}:
+        yield f"they have {rows:,} features"
     if asset.kind in {"vector", "table"}:
         recorded = [(column.name, _spelled(column.type)) for column in asset.table_schema]
         for footer in footers:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, ServiceUnavailable, parse_manifest
 from libs.models.manifest import MAX_MANIFEST_BYTES
+from libs.raw_text import inert_json
 from libs.storage.fetched import Fetched
 from libs.storage.store import (
     Moved,

@@ -15,11 +15,12 @@ pytestmark = pytest.mark.integration
 SIDE_BY_SIDE = 2
 EFFECTS = {
     "embedded": (
-        "os.link", "os.rename", "os.fsync", "'identity'", "'runs'", "'versions'", "'outcomes'", "'assets'", "COMMIT", "Popen",
+        "os.link", "os.rename", "os.fsync", "'identity'", "'runs'", "'versions'", "'outcomes'", "'assets'", "'chain'", "COMMIT",
+        "Popen",
     ),
     "servers": (
         "PUT", "_spatial-etl/lake.json", "POST", "?uploadId", "DELETE", "insert identity", "insert runs", "insert versions",
-        "insert outcomes", "insert assets",
+        "insert outcomes", "insert assets", "insert chain",
         "CREATE SCHEMA", "COPY", "CREATE OR REPLACE VIEW", "DROP SCHEMA", "advisory", "os.rename", "Popen",
     ),
 }  # fmt: skip

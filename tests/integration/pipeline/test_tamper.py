@@ -51,6 +51,7 @@ def filled(kept: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPat
         prices = kept.entry(kept.put("in/p.csv", "year,price\n2024,1.5\n"), dataset_id="p", type="tabular")
         kept.ingest("two", kept.entry(kept.put("in/b.geojson", geojson(4)), dataset_id="a"), prices)
     assert kept.ingest("gone", kept.entry("s3://landing-zone/in/gone.geojson")).problems
+    assert kept.ingest("odd", uploader=["list"], intent={}).problems
     assert kept.ingest("bad", kept.entry(kept.put("in/bad.geojson", "{"))).problems
     begin(kept, "lost", geojson(1), lease_seconds=0.0)
     reconcile(kept.stack)
