@@ -187,6 +187,7 @@ class FolderStore:
 
     def put(self, key: str, source: bytes | Path, moved: Moved = untold) -> None:
         """See :class:`~libs.storage.store.ObjectStore`."""
+        self.check()
         with (
             self._speaking(key),
             self._parent(key, make=True) as (parent, name),
@@ -200,6 +201,7 @@ class FolderStore:
 
     def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`. A hard link is what makes it atomic and the winner single."""
+        self.check()
         with self._speaking(key), self._parent(key, make=True) as (parent, name):
             if _exists(name, parent):
                 return False  # saves the copy; the link decides

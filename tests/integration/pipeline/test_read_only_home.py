@@ -98,6 +98,8 @@ def test_a_ledger_that_cannot_be_written_says_so(home: Path) -> None:
     with sqlite3.connect(home / "ledger.sqlite") as connection:
         connection.execute("DELETE FROM documents WHERE collection = 'assets'")
     connection.close()
+    for path in (home / "data-lake", *(home / "data-lake").rglob("*")):  # the lake may be written to
+        os.chown(path, 0, 0)
     done = run(home, PLAIN, "reconcile")
     assert (done.returncode, "Traceback" in done.stderr) == (3, False)
     assert "it may only be read here" in done.stderr
