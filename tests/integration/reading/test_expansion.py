@@ -38,6 +38,17 @@ def test_a_view_that_joins_each_row_with_all_others(package: Path, read: Any, re
     assert read(package, "GPKG", layer="a").table.num_rows == 3000
 
 
+def test_a_view_that_sorts_needs_no_file(package: Path, read: Any) -> None:
+    """SQLite would sort in a file outside of the sandbox."""
+    with sqlite3.connect(package) as database:
+        database.execute(
+            "CREATE VIEW v AS SELECT a.fid * 100 + b.fid AS id, hex(zeroblob(100)) AS t FROM a, a AS b WHERE b.fid < 30 "
+            "ORDER BY t, id DESC"
+        )
+        database.execute("INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES ('v', 'attributes', 'v')")
+    assert read(package, "GPKG", type="tabular", layer="v").table.num_rows == 87_000
+
+
 def repeated(tmp_path: Path) -> Path:
     """A text of 10 kB, stored once, in 1,000 rows."""
     path = tmp_path / "a.parquet"
