@@ -74,11 +74,10 @@ def _within(manifest: Manifest, ids: Mapping[int, str]) -> Iterable[Problem]:
         names = " and ".join(f"files[{each}] ({_name(manifest.files[each])})" for each in (earlier, index))
         same = ids[earlier] == identifier
         made = f"the dataset {identifier!r}" if same else f"{ids[earlier]!r} and {identifier!r}, which only case tells apart"
-        typed = f"--dataset-id {identifier}_2; or both with --dataset-id {ids[earlier]}"
         yield Problem(
             code="dataset_id_taken", where=f"files[{index}].path", message=f"{names} would become {made}.",
-            remedy="Give each a 'dataset_id' of its own, or both the same, to append them. At the command line: ingest this one "
-            f"by itself, with {typed}.",
+            remedy="In a manifest, give each file a name of its own, or both the same, to append them. Or deliver this one by "
+            f'itself: write "dataset_id": "{identifier}_2" for this file in the manifest.',
         )  # fmt: skip
 
 

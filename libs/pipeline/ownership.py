@@ -46,7 +46,7 @@ def said(dataset_id: str, owner: Owner, by: Owner) -> tuple[str, str]:
     grant = f"spatial-etl admin grant {dataset_id} --to {shlex.quote(by.project or by.uploader)}"
     return (
         message,
-        f"If it is another dataset: --dataset-id {dataset_id}_2, or 'dataset_id'. If it is meant, its owner types: {grant}",
+        f'If it is another dataset, write "dataset_id": "{dataset_id}_2" for this file in the manifest. If it is meant, its owner types: {grant}',
     )
 
 

@@ -102,8 +102,8 @@ def of_another(dataset_id: str, owner: Owner, by: Owner) -> Difference:
 
 
 def _same_or_other(same: str, other: str) -> str:
-    typed = f"If it is the same dataset: --dataset-id {same}. If it is another one: --dataset-id {other}_2."
-    return f"{typed} In a manifest: 'files[].dataset_id'."
+    known = f'If it is the same dataset, write "dataset_id": "{same}" for this file in the manifest.'
+    return f'{known} If it is another one, write "dataset_id": "{other}_2" for this file in the manifest.'
 
 
 def not_compared(pending: Iterable[Reservation]) -> list[Problem]:

@@ -105,7 +105,7 @@ class Validation:
 def unknown_intent(intent: str, registry: Registry, applied: Recipe | None = None) -> Problem:
     """The problem of an intent that no recipe has; the warning, where another recipe was applied."""
     similar = registry.similar(intent)
-    meant = f"Did you mean {similar!r} (--intent {similar})? " if similar else ""
+    meant = f'Did you mean {similar!r}? Then write "intent": "{similar}" in the manifest. ' if similar else ""
     return Problem(
         code="unknown_intent",
         where="intent",

@@ -14,7 +14,7 @@ from libs.storage import FolderStore
 @pytest.mark.parametrize(("hours", "said"), [(1, "3,600 s ahead of"), (-1, "3,600 s behind")])
 def test_a_clock_that_differs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, said: str) -> None:
     settings = Settings(_env_file=None, spatial_etl_home=tmp_path)
-    FolderStore(tmp_path, settings.minio_landing_bucket)
+    (tmp_path / settings.minio_landing_bucket).mkdir()
     assert "Clocks" not in {check.name for check in _stores(settings)}
     monkeypatch.setattr(FolderStore, "clock", lambda _: utc_now() + timedelta(hours=hours, milliseconds=100))
     (check,) = (check for check in _stores(settings) if check.name == "Clocks")
