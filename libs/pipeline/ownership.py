@@ -44,10 +44,8 @@ def said(dataset_id: str, owner: Owner, by: Owner) -> tuple[str, str]:
     """Message and remedy of a delivery to another's dataset."""
     message = f"The dataset {dataset_id!r} belongs to {owner}; this delivery is of {by}."
     grant = f"spatial-etl admin grant {dataset_id} --to {shlex.quote(by.project or by.uploader)}"
-    return (
-        message,
-        f'If it is another dataset, write "dataset_id": "{dataset_id}_2" for this file in the manifest. If it is meant, its owner types: {grant}',
-    )
+    other = f'If it is another dataset, write "dataset_id": "{dataset_id}_2" for this file in the manifest.'
+    return message, f"{other} If it is meant, its owner types: {grant}"
 
 
 def _same(owner: Owner, by: Owner) -> bool:
