@@ -373,9 +373,7 @@ class Ledger(Records):
 
         The assets come last: where they are, all is copied. An outcome other than ``success`` has none of them.
         """
-        lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
-        assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
-        self.store.insert_missing(chain(lineage, assets))
+        self._copy(outcome)
         if outcome.run_id in self._own:  # decided just now, by this worker
             self._link({outcome.run_id: self._own[outcome.run_id]})
         elif outcome.run_id not in self._linked and self.chain.without([f"outcomes/{outcome.run_id}"]):
@@ -470,6 +468,8 @@ class Ledger(Records):
     def restore(self, receipt: Receipt, run: Run, reservations: Iterable[Reservation], outcome: Outcome) -> None:
         """Insert what is known of a decided run again, when a ledger is made out of a lake. Doing it again does nothing.
 
+        Nothing of a success becomes a link of the chain: that is for :meth:`link_missing`, for all of them at once.
+
         Raises:
             DocumentTooLarge: when a single dataset's record is larger than the store keeps.
         """
@@ -481,7 +481,7 @@ class Ledger(Records):
             self.log("claimed", run.id, at=run.started_at)
         self.store.insert_missing(("versions", each.id, each.to_document()) for each in reservations)
         self.decide(outcome)
-        self.publish(outcome)
+        self._copy(outcome)
 
     def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
         """Write an entry of the audit log."""
@@ -496,6 +496,11 @@ class Ledger(Records):
         if runs and outcome is None and self.alive(runs[-1]):
             return [_running(runs[-1])]
         return self._in_the_way(runs, outcome, f"{batch_id}@{sha256[:16]}")
+
+    def _copy(self, outcome: Outcome) -> None:
+        lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
+        assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
+        self.store.insert_missing(chain(lineage, assets))
 
     def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:
         """Insert a document, and add it to the chain if it is a decision by itself."""

@@ -1,20 +1,17 @@
 """The record that a version carries in the lake, so that a lake explains itself, and a lost ledger can be made again."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from libs.models.asset import Asset
 from libs.models.base import Moment
-from libs.models.document import Document
+from libs.models.document import SEAL, DamagedDocument, Document, digest
 from libs.models.lineage import Lineage
 from libs.models.run import Outcome, Receipt, Run
 
-_SEAL = "seal"
 _KEPT_MANIFEST = 4 * 1024
 """Bytes of a manifest that each version of its batch carries whole; of a larger one, what is not the list of files."""
 
@@ -65,7 +62,7 @@ class VersionRecord(Document):
     def content(self) -> bytes:
         """The object, with a seal by which a change is found. The same record gives the same bytes."""
         fields = self.model_dump(mode="json")
-        return to_json(fields | {_SEAL: _digest(fields)}, indent=2) + b"\n"
+        return to_json(fields | {SEAL: digest(fields)}, indent=2) + b"\n"
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -77,14 +74,14 @@ class VersionRecord(Document):
         """
         try:
             fields = json.loads(content)
-            seal = fields.pop(_SEAL, None)
+            seal = fields.get(SEAL)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedRecord("is not the record of a version") from error
-        if seal != _digest(fields):
+        if seal != digest(fields):
             raise DamagedRecord("does not match its seal: it was changed after it was written")
         try:
             return cls.from_document(fields)
-        except ValidationError as error:
+        except DamagedDocument as error:
             raise DamagedRecord("is not the record of a version") from error
 
 
@@ -98,7 +95,3 @@ def _shortened(receipt: Receipt) -> Receipt:
 
 def _identifying(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: content[name] for name in ("batch_id", "uploader", "intent") if name in content}
-
-
-def _digest(fields: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -123,6 +123,7 @@ def rebuild(lake: DataLake, ledger: Ledger, *, hashes: bool = True) -> Rebuilt:
             incomplete.append(f"{run_id}: {len(records):,} of {datasets:,} versions")
         _restore(ledger, records, runs, gaps)
     own = ledger.identify()
+    ledger.link_missing()
     lake_id = found.lake_id if found else bound.lake_id if bound else str(uuid.uuid4())
     bound = ledger.bind(OwnLake(lake_id=lake_id, place=lake.store.place, bound_at=ledger.clock()))
     ledger.log("rebuilt", lake.store.place, ledger_before=rebuilding.ledger_before, versions=len(looked))
