@@ -37,7 +37,7 @@ def fill(platform: Any, geojson: Callable[..., str]) -> None:
     platform.ingest("b1", *(platform.entry(path, dataset_id=name) for name, path in paths.items()))
     key = platform.submit("b2", platform.entry(paths["a"], dataset_id="a"))
     ledger, landing = platform.stack.ledger, platform.stack.landing
-    parsed = landing.read_manifest(key)
+    _, parsed = landing.read_manifest(key)
     run = ledger.claim(ledger.receive(key, parsed, "an upload"), {})
     ledger.reserve({"a": ["data.parquet"]}, run, platform.stack.lake.prefix)
     failed = rebuilding._not_known(run, "me")  # any failure

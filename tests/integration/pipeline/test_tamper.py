@@ -63,7 +63,7 @@ def begin(platform: Any, batch_id: str, content: str, lease_seconds: float) -> N
     """Do what a worker does until just before it decides."""
     key = platform.submit(batch_id, platform.entry(platform.put(f"in/{batch_id}.geojson", content)))
     landing, ledger = platform.stack.landing, Ledger(platform.stack.ledger.store, lease_seconds=lease_seconds)
-    run = ledger.claim(ledger.receive(key, landing.read_manifest(key), landing.store.head(key).version), {"gdal": "3"})
+    run = ledger.claim(ledger.receive(key, landing.read_manifest(key)[1], landing.store.head(key).version), {"gdal": "3"})
     reservation = ledger.reserve({"a": ["data.parquet"]}, run, platform.stack.lake.prefix)["a"]
     platform.stack.lake.store.create(reservation.keys[0], b"half a run's work")
 
