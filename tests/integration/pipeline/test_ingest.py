@@ -210,7 +210,7 @@ def test_an_unknown_intent_gets_the_default_and_a_warning(platform: Any, geojson
     assert (report.status, report.recipe) == (Status.SUCCESS, "default")
     assert [(warning.code, warning.where) for warning in report.warnings] == [("unknown_intent", "intent")]
     assert "ingest_vectro" in report.warnings[0].message
-    assert "--intent ingest_vector)" in report.warnings[0].remedy
+    assert '"intent": "ingest_vector"' in report.warnings[0].remedy
 
 
 def test_an_unknown_intent_and_a_broken_recipe_are_refused(open_platform: Callable, geojson: Callable, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_names_that_fall_together_in_two_batches_are_told(platform: Any, geojson
     refused = ingest("b1", "Дороги")
     (problem,) = refused.problems
     assert (problem.code, "'Дороги'" in problem.message, "'dorogi'" in problem.message) == ("other_title", True, True)
-    assert "--dataset-id dorogi." in problem.remedy
+    assert '"dataset_id": "dorogi"' in problem.remedy
     warned = ingest("b2", "Дороги", on_change={"name": "warn"})
     assert (made(warned), [warning.code for warning in warned.warnings]) == ([("dorogi", "Дороги")], ["other_title"])
     for batch, name, more in (("b3", "ДОРОГИ", {}), ("b4", "Дороги!", {"dataset_id": "dorogi"})):
@@ -111,7 +111,7 @@ def test_names_that_fall_together_are_told_before_a_file_is_read(
     assert (report.run_id, problem.code) == (None, "dataset_id_case")
     assert "'Roads-1'" in problem.message
     assert "'roads-1'" in problem.message
-    assert "--dataset-id roads-1." in problem.remedy
+    assert '"dataset_id": "roads-1"' in problem.remedy
     report = platform.ingest("b6", entry("x", dataset_id="Roads-1"), on_change={"name": "warn"})
     assert [warning.code for warning in report.warnings] == ["dataset_id_case"]
     report = platform.ingest("b7", entry("x", dataset_id="ROADS-1"), on_change={"name": "allow"})

@@ -72,7 +72,7 @@ def test_a_difference_is_told_refused_or_allowed(kreis: Platform, tmp_path: Path
     problem = next(problem for problem in refused.problems if problem.code == CODES[aspect])
     assert (refused.status, problem.where) == (Status.REJECTED, "dataset kreis")
     assert said in problem.message
-    assert f"--on-change {aspect}=allow" in problem.remedy
+    assert f'"on_change": {{"{aspect}": "allow"}}' in problem.remedy
     assert kreis.stack.ledger.next_versions(["kreis"]) == {"kreis": 2}, "nothing was reserved"
 
     by_default = kreis.ingest("default", entry(kreis, "default", path), **more)

@@ -59,8 +59,8 @@ def test_without_an_encoding_the_remedy_names_it(read: Reader, refused: Refuser,
     path = tmp_path / "a.geojson"
     path.write_bytes(content.encode("cp1252"))
     problem = refused(path, kind)
-    assert (problem.code, "--encoding cp1252" in problem.remedy) == ("wrong_encoding", True)
-    assert "--on-bad-text set_aside" in problem.remedy
+    assert (problem.code, '"encoding": "cp1252"' in problem.remedy) == ("wrong_encoding", True)
+    assert '"on_bad_text": "set_aside"' in problem.remedy
     assert read(path, kind, on_bad_text="fix").table.column("name").to_pylist() == ["Z\ufffdrich", "Genf"]
 
 

@@ -95,5 +95,5 @@ def test_a_number_that_leads_to_no_text(refused: Refuser, read: Reader, tmp_path
     path.with_suffix(".dbt").write_bytes(memos + b"no end")
     problem = refused(path, "dBASE", type="tabular")
     assert (problem.code, problem.where) == ("value_lost", "files[0]: layer a, feature 2")
-    assert "--on-bad-value set_aside" in problem.remedy
+    assert '"on_bad_value": "set_aside"' in problem.remedy
     assert read(path, "dBASE", type="tabular", on_bad_value="null").table.column("f1").to_pylist() == ["short", None]

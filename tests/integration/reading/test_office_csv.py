@@ -209,7 +209,7 @@ def test_a_title_above_the_column_names(read: Reader, tmp_path: Path, above: str
     assert got.table.column("id").to_pylist() == [1, 2]
     assert [shape.x for shape in got.geometries] == [7.5, 7.6]
     (warning,) = [warning for warning in got.warnings if warning.code == "csv_title_lines"]
-    assert (f"line {above.count(chr(10)) + 1}." in warning.message, "--header 1" in warning.remedy) == (True, True)
+    assert (f"line {above.count(chr(10)) + 1}." in warning.message, '"header": 1' in warning.remedy) == (True, True)
 
 
 @pytest.mark.parametrize(

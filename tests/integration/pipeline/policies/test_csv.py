@@ -28,7 +28,7 @@ def test_without_a_policy_the_batch_is_rejected_and_the_remedy_names_the_way(pla
     problem = only_problem(platform.ingest("b", csv(platform, BAD)))
     assert (problem.code, "data row" in problem.where) == ("csv_bad_geometry", True)
     assert '"on_bad_geometry": "set_aside"' in problem.remedy
-    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
 
 
 def test_bad_rows_are_set_aside_as_they_stand(platform: Platform) -> None:
@@ -83,7 +83,7 @@ RAGGED = (
 def test_rows_of_another_length_are_set_aside_with_all_that_they_hold(platform: Platform) -> None:
     problem = only_problem(platform.ingest("a", csv(platform, RAGGED)))
     assert (problem.code, "data row 2 " in problem.where) == ("csv_ragged", True)
-    assert "--on-bad-value set_aside" in problem.remedy
+    assert '"on_bad_value": "set_aside"' in problem.remedy
     report = platform.ingest("b", csv(platform, RAGGED), on_bad_value="set_aside", max_set_aside=3)
     assert report.status == "success", report.problems
     asset = platform.asset("a")
@@ -110,8 +110,8 @@ def test_short_rows_are_filled_up_with_null_and_long_ones_are_not(platform: Plat
     assert len([warning for warning in report.warnings if warning.code == "made_null"]) == 2  # one for each column
     problem = only_problem(platform.ingest("b", csv(platform, short + "4,1,2,3,4,5\n"), on_bad_value="null"))
     assert (problem.code, "data row 4 " in problem.where) == ("csv_ragged", True)
-    assert "--on-bad-value set_aside" in problem.remedy
-    assert "--on-bad-value null" not in problem.remedy
+    assert '"on_bad_value": "set_aside"' in problem.remedy
+    assert '"on_bad_value": "null"' not in problem.remedy
 
 
 def test_a_short_row_without_its_coordinate_has_a_bad_geometry(platform: Platform) -> None:

@@ -27,8 +27,8 @@ def test_a_geometry_of_esri_json_that_cannot_be_read(platform: Platform, ring: A
     closed = [[*RING, RING[0]]]
     entry = platform.entry(platform.put("in/a.json", feature_set(closed, ring, closed)), format="EsriJSON", dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == (code, True)
-    assert ("--on-bad-geometry fix" in problem.remedy) == fixed
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == (code, True)
+    assert ('"on_bad_geometry": "fix"' in problem.remedy) == fixed
     report = platform.ingest("b", entry, on_bad_geometry="set_aside")
     assert report.status == "success", report.problems
     asset = platform.asset("a")

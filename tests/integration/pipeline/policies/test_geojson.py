@@ -36,7 +36,7 @@ UNCLOSED = {"type": "Polygon", "coordinates": [[[7, 46], [8, 46], [8, 47], [7, 4
 def test_a_geometry_of_geojson_that_cannot_be_read(platform: Platform, geometry: Any, code: str) -> None:
     entry = platform.entry(platform.put("in/a.geojson", collection(POINT, geometry, None, POINT)))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == (code, True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == (code, True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
     asset = platform.asset("a")
     assert (ids(data(platform, asset)), asset.changes.counts["set_aside"]) == ([0, 2, 3], 1)
@@ -59,7 +59,7 @@ def test_an_empty_vertex_is_dropped(platform: Platform) -> None:
 def test_what_has_no_standard_fix_is_still_a_problem(platform: Platform) -> None:
     entry = platform.entry(platform.put("in/a.geojson", collection(POINT, WORDS)))
     problem = only_problem(platform.ingest("a", entry, on_bad_geometry="fix"))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
 
 
 WKT = 'id,wkt\n1,"POLYGON ((7 46, 8 46, 8 47, 7 47))"\n2,"POLYGON ((7 46, 8 46, 8 47, 7 46))"\n'
@@ -121,7 +121,7 @@ def test_times_with_and_without_a_zone(platform: Platform, policy: str, features
         feature["properties"]["t"] = time
     entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
     (warning,) = platform.ingest("a", entry).warnings
-    assert (warning.code, "--on-bad-value set_aside" in warning.remedy) == ("mixed_time_zones", True)
+    assert (warning.code, '"on_bad_value": "set_aside"' in warning.remedy) == ("mixed_time_zones", True)
     assert data(platform, platform.asset("a"))["t"].tolist() == ["2024-03-01", "2024-07-01T10:00:00Z", "2024-03-02T11:00:00"]
     assert platform.ingest("b", entry, on_bad_value=policy).status == "success"
     asset = platform.asset("a")
@@ -140,7 +140,7 @@ def test_an_integer_that_no_column_holds(platform: Platform, others: list[float]
         feature["properties"]["n"] = number
     entry = platform.entry(platform.put("in/a.geojson", json.dumps(document)))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("integer_lost", True)
+    assert (problem.code, '"on_bad_value": "set_aside"' in problem.remedy) == ("integer_lost", True)
     report = platform.ingest("b", entry, on_bad_value="set_aside")
     assert report.status == "success", report.problems
     asset = platform.asset("a")

@@ -16,7 +16,7 @@ def test_a_place_of_georss_that_cannot_be_read(platform: Platform) -> None:
     text = f'<rss version="2.0" xmlns:georss="http://www.georss.org/georss"><channel><title>a</title>{items}</channel></rss>'
     entry = platform.entry(platform.put("in/a.xml", text), format="GeoRSS")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("bad_coordinate", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("bad_coordinate", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1).status == "success"
     assert rejects(platform, platform.asset("a"))[["reject_feature", "title"]].to_numpy().tolist() == [[2, "1"]]
     assert len(data(platform, platform.asset("a"))) == 2

@@ -46,7 +46,7 @@ def test_positions_of_gml_that_cannot_be_read(platform: Platform, bad: str, code
     entry = platform.entry(platform.put("in/a.gml", gml(good, bad, good)), dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
     assert problem.code == code
-    assert "--on-bad-geometry set_aside" in problem.remedy
+    assert '"on_bad_geometry": "set_aside"' in problem.remedy
     assert platform.ingest("b", entry, on_bad_geometry="set_aside").status == "success"
     asset = platform.asset("a")
     assert (ids(data(platform, asset)), asset.changes.counts) == ([0, 2], {"set_aside": 1})
@@ -89,7 +89,7 @@ def test_a_schema_beside_a_gml_holds_where_a_feature_is_set_aside(platform: Plat
     platform.put(f"in/a.{suffix}", schema)
     entry = platform.entry(platform.put("in/a.gml", gml(GOOD_POINT, gml_point("<gml:pos>a b</gml:pos>"))), dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("bad_coordinate", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("bad_coordinate", True)
     report = platform.ingest("b", entry, on_bad_geometry="set_aside")
     assert report.status == "success", report.problems
     kept = data(platform, platform.asset("a"))
@@ -106,7 +106,11 @@ def test_a_day_of_gml_that_does_not_exist(platform: Platform, schema: str) -> No
         text = text.replace(f"<a:id>{number}</a:id>", f"<a:id>{number}</a:id><a:day>{day}</a:day>")
     entry = platform.entry(platform.put("in/a.gml", text), dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, problem.where, "--on-bad-value set_aside" in problem.remedy) == ("value_lost", "files[0]: line 3", True)
+    assert (problem.code, problem.where, '"on_bad_value": "set_aside"' in problem.remedy) == (
+        "value_lost",
+        "files[0]: line 3",
+        True,
+    )
     report = platform.ingest("b", entry, on_bad_value="set_aside")
     assert report.status == "success", report.problems
     asset = platform.asset("a")

@@ -50,7 +50,11 @@ def test_a_time_of_gpx_that_cannot_be_read(platform: Platform, time: str) -> Non
     ]
     entry = platform.entry(platform.put("in/a.gpx", gpx("".join(points))), format="GPX", dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, problem.where, "--on-bad-value set_aside" in problem.remedy) == ("value_lost", "files[0]: line 3", True)
+    assert (problem.code, problem.where, '"on_bad_value": "set_aside"' in problem.remedy) == (
+        "value_lost",
+        "files[0]: line 3",
+        True,
+    )
     assert platform.ingest("b", entry, on_bad_value="set_aside").status == "success"
     asset = platform.asset("a")
     assert (sorted(data(platform, asset)["name"]), asset.changes.counts) == (["0", "2"], {"set_aside": 1})

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 def test_an_empty_position_of_a_track_is_left_out(platform: Platform) -> None:
     entry = platform.entry(platform.put("in/track_empty_coord.kml", CASES / "track_empty_coord.kml"))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry fix" in problem.remedy) == ("bad_coordinate", True)
+    assert (problem.code, '"on_bad_geometry": "fix"' in problem.remedy) == ("bad_coordinate", True)
     assert platform.ingest("b", entry, on_bad_geometry="fix").status == "success"
     asset = platform.asset("track_empty_coord")
     assert (asset.features, asset.changes.counts["vertices_dropped"]) == (1, 1)
@@ -50,7 +50,7 @@ PLACED = "<name>a</name><Point><coordinates>7.1,46.1</coordinates></Point>"
 def test_coordinates_of_kml_that_cannot_be_read(platform: Platform, bad: str, code: str, name: str | None) -> None:
     entry = platform.entry(platform.put("in/a.kml", kml(PLACED, PLACED, bad, PLACED)), dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, problem.where, "--on-bad-geometry set_aside" in problem.remedy) == (code, "files[0]: line 4", True)
+    assert (problem.code, problem.where, '"on_bad_geometry": "set_aside"' in problem.remedy) == (code, "files[0]: line 4", True)
     report = platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1)
     assert report.status == "success", report.problems
     asset = platform.asset("a")
@@ -73,7 +73,7 @@ def test_a_time_of_kml_that_cannot_be_read(platform: Platform) -> None:
     marks = [f"{PLACED}<TimeSpan>{time}</TimeSpan>" for time in times]
     entry = platform.entry(platform.put("in/a.kml", kml(PLACED, *marks)), layer="y")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("value_lost", True)
+    assert (problem.code, '"on_bad_value": "set_aside"' in problem.remedy) == ("value_lost", True)
     report = platform.ingest("b", entry, on_bad_value="set_aside", max_set_aside=1)
     assert report.status == "success", report.problems
     asset = platform.asset("a.y")

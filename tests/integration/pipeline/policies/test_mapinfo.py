@@ -22,7 +22,7 @@ def mif(platform: Platform, *records: str) -> dict[str, Any]:
 def test_a_day_of_mapinfo_that_does_not_exist(platform: Platform) -> None:
     entry = mif(platform, '"two\n\nlines",1,20240228', '"a, ""b""",2,20240230', '"z",3,20240301', "")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("value_lost", True)
+    assert (problem.code, '"on_bad_value": "set_aside"' in problem.remedy) == ("value_lost", True)
     report = platform.ingest("b", entry, on_bad_value="set_aside")
     assert report.status == "success", report.problems
     asset = platform.asset("a")

@@ -27,7 +27,7 @@ def test_a_damaged_geometry_of_what_is_parsed_without_gdal(
     text = whole % ", ".join(one % row for row in [(1, "[7.5, 46.5]"), (2, '["7", 46]'), (3, "[7.7, 46.7]")])
     entry = platform.entry(platform.put(f"in/{name}", text), format=format_)
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=1).status == "success"
     (asset,) = platform.stack.ledger.assets()
     assert rejects(platform, asset)[["reject_feature", "reject_code", "n"]].to_numpy().tolist() == [[2, "damaged_geometry", "2"]]
@@ -50,7 +50,7 @@ def test_an_integer_that_no_column_holds(platform: Platform, format_: str, other
         text = f'{{"conformsTo": [], "type": "FeatureCollection", "features": [{", ".join(features)}]}}'
     entry = platform.entry(platform.put("in/a.json", text), format=format_, dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("integer_lost", True)
+    assert (problem.code, '"on_bad_value": "set_aside"' in problem.remedy) == ("integer_lost", True)
     report = platform.ingest("b", entry, on_bad_value="set_aside")
     assert report.status == "success", report.problems
     assert sorted(data(platform, platform.asset("a"))["n"]) == others

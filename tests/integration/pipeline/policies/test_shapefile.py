@@ -45,7 +45,7 @@ def test_text_that_cannot_be_decoded(
     dbf.write_bytes(dbf.read_bytes().replace(b"Munchen", b"M\xfcnchen"))
     entry = platform.entry(platform.put("in/a.shp", tmp_path / "a.shp"))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-text set_aside" in problem.remedy) == ("wrong_encoding", True)
+    assert (problem.code, '"on_bad_text": "set_aside"' in problem.remedy) == ("wrong_encoding", True)
     assert platform.ingest("b", entry, on_bad_text=policy).status == "success"
     asset = platform.asset("a")
     assert asset.changes.counts[count] == 1

@@ -36,7 +36,7 @@ def test_a_damaged_geometry_of_geoparquet(platform: Platform, tmp_path: Path, na
     pq.write_table(table, tmp_path / "b.parquet")
     entry = platform.entry(platform.put("in/b.parquet", tmp_path / "b.parquet"))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
     asset = platform.asset("b")
     assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
@@ -58,7 +58,7 @@ def test_a_damaged_geometry_of_a_geopackage(platform: Platform, tmp_path: Path) 
         database.commit()
     entry = platform.entry(platform.put("in/a.gpkg", path))
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-geometry set_aside" in problem.remedy) == ("damaged_geometry", True)
+    assert (problem.code, '"on_bad_geometry": "set_aside"' in problem.remedy) == ("damaged_geometry", True)
     assert platform.ingest("b", entry, on_bad_geometry="set_aside", max_set_aside=2).status == "success"
     asset = platform.asset("a")
     assert (ids(data(platform, asset)), ids(rejects(platform, asset))) == ([0, 3], [1, 2])
@@ -75,7 +75,7 @@ def test_a_cell_of_a_spreadsheet_with_an_error(platform: Platform, tmp_path: Pat
     path = platform.put("in/a.xlsx", tmp_path / "a.xlsx")
     entry = platform.entry(path, format="XLSX", crs="EPSG:4326", options=XY, dataset_id="a")
     problem = only_problem(platform.ingest("a", entry))
-    assert (problem.code, "--on-bad-value set_aside" in problem.remedy) == ("sheet_error_cell", True)
+    assert (problem.code, '"on_bad_value": "set_aside"' in problem.remedy) == ("sheet_error_cell", True)
     report = platform.ingest("b", entry, on_bad_value="set_aside", max_set_aside=2)
     assert report.status == "success", report.problems
     asset = platform.asset("a")
