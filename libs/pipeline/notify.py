@@ -17,8 +17,12 @@ _FAREWELL = 30.0
 
 
 def note_outcome(stack: Stack, outcome: Outcome) -> None:
-    """Note what is to be told of a decided run, before its manifest is archived. Doing it again changes nothing."""
-    _note(stack, outcome.run_id, outcome.batch_id, Status(outcome.decision), of_runs=None, run_id=outcome.run_id)
+    """Note what is to be told of a decided run, before its manifest is archived. Doing it again changes nothing.
+
+    Where nothing was new, nothing was published: only who hears of runs hears of it.
+    """
+    of_runs = True if outcome.unchanged_since else None
+    _note(stack, outcome.run_id, outcome.batch_id, Status(outcome.decision), of_runs=of_runs, run_id=outcome.run_id)
     attempt = int(outcome.run_id.rpartition("#")[2])
     if attempt > 1 and any(channel.of_runs for channel in stack.channels):
         for earlier in (stack.ledger.outcome(f"{outcome.batch_id}#{number}") for number in range(1, attempt)):

@@ -41,7 +41,8 @@ def test_others_need_leave(strict: Platform, deliver: Callable[..., Report]) -> 
     assert deliver("b1", "ada", "Alpha", *names).status is Status.SUCCESS
     for batch, uploader, project in (("b2", "ben", "ALPHA"), ("b3", "ada", None), ("b4", "ada", "Beta")):
         report = deliver(batch, uploader, project, *names)
-        assert (report.status, report.warnings) == (Status.SUCCESS, ()), "the same project, or the same uploader"
+        told = {warning.code for warning in report.warnings}
+        assert (report.status, told) == (Status.SUCCESS, {"same_as_before"}), "the same project, or the same uploader"
     refused = deliver("b5", "ben", None, *names)
     assert (refused.run_id, {problem.code for problem in refused.problems}) == (None, {"owned_by_another"})
     assert refused.problems[0].where == "files[0].path"
@@ -94,7 +95,7 @@ def test_of_two_who_make_a_dataset_at_once_the_first_owns_it(
 
 
 def test_by_default_it_is_told_and_it_may_be_off(open_platform: Callable[..., Platform], geojson: Callable[..., str]) -> None:
-    for setting, codes in ((None, ["owned_by_another"]), ("off", [])):
+    for setting, codes in ((None, ["owned_by_another", "same_as_before"]), ("off", ["same_as_before"])):
         platform = open_platform(**({} if setting is None else {"spatial_etl_owners": setting}))
         entry = platform.entry(platform.put("in/d.geojson", geojson()))
         platform.ingest(f"b1-{setting}", entry, uploader="ada")
