@@ -426,7 +426,14 @@ class Ledger(Records):
                 decided_at=self.clock(),
             )
             if self._insert_decision("current", decision.id, decision.to_document()):
-                self.log("made current", asset.id, actor=by, at=decision.decided_at, instead_of=standing.current)
+                self.log(
+                    "made current",
+                    asset.id,
+                    actor=by,
+                    at=decision.decided_at,
+                    instead_of=standing.current,
+                    decision=f"current/{decision.id}",
+                )
                 return decision
 
     def grant(self, dataset_id: str, to: str, by: str, *, allowed: bool = True) -> Grant | None:
@@ -448,7 +455,14 @@ class Ledger(Records):
             number = max((each.number for each in known.values()), default=0) + 1
             decision = Grant(dataset_id=dataset_id, number=number, to=to, allowed=allowed, decided_by=by, decided_at=self.clock())
             if self._insert_decision("grants", decision.id, decision.to_document()):
-                self.log("granted" if allowed else "revoked", dataset_id, actor=by, at=decision.decided_at, to=to)
+                self.log(
+                    "granted" if allowed else "revoked",
+                    dataset_id,
+                    actor=by,
+                    at=decision.decided_at,
+                    to=to,
+                    decision=f"grants/{decision.id}",
+                )
                 return decision
 
     def begin_rebuilding(self, rebuilding: Rebuilding) -> bool:

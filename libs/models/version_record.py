@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from libs.models.asset import Asset
 from libs.models.base import Moment
-from libs.models.document import SEAL, DamagedDocument, Document, digest
+from libs.models.document import FORMAT, SEAL, DamagedDocument, Document, digest
 from libs.models.lineage import Lineage
 from libs.models.run import Outcome, Receipt, Run
 
@@ -80,9 +80,12 @@ class VersionRecord(Document):
         if seal != digest(fields):
             raise DamagedRecord("does not match its seal: it was changed after it was written")
         try:
-            return cls.from_document(fields)
+            record = cls.from_document(fields)
         except DamagedDocument as error:
             raise DamagedRecord("is not the record of a version") from error
+        if record.format == FORMAT and record.content() != content:
+            raise DamagedRecord("is not as it was written, though it says the same")
+        return record
 
 
 def _shortened(receipt: Receipt) -> Receipt:
