@@ -12,6 +12,7 @@ from typing import Any
 from libs.column_names import GEOMETRY
 from libs.ledger.audit import against_head, audit
 from libs.models import (
+    SEAL,
     Asset,
     BBox,
     DamagedDocument,
@@ -21,6 +22,7 @@ from libs.models import (
     NewerFormat,
     Reservation,
     Verified,
+    digest,
 )
 from libs.pipeline.identity import placed
 from libs.pipeline.publishing import keys_of, record_flaw
@@ -122,8 +124,14 @@ def _record_flaw(stack: Stack, asset: Asset) -> Iterator[Verified]:
     except (DamagedDocument, NewerFormat):
         return  # which the audit says
     else:
-        if flaw is not None:
+        if flaw is not None and all(_is_sealed(stack, name, asset.id) for name in ("assets", "lineage")):
             yield _about(asset, uri, Finding.CHANGED, f"{flaw} {again}")
+
+
+def _is_sealed(stack: Stack, collection: str, identity: str) -> bool:
+    """Whether a record of the ledger is as it was written. If not, the audit says so, and what it says blames nothing else."""
+    document = stack.ledger.store.get(collection, identity)
+    return document is not None and document.get(SEAL) in {None, digest(document)}
 
 
 def _raw_files(stack: Stack, asset: Asset, sound: set[str]) -> Iterator[Verified]:

@@ -176,6 +176,7 @@ def _show(order: Order, made: Report, files: Sequence[Path], uploads: Sequence[L
         columns = file.likely_points(order.options, order.of_all)
         if columns:
             said = f"{file.path.name} is loaded as a table. For points: {shlex.join(['--x', columns[0], '--y', columns[1]])}"
+            said += "" if order.dry_run else " --on-change kind=allow"
             output.line(output.text(f"→ {said}", "cyan"), indent=2)
 
 

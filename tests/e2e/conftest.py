@@ -64,7 +64,7 @@ class Cli:
 
     def reports(self) -> list[str]:
         """The reports in the embedded landing zone."""
-        return [path.read_text(encoding="utf-8") for path in (self.home / "landing-zone/reports").iterdir()]
+        return [path.read_text(encoding="utf-8") for path in (self.home / "landing-zone/reports").rglob("*.json")]
 
 
 @pytest.fixture

@@ -330,8 +330,13 @@ def test_the_same_again_is_told_and_what_has_changed_is_made(cli, points):
 
 
 def test_a_csv_that_may_have_been_points_is_pointed_out(cli):
-    assert "--x easting --y northing" in cli("ingest", DEMO / "trees.csv").out
-    assert "--x" not in cli("ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832").out
+    assert "--x easting --y northing --on-change kind=allow" in cli("ingest", DEMO / "trees.csv").out
+    assert (
+        "--x"
+        not in cli(
+            "ingest", DEMO / "trees.csv", "--x", "easting", "--y", "northing", "--crs", "EPSG:25832", "--on-change", "kind=allow"
+        ).out
+    )
 
 
 def test_a_folder_is_one_batch_or_one_for_each_file(cli, points):
@@ -343,8 +348,7 @@ def test_a_folder_is_one_batch_or_one_for_each_file(cli, points):
     (folder / "plan.pdf").write_bytes(b"%PDF-1.4")
     together = cli("ingest", "in", code=1)
     assert "Left out of in: plan.pdf (a document)." in together.err
-    for place in ("in/sub/A.geojson", "in/sub/c.geojson"):
-        assert re.search(rf"^ *\d\. {place}\b", together.out, re.MULTILINE)
+    assert re.search(r"^ *1\. in/sub/A.geojson\b", together.out, re.MULTILINE)
     assert "--keep-going" in together.out
     each = cli("ingest", "in", "--keep-going", "--batch-id", "b", code=1).out
     assert "would become the dataset 'a', as 'in/a.geojson' does" in each
@@ -492,7 +496,7 @@ def test_damage_is_repaired_by_replay_where_that_makes_the_recorded_bytes(cli, p
         else:
             file.write_bytes(damage)
     (cli.home / "landing-zone/b2/a.csv").write_text("id,n\n1,y\n")
-    said = cli("verify", "--repair", code=1)
+    said = cli("verify", "--repair", code=4)
     assert re.search(r"points@1  restored.*put back", said.out, re.DOTALL)
     assert re.search(
         r"a@1  not restored.*It cannot be made again. b2/a\.csv: .* Or restore it from a backup", said.out, re.DOTALL
@@ -684,4 +688,4 @@ def test_a_spreadsheet_is_a_table_or_points(cli, tmp_path):
     assert "--header 3" in cli("ingest", path, code=1).out
     points = cli("ingest", path, "--header", "1", "--x", "lon", "--y", "lat", "--crs", "EPSG:4326").out
     assert re.search(r"1 features?  Point", points)
-    assert "Point" not in cli("ingest", path, "--header", "1").out
+    assert "Point" not in cli("ingest", path, "--header", "1", "--on-change", "kind=allow").out

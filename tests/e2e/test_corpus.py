@@ -158,6 +158,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory):
                     "uploader": "corpus",
                     "intent": "ingest_vector",
                     "files": [spec(item, uri)],
+                    "on_change": "allow",  # many files have the same name
                 }
                 stack.landing.submit(json.dumps(manifest).encode(), item.batch_id)
         reports = {report.batch_id: report for report in process(stack)}
