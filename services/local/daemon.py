@@ -89,8 +89,10 @@ class Daemon:
 
 def _started(pid: int) -> int | None:
     """When a process was started, in ticks since the machine was; None when it has ended."""
-    for ended in [child for child, process in list(_children.items()) if process.poll() is not None]:  # another may have killed it
-        del _children[ended]
+    for ended in [
+        child for child, process in list(_children.items()) if process.poll() is not None
+    ]:  # another may have killed it
+        _children.pop(ended, None)
     fields = _stat(pid)
     # A zombie has ended, but not while others of its threads are still at it: they hold its port.
     return None if fields is None or (fields[0] in "ZX" and int(fields[17]) <= 1) else int(fields[19])
