@@ -18,7 +18,7 @@ from services.dagster.processes import CODE_SERVER, DAEMON
 from tests.orchestrated import WORKER, Orchestrated, ends, points, until
 from tests.sampling import SEED
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BATCHES = 200
 KILLS = 3
