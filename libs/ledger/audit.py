@@ -33,6 +33,7 @@ from libs.models import (
     Verified,
     digest,
     format_of,
+    was_changed,
 )
 
 _MISSED_AFTER = timedelta(hours=1)
@@ -397,7 +398,7 @@ class _Audit:
         """A record as its model, or what is wrong with it."""
         if isinstance(document, DamagedDocument):
             return Finding.DAMAGED, str(document)
-        if SEAL in document and document[SEAL] != digest(document):
+        if was_changed(document):
             return Finding.EDITED, f"It does not match its seal: it was changed after it was written. {_RESTORE}"
         kind = KINDS[collection]
         try:

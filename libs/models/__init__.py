@@ -9,7 +9,17 @@ from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.chain import NOTHING, Head, Link
 from libs.models.column import ColumnNotes
 from libs.models.decisions import Current, Grant
-from libs.models.document import FORMAT, SEAL, SEALED_SINCE, DamagedDocument, Document, NewerFormat, digest, format_of
+from libs.models.document import (
+    FORMAT,
+    SEAL,
+    SEALED_SINCE,
+    DamagedDocument,
+    Document,
+    NewerFormat,
+    digest,
+    format_of,
+    was_changed,
+)
 from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake, Rebuilding
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
@@ -42,4 +52,5 @@ __all__ = [
     "Problem", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
     "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "Verified", "VersionRecord", "digest",
     "format_of", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
+    "was_changed",
 ]  # fmt: skip

@@ -121,6 +121,11 @@ def format_of(document: dict[str, Any]) -> tuple[int, int]:
     return (int(major), int(minor or 0)) if major.isdecimal() and (minor or "0").isdecimal() else (_MAJOR + 1, 0)
 
 
+def was_changed(document: dict[str, Any]) -> bool:
+    """Whether a stored document does not match its seal. Of one without a seal, nothing is known."""
+    return SEAL in document and document[SEAL] != digest(document)
+
+
 def digest(document: dict[str, Any], without: Collection[str] = ()) -> str:
     """SHA-256 of a stored document, whichever store it comes from and whatever order its keys have.
 

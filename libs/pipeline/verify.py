@@ -12,17 +12,17 @@ from typing import Any
 from libs.column_names import GEOMETRY
 from libs.ledger.audit import against_head, audit
 from libs.models import (
-    SEAL,
     Asset,
     BBox,
     DamagedDocument,
     Finding,
     Head,
     LakeFile,
+    Lineage,
     NewerFormat,
     Reservation,
     Verified,
-    digest,
+    was_changed,
 )
 from libs.pipeline.identity import placed
 from libs.pipeline.publishing import keys_of, record_flaw
@@ -88,8 +88,13 @@ def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | Non
             finding, message, footer = _look_at(stack, file)
             yield _about(asset, stack.lake.uri(file.key), finding, message)
             footers |= {} if footer is None else {file.key: footer}
-        yield from _raw_files(stack, asset, sound)
-        yield from _record_flaw(stack, asset)
+        try:
+            lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
+        except (DamagedDocument, NewerFormat):
+            pass  # the audit names it
+        else:
+            yield from _raw_files(stack, asset, lineage, sound)
+            yield from _record_flaw(stack, asset, lineage)
         if differs := [*_differs(asset, footers)]:
             message = f"It does not say what the files of the version say: {'; '.join(differs)}."
             yield Verified(
@@ -109,20 +114,20 @@ def expected_objects(stack: Stack, asset: Asset) -> set[str]:
     return keys_of(stack.lake, asset)
 
 
-def _record_flaw(stack: Stack, asset: Asset) -> Iterator[Verified]:
+def _record_flaw(stack: Stack, asset: Asset, lineage: Lineage | None) -> Iterator[Verified]:
     """What is wrong with the record that the version carries. Those of releases before such records may have none."""
     uri = stack.lake.uri(stack.lake.record_key(asset.dataset_id, asset.version))
     again = "Move it away; `spatial-etl reconcile` writes it again."
     try:
-        flaw = record_flaw(stack.lake, asset, stack.ledger.lineage(asset.dataset_id, asset.version))
+        flaw = record_flaw(stack.lake, asset, lineage)
     except ObjectMissing:
         if not stack.ledger.is_before_records(asset.dataset_id, asset.version):
             message = "The version has no record in the lake. `spatial-etl reconcile` writes it."
             yield _about(asset, uri, Finding.MISSING, message)
     except ObjectRefused as error:
         yield _about(asset, uri, Finding.UNREADABLE, str(error))
-    except (DamagedDocument, NewerFormat):
-        return  # which the audit says
+    except NewerFormat:
+        return  # only a later release can tell
     else:
         if flaw is not None and all(_is_sealed(stack, name, asset.id) for name in ("assets", "lineage")):
             yield _about(asset, uri, Finding.CHANGED, f"{flaw} {again}")
@@ -131,15 +136,11 @@ def _record_flaw(stack: Stack, asset: Asset) -> Iterator[Verified]:
 def _is_sealed(stack: Stack, collection: str, identity: str) -> bool:
     """Whether a record of the ledger is as it was written. If not, the audit says so, and what it says blames nothing else."""
     document = stack.ledger.store.get(collection, identity)
-    return document is not None and document.get(SEAL) in {None, digest(document)}
+    return document is not None and not was_changed(document)
 
 
-def _raw_files(stack: Stack, asset: Asset, sound: set[str]) -> Iterator[Verified]:
+def _raw_files(stack: Stack, asset: Asset, lineage: Lineage | None, sound: set[str]) -> Iterator[Verified]:
     """What is wrong with the raw files that are kept for a version."""
-    try:
-        lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
-    except (DamagedDocument, NewerFormat):
-        return  # which the audit says
     for key, sha256 in damaged(stack.lake, lineage, sound) if lineage else ():
         finding = Finding.CHANGED if sha256 else Finding.MISSING
         said = f"It has the SHA-256 {sha256}" if sha256 else "It is gone"

@@ -112,23 +112,3 @@ def test_a_text_with_nul_would_be_cut(refused: Refuser, tmp_path: Path, text: st
 def test_the_spelling_of_nul_is_a_text_like_any_other(read: Reader, tmp_path: Path) -> None:
     path = collection(tmp_path / "a.geojson", {"properties": {"a": r"\u0000"}}, {"properties": {"a": r"\\u0000"}})
     assert read(path, "GeoJSON").table["a"].to_pylist() == [r"\u0000", r"\\u0000"]
-
-
-GML_HEAD = '<g:FeatureCollection xmlns:g="http://www.opengis.net/gml">\n'
-XSD_HEAD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:gml="http://www.opengis.net/gml" targetNamespace="t">'
-
-
-def features(path: Path, *properties: str, schema: str = "", crs: str = "EPSG:25832") -> Path:
-    """A GML of features, each of its own properties; ``@`` is a point. The schema beside it lists features ``f`` with ``n``."""
-    point = f'<g:Point srsName="{crs}"><g:pos>8 50</g:pos></g:Point>'
-    members = "".join(f"<g:featureMember>{text.replace('@', point)}</g:featureMember>\n" for text in properties)
-    path.write_text(f"{GML_HEAD}{members}</g:FeatureCollection>")
-    if schema:
-        geometry = '<xs:element name="{}" type="gml:PointPropertyType" minOccurs="0"/>'
-        listed = '<xs:element name="n" type="xs:int"/>' + "".join(geometry.format(name) for name in schema.split())
-        path.with_suffix(".xsd").write_text(
-            f'{XSD_HEAD}<xs:element name="f" type="fType" substitutionGroup="gml:_Feature"/><xs:complexType name="fType">'
-            f'<xs:complexContent><xs:extension base="gml:AbstractFeatureType"><xs:sequence>{listed}</xs:sequence></xs:extension>'
-            "</xs:complexContent></xs:complexType></xs:schema>"
-        )
-    return path
