@@ -346,7 +346,7 @@ class Ledger(Records):
             won = self.store.insert_new("versions", documents)
             reserved |= {each.dataset_id: each for each in wanted.values() if each.id in won}
             own = self._own.setdefault(run.id, {})
-            own |= {f"versions/{identity}": documents[identity][SEAL] for identity in won}
+            own |= {f"versions/{identity}": digest(documents[identity]) for identity in won}
         return reserved
 
     def next_versions(self, dataset_ids: Collection[str]) -> dict[str, int]:
@@ -520,7 +520,7 @@ class Ledger(Records):
         """Insert a document that was made just now, and add it to the chain if it is a decision by itself."""
         inserted = self.store.insert(collection, identity, document)
         if inserted and KINDS[collection].decides(document):
-            self.chain.add({f"{collection}/{identity}": document[SEAL]})
+            self.chain.add({f"{collection}/{identity}": digest(document)})
         return inserted
 
     def _link(self, reserved: Mapping[str, Mapping[str, str] | None]) -> None:
