@@ -1,11 +1,12 @@
 """The ledger: all rules of who may decide what, once, over a narrow document store."""
 
 from libs.ledger.ledger import KEPT_PROBLEMS, Action, Ledger, Received
+from libs.ledger.life import Life
 from libs.ledger.records import UNAVAILABLE, BatchState, Records, Standing, is_refused_the_name
 from libs.ledger.sqlite import SqliteStore
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 
 __all__ = [
-    "KEPT_PROBLEMS", "UNAVAILABLE", "Action", "BatchState", "DocumentStore", "DocumentTooLarge", "Ledger", "Received", "Records",
-    "SqliteStore", "Standing", "is_refused_the_name",
+    "KEPT_PROBLEMS", "UNAVAILABLE", "Action", "BatchState", "DocumentStore", "DocumentTooLarge", "Ledger", "Life", "Received",
+    "Records", "SqliteStore", "Standing", "is_refused_the_name",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 from libs.ledger import parts
 from libs.ledger.chain import Chain
 from libs.ledger.kinds import KINDS, never
+from libs.ledger.life import exists, this_process
 from libs.ledger.receipt import batch_id_of, make_receipt
 from libs.ledger.records import (
     DONE,
@@ -80,6 +81,7 @@ class Received:
         upload: Version of its object, to claim it with.
         attempt: For ``PROCESS`` only: which attempt at the batch it would be.
         outcome: For ``FINISH`` only.
+        running: For ``LEAVE`` only: the run that a worker is at.
         replaced: Manifests that lay under the same key, waited, and were not processed before this one took their place.
         forced: Whether nobody delivered it: see :meth:`Ledger.again`.
     """
@@ -89,6 +91,7 @@ class Received:
     upload: str
     attempt: int = 0
     outcome: Outcome | None = None
+    running: Run | None = None
     replaced: tuple[Receipt, ...] = ()
     forced: bool = False
 
@@ -104,15 +107,22 @@ class Ledger(Records):
     Args:
         store: Where the documents are.
         clock: The present, aware, in whole milliseconds.
-        lease_seconds: How long a run of this worker counts as alive after a heartbeat.
+        lease_seconds: A run of this worker counts as lost when its heartbeat has not changed for so long.
+        monotonic: Seconds from any moment on, to time heartbeats with.
 
     Attributes:
         owner: This worker's name: host, process, and a random part.
         chain: The chain of decisions.
     """
 
-    def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now, lease_seconds: float = 60.0) -> None:
-        super().__init__(store, clock)
+    def __init__(
+        self,
+        store: DocumentStore,
+        clock: Callable[[], datetime] = utc_now,
+        lease_seconds: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(store, clock, monotonic)
         self.lease_seconds = lease_seconds
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.chain = Chain(store, clock, self.owner)
@@ -164,7 +174,7 @@ class Ledger(Records):
         if last and last.manifest_id == found.manifest_id:
             receipt = self.receipt(last.receipt_id) or found
             if outcome is None and self.alive(last):
-                return Received(Action.LEAVE, receipt, upload)
+                return Received(Action.LEAVE, receipt, upload, running=last)
             if outcome is not None and not self._may_follow(runs, outcome, found.manifest_id, upload):
                 return Received(Action.FINISH, receipt, upload, outcome=outcome)
         problems += self._in_the_way(runs, outcome, found.manifest_id)
@@ -249,11 +259,13 @@ class Ledger(Records):
             heartbeat_at=now,
             lease_seconds=self.lease_seconds,
             software=software,
+            process=this_process(),
             forced=received.forced,
         )
         if not self.store.insert("runs", run.id, run.to_document()):
             return None
         self._own[run.id] = {}
+        self._signs.note(run)
         self.log("claimed", run.id, at=now)
         return run
 
@@ -266,22 +278,25 @@ class Ledger(Records):
         if self.decided(run.id):
             return False
         now = self.clock()
-        beaten = run.model_copy(update={"heartbeat_at": now}).unsealed()
-        self.store.touch("runs", run.id, {"heartbeat_at": now, SEAL: digest(beaten)})
+        beaten = run.model_copy(update={"heartbeat_at": now})
+        self.store.touch("runs", run.id, {"heartbeat_at": now, SEAL: digest(beaten.unsealed())})
+        self._signs.note(beaten)
         return True
 
     def give_up(self, run: Run) -> Outcome | None:
         """Decide a run whose worker is gone, as ``failure``.
 
         Returns:
-            What is decided of it, by whomever; None while its lease lasts.
+            What is decided of it, by whomever; None while nothing is, and it may be alive.
         """
         run = self.run(run.id) or run  # its heartbeat may have come since it was read
         if self.alive(run):
-            return None
+            return self.outcome(run.id)
+        ended = run.process is not None and exists(run.process, one_machine=self.store.one_machine) is False
+        how = "has ended without a word" if ended else f"gave no sign of life for {run.lease_seconds:g} s"
         problem = Problem(
             code=LOST, where=run.id,
-            message=f"The worker {run.owner} gave no sign of life for {run.lease_seconds:g} s in attempt {run.attempt}.",
+            message=f"The worker {run.owner} {how} in attempt {run.attempt}.",
             remedy=f"Look at the memory and the log of the worker, then run `spatial-etl reprocess {run.batch_id}` again."
             if run.forced
             else f"It is tried again, {MAX_LOST} times in all for one upload. After that: look at the memory and the log of "
@@ -311,6 +326,7 @@ class Ledger(Records):
             self.store.insert(parts.COLLECTION, identity, part)
         if not self.store.insert("outcomes", outcome.id, document):
             return False
+        self._signs.forget(outcome.run_id)
         self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
         if outcome.decision is not Decision.SUCCESS:  # else when it has been copied: what has a link has its copies
             self._link({outcome.run_id: self._own.get(outcome.run_id)})

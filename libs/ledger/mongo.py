@@ -204,6 +204,11 @@ class MongoStore:
         return (_split(collection, stored) for stored in self._stream(collection, criteria, order, limit=limit))
 
     @property
+    def one_machine(self) -> bool:
+        """No: whoever reaches the server can."""
+        return False
+
+    @property
     def place(self) -> str:
         """See :class:`~libs.ledger.store.DocumentStore`."""
         return f"the database {self.database} on MongoDB at {self._hosts}"

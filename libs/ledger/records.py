@@ -1,12 +1,14 @@
 """What the ledger knows: its documents as models, and what follows from them. Nothing here writes."""
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from libs.ledger import parts
+from libs.ledger.life import Life, Signs
 from libs.ledger.store import DocumentStore
 from libs.models import (
     SEALED_SINCE,
@@ -98,10 +100,14 @@ class Records:
     Args:
         store: Where the documents are.
         clock: The present, aware, in whole milliseconds.
+        monotonic: Seconds from any moment on, to time heartbeats with.
     """
 
-    def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, store: DocumentStore, clock: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.store, self.clock = store, clock
+        self._signs = Signs(one_machine=store.one_machine, monotonic=monotonic)
 
     def identity(self) -> tuple[LedgerIdentity | None, OwnLake | None]:
         """What the ledger is called, and its lake, as far as they have been decided."""
@@ -142,9 +148,13 @@ class Records:
         """Whether anything was decided of a run."""
         return self.store.get("outcomes", run_id) is not None
 
+    def life(self, run: Run) -> Life:
+        """What is known of a run's worker; the run is as the ledger has it now. A decided one may still seem alive."""
+        return self._signs.of(run)
+
     def alive(self, run: Run) -> bool:
-        """Whether a run's lease lasts. One that has been decided may still seem alive."""
-        return self.clock() < run.heartbeat_at + timedelta(seconds=run.lease_seconds)
+        """Whether a run is to be left to its worker: nobody knows for certain that this is gone."""
+        return self.life(run) is not Life.GONE
 
     def undecided(self) -> list[Run]:
         """Runs without an outcome, alive or lost."""

@@ -149,6 +149,11 @@ class SqliteStore:
             values["_time"], values["_id"], _ = rows[-1]
 
     @property
+    def one_machine(self) -> bool:
+        """Yes: the write-ahead log needs memory that the processes share."""
+        return True
+
+    @property
     def place(self) -> str:
         """See :class:`~libs.ledger.store.DocumentStore`."""
         return f"the SQLite file {self.path.resolve()} on {socket.gethostname()}"

@@ -104,6 +104,11 @@ class DocumentStore(Protocol):
         ...
 
     @property
+    def one_machine(self) -> bool:
+        """Whether only processes of one machine can use the store."""
+        ...
+
+    @property
     def place(self) -> str:
         """Where the documents are, for people; known without a word to a server, and without a secret in it."""
         ...

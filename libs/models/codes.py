@@ -581,6 +581,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "service_unavailable": _problem(
                 "A service cannot be reached, or refuses.", "Check the setting that the message names."
             ),
+            "taken_over": _problem(
+                "Another worker took a batch over while this one was at it.", "Nothing: the other worker goes on with it."
+            ),
         },
     }
 )

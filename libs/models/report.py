@@ -63,6 +63,7 @@ class Report(Record):
     Attributes:
         manifest_sha256: Of the manifest's bytes: tells whose answer it is, where several came under one ``batch_id``.
         unchanged_since: Set when nothing was made, because nothing had changed: the run that made the batch's versions.
+        worker: Who decided the run: host, process and a random part. It need not be the one that tells of it.
     """
 
     batch_id: str
@@ -75,6 +76,7 @@ class Report(Record):
     warnings: tuple[Problem, ...] = ()
     datasets: tuple[DatasetReport, ...] = ()
     unchanged_since: str | None = None
+    worker: str | None = None
 
     @classmethod
     def of_outcome(cls, outcome: Outcome, uri_of: Callable[[str], str], manifest_sha256: str | None = None) -> "Report":
@@ -97,6 +99,7 @@ class Report(Record):
             warnings=outcome.warnings,
             datasets=datasets,
             unchanged_since=outcome.unchanged_since,
+            worker=outcome.decided_by,
         )
 
     @classmethod

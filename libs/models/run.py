@@ -72,6 +72,23 @@ class Receipt(Document):
         return self.manifest_id + (f"~{self.revision}" if self.revision > 1 else "")
 
 
+class WorkerProcess(Record):
+    """Where a worker runs, told so that another worker on the same machine can see whether it still does.
+
+    Attributes:
+        host: Name of the machine, for people.
+        boot: Random, another one for each start of the machine's kernel. None where the system has none.
+        namespace: In which process numbers ``pid`` is one: containers have their own. None where the system has none.
+        started: When the process began, in ticks of the kernel since its start: numbers are used again.
+    """
+
+    host: str
+    pid: int
+    boot: str | None = None
+    namespace: str | None = None
+    started: int | None = None
+
+
 class Run(Document):
     """One attempt to process a batch (collection ``runs``). Its heartbeat is the one field that changes.
 
@@ -81,8 +98,9 @@ class Run(Document):
         manifest_version: Version of the manifest's object in the landing zone: tells a manifest that was uploaded again, for
             another try, from one that still lies there.
         owner: Host, process and a random part: who may write its heartbeat.
-        heartbeat_at: Last sign of life.
-        lease_seconds: How long after it the run counts as alive.
+        heartbeat_at: Last sign of life, by the clock of its worker: others only see that it changes.
+        lease_seconds: A run whose last sign of life has not changed for so long, by the clock of who watches it, counts as lost.
+        process: Where its worker runs; None if a release wrote it that did not say.
         software: Versions of what it ran on, by name.
         forced: Whether it was asked for without a delivery: no manifest waits for it, and nobody tries it again by itself.
     """
@@ -98,6 +116,7 @@ class Run(Document):
     heartbeat_at: Moment
     lease_seconds: float
     software: dict[str, str] = {}
+    process: WorkerProcess | None = None
     forced: bool = False
 
     @classmethod

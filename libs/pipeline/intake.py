@@ -12,7 +12,7 @@ from itertools import takewhile
 from time import monotonic
 
 from libs.ledger import Action, Received, is_refused_the_name
-from libs.models import Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable
+from libs.models import Outcome, ParsedManifest, Problem, Receipt, Report, Run, ServiceUnavailable, Status
 from libs.pipeline.fault import fault
 from libs.pipeline.notify import note_outcome, note_rejection
 from libs.pipeline.publishing import publish
@@ -56,6 +56,19 @@ class Growing:
     """
 
     info: ObjectInfo
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A manifest whose batch another worker is at.
+
+    Attributes:
+        info: As it lies in the landing zone.
+        run: Of the other worker.
+    """
+
+    info: ObjectInfo
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,7 @@ def look(stack: Stack, seconds: float = math.inf) -> tuple[list[ObjectInfo], lis
     return waiting, [report for error in in_time if (report := _refuse(stack, error))]
 
 
-def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None) -> Report | Ready | Growing | None:
+def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None) -> Report | Ready | Growing | AtWork | None:
     """Record a manifest that waits, and answer it if that needs no run. The only place where a manifest is validated.
 
     Args:
@@ -139,7 +152,7 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         known: The manifest, if it has been parsed already.
 
     Returns:
-        The report on a manifest that is answered; None when another worker works on it, or nothing new can be said.
+        The report on a manifest that is answered; None when another worker has dealt with it, or nothing new can be said.
     """
     try:
         found = stack.landing.read_manifest(info.key, known)
@@ -162,7 +175,13 @@ def receive(stack: Stack, info: ObjectInfo, known: ParsedManifest | None = None)
         return _answer(stack, info, content, Report.of_rejection(receipt), _name_of(receipt), stands=stands)
     if received.outcome is not None:
         return finish(stack, info, content, received.outcome)
-    return Ready(info, content, received, validation.batch) if validation.batch is not None else None
+    return _to_be_run(info, content, received, validation.batch)
+
+
+def _to_be_run(info: ObjectInfo, content: bytes, received: Received, batch: ValidBatch | None) -> Ready | AtWork | None:
+    if received.running is not None:
+        return AtWork(info, received.running)
+    return Ready(info, content, received, batch) if batch is not None else None
 
 
 def claim(stack: Stack, ready: Ready) -> Run | None:
@@ -227,6 +246,22 @@ def finish(stack: Stack, info: ObjectInfo, content: bytes, outcome: Outcome) -> 
     note_outcome(stack, outcome)
     report = Report.of_outcome(outcome, stack.lake.uri, hashlib.sha256(content).hexdigest())
     return _answer(stack, info, content, report, outcome.run_id, stands=True)
+
+
+def taken_over(stack: Stack, run: Run) -> Report:
+    """What a worker says whose run others have decided while it worked: nothing that it did counts."""
+    outcome = stack.ledger.outcome(run.id)
+    by = outcome.decided_by if outcome else "another worker"
+    problem = Problem(
+        code="taken_over", where=run.id,
+        message=f"{by} took the batch over while this worker, {run.owner}, was at it. It had seen no sign of life of it for "
+        f"{run.lease_seconds:g} s. Nothing that this worker did counts.",
+        remedy=f"`spatial-etl status {run.batch_id}` shows what becomes of the batch. If this happens again: find out why this "
+        "machine stood still or did not reach the ledger, or set SPATIAL_ETL_LEASE_SECONDS to a longer time.",
+    )  # fmt: skip
+    return Report(
+        batch_id=run.batch_id, run_id=run.id, status=Status.LOST, intent=None, recipe=None, problems=(problem,), worker=run.owner
+    )
 
 
 def finish_forced(stack: Stack, run: Run, receipt: Receipt, outcome: Outcome) -> Report:

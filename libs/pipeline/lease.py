@@ -7,6 +7,13 @@ from typing import Self
 from libs.ledger import Ledger
 from libs.models import Run, ServiceUnavailable, SpatialEtlError
 
+_SHARE, _LONGEST = 20, 1.0
+
+
+def pause_between_looks(lease_seconds: float) -> float:
+    """Seconds between two looks at a worker of another machine that may be gone: few in the time that it is given."""
+    return min(lease_seconds / _SHARE, _LONGEST)
+
 
 class LeaseLost(SpatialEtlError):  # noqa: N818 - what happened
     """The run was decided by another worker meanwhile: nothing that it does will count."""

@@ -1,14 +1,17 @@
 """What keeps the platform clean after crashes: reconcile rolls decisions forward, gc removes files of runs without success.
 
-Nothing of an undecided run is ever touched: it is decided first, which needs its lease to have run out.
+Nothing of an undecided run is ever touched: it is decided first, which needs its worker to be gone.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from time import sleep
 
+from libs.ledger import Ledger, Life
 from libs.models import Model, Reservation
 from libs.pipeline import raw_files, scratch
 from libs.pipeline.identity import placed
+from libs.pipeline.lease import pause_between_looks
 from libs.pipeline.publishing import publish, record_missing
 from libs.pipeline.stack import Stack
 
@@ -23,7 +26,7 @@ class Reconciled(Model):
     """What reconciling did.
 
     Attributes:
-        given_up: Runs whose lease had run out, decided as failures; their batches still wait in the landing zone.
+        given_up: Runs whose workers were gone, decided as failures; their batches still wait in the landing zone.
         published: Runs whose assets and lineage were copied.
         linked: Decisions that were added to the chain, as ``<collection>/<_id>``.
         scratch: Runs whose scratch folders were removed.
@@ -106,7 +109,7 @@ class Collected(Model):
 def reconcile(stack: Stack) -> Reconciled:
     """Roll forward what crashes left: safe to run at any time, by any number of workers, as often as one likes."""
     stack.require_own_lake(bind=False)
-    given_up = [run.id for run in stack.ledger.undecided() if stack.ledger.give_up(run)]
+    given_up = _give_up(stack.ledger)
     unpublished = stack.ledger.unpublished()
     for outcome in unpublished:
         publish(stack.lake, stack.ledger, outcome)
@@ -128,6 +131,19 @@ def reconcile(stack: Stack) -> Reconciled:
         workspaces=tuple(leftovers),
         notices=stack.sender.turn(_TELLING),
     )
+
+
+def _give_up(ledger: Ledger) -> list[str]:
+    """Decide the runs whose workers are gone. One that may be gone, on another machine, is watched for a lease's time."""
+    given_up: list[str] = []
+    runs = ledger.undecided()
+    while runs:
+        given_up += [run.id for run in runs if ledger.give_up(run)]
+        runs = [run for run in runs if run.id not in given_up and ledger.life(run) is Life.UNSURE]
+        if runs:
+            sleep(pause_between_looks(ledger.lease_seconds))
+            runs = [run for each in runs if (run := ledger.run(each.id))]
+    return given_up
 
 
 def describe(stack: Stack) -> list[str]:

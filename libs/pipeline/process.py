@@ -4,12 +4,15 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from time import monotonic, sleep
 
-from libs.models import LakeOfAnother, ParsedManifest, Report, ServiceUnavailable
+from libs.ledger import Life
+from libs.ledger.receipt import batch_id_of
+from libs.models import LakeOfAnother, ParsedManifest, Report, Run, ServiceUnavailable, Status
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
-from libs.pipeline.intake import Growing, Ready, claim, finish, look, receive
+from libs.pipeline.intake import AtWork, Growing, Ready, claim, finish, look, receive, taken_over
+from libs.pipeline.lease import pause_between_looks
 from libs.pipeline.notify import sending
-from libs.pipeline.progress import Progress, no_progress
+from libs.pipeline.progress import Event, Progress, no_progress
 from libs.pipeline.stack import Stack
 from libs.storage import ObjectInfo
 
@@ -29,7 +32,8 @@ def process(
 ) -> Iterator[Report]:
     """Deal with every manifest that waits, oldest first, and report on each that is dealt with.
 
-    One that may not be read is answered, and stays. One that is still being written keeps nobody waiting: it comes last.
+    One that may not be read is answered, and stays. One that is still being written keeps nobody waiting: it comes last. So does
+    one whose worker on another machine may be gone: it is watched until it gives a sign of life, for a lease's time at most.
 
     Args:
         stack: What to work with.
@@ -54,7 +58,8 @@ def _one_pass(
         keys: See there.
         parsed: See there.
         progress: See there.
-        patient: Give manifests that are still being written the time that they are to have settled for. Else they are left.
+        patient: Give manifests that are still being written the time that they are to have settled for, and workers that may be
+            gone the time of their lease. Else they are left.
     """
     stack.require_own_lake(bind=True)
     waiting, reports = look(stack) if keys is None else (stack.landing.waiting(), [])
@@ -64,23 +69,56 @@ def _one_pass(
         stack.warm_up()
         stack.lake.store.check()
         scratch.check(stack.scratch)
-    until: float | None = None
+    patience = _Patience(stack, seconds=stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0)
     while waiting:
-        growing = []
+        left: list[Growing | AtWork] = []
         for info in waiting:
             found = _deal_with(stack, info, progress, parsed.get(info.key))
             if isinstance(found, Report):
                 yield found
             elif found is not None:
-                growing.append(info.key)
-        waiting = []
-        if until is None:
-            until = monotonic() + (stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0)
-        if growing and monotonic() < until:
-            sleep(_LOOK_AGAIN)
-            waiting = [info for info in stack.landing.waiting() if info.key in growing]
-        elif growing and patient:
+                left.append(found)
+        waiting = patience.look_again(left, progress)
+
+
+class _Patience:
+    """The time that is given to what cannot be dealt with yet.
+
+    Args:
+        stack: What to work with.
+        seconds: For manifests that are still being written; 0 to wait for nothing.
+    """
+
+    def __init__(self, stack: Stack, seconds: float) -> None:
+        self._stack, self._seconds = stack, seconds
+        self._until: float | None = None
+
+    def look_again(self, left: Collection[Growing | AtWork], progress: Progress) -> list[ObjectInfo]:
+        """Wait a moment. Returns which of the manifests to look at again; none when nothing is to be waited for any more."""
+        if not left or not self._seconds:
+            return []
+        if self._until is None:
+            self._until = monotonic() + self._seconds
+        growing = [each.info.key for each in left if isinstance(each, Growing)]
+        if growing and monotonic() >= self._until:
             _LOG.warning("Still being written, and left until they are whole: %s.", ", ".join(growing))
+            growing = []
+        runs = {each.info.key: each.run for each in left if isinstance(each, AtWork)}
+        watched = {key: run for key, run in runs.items() if self._stack.ledger.life(run) is Life.UNSURE}
+        for run in watched.values():
+            progress(Event(run.batch_id, "watch", run.owner))
+        if not growing and not watched:
+            return []
+        sleep(_LOOK_AGAIN if growing else pause_between_looks(self._stack.ledger.lease_seconds))
+        return [info for info in self._stack.landing.waiting() if info.key in {*growing, *watched}]
+
+
+def at_work(stack: Stack) -> Iterator[Run]:
+    """The runs of other workers at manifests that still wait."""
+    for info in stack.landing.waiting():
+        state = stack.ledger.batch(batch_id_of(info.key))
+        if state is not None and state.run is not None and state.status is Status.RUNNING:
+            yield state.run
 
 
 def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progress) -> Iterator[Report]:
@@ -123,10 +161,14 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
             yield received
 
 
-def _deal_with(stack: Stack, info: ObjectInfo, progress: Progress, parsed: ParsedManifest | None) -> Report | Growing | None:
+def _deal_with(
+    stack: Stack, info: ObjectInfo, progress: Progress, parsed: ParsedManifest | None
+) -> Report | Growing | AtWork | None:
     received = receive(stack, info, parsed)
     if not isinstance(received, Ready):
         return received
     run = claim(stack, received)
-    outcome = ingest(stack, run, received.batch, progress) if run else None
-    return finish(stack, received.info, received.content, outcome) if outcome else None
+    if run is None:
+        return None
+    outcome = ingest(stack, run, received.batch, progress)
+    return finish(stack, received.info, received.content, outcome) if outcome else taken_over(stack, run)

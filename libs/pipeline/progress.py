@@ -10,8 +10,8 @@ class Event:
     """A sign of progress of a batch.
 
     Attributes:
-        phase: ``upload``, ``fetch``, ``read``, ``write``, ``place`` or ``done``.
-        subject: A file's path or a dataset's id.
+        phase: ``upload``, ``fetch``, ``read``, ``write``, ``place``, ``done``; or ``watch``, of another's worker.
+        subject: A file's path, a dataset's id or a worker.
         features: Features so far, where they are what moves.
         octets: Bytes so far, where they are what moves.
         of: Bytes in all.

@@ -262,7 +262,8 @@ def _processed(
     sha256 = hashlib.sha256(manifest.content).hexdigest()
     key = stack.landing.submit(manifest.content, batch_id, after_files=True)
     while True:
-        if made := list(process(stack, keys=[key], parsed={key: manifest}, progress=tell)):
+        made = list(process(stack, keys=[key], parsed={key: manifest}, progress=tell))
+        if made and made[0].status is not Status.LOST:  # another worker took it over then, and its answer is the delivery's
             return made[0]
         # Asked in this order: once the manifest has been taken away, what is decided of it is the answer to this delivery.
         dealt_with = stack.landing.store.head(key) is None

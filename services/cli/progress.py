@@ -23,6 +23,7 @@ CERTAIN = 1.0
 VERBS = {
     "upload": "uploading", "fetch": "fetching", "compare": "comparing with what was processed before:", "read": "reading",
     "write": "writing", "place": "placing", "done": "done with",
+    "watch": "waiting for a sign of life of",
 }  # fmt: skip
 
 

@@ -105,13 +105,17 @@ def process(*, as_json: AsJson = False) -> None:
     from libs.spatial_utils import reading
 
     reading.warm_up()  # first: it starts while the rest is imported
+    from libs.pipeline.process import at_work
     from libs.pipeline.process import process as process_waiting
     from libs.platform import open_stack
     from services.cli import output, progress
 
     with open_stack() as stack, progress.shown(quiet=as_json) as tell:
-        ended = finish(process_waiting(stack, progress=tell), as_json=as_json)
-        if not ended and not as_json:
+        ended = finish(process_waiting(stack, progress=tell), as_json=as_json, worker=stack.ledger.owner)
+        others = list(at_work(stack))
+        for run in others:
+            output.aside(f"{run.batch_id} is left to the worker {run.owner}, which is at it.")
+        if not ended and not others and not as_json:
             output.line("Nothing is waiting in the landing zone.")
         for key in stack.landing.unrecognized():
             output.aside(f"{stack.landing.store.uri(key)} is not processed: {output.NO_MANIFEST}")
@@ -167,11 +171,21 @@ def watch(
     with open_stack() as stack, progress.shown(quiet=as_json) as tell:
         if not as_json:
             output.line(output.text("Watching the landing zone; Ctrl-C ends it.", "dim"))
-        finish(watch_waiting(stack, interval=interval, progress=tell), as_json=as_json, lines=True)
+        finish(watch_waiting(stack, interval=interval, progress=tell), as_json=as_json, worker=stack.ledger.owner, lines=True)
 
 
-def finish(reports: Iterable["Report"], *, as_json: bool, lines: bool = False) -> list[bool]:
-    """Print each report as it comes. Returns for each whether its batch succeeded."""
+def finish(reports: Iterable["Report"], *, as_json: bool, worker: str, lines: bool = False) -> list[bool]:
+    """Print each report as it comes.
+
+    Args:
+        reports: What became of batches.
+        as_json: Print JSON.
+        worker: This one. What another one decided, and this one only finished, is told so.
+        lines: With JSON, one report per line, at once.
+
+    Returns:
+        For each batch whether it succeeded.
+    """
     from libs.models import Status
     from services.cli import output, report
     from services.cli.place import located
@@ -187,6 +201,8 @@ def finish(reports: Iterable["Report"], *, as_json: bool, lines: bool = False) -
             collected.append(each)
         else:
             report.show(each, located, took=time.monotonic() - started)
+            if each.worker not in {worker, None}:
+                output.line(output.text(f"processed by the worker {each.worker}; only the rest was done here", "dim"), indent=2)
         started = time.monotonic()
     if as_json and not lines:
         output.emit_json(collected)

@@ -1,8 +1,11 @@
 """The sensor: what it asks for, what it answers by itself, and what it leaves alone."""
 
 import hashlib
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,17 @@ import dagster as dg
 import pytest
 
 from libs.ledger import Action
+from libs.ledger.life import Watch
 from libs.models import Status
 from libs.pipeline.intake import receive, take_in
 from services.dagster.etl_pipelines.jobs.ingest import batches_of
 from services.dagster.etl_pipelines.sensors.start import START, start
+from services.dagster.etl_pipelines.worker import WORKER_TAG, tag
 
 pytestmark = pytest.mark.integration
+
+
+SAYS_WHERE = "import sys; from services.dagster.etl_pipelines.worker import *; print(tag(sys.argv[1])[WORKER_TAG])"
 
 
 def carried(result: dg.SensorResult) -> list[dict[str, str]]:
@@ -105,6 +113,25 @@ def test_a_manifest_that_is_overwritten_before_its_run_begins_is_answered(orches
     assert b'"status": "success"' in store.read("reports/b1.json")
 
 
+def watched_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour passes between two looks at a run of Dagster's."""
+    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.in_hand._WATCH", Watch(count(step=3600).__next__))
+
+
+def test_a_run_whose_process_has_ended_is_ended_at_once(orchestra: Any) -> None:
+    key = orchestra.submit("b1", orchestra.put("a.geojson"))
+    run = orchestra.create(orchestra.tick().run_requests[0], dg.DagsterRunStatus.STARTED)
+    orchestra.instance.add_run_tags(run.run_id, tag(run.run_id))
+    assert carried(orchestra.tick()) == []
+    ended = subprocess.run([sys.executable, "-c", SAYS_WHERE, run.run_id], capture_output=True, text=True, check=True).stdout
+    orchestra.instance.add_run_tags(run.run_id, {WORKER_TAG: ended.replace(run.run_id, "of the run before, whose tags it has")})
+    assert carried(orchestra.tick()) == []
+    orchestra.instance.add_run_tags(run.run_id, {WORKER_TAG: ended})
+    orchestra.tick()
+    assert orchestra.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    assert orchestra.stack.landing.store.head(key) is not None, "its batch still waits, and is run again"
+
+
 def test_a_run_whose_worker_is_gone_is_ended_and_its_batches_are_run_again(
     orchestra: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,10 +139,12 @@ def test_a_run_whose_worker_is_gone_is_ended_and_its_batches_are_run_again(
     run = orchestra.create(orchestra.tick().run_requests[0], dg.DagsterRunStatus.STARTED)
     assert carried(orchestra.tick()) == []
 
-    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.in_hand.utc_now", lambda: in_an_hour)
+    watched_for_an_hour(monkeypatch)
+    orchestra.tick()
+    assert orchestra.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED, "it is watched from now on"
     orchestra.tick()
     assert orchestra.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
     monkeypatch.setattr("services.dagster.etl_pipelines.sensors.landing_zone.utc_now", lambda: in_an_hour)
     result = orchestra.tick()
     assert carried(result) == [{key: "b1#1"}]
@@ -129,8 +158,8 @@ def test_a_long_batch_shows_that_its_worker_lives(orchestra: Any, monkeypatch: p
     ready = receive(orchestra.stack, info)
     assert ready.received.action is Action.PROCESS
     orchestra.stack.ledger.claim(ready.received, {})
-    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.in_hand.utc_now", lambda: in_an_hour)
+    watched_for_an_hour(monkeypatch)
+    orchestra.tick()
     assert orchestra.tick().skip_reason.skip_message.startswith("1 runs")
 
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
@@ -28,6 +27,7 @@ from libs.models import (
     utc_now,
 )
 from tests.sampling import FULL
+from tests.watching import long_watched
 
 pytestmark = pytest.mark.integration
 
@@ -158,10 +158,10 @@ def test_a_worker_killed_between_parts_and_decision_has_decided_nothing(
 ) -> None:
     """After so many inserts; the last number stands for all parts, so that only the decision is missing."""
     store = open_store()
-    ahead = Ledger(store, clock=lambda: utc_now() + timedelta(seconds=10))
     surroundings = {**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([sys.executable, "-c", KILLED, kind, place, str(spared)], env=surroundings, check=False)
     assert done.returncode == 9
+    ahead = long_watched(store)
     there = len(list(store.ids(parts.COLLECTION)))
     assert there == spared if spared >= 0 else there > 2
     (run,) = ahead.undecided()

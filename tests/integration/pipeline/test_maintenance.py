@@ -14,6 +14,7 @@ from libs.pipeline.maintenance import Collected, gc, reconcile
 from libs.pipeline.replay import replay
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.verify import Finding, verify
+from tests.watching import long_watched
 
 pytestmark = pytest.mark.integration
 
@@ -159,7 +160,7 @@ def later(platform: Any) -> Any:
     from dataclasses import replace
 
     ledger = platform.stack.ledger
-    ahead = Ledger(ledger.store, clock=lambda: ledger.clock() + timedelta(days=1))
+    ahead = long_watched(ledger.store, clock=lambda: ledger.clock() + timedelta(days=1))
     return replace(platform, stack=replace(platform.stack, ledger=ahead))
 
 

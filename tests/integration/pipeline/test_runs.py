@@ -10,6 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -21,10 +24,13 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from libs.ledger import Ledger
-from libs.models import Decision, ServiceUnavailable, Status
-from libs.pipeline.process import process, watch
+from libs.ledger import Ledger, SqliteStore
+from libs.models import Decision, ServiceUnavailable, Status, WorkerProcess, utc_now
+from libs.pipeline.intake import claim, receive
+from libs.pipeline.lease import Lease
+from libs.pipeline.process import at_work, process, watch
 from tests.disks import fill, make_room, small_disk
+from tests.watching import long_watched
 
 pytestmark = pytest.mark.integration
 
@@ -255,25 +261,55 @@ def test_a_lease_that_runs_out_while_the_worker_lives(open_platform: Callable, g
 
     def take_over(event: Any) -> None:
         if event.phase == "place":
-            other = Ledger(platform.stack.ledger.store, clock=lambda: far_future(platform))
+            other = long_watched(platform.stack.ledger.store)
             assert [other.give_up(run).decision for run in other.undecided()] == [Decision.FAILURE]
 
-    assert list(process(platform.stack, progress=take_over)) == []
+    (robbed,) = process(platform.stack, progress=take_over)
+    assert (robbed.run_id, robbed.status, robbed.problems[0].code) == ("b1#1", Status.LOST, "taken_over")
+    assert platform.stack.landing.store.head("reports/b1.json") is None, "what becomes of the batch, others say"
     assert platform.stack.ledger.outcome("b1#1").decision is Decision.FAILURE
     assert list(platform.stack.ledger.assets()) == []
     (report,) = platform.process()
     assert (report.run_id, report.datasets[0].version) == ("b1#2", 2)
 
 
-def far_future(platform: Any) -> Any:
-    from datetime import timedelta
+def test_a_batch_of_a_worker_that_was_killed_on_this_machine_is_taken_at_once(open_platform: Callable, geojson: Callable) -> None:
+    platform = open_platform()
+    platform.submit("b1", platform.entry(platform.put("in/a.geojson", geojson(20_000))))
+    with subprocess.Popen([sys.executable, WORKER, platform.home], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        next(line for line in worker.stdout if line.startswith("read"))
+        assert list(process(platform.stack)) == [], "it lives"
+        worker.kill()
+    (report,) = process(platform.stack)
+    assert (report.run_id, report.status, report.worker) == ("b1#2", Status.SUCCESS, platform.stack.ledger.owner)
+    assert "has ended without a word" in platform.stack.ledger.outcome("b1#1").problems[0].message
 
-    return platform.stack.ledger.clock() + timedelta(days=1)
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_worker_elsewhere_is_watched_before_its_batch_is_taken(
+    lives: bool, open_platform: Callable, geojson: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a clock that is ten minutes behind, and a lease of a second."""
+    monkeypatch.setattr(SqliteStore, "one_machine", False)
+    platform = open_platform()
+    platform.submit("b1", platform.entry(platform.put("in/a.geojson", geojson())))
+    elsewhere = Ledger(platform.stack.ledger.store, lambda: utc_now() - timedelta(minutes=10), lease_seconds=1.0)
+    with monkeypatch.context() as there:
+        there.setattr("libs.ledger.ledger.this_process", lambda: WorkerProcess(host="elsewhere", pid=1, boot="another"))
+        (info,) = platform.stack.landing.waiting()
+        run = claim(replace(platform.stack, ledger=elsewhere), receive(platform.stack, info))
+    watched = []
+    with Lease(elsewhere, run) if lives else nullcontext():
+        reports = list(process(platform.stack, progress=lambda event: watched.append(event.phase)))
+    assert watched[0] == "watch"
+    assert [report.run_id for report in reports] == ([] if lives else ["b1#2"])
+    assert [each.owner for each in at_work(platform.stack)] == ([elsewhere.owner] if lives else [])
 
 
 def test_reports_are_json_that_says_everything(platform: Any, geojson: Callable) -> None:
     platform.ingest("b1", platform.entry(platform.put("in/a.geojson", geojson())))
     written = json.loads(platform.stack.landing.store.read("reports/b1.json"))
     answer = ["batch_id", "manifest_sha256", "run_id", "status", "intent", "recipe", "problems", "warnings", "datasets"]
-    assert list(written) == [*answer, "unchanged_since"]
+    assert list(written) == [*answer, "unchanged_since", "worker"]
     assert re.fullmatch("[0-9a-f]{64}", written["datasets"][0]["files"][0]["sha256"])

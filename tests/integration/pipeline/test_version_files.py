@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from libs.ledger import Ledger
 from libs.models import Asset, FileRole, Report, Status
 from libs.pipeline import ingest, replay
 from libs.pipeline.datasets import DatasetMaker, MadeDataset, MadeFile
 from libs.pipeline.maintenance import gc, reconcile
 from libs.pipeline.verify import Finding, verify
 from libs.storage import DataLake
+from tests.watching import long_watched
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +66,7 @@ def in_parts(platform: Any, geojson: Callable[..., str], monkeypatch: pytest.Mon
 def later(platform: Any) -> Any:
     ledger = platform.stack.ledger
     return dataclasses.replace(
-        platform.stack, ledger=Ledger(ledger.store, clock=lambda: ledger.clock() + timedelta(days=2), lease_seconds=60)
+        platform.stack, ledger=long_watched(ledger.store, clock=lambda: ledger.clock() + timedelta(days=2))
     )
 
 

@@ -18,7 +18,7 @@ class Clock:
     """A clock that stands still until it is told."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.now, self.passed = datetime(2026, 1, 1, tzinfo=UTC), 0.0
 
     def __call__(self) -> datetime:
         self.now += timedelta(milliseconds=1)
@@ -26,6 +26,10 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        self.passed += seconds
+
+    def monotonic(self) -> float:
+        return self.passed
 
 
 def manifest(batch_id: str, **changes: Any) -> bytes:
@@ -104,7 +108,7 @@ def new_ledger(tmp_path: Path) -> Iterator[Callable[[Clock], Callable[[], Worker
     def new_ledger(clock: Clock) -> Callable[[], Worker]:
         store = SqliteStore(tmp_path / f"ledger-{len(stores)}.db")
         stores.append(store)
-        return lambda: Worker(Ledger(store, clock, LEASE))
+        return lambda: Worker(Ledger(store, clock, LEASE, clock.monotonic))
 
     yield new_ledger
     for store in stores:

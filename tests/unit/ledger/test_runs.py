@@ -39,6 +39,7 @@ def test_a_heartbeat_keeps_a_run_alive(worker, clock) -> None:
 def test_a_lost_run_is_taken_over_and_its_owner_finds_out(open_worker: Callable, clock) -> None:
     asleep, other = open_worker(), open_worker()
     run = asleep.claim()
+    assert other.ledger.batch("a").status is Status.RUNNING
     clock.advance(61)
     assert other.ledger.batch("a").status is Status.LOST
     second = other.claim()

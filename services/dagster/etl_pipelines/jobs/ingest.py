@@ -12,6 +12,7 @@ from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.datasets import events
 from services.dagster.etl_pipelines.deliveries import show_deliveries, tags_of
 from services.dagster.etl_pipelines.markdown import plain
+from services.dagster.etl_pipelines.worker import tag
 
 BATCHES_TAG = "spatial-etl/batches"
 """Tag of a run that names what it carries."""
@@ -42,14 +43,16 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
 
     Raises:
         Failure: when all batches came to nothing, naming them and the reasons. The files are at fault: it is not retried.
-        DagsterExecutionInterruptedError: when nothing was there to be done, or its one batch was canceled.
+        DagsterExecutionInterruptedError: when nothing was there to be done, its one batch was canceled, or others took all over.
         RetryRequested: when a service failed.
     """
+    context.instance.add_run_tags(context.run_id, tag(context.run_id))
     done: list[Report] = []
+    taken: list[Report] = []
     try:
         stack.engine.warm_up()  # an engine that does not work should cost no attempt of a batch
         for report in process(stack, keys=config.batches, progress=_story(context, config.batches)):
-            done.append(report)
+            (taken if report.status is Status.LOST else done).append(report)
             _show(context, stack, report, alone=len(config.batches) == 1)
     except ServiceUnavailable as error:
         if context.retry_number < RETRIES and not isinstance(error, LakeOfAnother):
@@ -59,6 +62,8 @@ def ingest_batches(context: dg.OpExecutionContext, config: Batches, stack: dg.Re
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         _cancel_the_rest(context, stack, config.batches)
         raise
+    if taken and not done:
+        _end_as_canceled(context, _why(taken, len(taken)))  # its batches are in another run, which shows what becomes of them
     if not done and not context.retry_number:
         _end_as_canceled(context, _nothing_to_do(stack, config.batches))
     failed = [report for report in done if report.status is not Status.SUCCESS]

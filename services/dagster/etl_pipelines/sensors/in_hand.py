@@ -1,20 +1,23 @@
 """What Dagster has in hand: the batches of its runs that wait or work, and the runs whose worker is gone.
 
 Dagster's launcher does not notice when a worker dies together with the code server that started it. The ledger does: a worker
-at work gives a sign of life with each batch, and with each heartbeat of one that takes long.
+at work gives a sign of life with each batch, and with each heartbeat of one that takes long. On the worker's own machine, its
+process tells. Where only time tells, this process's own clock times it.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, timedelta
 
 import dagster as dg
 
 from libs.ledger import Ledger
-from libs.models import utc_now
+from libs.ledger.life import Watch
 from services.dagster.etl_pipelines.jobs.ingest import batches_of, ingest
+from services.dagster.etl_pipelines.worker import is_gone
 
-PATIENCE = timedelta(seconds=30)
-"""Least time that a run is given before its worker counts as gone: to start one takes seconds, many on a busy machine."""
+PATIENCE = 30.0
+"""Seconds that a run is given at least, before its worker counts as gone: to start one takes many on a busy machine."""
+
+_WATCH = Watch()
 
 IN_HAND = [
     dg.DagsterRunStatus.QUEUED,
@@ -46,8 +49,10 @@ def in_hand(instance: dg.DagsterInstance, ledger: Ledger) -> tuple[int, frozense
 
 
 def _gives_signs(record: dg.RunRecord, carried: Mapping[str, str], ledger: Ledger) -> bool:
-    patience = max(PATIENCE, timedelta(seconds=ledger.lease_seconds))
-    if utc_now() - record.update_timestamp.replace(tzinfo=UTC) < patience:
+    if is_gone(record.dagster_run):
+        return False
+    unchanged, _ = _WATCH.look(record.dagster_run.run_id, record.update_timestamp)
+    if unchanged < max(PATIENCE, ledger.lease_seconds):
         return True
     runs = (ledger.runs(attempt.rpartition("#")[0]) for attempt in carried.values())
     return any(attempts and ledger.alive(attempts[-1]) for attempts in runs)
