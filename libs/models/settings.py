@@ -129,7 +129,8 @@ class Settings(BaseSettings):
             warning, or ``reject``.
         spatial_etl_owners: What becomes of a delivery to a dataset of another project and another uploader: ``warn``, ``reject``,
             or ``off``.
-        spatial_etl_lease_seconds: A worker without a sign of life for this long counts as dead, in seconds.
+        spatial_etl_lease_seconds: A worker that another one has watched for so long, in seconds, without a sign of life, counts
+            as gone. One whose process has ended on the same machine is gone at once.
         spatial_etl_notify_on: What is told to others of a batch: any of ``published``, ``rejected``, ``failed``, ``canceled``.
         spatial_etl_notify_webhook: Address (``https://...``) that gets each notification as JSON.
         spatial_etl_notify_webhook_token: Bearer token for this address.

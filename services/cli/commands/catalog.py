@@ -287,6 +287,7 @@ def _state(state: "BatchState") -> dict[str, Any]:
         "received_at": state.receipt.received_at.isoformat(),
         "uploader": state.receipt.uploader,
         "run_id": state.run.id if state.run else None,
+        "worker": state.run.owner if state.run else None,
         "problems": known.problems if known else [],
         "datasets": [f"{dataset.dataset_id}@{dataset.version}" for dataset in made],
         "set_aside": sum(dataset.changes.set_aside for dataset in made),
@@ -295,14 +296,14 @@ def _state(state: "BatchState") -> dict[str, Any]:
 
 
 def _summary(state: "BatchState") -> str:
-    from libs.models import Report
+    from libs.models import Report, Status
     from services.cli import output
     from services.cli.place import lake_uri
     from services.cli.report import of_state
 
     known = of_state(state, lake_uri)
     if known is None:
-        return ""
+        return f"by {state.run.owner}" if state.run and state.status in {Status.RUNNING, Status.LOST} else ""
     if known.problems:
         more = f" (and {len(known.problems) - 1} more)" if len(known.problems) > 1 else ""
         return f"{known.problems[0].where}: {known.problems[0].code}{more}"
