@@ -1,8 +1,6 @@
 """The rules of the ledger: who may decide what, and when. Each decision is one insert under a natural ``_id``."""
 
-import os
 import secrets
-import socket
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -10,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
-from typing import Any
 
 from libs.ledger import parts
-from libs.ledger.chain import Chain
-from libs.ledger.kinds import KINDS, never
+from libs.ledger.dataset_decisions import DatasetDecisions
+from libs.ledger.kinds import KINDS
 from libs.ledger.life import exists, this_process
 from libs.ledger.receipt import batch_id_of, make_receipt
 from libs.ledger.records import (
@@ -24,17 +21,12 @@ from libs.ledger.records import (
     PASSED_OVER,
     REPLACED,
     RUNNING,
-    Records,
     is_refused_the_name,
 )
-from libs.ledger.store import Document, DocumentStore, DocumentTooLarge, groups
+from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
     SEAL,
-    Activity,
-    Asset,
-    Current,
     Decision,
-    Grant,
     LedgerIdentity,
     Outcome,
     OwnLake,
@@ -53,9 +45,6 @@ from libs.models import (
 
 KEPT_PROBLEMS = 100
 """Of a list that makes a record too large for the store."""
-
-_AT_ONCE = 500
-"""Decisions that are added to the chain at once, when many have no link."""
 
 
 class Action(StrEnum):
@@ -101,7 +90,7 @@ def no_problems() -> list[Problem]:
     return []
 
 
-class Ledger(Records):
+class Ledger(DatasetDecisions):
     """The ledger, as one worker sees it.
 
     Args:
@@ -109,10 +98,6 @@ class Ledger(Records):
         clock: The present, aware, in whole milliseconds.
         lease_seconds: A run of this worker counts as lost when its heartbeat has not changed for so long.
         monotonic: Seconds from any moment on, to time heartbeats with.
-
-    Attributes:
-        owner: This worker's name: host, process, and a random part.
-        chain: The chain of decisions.
     """
 
     def __init__(
@@ -124,12 +109,6 @@ class Ledger(Records):
     ) -> None:
         super().__init__(store, clock, monotonic)
         self.lease_seconds = lease_seconds
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self.chain = Chain(store, clock, self.owner)
-        self._own: dict[str, dict[str, str]] = {}
-        """Of runs of this worker that have no link yet: what they have reserved, as the chain will hold it."""
-        self._linked: set[str] = set()
-        """Runs whose outcomes this worker has added to the chain."""
 
     def identify(self) -> LedgerIdentity:
         """What the ledger is called; decided now, if it has not been."""
@@ -329,7 +308,7 @@ class Ledger(Records):
         self._signs.forget(outcome.run_id)
         self.log(outcome.decision, outcome.run_id, at=outcome.decided_at)
         if outcome.decision is not Decision.SUCCESS:  # else when it has been copied: what has a link has its copies
-            self._link({outcome.run_id: self._own.get(outcome.run_id)})
+            self._link({outcome.run_id: self._own.get(outcome.run_id)}, {outcome.run_id: document})
         return True
 
     def reserve(self, names: Mapping[str, Sequence[str]], run: Run, prefix: Callable[[str, int], str]) -> dict[str, Reservation]:
@@ -395,92 +374,6 @@ class Ledger(Records):
         elif outcome.run_id not in self._linked and self.chain.without([f"outcomes/{outcome.run_id}"]):
             self._link({outcome.run_id: None})
 
-    def link_missing(self) -> list[str]:
-        """Add the decisions to the chain that have no link: those of workers that died, and of releases before the chain.
-
-        Returns:
-            Their ``<collection>/<_id>``.
-        """
-        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
-        unlinked = self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
-        outcomes = [name for name in unlinked if name.startswith("outcomes/")]
-        if outcomes:
-            reserved: dict[str, dict[str, str]] = {}
-            for identity, document in self.store.find("versions"):
-                reserved.setdefault(str(document.get("run_id")), {})[f"versions/{identity}"] = digest(document)
-            for group in groups(outcomes, _AT_ONCE):
-                self._link({run_id: reserved.get(run_id, {}) for _, run_id in map(_split, group)})
-        added = [*outcomes]
-        for group in groups([name for name in unlinked if not name.startswith("outcomes/")], _AT_ONCE):
-            found = {name: self.store.get(*_split(name)) for name in group}
-            records = {name: digest(each) for name, each in found.items() if each and KINDS[_split(name)[0]].decides(each)}
-            self.chain.add(records)
-            added += records
-        return added
-
-    def make_current(self, asset: Asset, by: str) -> Current | None:
-        """Decide that a version is the current one of its dataset, until a newer one than there is now is committed.
-
-        Args:
-            asset: The version.
-            by: Who decides it.
-
-        Returns:
-            The decision; None when the version is the current one already.
-        """
-        while True:
-            last = self.decisions(asset.dataset_id).get(asset.dataset_id)
-            standing = self.standing(asset.dataset_id)
-            if asset.version == standing.current:
-                return None
-            decision = Current(
-                dataset_id=asset.dataset_id,
-                number=last.number + 1 if last else 1,
-                version=asset.version,
-                newest=max(standing.versions),
-                decided_by=by,
-                decided_at=self.clock(),
-            )
-            if self._insert_decision("current", decision.id, decision.to_document()):
-                self.log(
-                    "made current",
-                    asset.id,
-                    actor=by,
-                    at=decision.decided_at,
-                    instead_of=standing.current,
-                    decision=f"current/{decision.id}",
-                )
-                return decision
-
-    def grant(self, dataset_id: str, to: str, by: str, *, allowed: bool = True) -> Grant | None:
-        """Decide whether somebody may deliver versions of another's dataset.
-
-        Args:
-            dataset_id: The dataset.
-            to: A project or an uploader.
-            by: Who decides it.
-            allowed: False takes it back.
-
-        Returns:
-            The decision; None when that holds already.
-        """
-        while True:
-            known = self.grants(dataset_id).get(dataset_id, {})
-            if ((last := known.get(to)) is not None and last.allowed == allowed) or (last is None and not allowed):
-                return None
-            number = max((each.number for each in known.values()), default=0) + 1
-            decision = Grant(dataset_id=dataset_id, number=number, to=to, allowed=allowed, decided_by=by, decided_at=self.clock())
-            if self._insert_decision("grants", decision.id, decision.to_document()):
-                self.log(
-                    "granted" if allowed else "revoked",
-                    dataset_id,
-                    actor=by,
-                    at=decision.decided_at,
-                    to=to,
-                    decision=f"grants/{decision.id}",
-                )
-                return decision
-
     def begin_rebuilding(self, rebuilding: Rebuilding) -> bool:
         """Note that this ledger is being made out of a lake. It has to be empty, or one that this was begun with before.
 
@@ -513,12 +406,6 @@ class Ledger(Records):
         self.decide(outcome)
         self._copy(outcome)
 
-    def log(self, action: str, subject: str, *, actor: str | None = None, at: datetime | None = None, **details: Any) -> None:
-        """Write an entry of the audit log."""
-        entry = Activity(at=at or self.clock(), actor=actor or self.owner, action=action, subject=subject, details=details)
-        identity = f"{time.time_ns():016x}-{secrets.token_hex(4)}"  # entries of one millisecond keep their order
-        self.store.insert_missing([("activity_logs", identity, entry.to_document())])
-
     def in_the_way(self, batch_id: str, sha256: str) -> list[Problem]:
         """Why the manifest with this hash may not be delivered for a batch now; nothing when it may."""
         runs = self.runs(batch_id)
@@ -531,40 +418,6 @@ class Ledger(Records):
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
         self.store.insert_missing(chain(lineage, assets))
-
-    def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:
-        """Insert a document that was made just now, and add it to the chain if it is a decision by itself."""
-        inserted = self.store.insert(collection, identity, document)
-        if inserted and KINDS[collection].decides(document):
-            self.chain.add({f"{collection}/{identity}": digest(document)})
-        return inserted
-
-    def _link(self, reserved: Mapping[str, Mapping[str, str] | None]) -> None:
-        """Add outcomes to the chain, with all that led to them: the run, its manifest, its reservations.
-
-        Args:
-            reserved: The runs, and what each has reserved; None where that is to be looked up.
-        """
-        records: dict[str, str] = {}
-        for run_id, reservations in reserved.items():
-            outcome, run = self.store.get("outcomes", run_id), self.store.get("runs", run_id)
-            if outcome is None:
-                continue
-            records[f"outcomes/{run_id}"] = digest(outcome)
-            if run is not None:
-                records[f"runs/{run_id}"] = digest(run, Run.changing)
-                receipt_id = str(run.get("receipt_id"))
-                if receipt := self.store.get("manifests", receipt_id):
-                    records[f"manifests/{receipt_id}"] = digest(receipt)
-            if reservations is not None:
-                records.update(reservations)
-            else:
-                taken = self.store.find("versions", where={"run_id": run_id})
-                records.update((f"versions/{identity}", digest(document)) for identity, document in taken)
-        self.chain.add(records)
-        for run_id in reserved:
-            self._own.pop(run_id, None)
-            self._linked.add(run_id)
 
     def _may_follow(self, runs: list[Run], outcome: Outcome, manifest_id: str, upload: str) -> bool:
         """Whether another attempt may follow the last one, which is decided.
@@ -634,12 +487,6 @@ def _replaced(receipt: Receipt, arrived: Sequence[Receipt], runs: Sequence[Run])
     return tuple(
         each for each in last.values() if each.manifest_id not in begun and each.key == receipt.key and not each.problems
     )
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Collection and ``_id`` of a record as the chain names it."""
-    collection, _, identity = name.partition("/")
-    return collection, identity
 
 
 def _shortened(receipt: Receipt, error: DocumentTooLarge) -> Receipt:
