@@ -251,8 +251,8 @@ def open_source(
     kind, tabular = find_format(spec.format, f"{where}.format"), spec.type is FileType.TABULAR
     if kind.name == "ESRI Shapefile" and tabular:
         kind = find_format("dBASE", where)  # the table alone
-    unpacked = _beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
-    neutral = _beside(path, ".neutral")
+    unpacked = beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
+    neutral = beside(path, ".neutral")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024, ratio=limits.expansion)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular, complete=spec.missing_sidecars == "allow")
@@ -271,7 +271,7 @@ def open_source(
             warnings.append(_keep_key_ignored(kind, where))
         request = _request(located, kind, spec, limits, full_scan=full_scan)
         request |= {"named": _named(named) if kind.has_keys else [], "appended": appended}
-        child = _child(request, limits)
+        child = child_of(request, limits)
         try:
             yield _opened(child, spec, where, limits, warnings, _size(located))
         finally:
@@ -281,7 +281,7 @@ def open_source(
         shutil.rmtree(neutral, ignore_errors=True)
 
 
-def _beside(path: Path, suffix: str) -> Path:
+def beside(path: Path, suffix: str) -> Path:
     """A name of our own beside a file's, which may be as long as a file system allows."""
     stem = os.fsencode(path.name)[: _MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
     return path.with_name(stem + suffix)
@@ -300,7 +300,7 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["inferred"], child, where, limits, size)
 
 
-def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
+def child_of(request: dict[str, Any], limits: ReadLimits) -> Child:
     try:
         return LAUNCHER.child(request, limits.seconds)
     except ServerLost as error:
