@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 Resampling: TypeAlias = Literal["average", "mode", "nearest"]
-Samples: TypeAlias = NDArray[np.generic]
+Samples: TypeAlias = NDArray[Any]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 RESAMPLINGS = ("average", "mode", "nearest")
@@ -87,7 +86,7 @@ class CogProfile:
         extra_samples: of the bands that are more than the photometric interpretation has: 0 unspecified, 1 alpha that colours
             have been multiplied with, 2 alpha.
         colormap: of a palette: all reds, all greens, all blues; 0 to 65535.
-        gdal_metadata: GDAL's XML of tag 42112; or what makes it of the bands' statistics, which are there when the header is written.
+        gdal_metadata: GDAL's XML of tag 42112; or what makes it of the bands' statistics, once they are known.
         resampling: of the overviews: `average` for images and measured values, `mode` for categories, `nearest`.
         mask: whether strips carry a mask. It becomes an internal mask of one bit.
         tile: pixels on a tile's side, a multiple of 16; also the rows of a strip.
@@ -121,7 +120,9 @@ class CogProfile:
         if min(self.width, self.height, self.bands) < 1 or self.tile < 16 or self.tile % 16:  # noqa: PLR2004 -- TIFF 6.0, tag 322
             raise ValueError("A raster has at least one pixel and one band, and tiles whose sides are multiples of 16.")
         if len(self.extra_samples) != self.bands - colours:
-            raise ValueError(f"{self.bands} bands, {colours} of them colours: {len(self.extra_samples)} extra samples do not fit.")
+            raise ValueError(
+                f"{self.bands} bands, {colours} of them colours: {len(self.extra_samples)} extra samples do not fit."
+            )
         if (self.photometric == PALETTE) != (self.colormap is not None):
             raise ValueError("A palette has a colour map, and only a palette has one.")
         if not 0 <= self.level <= 2:  # noqa: PLR2004 -- see `level`
