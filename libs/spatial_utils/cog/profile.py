@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Resampling: TypeAlias = Literal["average", "mode", "nearest"]
-Samples: TypeAlias = NDArray[np.generic]
+Samples: TypeAlias = NDArray[Any]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 RESAMPLINGS = ("average", "mode", "nearest")
+STRIP_BYTES = 48 * 2**20  # of memory that a strip takes, where smaller tiles can help
 MIN_IS_BLACK, RGB, PALETTE = 1, 2, 3  # photometric interpretations, TIFF 6.0, tag 262
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2  # extra samples, TIFF 6.0, tag 338
 
@@ -87,10 +88,10 @@ class CogProfile:
         extra_samples: of the bands that are more than the photometric interpretation has: 0 unspecified, 1 alpha that colours
             have been multiplied with, 2 alpha.
         colormap: of a palette: all reds, all greens, all blues; 0 to 65535.
-        gdal_metadata: GDAL's XML of tag 42112; or what makes it of the bands' statistics, which are there when the header is written.
+        gdal_metadata: GDAL's XML of tag 42112; or what makes it of the bands' statistics, once they are known.
         resampling: of the overviews: `average` for images and measured values, `mode` for categories, `nearest`.
         mask: whether strips carry a mask. It becomes an internal mask of one bit.
-        tile: pixels on a tile's side, a multiple of 16; also the rows of a strip.
+        tile: pixels on a tile's side, a multiple of 16; also the rows of a strip. See `tile_for`.
         level: of igzip: 0 to 2. (3 makes other bytes on other CPUs.)
 
     Raises:
@@ -121,7 +122,9 @@ class CogProfile:
         if min(self.width, self.height, self.bands) < 1 or self.tile < 16 or self.tile % 16:  # noqa: PLR2004 -- TIFF 6.0, tag 322
             raise ValueError("A raster has at least one pixel and one band, and tiles whose sides are multiples of 16.")
         if len(self.extra_samples) != self.bands - colours:
-            raise ValueError(f"{self.bands} bands, {colours} of them colours: {len(self.extra_samples)} extra samples do not fit.")
+            raise ValueError(
+                f"{self.bands} bands, {colours} of them colours: {len(self.extra_samples)} extra samples do not fit."
+            )
         if (self.photometric == PALETTE) != (self.colormap is not None):
             raise ValueError("A palette has a colour map, and only a palette has one.")
         if not 0 <= self.level <= 2:  # noqa: PLR2004 -- see `level`
@@ -142,6 +145,17 @@ class CogProfile:
             width, height = math.ceil(width / 2), math.ceil(height / 2)
             sizes.append((width, height))
         return tuple(sizes)
+
+
+def tile_for(width: int, bands: int, dtype: str) -> int:
+    """The side of the tiles that suit a raster: 512; less where that many rows are too much memory, and never the raster's width.
+
+    Whoever checks a COG takes tiles of the raster's width for strips (rio-cogeo: "is not tiled").
+    """
+    side, row = 512, width * bands * np.dtype(dtype).itemsize
+    while side > 16 and (side * row > STRIP_BYTES or side == width):  # noqa: PLR2004 -- TIFF 6.0, tag 322
+        side //= 2
+    return side
 
 
 @dataclass(frozen=True, slots=True)
