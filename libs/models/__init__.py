@@ -4,7 +4,7 @@
 """
 
 from libs.models.activity import Activity
-from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, Owner, TableSummary, VectorSummary
+from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, Owner, RasterBand, RasterSummary, TableSummary, VectorSummary
 from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.chain import NOTHING, Head, Link
 from libs.models.column import ColumnNotes
@@ -50,7 +50,7 @@ __all__ = [
     "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd",
     "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies",
     "Problem", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "Verified", "VersionRecord", "digest",
+    "ServiceUnavailable", "SpatialEtlError", "Status", "RasterBand", "RasterSummary", "TableSummary", "VectorSummary", "Verified", "VersionRecord", "digest",
     "format_of", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
     "was_changed",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from libs.pipeline.namesakes import Names, names_of
 from libs.pipeline.ownership import POLICIES
 from libs.pipeline.stack import Stack
 from libs.spatial_utils.crs import require_crs
-from libs.spatial_utils.formats import find_format
+from libs.spatial_utils.formats import Format, find_format
 from libs.transformations import Recipe, Registry
 
 
@@ -136,15 +136,9 @@ def _name_problems(dataset_id: Any) -> list[Problem]:
 
 def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[Problem]:
     problems: list[Problem] = []
-    raster = spec.get("type") == FileType.RASTER
-    if raster:
-        problems.append(
-            Problem(code="raster_not_read", where=f"{where}.type", message="Rasters are not processed by this version.",
-                    remedy="Take the file out of the manifest; vector files and tables are processed.")
-        )  # fmt: skip
     try:
-        if spec.get("format") and not raster:
-            find_format(spec["format"], f"{where}.format")
+        if spec.get("format"):
+            problems += _type_problems(spec, find_format(spec["format"], f"{where}.format"), where)
     except Rejected as rejection:
         problems += rejection.problems
     try:
@@ -162,6 +156,20 @@ def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[
     if spec.get("path"):
         problems += _path_problems(spec["path"], f"{where}.path", files)
     return problems
+
+
+def _type_problems(spec: dict[str, str], kind: Format, where: str) -> list[Problem]:
+    """Whether a file of a format can be of the type that the manifest says."""
+    if "type" not in spec or (spec["type"] == FileType.RASTER) == kind.raster:
+        return []
+    right = "raster" if kind.raster else "vector"
+    return [
+        Problem(
+            code="format_mismatch", where=f"{where}.type",
+            message=f"The format {kind.name} holds {'rasters' if kind.raster else 'features and tables'}; the type is {spec['type']!r}.",
+            remedy=f'Write "type": "{right}", or correct \'format\'.',
+        )
+    ]  # fmt: skip
 
 
 def _path_problems(path: str, where: str, files: BatchFiles) -> list[Problem]:

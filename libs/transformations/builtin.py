@@ -27,6 +27,10 @@ BUILTIN = (
         description="A table as it is: every row, every column, every type.",
     ),
     Recipe(
+        name="ingest_raster",
+        description="Rasters as they are: every pixel, the CRS, as Cloud Optimized GeoTIFF. Layers and tables as with 'raw'.",
+    ),
+    Recipe(
         name="raw",
         description="Everything as it is: the CRS, every coordinate, invalid geometries too.",
     ),

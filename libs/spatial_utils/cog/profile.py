@@ -13,7 +13,6 @@ Samples: TypeAlias = NDArray[Any]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 RESAMPLINGS = ("average", "mode", "nearest")
-STRIP_BYTES = 48 * 2**20  # of memory that a strip takes, where smaller tiles can help
 MIN_IS_BLACK, RGB, PALETTE = 1, 2, 3  # photometric interpretations, TIFF 6.0, tag 262
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2  # extra samples, TIFF 6.0, tag 338
 
@@ -145,17 +144,6 @@ class CogProfile:
             width, height = math.ceil(width / 2), math.ceil(height / 2)
             sizes.append((width, height))
         return tuple(sizes)
-
-
-def tile_for(width: int, bands: int, dtype: str) -> int:
-    """The side of the tiles that suit a raster: 512; less where that many rows are too much memory, and never the raster's width.
-
-    Whoever checks a COG takes tiles of the raster's width for strips (rio-cogeo: "is not tiled").
-    """
-    side, row = 512, width * bands * np.dtype(dtype).itemsize
-    while side > 16 and (side * row > STRIP_BYTES or side == width):  # noqa: PLR2004 -- TIFF 6.0, tag 322
-        side //= 2
-    return side
 
 
 @dataclass(frozen=True, slots=True)

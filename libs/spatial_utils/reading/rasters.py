@@ -14,6 +14,7 @@ from libs.models import BBox, FileSpec, Problem, Rejected, says_no_crs
 from libs.spatial_utils.archive import ArchiveLimits
 from libs.spatial_utils.crs import Crs, require_crs
 from libs.spatial_utils.formats import Format, find_format
+from libs.spatial_utils.pixels import SIZES
 from libs.spatial_utils.reading import reader
 from libs.spatial_utils.reading.launcher import Child, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import CrsSource, agreed_crs
@@ -80,7 +81,7 @@ class Raster:
     @property
     def strip_sizes(self) -> Iterator[tuple[int, int]]:
         """Rows and bytes of each strip, with its mask."""
-        row = self.width * (_SIZES[self.dtype] * len(self.bands) + bool(self.facts["mask"]))
+        row = self.width * (SIZES[self.dtype] * len(self.bands) + bool(self.facts["mask"]))
         for top in range(0, self.height, self.tile):
             rows = min(self.tile, self.height - top)
             yield rows, rows * row
@@ -95,10 +96,6 @@ class Raster:
         corners = [(x0 + dx * i + rx * j, y0 + ry * i + dy * j) for i in (0, self.width) for j in (0, self.height)]
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
-
-
-_SIZES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "uint64": 8, "int64": 8, "float32": 4,
-          "float64": 8}  # fmt: skip
 
 
 @dataclass

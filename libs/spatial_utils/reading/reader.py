@@ -368,7 +368,7 @@ def _named(columns: Collection[str]) -> list[str]:
 
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, full_scan: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
-    logs = {path.name + suffix for path, _ in located.sources for suffix in kind.suffixes}
+    logs = {path.name + suffix for path, _ in located.sources for suffix in kind.logs}
     has_log = any(file.name in logs for path, _ in located.sources for file in path.parent.iterdir()) if logs else False
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],

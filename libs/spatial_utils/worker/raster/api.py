@@ -82,8 +82,6 @@ DTYPES = {1: "uint8", 2: "uint16", 3: "int16", 4: "uint32", 5: "int32", 6: "floa
           9: "complex int32", 10: "complex64", 11: "complex128", 12: "uint64", 13: "int64", 14: "int8", 15: "float16",
           16: "complex float16"}  # fmt: skip
 """GDALDataType."""
-SIZES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "uint64": 8, "int64": 8, "float32": 4, "float64": 8}
-"""Bytes of a value of each type that is kept; the others are refused."""
 PALETTE, RED = 2, 3
 """GDALColorInterp; green and blue follow red."""
 ALL_VALID, PER_DATASET, OF_ALPHA, OF_NODATA = 1, 2, 4, 8

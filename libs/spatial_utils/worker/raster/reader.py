@@ -5,15 +5,14 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from libs.spatial_utils.pixels import SIZES, tile_for
 from libs.spatial_utils.worker.ogr.messages import MessageRules, classify
 from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
-from libs.spatial_utils.worker.raster.api import ALL_VALID, PER_DATASET, SIZES, Api
+from libs.spatial_utils.worker.raster.api import ALL_VALID, PER_DATASET, Api
 from libs.spatial_utils.worker.raster.description import describe
 from libs.spatial_utils.worker.raster.template import template
 from libs.spatial_utils.worker.reader import FileReader
 
-_TILES = (512, 256, 128, 64, 32, 16)
-_MAX_STRIP_BYTES, _MAX_TILE_BYTES = 192 * 1024 * 1024, 32 * 1024 * 1024
 _CONFIGURATION = {"GDAL_CACHEMAX": "64", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE", "GDAL_NUM_THREADS": "1"}
 _LENGTH = struct.Struct("<Q")
 
@@ -78,7 +77,7 @@ class Raster:
         check_size(reader.request, name, width, height, bands * self._size)
         _check_nodata(self._facts["bands"], name)
         self._check_masks(bands)
-        self._tile = _tile(width, bands * self._size)
+        self._tile = tile_for(width, bands, self._dtype)
 
     def described(self) -> dict[str, Any]:
         """See ``RasterSource``: what it is, and the tags of its GeoTIFF with its own CRS, and with that of the manifest."""
@@ -211,19 +210,4 @@ def _check_nodata(bands: list[dict[str, Any]], name: str) -> None:
             "Write the same nodata value into all bands.",
         )  # fmt: skip
 
-
-def _tile(width: int, pixel_bytes: int) -> int:
-    """The side of tiles, and the rows of a strip: 512, or less where a strip would be very large."""
-    return next(
-        (
-            tile
-            for tile in _TILES
-            if tile * width * pixel_bytes <= _MAX_STRIP_BYTES and tile * tile * pixel_bytes <= _MAX_TILE_BYTES
-        ),
-        _TILES[-1],
-    )
-
-
-Reader = RasterReader
-"""For formats without a folder of their own."""
 
