@@ -157,7 +157,7 @@ class RasterSummary(Record):
         height: Rows.
         crs: See :class:`VectorSummary`.
         bbox: Extent in the units of ``crs``; None where only ground control points or a camera model say where it lies.
-        transform: GDAL's geotransform: x of the upper left corner, x per column, x per row, y of the corner, y per column, y per row.
+        transform: GDAL's geotransform: x of the upper left corner, x per column, x per row; then the same for y.
         resolution: Size of a pixel in the units of ``crs``.
         pixel_is_point: Whether values are those of points, and not of areas.
         mask: Whether a mask says where there is data.

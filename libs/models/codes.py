@@ -514,17 +514,24 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "bands_changed": _either(
                 "The bands are others than in the version before.", "Check the file; 'on_change' says what becomes of it."
             ),
+            "recipe_not_for_rasters": _problem(
+                "The recipe has steps for features, and a file is a raster.",
+                'Deliver it by itself, with "intent": "ingest_raster".',
+            ),
             "pixels_changed": _either(
-                "The size in pixels is another than in the version before.", "Check the file; 'on_change' says what becomes of it."
+                "The size in pixels is another than in the version before.",
+                "Check the file; 'on_change' says what becomes of it.",
             ),
             "raster_compression": _problem(
-                "The pixels are compressed in a way that is not read.", "Write them with DEFLATE: gdal_translate -co COMPRESS=DEFLATE"
+                "The pixels are compressed in a way that is not read.",
+                "Write them with DEFLATE: gdal_translate -co COMPRESS=DEFLATE",
             ),
             "raster_mask_not_kept": _problem(
                 "Bands have masks of their own, which a GeoTIFF cannot keep.", "Write one mask for all bands, or nodata values."
             ),
             "raster_metadata_not_kept": _warning(
-                "A GeoTIFF cannot keep some metadata of the source. They are counted.", 'Write "raw": "keep" to keep the raw file.'
+                "A GeoTIFF cannot keep some metadata of the source. They are counted.",
+                'Write "raw": "keep" to keep the raw file.',
             ),
             "raster_nodata_differs": _problem(
                 "The bands have different nodata values.", "Write the same nodata value into all bands."
@@ -533,7 +540,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A GeoTIFF would not say the same as the source.", "Write the raster as GeoTIFF, and submit that file."
             ),
             "raster_not_placed": _problem(
-                "Nothing says where the raster lies.", "Upload its world file beside it, or write \"crs\": \"none\"."
+                "Nothing says where the raster lies.", 'Upload its world file beside it, or write "crs": "none".'
             ),
             "raster_several": _problem(
                 "The file holds several rasters.", "Write each as a file of its own: gdal_translate -sds in.tif out.tif"

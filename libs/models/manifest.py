@@ -111,8 +111,8 @@ class FileSpec(Policies):
         missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``, a ``.mif`` without its ``.mid``.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
-        categorical: Of a raster, whether its values are categories, which no average has: then overviews have the most frequent one.
-            Rasters with a palette or with names of categories are, without it.
+        categorical: Of a raster, whether its values are categories, of which no average makes sense: then overviews have the most
+            frequent one. A raster with a palette or with names of categories is taken for such a one without it.
     """
 
     path: str = Field(min_length=1)

@@ -50,7 +50,7 @@ from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
 from libs.spatial_utils.geoparquet import WrittenFile
 from libs.spatial_utils.reading import LayerStream, SourceFile, read_source
-from libs.transformations import Recipe
+from libs.transformations import INGEST_RASTER, Recipe
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class MadeDataset:
 
     Attributes:
         files: In the order of the record: the data first, in parts or in one.
+        recipe: What it was made by.
     """
 
     dataset_id: str
@@ -87,6 +88,7 @@ class MadeDataset:
     warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
+    recipe: Recipe
 
 
 @dataclass
@@ -248,6 +250,7 @@ class DatasetMaker:
                         warnings=made.warnings,
                         inputs=(layer,),
                         seconds={"read and write": round(perf_counter() - started, 3)},
+                        recipe=INGEST_RASTER,
                     )
                 )
             self.warnings += source.warnings
@@ -398,6 +401,7 @@ class DatasetMaker:
                 warnings=tuple(warned),
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
+                recipe=self._recipe,
             )
         )
 
@@ -442,8 +446,8 @@ def _name_not_used(dataset_id: str) -> Problem:
 
 def _raster_id_taken(identifier: str, where: str) -> Rejected:
     return Rejected.because(
-        "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another file of this batch does; a raster is not "
-        "appended to another.",
+        "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another file of this batch does; rasters "
+        "are not appended.",
         f'Give each a \'dataset_id\' of its own: write "dataset_id": "{identifier}_2" for this file.',
     )  # fmt: skip
 

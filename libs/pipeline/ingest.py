@@ -236,7 +236,7 @@ class _Attempt:
             uploader=self._manifest.uploader,
             created_at=self._stack.ledger.clock(),
             intent=self._manifest.intent,
-            recipe=self._recipe.model_dump(mode="json"),
+            recipe=dataset.recipe.model_dump(mode="json"),
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             inputs=inputs,
             changes=dataset.changes,

@@ -38,7 +38,9 @@ class MadeRaster:
     lost: int
 
 
-def make_raster(source: RasterFile, raster: Raster, spec: FileSpec, where: str, folder: Path, limits: ReadLimits, memory_mb: int) -> MadeRaster:
+def make_raster(
+    source: RasterFile, raster: Raster, spec: FileSpec, where: str, folder: Path, limits: ReadLimits, memory_mb: int
+) -> MadeRaster:
     """Write a raster as it is.
 
     Args:
@@ -86,7 +88,7 @@ def _with_statistics(metadata: str | None, found: Sequence[BandStatistics], pixe
             "STATISTICS_MAXIMUM": band.maximum, "STATISTICS_MEAN": band.mean, "STATISTICS_MINIMUM": band.minimum,
             "STATISTICS_STDDEV": band.deviation, "STATISTICS_VALID_PERCENT": float(f"{100 * band.valid / pixels:.4g}"),
         }  # fmt: skip
-        items += [f"  <Item name={quoteattr(name)} sample=\"{sample}\">{value!r}</Item>\n" for name, value in values.items()]
+        items += [f'  <Item name={quoteattr(name)} sample="{sample}">{value!r}</Item>\n' for name, value in values.items()]
     before = metadata.rpartition(_END)[0] if metadata and _END in metadata else "<GDALMetadata>\n"
     return f"{before}{''.join(items)}{_END}\n"
 
@@ -142,7 +144,7 @@ def _compared(raster: Raster, path: Path, where: str, limits: ReadLimits) -> tup
         Problem(
             code="raster_metadata_not_kept", where=where,
             message=f"The GeoTIFF does not have all metadata of the source. Left out: {', '.join(what for what, _ in lost)}.",
-            remedy="Keep the raw file if you need them: write \"raw\": \"keep\" in the manifest.",
+            remedy='Keep the raw file if you need them: write "raw": "keep" in the manifest.',
         ),
     ), sum(count for _, count in lost)  # fmt: skip
 
@@ -184,7 +186,10 @@ def _same_crs(one: Crs | None, other: Crs | None) -> bool:
 
 def _lost(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, int]]:
     """What the file does not have of the source's metadata: in words, and how many items."""
-    pairs = [("", then, now), *((f" of band {number}", *both) for number, both in enumerate(zip(then["bands"], now["bands"], strict=True), 1))]
+    pairs = [
+        ("", then, now),
+        *((f" of band {number}", *both) for number, both in enumerate(zip(then["bands"], now["bands"], strict=True), 1)),
+    ]
     for place, before, after in pairs:
         for domain, items in before["metadata"].items():
             if missing := [item for item in items if item not in after["metadata"].get(domain, [])]:

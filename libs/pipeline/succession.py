@@ -155,13 +155,15 @@ def _differences(each: Delivered, last: Asset | None, owner: Owner | None) -> It
         yield other_title(title, last)
     if now.kind != last.kind:
         yield Difference("kind", "kind_changed", f"It is a {_kind(now.kind)}; {last.id} is a {_kind(last.kind)}.")
-    if isinstance(now, RasterSummary) or isinstance(last.summary, RasterSummary):
-        if isinstance(now, RasterSummary) and isinstance(last.summary, RasterSummary):
+    if isinstance(now, RasterSummary):
+        if isinstance(last.summary, RasterSummary):
             yield from _pixels(now, last.summary, last.id)
             yield from _places(now, last)
-        return
-    if last.kind not in {"table", "vector"}:
-        return
+    elif last.kind in {"table", "vector"}:
+        yield from _contents(now, last)
+
+
+def _contents(now: TableSummary | VectorSummary, last: Asset) -> Iterable[Difference]:
     if columns := _columns(now, last):
         yield Difference("columns", "columns_changed", f"Other columns than in {last.id}: {columns}.")
     if (last.features or 0) > 0 and now.features * FEW <= (last.features or 0):

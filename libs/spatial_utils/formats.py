@@ -104,7 +104,14 @@ def _gdal(
 
 
 def _grid(
-    name: str, kind: Kind, extensions: tuple[str, ...], driver: str, *, optional: tuple[str, ...] = (), reader: str = "", **more: Any
+    name: str,
+    kind: Kind,
+    extensions: tuple[str, ...],
+    driver: str,
+    *,
+    optional: tuple[str, ...] = (),
+    reader: str = "",
+    **more: Any,
 ) -> Format:
     """A format of rasters: ``driver`` is GDAL's short name, and the end of the C function ``GDALRegister_...``."""
     return Format(

@@ -1,6 +1,17 @@
 """Types of pixels, and the tiles that suit a raster. Without numpy, which the confined process has not."""
 
-SIZES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "uint64": 8, "int64": 8, "float32": 4, "float64": 8}
+SIZES = {
+    "uint8": 1,
+    "int8": 1,
+    "uint16": 2,
+    "int16": 2,
+    "uint32": 4,
+    "int32": 4,
+    "uint64": 8,
+    "int64": 8,
+    "float32": 4,
+    "float64": 8,
+}
 """Bytes of a value of each type that is kept."""
 STRIP_BYTES = 48 * 1024 * 1024
 """Of one row of tiles at full resolution, at most, unless tiles of 16 come to more."""

@@ -1,6 +1,6 @@
-"""The structure of a TIFF (TIFF 6.0; BigTIFF): directories and tags. No pixel is read, and nothing outside of the file is believed.
+"""The structure of a TIFF (TIFF 6.0; BigTIFF): directories and tags. No pixel is read, nothing outside of the file is believed.
 
-The standard library alone: the confined process uses it before GDAL sees a file, and ``verify`` to read a lake file's header back.
+The standard library alone: the confined process uses it before GDAL sees a file, ``verify`` to read a lake file's header.
 """
 
 import struct

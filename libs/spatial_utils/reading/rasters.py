@@ -121,25 +121,32 @@ class RasterFile:
         """
         try:
             for _, size in raster.strip_sizes:
-                if (length := self._length()) != size:
-                    if length == 0:  # the trailer says why
-                        self._trailer()
-                    raise ValueError("a strip has another size than its raster")
-                strip = bytearray(size)
-                view = memoryview(strip)
-                while len(view):
-                    got = self._child.pipe.readinto(view)
-                    if not got:
-                        raise EOFError
-                    view = view[got:]
-                yield strip
-            if self._length():
-                raise ValueError("more strips than the raster has")
-            self._trailer()
+                yield self._strip(size)
+            self._end()
         except TimeLimitExceeded as error:
             raise too_slow(self._where, self._limits) from error
-        except (EOFError, ValueError, struct.error) as error:
+        except (EOFError, OSError, ValueError, struct.error) as error:
             raise died(self._child, self._where, self._limits) from error
+
+    def _strip(self, size: int) -> bytearray:
+        length = self._length()
+        if length == 0:  # the trailer says why
+            self._trailer()
+        if length != size:
+            raise ValueError("a strip has another size than its raster")
+        strip = bytearray(size)
+        view = memoryview(strip)
+        while view:
+            got = self._child.pipe.readinto(view)
+            if not got:
+                raise EOFError
+            view = view[got:]
+        return strip
+
+    def _end(self) -> None:
+        if self._length():
+            raise ValueError("more strips than the raster has")
+        self._trailer()
 
     def _length(self) -> int:
         return int(_LENGTH.unpack(self._child.pipe.read(_LENGTH.size))[0])
@@ -217,18 +224,26 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     return RasterFile(tuple(rasters), warnings, child, where, limits)
 
 
+def _is_plane(transform: list[float]) -> bool:
+    """Whether pixels have an area."""
+    _, dx, rx, _, ry, dy = transform
+    return all(map(math.isfinite, transform)) and dx * dy != rx * ry
+
+
 def _raster(said: dict[str, Any], spec: FileSpec, where: str, warnings: list[Problem]) -> Raster:
     facts, place = said["facts"], f"{where}: raster {said['name']}"
     transform = facts["transform"]
-    if transform is not None and (not all(map(math.isfinite, transform)) or not transform[1] * transform[5] - transform[2] * transform[4]):
+    if transform is not None and (
+        not all(map(math.isfinite, transform)) or not transform[1] * transform[5] - transform[2] * transform[4]
+    ):
         raise Rejected.because(
             "raster_not_placed", place, f"What the file says of its place gives the pixels no area: {transform}.",
             "Correct its world file or its georeference.",
         )  # fmt: skip
     if transform is None and not facts["gcps"] and not facts["rpc"] and not says_no_crs(spec.crs):
         raise Rejected.because(
-            "raster_not_placed", place, "Nothing says where the raster lies: no georeference in the file, and no world file beside it.",
-            'Upload its world file (.tfw, .pgw, .jgw, .wld) beside it; or write "crs": "none" for this file in the manifest, if it '
+            "raster_not_placed", place, "Nothing says where the raster lies: neither the file nor a world file.",
+            'Upload its world file (.tfw, .pgw, .jgw, .wld) beside it; or write "crs": "none" for this file, if it '
             "has no place.",
         )  # fmt: skip
     crs, source = agreed_crs(facts["crs"], said["name"], spec, where, warnings)

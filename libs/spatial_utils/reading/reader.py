@@ -301,6 +301,11 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
 
 
 def child_of(request: dict[str, Any], limits: ReadLimits) -> Child:
+    """A reading process at work on a request.
+
+    Raises:
+        ServiceUnavailable: when none can be started.
+    """
     try:
         return LAUNCHER.child(request, limits.seconds)
     except ServerLost as error:

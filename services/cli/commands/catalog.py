@@ -323,7 +323,9 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
     from services.cli import output, steps
     from services.cli.report import changes, input_crs
 
-    output.line(output.text(record.id, "bold"), f"  {output.count(asset.features or 0, 'feature')}")
+    output.line(
+        output.text(record.id, "bold"), f"  {asset.kind if asset.features is None else output.count(asset.features, 'feature')}"
+    )
     output.facts(
         [
             ("made", f"{output.when(record.created_at)} by run {record.run_id}"),

@@ -140,7 +140,7 @@ class Api:
         value: int | float = read.get(dtype, self.GDALGetRasterNoDataValue)(band, ctypes.byref(there))
         return value if there.value else None
 
-    def set_nodata(self, band: int, dtype: str, value: int | float) -> None:
+    def set_nodata(self, band: int, dtype: str, value: float) -> None:
         """Set a band's nodata value."""
         write = {"int64": self.GDALSetRasterNoDataValueAsInt64, "uint64": self.GDALSetRasterNoDataValueAsUInt64}
         write.get(dtype, self.GDALSetRasterNoDataValue)(band, value)

@@ -150,13 +150,15 @@ class Raster:
         flags = [self._api.GDALGetMaskFlags(self._api.GDALGetRasterBand(self._dataset, index + 1)) for index in range(bands)]
         if any(each == 0 for each in flags):
             raise Unreadable(
-                "raster_mask_not_kept", f"Bands of the raster {self.name!r} have masks of their own, which a GeoTIFF cannot keep.",
+                "raster_mask_not_kept", f"Bands of the raster {self.name!r} have masks of their own: a GeoTIFF has one.",
                 "Write one mask for all bands, or nodata values.",
             )  # fmt: skip
         kinds = {each & (ALL_VALID | PER_DATASET) for each in flags}
         if self._facts["mask"] and len(kinds) > 1:
             raise Unreadable(
-                "raster_mask_not_kept", f"Only some bands of the raster {self.name!r} have a mask.", "Write one mask for all bands."
+                "raster_mask_not_kept",
+                f"Only some bands of the raster {self.name!r} have a mask.",
+                "Write one mask for all bands.",
             )
 
 
@@ -171,8 +173,8 @@ def check_size(request: Request, name: str, width: int, height: int, pixel_bytes
     if size > wanted.get("most", size):
         raise Unreadable(
             "expands_too_much",
-            f"The raster {name!r} has {width:,} x {height:,} pixels, which come to {int(size):,} bytes; a file of its size may come to "
-            f"{wanted['most']:,}.",
+            f"The raster {name!r} has {width:,} x {height:,} pixels, which come to {int(size):,} bytes; a file of its size may "
+            f"come to {wanted['most']:,}.",
             f"Check that it is the right file; if it really is that large, ask the operator to raise {wanted['setting']}.",
         )
 
@@ -181,7 +183,7 @@ def _check_pages(api: Api, dataset: int, name: str) -> None:
     parts = [item for item in api.metadata(dataset, "SUBDATASETS") if "_NAME=" in item]
     if len(parts) > 1:
         raise Unreadable(
-            "raster_several", f"The file {name!r} holds {len(parts):,} rasters, of which only one can be read as a dataset.",
+            "raster_several", f"{name!r} holds {len(parts):,} rasters, of which only one can be read as a dataset.",
             "Write each as a file of its own: gdal_translate -sds in.tif out.tif",
         )  # fmt: skip
 
@@ -190,7 +192,7 @@ def _kept_type(bands: list[dict[str, Any]], name: str) -> str:
     types = list(dict.fromkeys(band["dtype"] for band in bands))
     if len(types) > 1:
         raise Unreadable(
-            "raster_type_not_kept", f"The bands of the raster {name!r} have several types: {', '.join(types)}. A GeoTIFF has one.",
+            "raster_type_not_kept", f"The bands of the raster {name!r} are of several types: {', '.join(types)}.",
             "Write the bands of each type as a file of their own.",
         )  # fmt: skip
     if types[0] not in SIZES:
@@ -209,5 +211,3 @@ def _check_nodata(bands: list[dict[str, Any]], name: str) -> None:
             "raster_nodata_differs", f"The bands of the raster {name!r} have different nodata values: {said}. A GeoTIFF has one.",
             "Write the same nodata value into all bands.",
         )  # fmt: skip
-
-

@@ -14,8 +14,8 @@ from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.raster.api import DTYPES, PALETTE, RED, Api, Gcp
 from libs.spatial_utils.worker.raster.description import gcps_of, kept_domains, kept_items, transform_of
 
-_OF_PIXELS = frozenset({254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 280, 281, 284, 317, 320, 322, 323, 324, 325,
-                        330, 338, 339, 340, 341, 347, tiff.GDAL_METADATA, tiff.GDAL_NODATA})  # fmt: skip
+_OF_PIXELS = frozenset({254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 280, 281, 284, 317, 320, 322, 323, 324,
+                        325, 330, 338, 339, 340, 341, 347, tiff.GDAL_METADATA, tiff.GDAL_NODATA})  # fmt: skip
 """Tags that the writer makes itself."""
 _PATH = "/vsimem/template.tif"
 _RGB = (RED, RED + 1, RED + 2)
@@ -106,10 +106,8 @@ def _band(api: Api, source: int, made: int, colour: int, dtype: str) -> None:
 
 def _tags(content: bytes) -> dict[str, Any]:
     directory = next(tiff.directories(io.BytesIO(content), len(content)))
-    geo = []
-    for code in sorted(directory.tags.keys() - _OF_PIXELS):
-        if (tag := directory.tag(code)) is not None:
-            geo.append([code, tag.type, tag.count, base64.b64encode(tag.data).decode()])
+    copied = ((code, directory.tag(code)) for code in sorted(directory.tags.keys() - _OF_PIXELS))
+    geo = [[code, tag.type, tag.count, base64.b64encode(tag.data).decode()] for code, tag in copied if tag is not None]
     return {
         "geo": geo,
         "nodata": directory.text(tiff.GDAL_NODATA),

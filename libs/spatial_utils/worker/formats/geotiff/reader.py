@@ -20,7 +20,7 @@ class Reader(RasterReader):
             size = self.path.stat().st_size
             try:
                 first, *others = tiff.directories(file, size)
-                self._check_image(first, size)
+                self._check_image(first)
                 pages = 1 + sum(not other.is_reduced_or_mask for other in others)
             except (tiff.NoTiff, ValueError) as error:
                 raise Unreadable(
@@ -33,7 +33,7 @@ class Reader(RasterReader):
                 f"Write each page as a file of its own: gdal_translate GTIFF_DIR:2:{self.path.name} page2.tif",
             )
 
-    def _check_image(self, image: tiff.Directory, size: int) -> None:
+    def _check_image(self, image: tiff.Directory) -> None:
         width, height, samples = image.integer(tiff.WIDTH), image.integer(tiff.HEIGHT), image.integer(tiff.SAMPLES, 1)
         if min(width, height, samples) < 1:
             raise tiff.NoTiff("it has no pixels")
