@@ -69,6 +69,16 @@ class Directory:
             self._read[code] = Tag(kind, count, _little(self._file.read(length), kind, self._order))
         return self._read[code]
 
+    def check(self) -> None:
+        """Whether the values of all tags lie in the file: those of a file that was cut off do not.
+
+        Raises:
+            NoTiff: when they do not.
+        """
+        for code, (kind, count, at) in self.tags.items():
+            if at + _SIZES[kind] * count > self._size:
+                raise NoTiff(f"the values of the tag {code} do not lie in the file, which may have been cut off")
+
     def integers(self, code: int) -> tuple[int, ...]:
         """The values of a tag of whole numbers; empty where there is none."""
         tag = self.tag(code)

@@ -119,7 +119,8 @@ class Api:
 
     def texts(self, found: Any) -> list[str]:
         """A list of C strings that GDAL keeps."""
-        return [value.decode("utf-8", "replace") for value in takewhile(bool, found)] if found else []
+        texts = takewhile(lambda value: value is not None, found) if found else ()
+        return [value.decode("utf-8", "replace") for value in texts]
 
     def metadata(self, handle: int, domain: str) -> list[str]:
         """The items of a domain, as GDAL writes them (``NAME=value``, or a document)."""

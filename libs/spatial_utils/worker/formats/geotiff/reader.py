@@ -20,6 +20,7 @@ class Reader(RasterReader):
             size = self.path.stat().st_size
             try:
                 first, *others = tiff.directories(file, size)
+                first.check()
                 self._check_image(first)
                 pages = 1 + sum(not other.is_reduced_or_mask for other in others)
             except (tiff.NoTiff, ValueError) as error:
