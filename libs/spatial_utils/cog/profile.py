@@ -13,7 +13,7 @@ Samples: TypeAlias = NDArray[Any]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 RESAMPLINGS = ("average", "mode", "nearest")
-STRIP_BYTES = 48 * 2**20  # of memory that a strip takes, where smaller tiles can help
+STRIP_BYTES = 24 * 2**20  # that a strip takes at most, where smaller tiles can help: RGB of 16,384 pixels in a row
 MIN_IS_BLACK, RGB, PALETTE = 1, 2, 3  # photometric interpretations, TIFF 6.0, tag 262
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2  # extra samples, TIFF 6.0, tag 338
 
@@ -148,7 +148,9 @@ class CogProfile:
 
 
 def tile_for(width: int, bands: int, dtype: str) -> int:
-    """The side of the tiles that suit a raster: 512; less where that many rows are too much memory, and never the raster's width.
+    """The side of the tiles that suit a raster: 512; less where so many rows are too much memory, and never the raster's width.
+
+    The writer's memory grows with the strip (about four of them), so it stays the same for wider rasters.
 
     Whoever checks a COG takes tiles of the raster's width for strips (rio-cogeo: "is not tiled").
     """
