@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 Resampling: TypeAlias = Literal["average", "mode", "nearest"]
@@ -13,7 +12,6 @@ Samples: TypeAlias = NDArray[Any]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 RESAMPLINGS = ("average", "mode", "nearest")
-STRIP_BYTES = 24 * 2**20  # that a strip takes at most, where smaller tiles can help: RGB of 16,384 pixels in a row
 MIN_IS_BLACK, RGB, PALETTE = 1, 2, 3  # photometric interpretations, TIFF 6.0, tag 262
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2  # extra samples, TIFF 6.0, tag 338
 
@@ -145,19 +143,6 @@ class CogProfile:
             width, height = math.ceil(width / 2), math.ceil(height / 2)
             sizes.append((width, height))
         return tuple(sizes)
-
-
-def tile_for(width: int, bands: int, dtype: str) -> int:
-    """The side of the tiles that suit a raster: 512; less where so many rows are too much memory, and never the raster's width.
-
-    The writer's memory grows with the strip (about four of them), so it stays the same for wider rasters.
-
-    Whoever checks a COG takes tiles of the raster's width for strips (rio-cogeo: "is not tiled").
-    """
-    side, row = 512, width * bands * np.dtype(dtype).itemsize
-    while side > 16 and (side * row > STRIP_BYTES or side == width):  # noqa: PLR2004 -- TIFF 6.0, tag 322
-        side //= 2
-    return side
 
 
 @dataclass(frozen=True, slots=True)
