@@ -13,12 +13,14 @@ SIZES = {
     "float64": 8,
 }
 """Bytes of a value of each type that is kept."""
-STRIP_BYTES = 48 * 1024 * 1024
-"""Of one row of tiles at full resolution, at most, unless tiles of 16 come to more."""
+STRIP_BYTES = 24 * 1024 * 1024
+"""Of one row of tiles at full resolution, at most, unless tiles of 16 come to more: RGB of 16,384 pixels in tiles of 512."""
 
 
 def tile_for(width: int, bands: int, dtype: str) -> int:
     """The side of the tiles that suit a raster: 512; less where that many rows are too much memory, and never the raster's width.
+
+    Reader and writer hold a few such rows (the writer four), so a wider raster does not need more memory.
 
     Whoever checks a COG takes tiles of the raster's width for strips (rio-cogeo: "is not tiled").
     """

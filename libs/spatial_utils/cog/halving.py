@@ -9,7 +9,8 @@ from libs.spatial_utils.cog.profile import Samples
 from libs.spatial_utils.cog.validity import Valid, Validity
 
 Halving = Callable[[Samples, Valid | None, Validity], Any]
-_WIDER = {1: np.int16, 2: np.int32, 4: np.int64}  # holds the sum of four, by the size of a sample
+_WIDER = {"uint8": "uint16", "int8": "int16", "uint16": "uint32", "int16": "int32", "uint32": "uint64", "int32": "int64"}
+"""Holds the sum of four."""
 
 
 def average(samples: Samples, valid: Valid | None, validity: Validity) -> Any:
@@ -23,8 +24,8 @@ def average(samples: Samples, valid: Valid | None, validity: Validity) -> Any:
     if samples.dtype.kind == "f":
         with np.errstate(all="ignore"):  # infinite values, and sums that become so
             halves = _sums(data, samples.dtype) / np.asarray(divisors, samples.dtype)
-    elif samples.dtype.itemsize in _WIDER:
-        halves = _rounded(_sums(data, _WIDER[samples.dtype.itemsize]), divisors)
+    elif samples.dtype.name in _WIDER:
+        halves = _rounded(_sums(data, _WIDER[samples.dtype.name]), divisors)
     else:
         halves = _mean_of_long(data, divisors)
     halves = np.asarray(halves, samples.dtype)
@@ -76,7 +77,11 @@ def _sums(samples: Samples, dtype: Any) -> Any:
 def _rounded(sums: Any, counts: Any) -> Any:
     """Whole sums over counts, to the nearest, halves away from zero."""
     if isinstance(counts, int):  # four each: without a division
-        return (sums + 2 + (sums >> sums.dtype.itemsize * 8 - 1)) >> 2
+        if sums.dtype.kind == "i":
+            sums += sums >> sums.dtype.itemsize * 8 - 1  # one less for what is below zero
+        sums += 2
+        sums >>= 2
+        return sums
     sums = sums.astype(np.int64)
     return np.sign(sums) * ((2 * np.abs(sums) + counts) // (2 * counts))
 

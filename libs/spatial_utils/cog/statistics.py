@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from libs.spatial_utils.cog.profile import BandStatistics
 
 BINS = 256
+_PIECE = 2**14  # values at a time: what is made of them stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,42 @@ def tally(values: NDArray[Any]) -> Tally:
     """Of values that all hold data; infinite ones are left out."""
     if not values.size:
         return NOTHING
+    if values.dtype.itemsize == 1:
+        return _of_bytes(values)
     smallest, largest = values.min(), values.max()
     if values.dtype.kind == "f" and not (np.isfinite(smallest) and np.isfinite(largest)):
         return tally(values[np.isfinite(values)])
     minimum, maximum = smallest.item(), largest.item()
     exponent = _exponent(minimum, maximum, values.dtype)
     first = _bin(minimum, exponent)
-    bins = np.bincount(_bins_of(values, first, exponent).ravel(), minlength=_bin(maximum, exponent) - first + 1)
-    if values.dtype.itemsize == 1:  # a bin is a value
-        known = np.arange(first, first + bins.size)
-        mean = int((known * bins).sum()) / values.size
-        squares = float((bins * (known - mean) ** 2).sum())
-    else:
-        distances = values.astype(np.float64)
-        mean = float(distances.sum()) / values.size
+    mean, squares, bins = float(values.sum(dtype=np.float64)) / values.size, 0.0, np.zeros(BINS, np.int64)
+    flat = values.ravel()
+    for start in range(0, flat.size, _PIECE):
+        piece = flat[start : start + _PIECE]
+        distances = piece.astype(np.float64)
         distances -= mean
-        squares = float(np.multiply(distances, distances, out=distances).sum())
-    return Tally(values.size, minimum, maximum, mean, squares, bins, first, exponent)
+        distances *= distances
+        squares += float(distances.sum())
+        bins += np.bincount(_bins_of(piece, first, exponent), minlength=BINS)
+    return Tally(values.size, minimum, maximum, mean, squares, bins[: _bin(maximum, exponent) - first + 1], first, exponent)
+
+
+def _of_bytes(values: NDArray[Any]) -> Tally:
+    """Of values of one byte: a bin is a value, and all else follows from the bins. Two bytes are counted at a time."""
+    flat = values.ravel().view(np.uint8)
+    pairs = np.bincount(flat[: flat.size // 2 * 2].view(np.uint16), minlength=BINS * BINS).reshape(BINS, BINS)
+    counts = pairs.sum(axis=0) + pairs.sum(axis=1)
+    if flat.size % 2:
+        counts[flat[-1]] += 1
+    lowest = 0
+    if values.dtype.kind == "i":
+        counts, lowest = np.roll(counts, BINS // 2), -BINS // 2
+    places = np.flatnonzero(counts)
+    bins, first = counts[places[0] : places[-1] + 1], int(places[0]) + lowest
+    known = np.arange(first, first + bins.size)
+    mean = int((known * bins).sum()) / flat.size
+    squares = float((bins * (known - mean) ** 2).sum())
+    return Tally(flat.size, first, first + bins.size - 1, mean, squares, bins, first, 0)
 
 
 def together(one: Tally, other: Tally) -> Tally:
@@ -107,7 +127,8 @@ def _exponent(minimum: float, maximum: float, dtype: np.dtype[Any]) -> int:
 def _bin(value: float, exponent: int) -> int:
     if isinstance(value, int):
         return value >> exponent
-    return math.floor(math.ldexp(value, -exponent))
+    place = math.floor(math.ldexp(value, -exponent))
+    return -1 if value < 0 == place else place  # so little below zero that the type has no number for it
 
 
 def _bins_of(values: NDArray[Any], first: int, exponent: int) -> Any:
@@ -115,6 +136,8 @@ def _bins_of(values: NDArray[Any], first: int, exponent: int) -> Any:
     if values.dtype.kind == "f":
         places = values * values.dtype.type(math.ldexp(1.0, -exponent))
         np.floor(places, out=places)
+        if first < 0 < exponent:
+            places -= (values < 0) & (places == 0)  # as in `_bin`
         places -= places.dtype.type(first)
         return np.asarray(places, np.intp)
     if exponent:
