@@ -514,10 +514,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "bands_changed": _either(
                 "The bands are others than in the version before.", "Check the file; 'on_change' says what becomes of it."
             ),
-            "recipe_not_for_rasters": _problem(
-                "The recipe has steps for features, and a file is a raster.",
-                'Deliver it by itself, with "intent": "ingest_raster".',
-            ),
             "pixels_changed": _either(
                 "The size in pixels is another than in the version before.",
                 "Check the file; 'on_change' says what becomes of it.",
@@ -547,6 +543,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "raster_type_not_kept": _problem(
                 "Pixels are of a type that is not kept, or the bands have several types.", "Write them as another type."
+            ),
+            "recipe_not_for_rasters": _problem(
+                "The recipe has steps for features, and a file is a raster.",
+                'Deliver it by itself, with "intent": "ingest_raster".',
             ),
         },
         "Recipes": {

@@ -43,6 +43,7 @@ class Format:
         seamless: Whether a file may name others of its format, which are read in its place (``seamless.py``).
         picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
         raster: Whether it holds a raster.
+        world: Extensions of files that say where a picture lies, for formats that do not say it themselves.
     """
 
     name: str
@@ -69,6 +70,12 @@ class Format:
     seamless: bool = False
     picks_geometry: bool = False
     raster: bool = False
+    world: tuple[str, ...] = ()
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether most files of this format are mere pictures: a world file beside it makes one a raster."""
+        return bool(self.world)
 
     @property
     def logs(self) -> tuple[str, ...]:
@@ -120,6 +127,7 @@ def _grid(
     )  # fmt: skip
 
 
+_PNG_WORLD, _JPEG_WORLD = (".pgw", ".pngw", ".wld"), (".jgw", ".jpgw", ".jpegw", ".wld")
 _OF_SHEETS = frozenset({"x", "y", "wkt", "header"})
 _OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote", "skip_rows", "comment"})
 
@@ -235,9 +243,9 @@ FORMATS: tuple[Format, ...] = (
         "GeoTIFF", Kind.TIFF, (".tif", ".tiff", ".gtiff"), "GTiff", reader="geotiff",
         optional=(".tfw", ".tifw", ".tiffw", ".wld"), aliases=("TIFF", "GTiff", "BigTIFF", "COG", "image/tiff"),
     ),
-    _grid("PNG", Kind.PNG, (".png",), "PNG", optional=(".pgw", ".pngw", ".wld"), aliases=("image/png",)),
+    _grid("PNG", Kind.PNG, (".png",), "PNG", optional=_PNG_WORLD, world=_PNG_WORLD, aliases=("image/png",)),
     _grid(
-        "JPEG", Kind.JPEG, (".jpg", ".jpeg"), "JPEG", optional=(".jgw", ".jpgw", ".jpegw", ".wld"), aliases=("JPG", "image/jpeg"),
+        "JPEG", Kind.JPEG, (".jpg", ".jpeg"), "JPEG", optional=_JPEG_WORLD, world=_JPEG_WORLD, aliases=("JPG", "image/jpeg"),
     ),
     _grid(
         "AAIGrid", Kind.ASCII_GRID, (".asc", ".grd", ".agr"), "AAIGrid", reader="aaigrid",
