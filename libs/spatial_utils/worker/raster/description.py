@@ -53,8 +53,9 @@ def has_mask(api: Api, band: int) -> bool:
 
 
 def kept_items(items: list[str]) -> list[str]:
-    """The items of a domain that are worth keeping."""
-    return [item for item in items if not item.startswith((*_OF_FILE, _STATISTICS))]
+    """The items of a domain that are worth keeping, without the blanks around a value, which XML does not keep."""
+    told = (item.strip() for item in items if not item.startswith((*_OF_FILE, _STATISTICS)))
+    return [item for item in told if not item.endswith("=")]
 
 
 def kept_domains(api: Api, handle: int) -> list[str]:
@@ -71,6 +72,7 @@ def _band(api: Api, band: int) -> dict[str, Any]:
     dtype = DTYPES.get(api.GDALGetRasterDataType(band), "an unknown type")
     nodata, colour = api.nodata(band, dtype), api.GDALGetRasterColorInterpretation(band)
     rat = api.GDALGetDefaultRAT(band)
+    attributes = [api.GDALRATGetColumnCount(rat), api.GDALRATGetRowCount(rat)] if rat else []
     return {
         "dtype": dtype,
         "nodata": None if nodata is None else "nan" if isinstance(nodata, float) and math.isnan(nodata) else _number(nodata),
@@ -80,7 +82,7 @@ def _band(api: Api, band: int) -> dict[str, Any]:
         "scaling": api.scaling(band),
         "unit": (api.GDALGetRasterUnitType(band) or b"").decode("utf-8", "replace"),
         "categories": api.texts(api.GDALGetRasterCategoryNames(band)),
-        "attributes": [api.GDALRATGetColumnCount(rat), api.GDALRATGetRowCount(rat)] if rat else None,
+        "attributes": attributes if all(attributes) else [],
         "metadata": _metadata(api, band),
     }
 

@@ -13,7 +13,8 @@ import pytest
 from tests.integration.pipeline.conftest import Platform
 
 _SCRIPT = Path(__file__).with_name("raster_files.py")
-_FORMATS = {".tif": "GeoTIFF", ".png": "PNG", ".jpg": "JPEG", ".asc": "AAIGrid", ".vrt": "GeoTIFF"}
+_FORMATS = {".tif": "GeoTIFF", ".png": "PNG", ".jpg": "JPEG", ".asc": "AAIGrid", ".img": "ERDAS Imagine", ".dt1": "DTED",
+            ".grib2": "GRIB"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -68,11 +68,16 @@ def make(folder: Path) -> None:
         sparse_ok=True, bigtiff="yes", blockxsize=4096, blockysize=4096, compress="deflate", **UTM,
     ):  # fmt: skip
         pass
+    write(folder / "image.img", noise("int16", 1, 70, 80), driver="HFA", **UTM, nodata=-1).close()
+    degrees = {"crs": "EPSG:4326", "transform": from_origin(8 - 1 / 2400, 51 + 1 / 2400, 1 / 1200, 1 / 1200)}
+    write(folder / "n50.dt1", noise("int16", 1, 1201, 1201) % 3000, driver="DTED", **degrees).close()
+    weather = np.arange(3000, dtype="float64").reshape(1, 50, 60)
+    write(folder / "weather.grib2", weather, driver="GRIB", crs="EPSG:4326", transform=from_origin(8, 51, 0.1, 0.1)).close()
     slope = np.broadcast_to(np.arange(70, dtype="uint8") * 3, (3, 60, 70))
     for driver, name, pixels in (("PNG", "picture.png", noise("uint8", 3, 60, 70)), ("JPEG", "photo.jpg", slope)):
         write(folder / name, pixels, driver=driver).close()
-        for aside in folder.glob(f"{name}.aux.xml"):
-            aside.unlink()
+    for aside in folder.glob("*.aux.xml"):
+        aside.unlink()
     for name in ("picture.pgw", "photo.jgw"):
         (folder / name).write_text("2\n0\n0\n-2\n500001\n5299999\n")
     (folder / "photo.prj").write_text(rasterio.crs.CRS.from_epsg(25832).to_wkt(version="WKT1_ESRI"))
@@ -85,7 +90,7 @@ def make(folder: Path) -> None:
 def facts(path: str) -> dict[str, Any]:
     """What rasterio says of a raster."""
     with rasterio.open(path) as raster:
-        tags = {key: value for key, value in raster.tags().items() if not key.startswith("TIFFTAG_SOFTWARE")}
+        tags = {key: value.strip() for key, value in raster.tags().items() if value.strip()}
         return {
             "shape": raster.shape, "dtypes": raster.dtypes, "transform": [*raster.transform], "nodata": str(raster.nodatavals),
             "crs": str(raster.crs or raster.gcps[1]), "gcps": [(p.row, p.col, p.x, p.y) for p in raster.gcps[0]],
