@@ -101,7 +101,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "never_processed": _problem("A batch that is to be processed again never was.", "Deliver it first."),
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
-            "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
+            "options_ignored": _warning(
+                "Something that the manifest says of a file has no use for its format.", "Leave them out, or correct 'format'."
+            ),
             "other_title": _either(
                 "The name of a file or layer makes the identifier of a dataset that was called otherwise.",
                 "Give it a 'dataset_id': that of this dataset, or another one.",

@@ -72,7 +72,8 @@ def make_raster(
 
 def _strips(source: RasterFile, raster: Raster) -> Iterator[Strip]:
     has_mask = raster.facts["mask"]
-    for (rows, size), strip in zip(raster.strip_sizes, source.strips(raster), strict=False):
+    # the strips come first: what reads them has more to do behind the last
+    for strip, (rows, size) in zip(source.strips(raster), raster.strip_sizes, strict=True):
         view = memoryview(strip)
         pixels = size - rows * raster.width if has_mask else size
         yield Strip(view[:pixels], view[pixels:] if has_mask else None)

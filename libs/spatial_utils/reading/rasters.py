@@ -172,11 +172,21 @@ def open_rasters(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> 
         located = locate(path, unpacked, kind, where, limit, tabular=False)
         child = reader.child_of(_request(located, kind, spec, where, limits), limits)
         try:
-            yield _opened(child, spec, where, limits, [*located.warnings])
+            yield _opened(child, spec, where, limits, [*located.warnings, *_ignored(spec, where)])
         finally:
             child.close()
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _ignored(spec: FileSpec, where: str) -> Iterator[Problem]:
+    """Warnings of what a manifest says of a file that a raster has not."""
+    used = {"path", "type", "format", "crs", "replace_crs", "layer", "dataset_id", "sha256", "categorical", "on_change"}
+    if idle := sorted(spec.model_dump(exclude_defaults=True, exclude_none=True).keys() - used):
+        yield Problem(
+            code="options_ignored", where=where, message=f"Not used, since a raster has no features: {', '.join(idle)}.",
+            remedy="Leave it out.",
+        )  # fmt: skip
 
 
 def _request(located: Located, kind: Format, spec: FileSpec, where: str, limits: ReadLimits) -> dict[str, Any]:

@@ -267,6 +267,8 @@ def open_source(
             warnings.append(_options_ignored(sorted(idle), kind, where))
         if spec.geometry is not None and not (kind.picks_geometry or "wkt" in kind.takes):
             warnings.append(_geometry_ignored(kind, where))
+        if spec.categorical:
+            warnings.append(_categorical_ignored(where))
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
         request = _request(located, kind, spec, limits, full_scan=full_scan)
@@ -335,6 +337,11 @@ def _options_ignored(idle: list[str], kind: Format, where: str) -> Problem:
         message=f"'options' were not used that files of the format {kind.name} do not have: {', '.join(idle)}.",
         remedy="Leave them out, or correct the format.",
     )
+
+
+def _categorical_ignored(where: str) -> Problem:
+    message = "'categorical' was not used: only a raster has overviews."
+    return Problem(code="options_ignored", where=f"{where}.categorical", message=message, remedy="Leave it out.")
 
 
 def _geometry_ignored(kind: Format, where: str) -> Problem:

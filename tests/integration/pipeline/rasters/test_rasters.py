@@ -2,6 +2,9 @@
 
 import json
 import sqlite3
+import struct
+import time
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -62,7 +65,7 @@ def test_other_formats_are_kept_with_their_world_files_and_projections(
     assert (report.status, report.problems) == ("success", ())
     found = compare({str(rasters / name): lake_file(platform, Path(name).stem) for name in OTHERS})
     said_by_the_manifest = {"crs: None / EPSG:25832", "colours: ['undefined'] / ['gray']"}
-    assert {name: {*differences} - said_by_the_manifest for name, differences in found.items()} == dict.fromkeys(found, set())
+    assert {name: {*differences} - said_by_the_manifest for name, differences in found.items()} == {name: set() for name in found}
     assert summary_of(platform, "grid").bands[0].maximum == 12.25
     lineage = platform.stack.ledger.lineage("photo", 1)
     assert lineage is not None
@@ -144,6 +147,47 @@ def test_a_new_version_is_held_against_the_one_before(platform: Platform, delive
     assert [warning.code for warning in second.warnings] == ["bands_changed"]
     third = platform.ingest("third", deliver("large.tif", dataset_id="survey"), on_change="reject")
     assert {problem.code for problem in third.problems} == {"bands_changed", "pixels_changed"}
+
+
+def test_an_archive_of_rasters_makes_a_dataset_of_each(platform: Platform, rasters: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "survey.zip", "w") as archive:
+        for name in ("uint8.tif", "photo.jpg", "photo.jgw", "int16.tif"):
+            archive.write(rasters / name, f"delivery/{name}")
+    platform.stack.landing.store.put("in/survey.zip", (tmp_path / "survey.zip").read_bytes())
+    entry = {"path": "s3://landing-zone/in/survey.zip", "type": "raster", "format": "GeoTIFF", "encoding": "UTF-8"}
+    report = platform.ingest("survey", entry)
+    assert sorted(made.dataset_id for made in report.datasets) == ["survey.int16", "survey.uint8"]
+    assert [warning.code for warning in report.warnings] == ["documents_not_read", "options_ignored"]
+    one = platform.ingest("one", entry | {"layer": "int16", "dataset_id": "one"})
+    assert [made.dataset_id for made in one.datasets] == ["one"]
+
+
+def forged(width: int, height: int, tile: int, bands: int = 1, compression: int = 8) -> bytes:
+    """A TIFF whose header claims much, with a tile of a few bytes."""
+    tags = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (277, bands), (322, tile), (323, tile),
+            (324, 8), (325, 8)]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in tags)
+    return struct.pack("<2sHI", b"II", 42, 16) + b"\x78\x9c\x03\0\0\0\0\1" + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        forged(2**31, 2**31, 512), forged(40_000, 40_000, 40_000), forged(100, 100, 2**31), forged(0, 10, 16),
+        forged(30_000, 30_000, 16), forged(512, 512, 512, bands=60_000), b"II*\0" + struct.pack("<I", 8) + bytes(4),
+        struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, 256, 4, 1, 9, 8),
+    ],
+)  # fmt: skip
+def test_a_forged_header_is_refused_at_once(platform: Platform, content: bytes) -> None:
+    platform.stack.landing.store.put("in/forged.tif", content)
+    started = time.monotonic()
+    report = platform.ingest(
+        "forged", {"path": "s3://landing-zone/in/forged.tif", "type": "raster", "format": "GeoTIFF", "crs": "none"}
+    )
+    took = time.monotonic() - started
+    assert {problem.code for problem in report.problems} <= {"damaged", "expands_too_much", "unreadable", "value_lost"}
+    assert report.problems
+    assert took < 5  # 2 s, on a machine that does nothing else
 
 
 def test_two_rasters_are_not_one_dataset(platform: Platform, deliver: Deliver) -> None:
