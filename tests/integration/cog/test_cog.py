@@ -2,13 +2,17 @@
 
 import hashlib
 import math
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy._core._multiarray_umath as features
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -169,6 +173,24 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> Non
     assert done[0] == done[1] == done[2]
     assert done[0].sha256 == hashlib.sha256((tmp_path / "5.tif").read_bytes()).hexdigest()
     assert done[0].bytes == (tmp_path / "5.tif").stat().st_size
+
+
+def test_the_bytes_do_not_depend_on_the_cpu(tmp_path: Path) -> None:
+    samples = (np.sin(np.arange(300 * 200) * 1.37).reshape(1, 300, 200) * 3000).astype("float32")
+    np.save(tmp_path / "samples.npy", samples)
+    least = " ".join(feature for feature in features.__cpu_dispatch__ if features.__cpu_features__[feature])
+    script = (
+        "import sys, numpy; from pathlib import Path; from libs.spatial_utils.cog import CogProfile, Strip, write_cog\n"
+        "profile = CogProfile(200, 300, 'float32', tile=304, gdal_metadata=lambda found: f'<GDALMetadata>{found}</GDALMetadata>')\n"
+        "print(write_cog(Path(sys.argv[1]), profile, [Strip(numpy.load(sys.argv[2]))], 1).sha256)"
+    )
+    command = [sys.executable, "-c", script, tmp_path / "least.tif", tmp_path / "samples.npy"]
+    done = subprocess.run(
+        command, env={**os.environ, "NPY_DISABLE_CPU_FEATURES": least}, capture_output=True, text=True, check=True
+    )
+
+    here = write(tmp_path / "all.tif", samples, tile=304, gdal_metadata=lambda found: f"<GDALMetadata>{found}</GDALMetadata>")
+    assert done.stdout.strip() == here.sha256
 
 
 def test_a_file_that_32_bits_do_not_reach_is_a_bigtiff(
