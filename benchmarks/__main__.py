@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import memory, orchestration, servers, soak, speed, start, throughput
+from benchmarks import memory, orchestration, rasters, servers, soak, speed, start, throughput
 from benchmarks.buildings import FORMATS
 from benchmarks.contenders import JOBS
 from benchmarks.measure import Result, machine
 
-PARTS = ("start", "throughput", "orchestration", "soak", "speed", "memory", "servers")
+PARTS = ("start", "throughput", "orchestration", "soak", "speed", "memory", "rasters", "servers")
 PIPED_WIDTH = 130
 
 
@@ -52,6 +52,7 @@ def _options() -> argparse.Namespace:
         default=100,
         help="small batches, five times as many through Dagster, twenty times to see it hold on (%(default)s)",
     )
+    parser.add_argument("--pixels", type=int, default=16_384, help="on a side of the RGB image (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of speed and throughput (%(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(default), help="for generated files, which are kept (%(default)s)")
     parser.add_argument("--json", type=Path, help="where the figures go (benchmarks.json in the folder)")
@@ -70,6 +71,7 @@ def _measured(part: str, options: argparse.Namespace) -> Iterator[Result]:
         "soak": lambda: soak.measure(20 * batches, folder),
         "speed": lambda: speed.measure(rows, options.formats, rounds, folder),
         "memory": lambda: memory.measure(rows, options.large_rows, folder),
+        "rasters": lambda: rasters.measure(options.pixels, folder),
         "servers": lambda: servers.measure(rows, options.large_rows, options.formats, rounds, folder),
     }
     return measures[part]()

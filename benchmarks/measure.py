@@ -1,6 +1,7 @@
 """Running a command from outside: wall time, the memory of all its processes together, and fair turns."""
 
 import os
+import resource
 import statistics
 import subprocess
 import threading
@@ -27,11 +28,13 @@ class Measurement:
 
     Attributes:
         seconds: Wall time, start and end of its process included.
+        cpu_seconds: Of its processes together.
         peak_bytes: Of its processes together; 0 when it was not watched.
         output: What it printed.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     output: str
 
@@ -65,7 +68,7 @@ def run(
         CommandFailed: when it exits with anything but 0.
     """
     os.sync()  # what others wrote before must not be flushed at this command's expense
-    started = time.perf_counter()
+    before, started = _children(), time.perf_counter()
     process = subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -75,7 +78,13 @@ def run(
     peak = watch.stop() if watch else 0
     if process.returncode:
         raise CommandFailed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{output}\n{errors}")
-    return Measurement(seconds, peak, output)
+    return Measurement(seconds, _children() - before, peak, output)
+
+
+def _children() -> float:
+    """CPU seconds of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def in_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -4,7 +4,18 @@
 """
 
 from libs.models.activity import Activity
-from libs.models.asset import Asset, Changes, Field, FileRole, LakeFile, Owner, TableSummary, VectorSummary
+from libs.models.asset import (
+    Asset,
+    Changes,
+    Field,
+    FileRole,
+    LakeFile,
+    Owner,
+    RasterBand,
+    RasterSummary,
+    TableSummary,
+    VectorSummary,
+)
 from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.chain import NOTHING, Head, Link
 from libs.models.column import ColumnNotes
@@ -44,13 +55,13 @@ from libs.models.verified import Finding, Verified
 from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
-    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current",
-    "DamagedDocument", "DamagedRecord", "DatasetReport", "Decision", "Document", "Event", "Field", "FileRole", "FileSpec",
-    "FileType", "Finding", "Grant", "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
-    "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd",
-    "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies",
-    "Problem", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "Verified", "VersionRecord",
-    "WorkerProcess", "digest", "format_of", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest",
-    "says_no_crs", "shortened", "utc_now", "was_changed",
+    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions",
+    "Current", "DamagedDocument", "DamagedRecord", "DatasetReport", "Decision", "Document", "Event", "Field", "FileRole",
+    "FileSpec", "FileType", "Finding", "Grant", "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity",
+    "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice",
+    "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference",
+    "Policies", "Problem", "RasterBand", "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report",
+    "ReportFile", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary",
+    "Verified", "VersionRecord", "WorkerProcess", "digest", "format_of", "in_reading_order", "landing_key", "manifest_schema",
+    "parse_manifest", "says_no_crs", "shortened", "utc_now", "was_changed",
 ]  # fmt: skip

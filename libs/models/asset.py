@@ -118,13 +118,76 @@ class VectorSummary(Record):
     meanings: dict[str, str] = {}
 
 
+class RasterBand(Record):
+    """A band of a raster.
+
+    Attributes:
+        type: Of its pixels: ``uint8``, ``float32``.
+        colour: What it means in a picture, as GDAL says it: ``gray``, ``red``, ``palette``, ``alpha``, ``undefined``.
+        nodata: The value of pixels without data, as text; None where there is none.
+        scale: What a value is multiplied with to come to its unit; then ``offset`` is added.
+        valid: Pixels with data; of them alone the statistics tell. None each where there is none.
+        histogram: Counts of values in bins of the width ``step``, the first of which begins at ``start``.
+        categories: What the values 0, 1, 2 ... mean.
+    """
+
+    type: str
+    name: str = ""
+    colour: str = "undefined"
+    nodata: str | None = None
+    unit: str = ""
+    scale: float | None = None
+    offset: float | None = None
+    valid: int = 0
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    deviation: float | None = None
+    histogram: tuple[int, ...] = ()
+    start: float | None = None
+    step: float | None = None
+    categories: tuple[str, ...] = ()
+
+
+class RasterSummary(Record):
+    """What is in a raster.
+
+    Attributes:
+        width: Pixels in a row.
+        height: Rows.
+        crs: See :class:`VectorSummary`.
+        bbox: Extent in the units of ``crs``; None where only ground control points or a camera model say where it lies.
+        transform: GDAL's geotransform: x of the upper left corner, x per column, x per row; then the same for y.
+        resolution: Size of a pixel in the units of ``crs``.
+        pixel_is_point: Whether values are those of points, and not of areas.
+        mask: Whether a mask says where there is data.
+        overviews: Width and height of each, the largest first.
+        resampling: How they were made: ``average``, or ``mode`` for categories.
+    """
+
+    kind: Literal["raster"] = "raster"
+    width: int
+    height: int
+    crs: str | None
+    bbox: BBox | None
+    transform: tuple[float, ...] | None
+    resolution: tuple[float, float] | None
+    pixel_is_point: bool = False
+    bands: tuple[RasterBand, ...]
+    mask: bool = False
+    overviews: tuple[tuple[int, int], ...] = ()
+    resampling: str
+    tile: int
+    compression: str = "DEFLATE"
+
+
 class OtherSummary(Record):
     """What is in a version of a kind that a later release has: kept as it is."""
 
     kind: str
 
 
-_KINDS = {"table", "vector"}
+_KINDS = {"raster", "table", "vector"}
 
 
 def _tag(summary: Any) -> str:
@@ -133,7 +196,10 @@ def _tag(summary: Any) -> str:
 
 
 Summary = Annotated[
-    Annotated[VectorSummary, Tag("vector")] | Annotated[TableSummary, Tag("table")] | Annotated[OtherSummary, Tag("other")],
+    Annotated[VectorSummary, Tag("vector")]
+    | Annotated[TableSummary, Tag("table")]
+    | Annotated[RasterSummary, Tag("raster")]
+    | Annotated[OtherSummary, Tag("other")],
     Discriminator(_tag),
 ]
 """A summary of the version's own kind. A further kind is a model with its ``kind``, a member here, and a name in ``_KINDS``."""
@@ -197,7 +263,7 @@ class Asset(Document):
 
     @property
     def kind(self) -> str:
-        """``vector``, ``table``, or a kind of a later release."""
+        """``vector``, ``table``, ``raster``, or a kind of a later release."""
         return self.summary.kind
 
     @property

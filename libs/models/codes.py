@@ -101,7 +101,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "never_processed": _problem("A batch that is to be processed again never was.", "Deliver it first."),
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
-            "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
+            "options_ignored": _warning(
+                "Something that the manifest says of a file has no use for its format.", "Leave them out, or correct 'format'."
+            ),
             "other_title": _either(
                 "The name of a file or layer makes the identifier of a dataset that was called otherwise.",
                 "Give it a 'dataset_id': that of this dataset, or another one.",
@@ -109,7 +111,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "project_not_used": _warning(
                 "The project's name has no letter or digit.", "Write it with letters or digits, or leave it out."
             ),
-            "raster_not_read": _problem("Rasters are not processed by this version.", "Take the file out of the manifest."),
             "same_as_before": _warning(
                 "A version is byte for byte the one before it.", "Look whether the right files were delivered."
             ),
@@ -509,6 +510,45 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "view_not_read": _warning("A view of a database is not read.", "Name it as 'layer', if it is wanted."),
             "virtual_table_not_read": _warning(
                 "A virtual table of a database is not read.", "Copy its rows into an ordinary table, if they are wanted."
+            ),
+        },
+        "Rasters": {
+            "bands_changed": _either(
+                "The bands are others than in the version before.", "Check the file; 'on_change' says what becomes of it."
+            ),
+            "pixels_changed": _either(
+                "The size in pixels is another than in the version before.",
+                "Check the file; 'on_change' says what becomes of it.",
+            ),
+            "raster_compression": _problem(
+                "The pixels are compressed in a way that is not read.",
+                "Write them with DEFLATE: gdal_translate -co COMPRESS=DEFLATE",
+            ),
+            "raster_mask_not_kept": _problem(
+                "Bands have masks of their own, which a GeoTIFF cannot keep.", "Write one mask for all bands, or nodata values."
+            ),
+            "raster_metadata_not_kept": _warning(
+                "A GeoTIFF cannot keep some metadata of the source. They are counted.",
+                'Write "raw": "keep" to keep the raw file.',
+            ),
+            "raster_nodata_differs": _problem(
+                "The bands have different nodata values.", "Write the same nodata value into all bands."
+            ),
+            "raster_not_kept": _problem(
+                "A GeoTIFF would not say the same as the source.", "Write the raster as GeoTIFF, and submit that file."
+            ),
+            "raster_not_placed": _problem(
+                "Nothing says where the raster lies.", 'Upload its world file beside it, or write "crs": "none".'
+            ),
+            "raster_several": _problem(
+                "The file holds several rasters.", "Write each as a file of its own: gdal_translate -sds in.tif out.tif"
+            ),
+            "raster_type_not_kept": _problem(
+                "Pixels are of a type that is not kept, or the bands have several types.", "Write them as another type."
+            ),
+            "recipe_not_for_rasters": _problem(
+                "The recipe has steps for features, and a file is a raster.",
+                'Deliver it by itself, with "intent": "ingest_raster".',
             ),
         },
         "Recipes": {

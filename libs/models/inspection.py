@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from libs.models.asset import RasterSummary
 from libs.models.base import BBox, Model
 from libs.models.problem import Problem
 
@@ -32,6 +33,7 @@ class LayerProfile(Model):
         crs: Its name or code; None for local coordinates, an unknown CRS, and a table.
         crs_source: Who says so: ``file``, ``manifest``, ``format``; None when nothing does.
         extent: In the units of that CRS.
+        raster: Of a raster, what ingesting it would make.
         picture: Lines of Braille characters: where the features are.
     """
 
@@ -43,6 +45,7 @@ class LayerProfile(Model):
     extent: BBox | None = None
     columns: tuple[ColumnProfile, ...] = ()
     picture: tuple[str, ...] = ()
+    raster: RasterSummary | None = None
 
 
 class Inspection(Model):

@@ -24,7 +24,7 @@ class InputLayer(Record):
         layer: Its name in the file.
         crs: CRS that it was read in: authority code or WKT2; None for a table, and for local coordinates.
         crs_source: Who says so: ``file``, ``manifest``, or ``format`` where only the format's default is left. None for a table.
-        features: Features read.
+        features: Features read; None of a raster.
         objects: Everything that was read for it, with hashes.
     """
 
@@ -33,7 +33,7 @@ class InputLayer(Record):
     format: str
     layer: str
     crs: str | None
-    features: int
+    features: int | None
     objects: tuple[InputObject, ...]
     crs_source: str | None = None
 

@@ -111,6 +111,8 @@ class FileSpec(Policies):
         missing_sidecars: ``allow``: read a Shapefile without its ``.shx`` or ``.dbf``, a ``.mif`` without its ``.mid``.
         keep_key: Whether the keys that number the rows of a GeoPackage or FileGDB (``fid``, ``OBJECTID``) become a column even
             if nothing in the file refers to them.
+        categorical: Of a raster, whether its values are categories, of which no average makes sense: then overviews have the most
+            frequent one. A raster with a palette or with names of categories is taken for such a one without it.
     """
 
     path: str = Field(min_length=1)
@@ -126,6 +128,7 @@ class FileSpec(Policies):
     options: CsvOptions = CsvOptions()
     keep_key: StrictBool = False
     missing_sidecars: Literal["reject", "allow"] = "reject"
+    categorical: StrictBool = False
 
 
 def says_no_crs(crs: str | None) -> bool:

@@ -56,6 +56,7 @@ class OnChange(Model):
         geometry_types: Types of geometry that are new or gone.
         features: No feature at all, or a tenth or less of those before.
         extent: An extent that lies apart from the one before.
+        pixels: Of a raster, other sizes in pixels, and bands that are new, gone, or of another type.
     """
 
     name: ChangePolicy | None = None
@@ -65,6 +66,7 @@ class OnChange(Model):
     geometry_types: ChangePolicy | None = None
     features: ChangePolicy | None = None
     extent: ChangePolicy | None = None
+    pixels: ChangePolicy | None = None
 
     @property
     def given(self) -> dict[str, ChangePolicy]:
@@ -78,7 +80,7 @@ class OnChange(Model):
 
 
 DEFAULT_ON_CHANGE = OnChange(
-    name="reject", kind="reject", crs="warn", columns="warn", geometry_types="warn", features="warn", extent="warn"
+    name="reject", kind="reject", crs="warn", columns="warn", geometry_types="warn", features="warn", extent="warn", pixels="warn"
 )
 """What holds when nothing else is said: refused is what is hardly ever the same dataset."""
 

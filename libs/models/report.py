@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from libs.models.asset import Asset, Changes, FileRole, LakeFile
+from libs.models.asset import Asset, Changes, FileRole, LakeFile, RasterSummary
 from libs.models.base import BBox, Record, Sha256
 from libs.models.problem import Problem
 from libs.models.run import Outcome, Receipt, Status
@@ -47,13 +47,15 @@ class DatasetReport(Record):
     crs: str | None
     bbox: BBox | None
     geometry_types: tuple[str, ...]
+    raster: RasterSummary | None = None
     changes: Changes
     files: tuple[ReportFile, ...]
 
     @classmethod
     def of(cls, asset: Asset, uri_of: Callable[[str], str]) -> "DatasetReport":
         """A version. See :meth:`ReportFile.of`."""
-        fields = {name: getattr(asset, name) for name in cls.model_fields}
+        fields = {name: getattr(asset, name) for name in cls.model_fields if name != "raster"}
+        fields["raster"] = asset.summary if isinstance(asset.summary, RasterSummary) else None
         return cls(**fields | {"files": tuple(ReportFile.of(file, uri_of) for file in asset.files)})
 
 

@@ -25,10 +25,12 @@ from libs.models import (
     Field,
     FileRole,
     FileSpec,
+    FileType,
     InputLayer,
     Manifest,
     Policies,
     Problem,
+    RasterSummary,
     Rejected,
     TableSummary,
     VectorSummary,
@@ -48,7 +50,7 @@ from libs.spatial_utils.crs import require_crs
 from libs.spatial_utils.datums import inexact_shift
 from libs.spatial_utils.geoparquet import WrittenFile
 from libs.spatial_utils.reading import LayerStream, SourceFile, read_source
-from libs.transformations import Recipe
+from libs.transformations import INGEST_RASTER, Recipe
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,18 @@ class MadeDataset:
 
     Attributes:
         files: In the order of the record: the data first, in parts or in one.
+        recipe: What it was made by.
     """
 
     dataset_id: str
     title: str | None
     files: tuple[MadeFile, ...]
-    summary: TableSummary | VectorSummary
+    summary: RasterSummary | TableSummary | VectorSummary
     changes: Changes
     warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
+    recipe: Recipe
 
 
 @dataclass
@@ -181,7 +185,10 @@ class DatasetMaker:
             spec = spec.model_copy(update=dict(self._policies(spec)))
             staged = stage(self._files, spec, where, folder, batch_id=self._manifest.batch_id, progress=self._progress)
             self._progress(Event(self._manifest.batch_id, "read", spec.path))
-            self._read_staged(index, spec, staged, workspace)
+            if spec.type is FileType.RASTER:
+                self._make_rasters(index, spec, staged)
+            else:
+                self._read_staged(index, spec, staged, workspace)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -208,6 +215,45 @@ class DatasetMaker:
             named=self._recipe.named | (appended.columns if appended else frozenset()),
             appended=appended is not None,
         )
+
+    def _make_rasters(self, index: int, spec: FileSpec, staged: StagedFile) -> None:
+        """Each raster of a file is a dataset: what it is made to needs no engine."""
+        from libs.pipeline.rasters import NAME, make_raster
+        from libs.spatial_utils.reading.rasters import open_rasters
+
+        stack, where = self._stack, f"files[{index}]"
+        with open_rasters(staged.path, spec, where, stack.limits) as source:
+            names = [raster.name for raster in source.rasters]
+            only_one = len(names) == 1 and spec.layer is None
+            ids = self._dataset_ids(spec, names, only_layer=only_one)
+            for raster in source.rasters:
+                identifier, place, started = ids[raster.name], f"{where}: raster {raster.name}", perf_counter()
+                if identifier in self._finished or identifier in self._open or len(self._named_files.get(identifier, ())) > 1:
+                    raise _raster_id_taken(identifier, place)
+                self._finished.add(identifier)
+                folder = self._scratch / "results" / identifier
+                folder.mkdir(parents=True, exist_ok=True)
+                self._progress(Event(self._manifest.batch_id, "write", identifier))
+                made = make_raster(source, raster, spec, place, folder, stack.limits, stack.settings.spatial_etl_memory_mb)
+                crs = raster.crs.name if raster.crs else None
+                layer = InputLayer(
+                    file=index, path=spec.path, format=spec.format, layer=raster.name, crs=crs, features=None,
+                    objects=staged.objects(), crs_source=raster.crs_source,
+                )  # fmt: skip
+                self.made.append(
+                    MadeDataset(
+                        dataset_id=identifier,
+                        title=title(spec, raster.name, only_layer=only_one),
+                        files=(MadeFile(FileRole.DATA, NAME, made.path, made.result.sha256, made.result.bytes, None),),
+                        summary=made.summary,
+                        changes=Changes(counts={"metadata_not_kept": made.lost} if made.lost else {}),
+                        warnings=made.warnings,
+                        inputs=(layer,),
+                        seconds={"read and write": round(perf_counter() - started, 3)},
+                        recipe=INGEST_RASTER,
+                    )
+                )
+            self.warnings += source.warnings
 
     def _load_layers(self, index: int, spec: FileSpec, staged: StagedFile, source: SourceFile, workspace: Workspace) -> None:
         layers = [layer.name for layer in source.layers]
@@ -320,7 +366,7 @@ class DatasetMaker:
             with dataset.timed("read and transform"):
                 processed = dataset.table.finish()
                 add_rejects(processed, dataset.loaded, dataset.rejects)
-            features = sum(layer.features for layer in dataset.inputs)
+            features = sum(layer.features or 0 for layer in dataset.inputs)
             dataset.rejects.require_few(features, dataset.policies, f"dataset {identifier}")
         except Rejected:
             dataset.table.close()
@@ -355,6 +401,7 @@ class DatasetMaker:
                 warnings=tuple(warned),
                 inputs=tuple(dataset.inputs),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
+                recipe=self._recipe,
             )
         )
 
@@ -395,6 +442,14 @@ def _name_not_used(dataset_id: str) -> Problem:
         message=f"No dataset was named {dataset_id!r}: the batch makes more than one, or its files name theirs.",
         remedy="Give each file a 'dataset_id' of its own, or all of them this one, to append them.",
     )
+
+
+def _raster_id_taken(identifier: str, where: str) -> Rejected:
+    return Rejected.because(
+        "dataset_id_taken", where, f"It would become the dataset {identifier!r}, as another file of this batch does; rasters "
+        "are not appended.",
+        f'Give each a \'dataset_id\' of its own: write "dataset_id": "{identifier}_2" for this file.',
+    )  # fmt: skip
 
 
 def _project_not_used(project: Any) -> Problem:

@@ -59,6 +59,8 @@ class LocalFile:
             options: Of formats that are tables of text.
             of_all: What every file's entry gets. A CSV with a CRS, and with columns named as places are, is no mere table.
         """
+        if self.format.raster:
+            return {"type": FileType.RASTER, "format": self.format.name}
         if self.format.name == "GeoParquet" and self.path.is_file() and is_plain_table(self.path):
             return {"type": FileType.TABULAR, "format": self.format.name}
         if not self.format.takes:

@@ -147,9 +147,14 @@ def _delivered_in(member: Member, depth: int) -> Iterator[tuple[Format, int | No
 
 
 def _likeness(entry: Format) -> int:
-    """How easily other data is taken for a format: 0 if its first bytes are its own, 1 if it is JSON or XML, 2 if any text."""
+    """How easily other data is taken for a format: 0 if its first bytes are its own, 1 if it is JSON or XML, 2 if any text.
+
+    Rasters come behind layers, which they often illustrate; pictures come last.
+    """
     if Kind.TEXT in entry.kinds:
         return 2
+    if entry.raster:
+        return 3 + entry.is_picture
     return int(not {Kind.JSON, Kind.XML, Kind.DBASE}.isdisjoint(entry.kinds))
 
 

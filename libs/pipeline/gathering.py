@@ -8,6 +8,7 @@ from pathlib import Path
 from libs.pipeline.format_choice import format_of
 from libs.pipeline.upload import DeliveryError, members_of
 from libs.spatial_utils.documents import is_document_by
+from libs.spatial_utils.formats import Format
 from libs.spatial_utils.siblings import Folders
 from libs.spatial_utils.sniffing import HEAD_BYTES, kind_of
 
@@ -54,7 +55,11 @@ def gather(folder: Path, own: Collection[Path] = ()) -> Gathered:
             if _is_document(path):
                 left_out.append((path, "a document"))
                 continue
-            formats[path] = format_of(path)
+            kind = format_of(path)
+            if kind.is_picture and not _is_placed(path, kind, folders):
+                left_out.append((path, f"{kind_of(path).value} without a world file"))
+                continue
+            formats[path] = kind
         except DeliveryError:
             left_out.append((path, kind_of(path).value))
         except OSError as error:
@@ -92,6 +97,11 @@ def _walk(folder: Path, own: Collection[Path]) -> Iterator[tuple[Path, str | Non
             yield path, None
         else:
             yield path, "no file"
+
+
+def _is_placed(path: Path, kind: Format, folders: Folders) -> bool:
+    """Whether a world file says where a picture lies: photos and logos are no rasters."""
+    return any(Path(name).suffix.lower() in kind.world for name in folders.beside(path))
 
 
 def _is_document(path: Path) -> bool:

@@ -160,7 +160,7 @@ class _Attempt:
         def before(group: Sequence[MadeDataset]) -> None:
             lease.check()
             for dataset in group:
-                self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, dataset.summary.features))
+                self._progress(Event(self._run.batch_id, "place", dataset.dataset_id, getattr(dataset.summary, "features", None)))
 
         if self._manifest.raw == "keep":
             layers = (layer for dataset in datasets for layer in dataset.inputs)
@@ -236,7 +236,7 @@ class _Attempt:
             uploader=self._manifest.uploader,
             created_at=self._stack.ledger.clock(),
             intent=self._manifest.intent,
-            recipe=self._recipe.model_dump(mode="json"),
+            recipe=dataset.recipe.model_dump(mode="json"),
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             inputs=inputs,
             changes=dataset.changes,

@@ -88,7 +88,7 @@ def _fetch(
     has_log = False
     if found == [key]:
         companions = kind.companions(name, [each.removeprefix(parent) for each in files.beside(key)])
-        has_log = any(name + suffix in companions for suffix in kind.suffixes)  # then a database is completed from it
+        has_log = any(name + suffix in companions for suffix in kind.logs)  # then a database is completed from it
         found += [parent + companion for companion in companions]
 
     def bring(info: ObjectInfo) -> Fetched:

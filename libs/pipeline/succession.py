@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from libs.column_names import RESERVED_NAMES
-from libs.models import Asset, BBox, Owner, Problem, Rejected, Reservation, TableSummary, VectorSummary, shortened
+from libs.models import (
+    Asset,
+    BBox,
+    Owner,
+    Problem,
+    RasterSummary,
+    Rejected,
+    Reservation,
+    TableSummary,
+    VectorSummary,
+    shortened,
+)
 from libs.models.policies import ChangePolicy
 from libs.pipeline import ownership
 from libs.pipeline.datasets import MadeDataset
@@ -144,8 +155,15 @@ def _differences(each: Delivered, last: Asset | None, owner: Owner | None) -> It
         yield other_title(title, last)
     if now.kind != last.kind:
         yield Difference("kind", "kind_changed", f"It is a {_kind(now.kind)}; {last.id} is a {_kind(last.kind)}.")
-    if last.kind not in {"table", "vector"}:
-        return
+    if isinstance(now, RasterSummary):
+        if isinstance(last.summary, RasterSummary):
+            yield from _pixels(now, last.summary, last.id)
+            yield from _places(now, last)
+    elif last.kind in {"table", "vector"}:
+        yield from _contents(now, last)
+
+
+def _contents(now: TableSummary | VectorSummary, last: Asset) -> Iterable[Difference]:
     if columns := _columns(now, last):
         yield Difference("columns", "columns_changed", f"Other columns than in {last.id}: {columns}.")
     if (last.features or 0) > 0 and now.features * FEW <= (last.features or 0):
@@ -155,13 +173,25 @@ def _differences(each: Delivered, last: Asset | None, owner: Owner | None) -> It
         yield from _places(now, last)
 
 
-def _places(now: VectorSummary, last: Asset) -> Iterable[Difference]:
+def _pixels(now: RasterSummary, then: RasterSummary, last: str) -> Iterable[Difference]:
+    if (now.width, now.height) != (then.width, then.height):
+        message = f"It has {now.width:,} x {now.height:,} pixels; {last} has {then.width:,} x {then.height:,}."
+        yield Difference("pixels", "pixels_changed", message)
+    bands, before = ([band.type for band in each.bands] for each in (now, then))
+    if bands != before:
+        message = f"Its bands are {_list(bands)}; those of {last} are {_list(before)}."
+        yield Difference("pixels", "bands_changed", message)
+
+
+def _places(now: VectorSummary | RasterSummary, last: Asset) -> Iterable[Difference]:
     if now.crs != last.crs:
         message = f"It has the CRS {_crs(now.crs)}; {last.id} has {_crs(last.crs)}."
         yield Difference("crs", "crs_changed", message)
     elif now.bbox and last.bbox and _apart(now.bbox, last.bbox):
         message = f"Its extent {_box(now.bbox)} lies apart from that of {last.id}, {_box(last.bbox)}."
         yield Difference("extent", "extent_elsewhere", message)
+    if isinstance(now, RasterSummary):
+        return
     then = {*last.geometry_types}
     new, gone = {*now.geometry_types} - then, {*map(_base, then)} - {*map(_base, now.geometry_types)}
     if now.features and then and (new or gone):  # one without features has none of either

@@ -18,8 +18,9 @@ from libs.pipeline.namesakes import Names, names_of
 from libs.pipeline.ownership import POLICIES
 from libs.pipeline.stack import Stack
 from libs.spatial_utils.crs import require_crs
-from libs.spatial_utils.formats import find_format
-from libs.transformations import Recipe, Registry
+from libs.spatial_utils.formats import Format, find_format
+from libs.transformations import INGEST_RASTER, Recipe, Registry
+from libs.transformations.builtin import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Validation:
         problems += recipe_problems
         manifest = self._parsed.manifest
         if manifest is not None and recipe is not None:
+            problems += _steps_problems(manifest, recipe)
             names = names_of(manifest, recipe, self._stack.past, POLICIES[self._stack.settings.spatial_etl_owners])
             problems += names.problems
             if not problems:
@@ -136,15 +138,9 @@ def _name_problems(dataset_id: Any) -> list[Problem]:
 
 def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[Problem]:
     problems: list[Problem] = []
-    raster = spec.get("type") == FileType.RASTER
-    if raster:
-        problems.append(
-            Problem(code="raster_not_read", where=f"{where}.type", message="Rasters are not processed by this version.",
-                    remedy="Take the file out of the manifest; vector files and tables are processed.")
-        )  # fmt: skip
     try:
-        if spec.get("format") and not raster:
-            find_format(spec["format"], f"{where}.format")
+        if spec.get("format"):
+            problems += _type_problems(spec, find_format(spec["format"], f"{where}.format"), where)
     except Rejected as rejection:
         problems += rejection.problems
     try:
@@ -162,6 +158,35 @@ def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[
     if spec.get("path"):
         problems += _path_problems(spec["path"], f"{where}.path", files)
     return problems
+
+
+def _steps_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
+    """The steps of a recipe are for features: what somebody asks for by name must not be left undone for a raster."""
+    if not recipe.steps or recipe.name == DEFAULT:
+        return []
+    return [
+        Problem(
+            code="recipe_not_for_rasters", where=f"files[{index}].type",
+            message=f"The recipe {recipe.name!r} has steps for features. A raster is kept as it is.",
+            remedy=f'Deliver rasters in a batch of their own, with "intent": "{INGEST_RASTER.name}".',
+        )
+        for index, spec in enumerate(manifest.files)
+        if spec.type is FileType.RASTER
+    ]  # fmt: skip
+
+
+def _type_problems(spec: dict[str, str], kind: Format, where: str) -> list[Problem]:
+    """Whether a file of a format can be of the type that the manifest says."""
+    if "type" not in spec or (spec["type"] == FileType.RASTER) == kind.raster:
+        return []
+    right = "raster" if kind.raster else "vector"
+    return [
+        Problem(
+            code="format_mismatch", where=f"{where}.type",
+            message=f"The format {kind.name} holds {'a raster' if kind.raster else 'features'}, not {spec['type']!r}.",
+            remedy=f'Write "type": "{right}", or correct \'format\'.',
+        )
+    ]  # fmt: skip
 
 
 def _path_problems(path: str, where: str, files: BatchFiles) -> list[Problem]:

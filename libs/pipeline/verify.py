@@ -26,6 +26,7 @@ from libs.models import (
 )
 from libs.pipeline.identity import placed
 from libs.pipeline.publishing import keys_of, record_flaw
+from libs.pipeline.raster_header import raster_differs
 from libs.pipeline.raw_files import damaged, named
 from libs.pipeline.stack import Stack
 from libs.spatial_utils.crs import Crs, UnknownCrs
@@ -84,10 +85,12 @@ def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | Non
     for asset in assets:
         keys = expected_objects(stack, asset)
         footers: dict[str, Footer] = {}
+        intact = True
         for file in asset.files:
             finding, message, footer = _look_at(stack, file)
             yield _about(asset, stack.lake.uri(file.key), finding, message)
             footers |= {} if footer is None else {file.key: footer}
+            intact &= finding is Finding.INTACT
         try:
             lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
         except (DamagedDocument, NewerFormat):
@@ -95,7 +98,7 @@ def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | Non
         else:
             yield from _raw_files(stack, asset, lineage, sound)
             yield from _record_flaw(stack, asset, lineage)
-        if differs := [*_differs(asset, footers)]:
+        if differs := [*_differs(asset, footers), *(raster_differs(stack.lake, asset) if intact else ())]:
             message = f"It does not say what the files of the version say: {'; '.join(differs)}."
             yield Verified(
                 dataset_id=asset.dataset_id, version=asset.version, record=f"assets/{asset.id}", finding=Finding.EDITED,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from libs.models import FileSpec, Rejected
+from libs.models import FileSpec, Rejected, Report
 from libs.models.inspection import Inspection, LayerProfile
 from libs.models.manifest import NO_CRS
 from libs.models.settings import Settings
@@ -49,7 +49,7 @@ def inspect(
         upload(stack.landing, file.path, file.format, folder, Folders())
         key = stack.landing.submit(manifest.content, batch_id)
         (report,) = process(stack, keys=[key], parsed={key: manifest})
-        layers = _layers(file, manifest.require().files[0], stack.limits)
+        layers = _rasters(report) if file.format.raster else _layers(file, manifest.require().files[0], stack.limits)
     return Inspection(
         file=file.path.name,
         format=file.format.name,
@@ -58,6 +58,14 @@ def inspect(
         problems=report.problems,
         warnings=report.warnings,
         manifest=manifest.value,
+    )
+
+
+def _rasters(report: Report) -> tuple[LayerProfile, ...]:
+    """Rasters as they were made, in a place that is gone by now."""
+    return tuple(
+        LayerProfile(name=made.title or made.dataset_id, features=0, crs=made.crs, extent=made.bbox, raster=made.raster)
+        for made in report.datasets
     )
 
 

@@ -42,6 +42,8 @@ class Format:
         nested: Whether it is delivered as archives in an archive.
         seamless: Whether a file may name others of its format, which are read in its place (``seamless.py``).
         picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
+        raster: Whether it holds a raster.
+        world: Extensions of files that say where a picture lies, for formats that do not say it themselves.
     """
 
     name: str
@@ -67,6 +69,18 @@ class Format:
     nested: bool = False
     seamless: bool = False
     picks_geometry: bool = False
+    raster: bool = False
+    world: tuple[str, ...] = ()
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether most files of this format are mere pictures: a world file beside it makes one a raster."""
+        return bool(self.world)
+
+    @property
+    def logs(self) -> tuple[str, ...]:
+        """Suffixes of files from which a database is completed."""
+        return tuple(suffix for suffix in self.suffixes if suffix.startswith("-"))
 
     @property
     def has_one_layer(self) -> bool:
@@ -96,6 +110,24 @@ def _gdal(
     return Format(name, kinds, extensions, driver=driver, register=f"RegisterOGR{register}", **more)
 
 
+def _grid(
+    name: str,
+    kind: Kind,
+    extensions: tuple[str, ...],
+    driver: str,
+    *,
+    optional: tuple[str, ...] = (),
+    reader: str = "",
+    **more: Any,
+) -> Format:
+    """A format of rasters: ``driver`` is GDAL's short name, and the end of the C function ``GDALRegister_...``."""
+    return Format(
+        name, (kind,), extensions, driver=driver, register=f"GDALRegister_{driver}", reader=reader or "raster", raster=True,
+        named_after_file=True, optional=(".prj", *optional), suffixes=(".aux.xml", ".msk", ".ovr"), **more,
+    )  # fmt: skip
+
+
+_PNG_WORLD, _JPEG_WORLD = (".pgw", ".pngw", ".wld"), (".jgw", ".jpgw", ".jpegw", ".wld")
 _OF_SHEETS = frozenset({"x", "y", "wkt", "header"})
 _OF_TEXT = frozenset({"delimiter", "decimal", "thousands", "null_values", "quote", "skip_rows", "comment"})
 
@@ -207,6 +239,21 @@ FORMATS: tuple[Format, ...] = (
         "GeoParquet", (Kind.PARQUET,), (".parquet", ".geoparquet", ".pq"), ("Parquet",),
         reader="parquet", named_after_file=True, picks_geometry=True,
     ),
+    _grid(
+        "GeoTIFF", Kind.TIFF, (".tif", ".tiff", ".gtiff"), "GTiff", reader="geotiff",
+        optional=(".tfw", ".tifw", ".tiffw", ".wld"), aliases=("TIFF", "GTiff", "BigTIFF", "COG", "image/tiff"),
+    ),
+    _grid("PNG", Kind.PNG, (".png",), "PNG", optional=_PNG_WORLD, world=_PNG_WORLD, aliases=("image/png",)),
+    _grid(
+        "JPEG", Kind.JPEG, (".jpg", ".jpeg"), "JPEG", optional=_JPEG_WORLD, world=_JPEG_WORLD, aliases=("JPG", "image/jpeg"),
+    ),
+    _grid(
+        "AAIGrid", Kind.ASCII_GRID, (".asc", ".grd", ".agr"), "AAIGrid", reader="aaigrid",
+        aliases=("ASCII grid", "Esri ASCII grid", "ASC", "Arc/Info ASCII Grid"),
+    ),
+    _grid("ERDAS Imagine", Kind.ERDAS, (".img",), "HFA", optional=(".ige", ".rrd", ".rde"), aliases=("HFA", "IMG", "ERDAS IMG")),
+    _grid("DTED", Kind.DTED, (".dt0", ".dt1", ".dt2"), "DTED"),
+    _grid("GRIB", Kind.GRIB, (".grib", ".grib2", ".grb", ".grb2"), "GRIB", aliases=("GRIB2", "GRIB1")),
 )  # fmt: skip
 
 KNOWN_BUT_NOT_READ = {
@@ -216,15 +263,14 @@ KNOWN_BUT_NOT_READ = {
     "dwg": "Save it as DXF.",
 }
 
-_RASTER = "Rasters are not read yet. Upload vector data, or take the file out of the batch."
+_RASTER = "It is not read. Write it as GeoTIFF: gdal_translate in.nc out.tif"
 _NO_DATA = "It holds no features. Upload the data itself, for example as GeoPackage or GeoJSON."
 WHAT_TO_DO = {
     Kind.FOLDER: "Name the files in it. The only format that is a folder is FileGDB (.gdb).",
     Kind.XLSB: "Open it in a spreadsheet program and save it as XLSX.",
     Kind.OLE: "Open it in a spreadsheet program and save it as XLSX, without a password.",
     Kind.ARCHIVE: "Unpack it, and upload the files in it, or pack them as ZIP or tar.gz.",
-    Kind.TIFF: _RASTER,
-    Kind.IMAGE: _RASTER,
+    Kind.IMAGE: "It is not read. Write it as GeoTIFF: gdal_translate in.jp2 out.tif",
     Kind.NETCDF: _RASTER,
     Kind.POINT_CLOUD: "Point clouds are not read. Upload features, for example as GeoPackage.",
     Kind.ACCESS: "Export its tables: a personal geodatabase as FileGDB or GeoPackage, other tables as CSV or XLSX.",
@@ -264,5 +310,5 @@ def find_format(name: str, where: str) -> Format:
     if found is None:
         listed = ", ".join(entry.name for entry in FORMATS)
         remedy = KNOWN_BUT_NOT_READ.get(_normal(name), f"Use one of: {listed}.")
-        raise Rejected.because("unknown_format", where, f"{name!r} is not a vector or table format that is read here.", remedy)
+        raise Rejected.because("unknown_format", where, f"{name!r} is not a format that is read here.", remedy)
     return found

@@ -35,7 +35,13 @@ class Kind(StrEnum):
     PMTILES = "PMTiles"
     PBF = "OpenStreetMap PBF"
     TIFF = "a TIFF image"
-    IMAGE = "a picture (PNG, JPEG or JPEG 2000)"
+    PNG = "a PNG picture"
+    JPEG = "a JPEG picture"
+    IMAGE = "a picture in JPEG 2000"
+    ASCII_GRID = "an ASCII grid (AAIGrid)"
+    ERDAS = "an ERDAS Imagine file (IMG)"
+    DTED = "a DTED elevation model"
+    GRIB = "GRIB"
     NETCDF = "netCDF or HDF5"
     POINT_CLOUD = "a point cloud (LAS or LAZ)"
     ACCESS = "a Microsoft Access database (MDB or ACCDB)"
@@ -76,8 +82,9 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"SQLite format 3\0", Kind.SQLITE), (b"\0\0\x27\x0a", Kind.SHAPEFILE), (b"fgb", Kind.FLATGEOBUF), (b"PAR1", Kind.PARQUET),
     (b"PMTiles", Kind.PMTILES),
     (b"II*\0", Kind.TIFF), (b"MM\0*", Kind.TIFF), (b"II+\0", Kind.TIFF), (b"%PDF", Kind.PDF),
-    (b"\x89PNG\r\n", Kind.IMAGE), (b"\xff\xd8\xff", Kind.IMAGE), (b"\0\0\0\x0cjP  ", Kind.IMAGE),
+    (b"MM\0+", Kind.TIFF), (b"\x89PNG\r\n", Kind.PNG), (b"\xff\xd8\xff", Kind.JPEG), (b"\0\0\0\x0cjP  ", Kind.IMAGE),
     (b"CDF\x01", Kind.NETCDF), (b"CDF\x02", Kind.NETCDF), (b"\x89HDF\r\n", Kind.NETCDF), (b"LASF", Kind.POINT_CLOUD),
+    (b"EHFA_HEADER_TAG", Kind.ERDAS), (b"UHL1", Kind.DTED), (b"GRIB", Kind.GRIB),
     (b"\0\x01\0\0Standard Jet DB\0", Kind.ACCESS), (b"\0\x01\0\0Standard ACE DB\0", Kind.ACCESS),
     (b"AutoCAD Binary DXF", Kind.DXF_BINARY), (b"AC10", Kind.DWG), (b"version https://git-lfs", Kind.LFS_POINTER),
     (b"\xff\xfe", Kind.TEXT_UTF16), (b"\xfe\xff", Kind.TEXT_UTF16), (b"\x1e", Kind.JSON_SEQUENCE),
@@ -117,6 +124,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _XML_NOISE = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>", re.DOTALL | re.IGNORECASE)
 _TEXT_PATTERNS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
     (re.compile(rb"!table", re.IGNORECASE), Kind.MAPINFO_TAB),
+    (re.compile(rb"ncols\s+\d+\s+nrows\s+\d+\s+[xy]ll", re.IGNORECASE), Kind.ASCII_GRID),
     (re.compile(rb"(?ims)version\s+\d+\s.*^\s*(columns|coordsys|delimiter|charset)\b"), Kind.MAPINFO_MIF),
     (re.compile(rb"(?:\s*999\s*\r?\n[^\n]*\n)*\s*0\s*\r?\n\s*SECTION\b"), Kind.DXF),
 )

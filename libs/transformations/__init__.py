@@ -4,6 +4,7 @@
 >>> plan = recipe.bind({}).plan(relation, DuckDb())
 """
 
+from libs.transformations.builtin import INGEST_RASTER
 from libs.transformations.dialect import Dialect
 from libs.transformations.duckdb import DuckDb
 from libs.transformations.parameter import Parameter
@@ -17,6 +18,6 @@ DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (Duck
 """The SQL dialect of each engine, by the engine's name. A further dialect is a class and a word here."""
 
 __all__ = [
-    "DIALECTS", "Check", "Column", "Counter", "Dialect", "DuckDb", "OwnRecipe", "Parameter", "Plan", "PostGis",
+    "DIALECTS", "INGEST_RASTER", "Check", "Column", "Counter", "Dialect", "DuckDb", "OwnRecipe", "Parameter", "Plan", "PostGis",
     "Reason", "Recipe", "Registry", "Relation", "Stage",
 ]  # fmt: skip

@@ -16,6 +16,12 @@ _CRS = Parameter(
 )
 _LATLON = ({"op": "reproject", "crs": DEFAULT_CRS}, _REPAIR)
 
+INGEST_RASTER = Recipe(
+    name="ingest_raster",
+    description="Rasters as they are: every pixel, the CRS, as Cloud Optimized GeoTIFF. Layers and tables as with 'raw'.",
+)
+"""What a raster is made by, whatever recipe without steps for rasters the batch has."""
+
 BUILTIN = (
     Recipe(
         name=DEFAULT,
@@ -26,6 +32,7 @@ BUILTIN = (
         name="ingest_tabular",
         description="A table as it is: every row, every column, every type.",
     ),
+    INGEST_RASTER,
     Recipe(
         name="raw",
         description="Everything as it is: the CRS, every coordinate, invalid geometries too.",

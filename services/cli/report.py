@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from libs.ledger import BatchState
-from libs.models import Asset, Changes, DatasetReport, FileRole, InputLayer, Report, Status
+from libs.models import Asset, Changes, DatasetReport, FileRole, InputLayer, RasterSummary, Report, Status
 from services.cli import output
 
 
@@ -91,9 +91,18 @@ def title(dataset: Asset | DatasetReport) -> str:
 
 def geometry(dataset: Asset | DatasetReport) -> str:
     """Geometry types in one cell; a table has none, and no CRS either."""
+    if isinstance(dataset, Asset) and isinstance(dataset.summary, RasterSummary):
+        return raster(dataset.summary)
     if dataset.kind not in {"vector", "table"}:
-        return dataset.kind
+        return dataset.kind if isinstance(dataset, Asset) or dataset.raster is None else raster(dataset.raster)
     return ", ".join(dataset.geometry_types) or ("table" if dataset.crs is None else "no geometry")
+
+
+def raster(summary: RasterSummary) -> str:
+    """Size and bands of a raster in one cell."""
+    bands = summary.bands
+    types = ", ".join(dict.fromkeys(band.type for band in bands))
+    return f"{summary.width:,} x {summary.height:,} pixels, {output.count(len(bands), 'band')} ({types})"
 
 
 def crs(dataset: Asset | DatasetReport) -> str:

@@ -69,7 +69,7 @@ def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str, warnings: 
         crs, crs_source = None, None
         if layer["geometry"]:
             try:
-                crs, crs_source = _agreed_crs(layer["crs"], layer["name"], spec, where, warnings)
+                crs, crs_source = agreed_crs(layer["crs"], layer["name"], spec, where, warnings)
             except Rejected as rejected:
                 problems += [problem for problem in rejected.problems if problem not in problems]
         columns = tuple((name, kind) for name, kind in layer["columns"])
@@ -79,7 +79,7 @@ def agreed_layers(header: dict[str, Any], spec: FileSpec, where: str, warnings: 
     return tuple(layers)
 
 
-def _agreed_crs(
+def agreed_crs(
     found: dict[str, str] | None, layer: str, spec: FileSpec, where: str, warnings: list[Problem]
 ) -> tuple[Crs | None, CrsSource]:
     """The CRS to read a layer in, and who says so. The manifest and the file must agree; what a format only assumes gives way."""

@@ -213,7 +213,7 @@ def _not_read(files: Sequence[Path], mains: Sequence[Path], kind: Format, folder
 
 def _is_usual(file: Path) -> bool:
     """Whether a file has the usual extension of a format; where that may be anything, only if it looks like it."""
-    usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0]]
+    usual = [entry for entry in FORMATS if file.suffix.lower() == entry.extensions[0] and not entry.is_picture]
     return any(entry.extensions[0] not in _ANYTHING or kind_of(file) in entry.kinds for entry in usual)
 
 

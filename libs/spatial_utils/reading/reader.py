@@ -251,8 +251,8 @@ def open_source(
     kind, tabular = find_format(spec.format, f"{where}.format"), spec.type is FileType.TABULAR
     if kind.name == "ESRI Shapefile" and tabular:
         kind = find_format("dBASE", where)  # the table alone
-    unpacked = _beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
-    neutral = _beside(path, ".neutral")
+    unpacked = beside(path, f".unpacked{kind.extensions[0] if kind.folder else ''}")
+    neutral = beside(path, ".neutral")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024, ratio=limits.expansion)
         located = locate(path, unpacked, kind, where, limit, tabular=tabular, complete=spec.missing_sidecars == "allow")
@@ -267,11 +267,13 @@ def open_source(
             warnings.append(_options_ignored(sorted(idle), kind, where))
         if spec.geometry is not None and not (kind.picks_geometry or "wkt" in kind.takes):
             warnings.append(_geometry_ignored(kind, where))
+        if spec.categorical:
+            warnings.append(_categorical_ignored(where))
         if spec.keep_key and not kind.has_keys:
             warnings.append(_keep_key_ignored(kind, where))
         request = _request(located, kind, spec, limits, full_scan=full_scan)
         request |= {"named": _named(named) if kind.has_keys else [], "appended": appended}
-        child = _child(request, limits)
+        child = child_of(request, limits)
         try:
             yield _opened(child, spec, where, limits, warnings, _size(located))
         finally:
@@ -281,7 +283,7 @@ def open_source(
         shutil.rmtree(neutral, ignore_errors=True)
 
 
-def _beside(path: Path, suffix: str) -> Path:
+def beside(path: Path, suffix: str) -> Path:
     """A name of our own beside a file's, which may be as long as a file system allows."""
     stem = os.fsencode(path.name)[: _MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
     return path.with_name(stem + suffix)
@@ -300,7 +302,12 @@ def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnin
     return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["inferred"], child, where, limits, size)
 
 
-def _child(request: dict[str, Any], limits: ReadLimits) -> Child:
+def child_of(request: dict[str, Any], limits: ReadLimits) -> Child:
+    """A reading process at work on a request.
+
+    Raises:
+        ServiceUnavailable: when none can be started.
+    """
     try:
         return LAUNCHER.child(request, limits.seconds)
     except ServerLost as error:
@@ -330,6 +337,11 @@ def _options_ignored(idle: list[str], kind: Format, where: str) -> Problem:
         message=f"'options' were not used that files of the format {kind.name} do not have: {', '.join(idle)}.",
         remedy="Leave them out, or correct the format.",
     )
+
+
+def _categorical_ignored(where: str) -> Problem:
+    message = "'categorical' was not used: only a raster has overviews."
+    return Problem(code="options_ignored", where=f"{where}.categorical", message=message, remedy="Leave it out.")
 
 
 def _geometry_ignored(kind: Format, where: str) -> Problem:
@@ -368,7 +380,7 @@ def _named(columns: Collection[str]) -> list[str]:
 
 def _request(located: Located, kind: Format, spec: FileSpec, limits: ReadLimits, *, full_scan: bool) -> dict[str, Any]:
     tabular = spec.type is FileType.TABULAR
-    logs = {path.name + suffix for path, _ in located.sources for suffix in kind.suffixes}
+    logs = {path.name + suffix for path, _ in located.sources for suffix in kind.logs}
     has_log = any(file.name in logs for path, _ in located.sources for file in path.parent.iterdir()) if logs else False
     return {
         "sources": [(str(path), prefix) for path, prefix in located.sources],

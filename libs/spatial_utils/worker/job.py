@@ -66,10 +66,13 @@ def main(request: Request, descriptor: int) -> None:
             "layers": [_described(layer) for layer in file.layers],
             "warnings": file.notes.warnings,
             "inferred": file.inferred,
+            "rasters": [raster.described() for raster in file.rasters],
         }
         _send(out, header)
         for layer in file.layers:
             _send_layer(out, layer)
+        for raster in file.rasters:
+            _send(out, raster.send(out))
 
 
 def _open(request: Request) -> OpenFile:

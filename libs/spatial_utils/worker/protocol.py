@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 
@@ -62,6 +62,24 @@ class Notes:
             self.warnings.append(warning)
 
 
+class RasterSource(Protocol):
+    """One raster of the file.
+
+    Attributes:
+        name: Its name in the file.
+    """
+
+    name: str
+
+    def described(self) -> dict[str, Any]:
+        """All of it but its pixels, as JSON."""
+        ...
+
+    def send(self, out: BinaryIO) -> dict[str, Any]:
+        """Write its pixels, strip by strip; returns the trailer."""
+        ...
+
+
 class LayerReader(Protocol):
     """One layer of the file.
 
@@ -114,6 +132,7 @@ class Request:
         full_scan: Whether types are announced after a look at every row, so that ``SchemaInferenceFailed`` is never raised.
         policies: What to do with bad rows: ``on_bad_value``, ``on_bad_geometry``, ``on_bad_text``; see ``worker.quarantine``.
         written_bytes: Size of the files that may be written beside the source; 0: nothing may be written.
+        raster: What is wanted of a raster; None for features and tables.
     """
 
     sources: tuple[tuple[str, str], ...]
@@ -136,6 +155,7 @@ class Request:
     keep_key: bool = False
     named: tuple[str, ...] = ()
     appended: bool = False
+    raster: dict[str, Any] | None = None
 
     def asks_for(self, key: str) -> bool:
         """Whether somebody asks for the key of this name."""
@@ -160,12 +180,14 @@ class OpenFile:
     Attributes:
         names: Of all its layers.
         layers: Those that are wanted.
+        rasters: Likewise.
         notes: What was noted before one of them was read.
         inferred: Whether reading one of them may raise ``SchemaInferenceFailed``.
     """
 
     names: list[str] = field(default_factory=list)
     layers: list[LayerReader] = field(default_factory=list)
+    rasters: list[RasterSource] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     inferred: bool = False
 
@@ -173,3 +195,4 @@ class OpenFile:
         """Leave out what a pattern has found, if a layer has exactly this name: names may hold ``*`` and ``?``."""
         if wanted in self.names:
             self.layers = [layer for layer in self.layers if layer.name == wanted]
+            self.rasters = [raster for raster in self.rasters if raster.name == wanted]

@@ -95,9 +95,10 @@ def datasets(*, as_json: AsJson = False) -> None:
 
 def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
-    from libs.models import FileRole
+    from libs.models import FileRole, RasterSummary
     from services.cli import output
     from services.cli.place import lake_uri, located, opened_ledger
+    from services.cli.raster import facts_of, raster_bands
     from services.cli.report import changes, crs, geometry
 
     with opened_ledger() as ledger:
@@ -109,10 +110,11 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
             *([("title", asset.title)] if asset.title else []),
-            ("features", "" if asset.features is None else f"{asset.features:,}"),
-            ("geometry", geometry(asset)),
+            *([] if asset.features is None else [("features", f"{asset.features:,}")]),
+            ("raster" if asset.kind == "raster" else "geometry", geometry(asset)),
             ("CRS", crs(asset)),
             ("extent", output.extent(asset.bbox)),
+            *(facts_of(asset.summary) if isinstance(asset.summary, RasterSummary) else []),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
             *([("owner", asset.owner)] if asset.owner else []),
@@ -126,6 +128,9 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             facts.append(("sha256", file.sha256))
         output.facts(facts)
         output.line()
+        if isinstance(asset.summary, RasterSummary):
+            output.table(*raster_bands(asset.summary))
+            return
         columns = [(field.name, field.type, asset.meanings.get(field.name, "")) for field in asset.table_schema]
         width = 3 if asset.meanings else 2
         output.table(("COLUMN", "TYPE", "MEANING")[:width], [row[:width] for row in columns])
@@ -319,7 +324,9 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
     from services.cli import output, steps
     from services.cli.report import changes, input_crs
 
-    output.line(output.text(record.id, "bold"), f"  {output.count(asset.features or 0, 'feature')}")
+    output.line(
+        output.text(record.id, "bold"), f"  {asset.kind if asset.features is None else output.count(asset.features, 'feature')}"
+    )
     output.facts(
         [
             ("made", f"{output.when(record.created_at)} by run {record.run_id}"),
@@ -337,7 +344,8 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
     output.line(output.text("Inputs", "bold"))
     for layer in record.inputs:
         output.line(f"{layer.path}  layer {layer.layer}", indent=2)
-        read = f"{layer.format}, {output.count(layer.features, 'feature')}, {input_crs(layer)}"
+        features = [] if layer.features is None else [output.count(layer.features, "feature")]
+        read = ", ".join([layer.format, *features, input_crs(layer)])
         if own := steps.policies(record.manifest["files"][layer.file]):
             read += f"; {own}"
         output.line(output.text(read, "dim"), indent=4)

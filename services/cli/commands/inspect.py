@@ -85,6 +85,14 @@ def _show(found: "Inspection", typed: str) -> None:
 def _show_layer(layer: "LayerProfile") -> None:
     from services.cli import output
 
+    if layer.raster is not None:
+        from services.cli.raster import facts_of, raster_bands
+        from services.cli.report import raster
+
+        output.line(output.text(layer.name, "bold"), f"  {raster(layer.raster)}", indent=2)
+        output.facts([("CRS", layer.crs or "none"), ("extent", output.extent(layer.extent)), *facts_of(layer.raster)])
+        output.table(*raster_bands(layer.raster))
+        return
     kinds = ", ".join(layer.geometry_types) or ("no geometry" if layer.extent is None else "")
     output.line(output.text(layer.name, "bold"), f"  {output.count(layer.features, 'feature')}  {kinds}", indent=2)
     if layer.geometry_types:

@@ -61,7 +61,7 @@ def test_what_is_left_out_is_told_with_the_reason(folder, tmp_path):
     files, left_out = found(folder, folder / "var")
     assert files == []
     assert left_out == {
-        "plan.pdf": "a document", "ReadMe.txt": "a document", "photo.png": "a picture (PNG, JPEG or JPEG 2000)",
+        "plan.pdf": "a document", "ReadMe.txt": "a document", "photo.png": "a PNG picture without a world file",
         ".DS_Store": "hidden", ".git": "hidden", "link.geojson": "a link", "linked": "a link", "loop": "a link",
         "var": "the platform's own", "geodatabase": "a FileGDB whose name does not end in .gdb", "pipe.csv": "no file",
     }  # fmt: skip

@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 
 from libs.ledger import Standing
-from libs.models import Asset, FileRole, Lineage
+from libs.models import Asset, FileRole, Lineage, RasterSummary
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
+from services.dagster.etl_pipelines.assets.raster import raster_metadata
 from services.dagster.etl_pipelines.checks.self_check import self_check
 from services.dagster.etl_pipelines.markdown import inert, plain
 
@@ -65,9 +66,13 @@ def _materialization(stack: Stack, asset: Asset, lineage: Lineage, drawing: str 
         "made": dg.MetadataValue.timestamp(asset.created_at),
         "uploader": dg.MetadataValue.text(plain(lineage.uploader)),
         **({"project": dg.MetadataValue.text(plain(project))} if project else {}),
-        "crs": dg.MetadataValue.text(asset.crs or ("none: local coordinates" if asset.has_geometry else "none: a table")),
+        "crs": dg.MetadataValue.text(asset.crs or ("none: a table" if asset.kind == "table" else "none: local coordinates")),
         "bbox": dg.MetadataValue.text("none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)),
-        "geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none"),
+        **(
+            raster_metadata(asset.summary)
+            if isinstance(asset.summary, RasterSummary)
+            else {"geometry types": dg.MetadataValue.text(", ".join(asset.geometry_types) or "none")}
+        ),
         **_files(stack, asset),
         "bytes": dg.MetadataValue.int(sum(each.bytes for each in asset.files)),
         **({"set aside": dg.MetadataValue.int(asset.changes.set_aside)} if asset.changes.set_aside else {}),
@@ -117,7 +122,8 @@ def version_of(tags: Mapping[str, str]) -> int | None:
 
 def _lineage(asset: Asset, lineage: Lineage) -> str:
     inputs = [
-        f"- {inert(layer.path)}, layer {inert(layer.layer)}, {layer.features:,} features"
+        f"- {inert(layer.path)}, layer {inert(layer.layer)}, "
+        + ("a raster" if layer.features is None else f"{layer.features:,} features")
         + "".join(f"\n  - {inert(each.key)}: SHA-256 `{each.sha256}`" for each in layer.objects)
         for layer in lineage.inputs
     ]

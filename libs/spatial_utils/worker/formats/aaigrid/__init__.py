@@ -1,0 +1,1 @@
+"""Grids of ASCII text of Esri (AAIGrid)."""

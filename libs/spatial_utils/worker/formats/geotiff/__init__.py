@@ -1,0 +1,1 @@
+"""GeoTIFF, BigTIFF, COG."""

@@ -1,0 +1,1 @@
+"""Formats of rasters that GDAL reads by itself."""
