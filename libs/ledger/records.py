@@ -160,6 +160,11 @@ class Records:
         """All versions that were ever taken, whether or not anything came of them."""
         return (Reservation.from_document(document) for _, document in self.store.find("versions"))
 
+    def reservations_of(self, dataset_id: str) -> list[Reservation]:
+        """The same of one dataset."""
+        found = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
+        return [Reservation.from_document(document) for _, document in found]
+
     def abandoned(self) -> list[Reservation]:
         """Reservations that no version will ever follow: their runs have been decided, and did not commit them."""
         return [reservation for reservation, kept in self._loose() if not kept]

@@ -15,6 +15,7 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
+from libs.models.growth import Growing, growing_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
 
@@ -90,7 +91,7 @@ class CsvOptions(Model):
         return frozenset(self.model_dump(exclude_none=True))
 
 
-class FileSpec(Policies):
+class FileSpec(Growing, Policies):
     """One file of a batch.
 
     Attributes:
@@ -133,7 +134,7 @@ def says_no_crs(crs: str | None) -> bool:
     return crs is not None and crs.strip().lower() == NO_CRS
 
 
-class Manifest(Policies):
+class Manifest(Growing, Policies):
     """A batch: what was uploaded, by whom, and what should be done with it.
 
     Attributes:
@@ -361,7 +362,11 @@ def _where(location: tuple[int | str, ...]) -> str:
 def _reading_order(where: str) -> list[tuple[int, int, str]]:
     """Sorts ``files[2]`` before ``files[10]``, and the manifest's own keys in the order of the model."""
     top = re.split(r"[.\[]", where, maxsplit=1)[0]
-    own = [*Manifest.__annotations__, *Policies.model_fields]  # not of model_fields: inherited ones come first there
+    own = [
+        *Manifest.__annotations__,
+        *Growing.model_fields,
+        *Policies.model_fields,
+    ]  # not of model_fields: inherited ones come first there
     rank = own.index(top) if top in own else -1
     return [(rank, 0, "")] + [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"[.\[\]]+", where)]
 
@@ -422,6 +427,8 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
     problems: list[Problem] = []
     files = raw.get("files") if isinstance(raw, dict) else None
     seen: dict[tuple[str, Any], int] = {}
+    if isinstance(files, list):
+        problems += growing_problems(raw, files)
     for index, spec in enumerate(files if isinstance(files, list) else []):
         if not isinstance(spec, dict):
             continue

@@ -179,7 +179,8 @@ class OpenLineage:
         ]
 
     def _inputs(self, facets: "_Facets", lineage: Iterable[Lineage]) -> list[dict[str, Any]]:
-        """Each file once, however many of its layers went into datasets."""
+        """Each file once, however many of its layers went into datasets; and the versions that others grew out of."""
+        lineage = list(lineage)
         found: dict[str, dict[str, Any]] = {}
         for layer in (layer for each in lineage for layer in each.inputs):
             named = self._landing.named(layer.path)
@@ -190,6 +191,10 @@ class OpenLineage:
             if main is not None:
                 own["version"] = facets.version(main.sha256)
             found[layer.path] = {**named, "facets": own}
+        for version in {version.id: version for each in lineage for version in each.datasets}.values():
+            named = self._lake.named(f"s3://{self._lake.name}/{version.dataset_id}")
+            own = {"dataSource": facets.source(named["namespace"]), "version": facets.version(str(version.version))}
+            found[version.id] = {**named, "facets": own}
         return list(found.values())
 
     def _output(self, facets: "_Facets", asset: Asset, lineage: Lineage | None) -> dict[str, Any]:

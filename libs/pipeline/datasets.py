@@ -25,7 +25,9 @@ from libs.models import (
     Field,
     FileRole,
     FileSpec,
+    Growth,
     InputLayer,
+    InputVersion,
     Manifest,
     Policies,
     Problem,
@@ -68,6 +70,11 @@ class MadeFile:
     bytes: int
     features: int | None
 
+    @classmethod
+    def of(cls, file: WrittenFile) -> "MadeFile":
+        """A file that was written and checked."""
+        return cls(file.role, file.name, file.path, file.sha256, file.bytes, file.features)
+
 
 @dataclass(frozen=True)
 class MadeDataset:
@@ -75,6 +82,9 @@ class MadeDataset:
 
     Attributes:
         files: In the order of the record: the data first, in parts or in one.
+        growth: What it did to the version that it grew; None where it replaces it.
+        grown: That version; None where there was none.
+        told: Warnings of that.
     """
 
     dataset_id: str
@@ -85,6 +95,9 @@ class MadeDataset:
     warnings: tuple[Problem, ...]
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
+    growth: Growth | None = None
+    grown: InputVersion | None = None
+    told: tuple[Problem, ...] = ()
 
 
 @dataclass
@@ -345,8 +358,8 @@ class DatasetMaker:
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
-                files=tuple(MadeFile(file.role, file.name, file.path, file.sha256, file.bytes, file.features) for file in files),
-                summary=_summary(
+                files=tuple(map(MadeFile.of, files)),
+                summary=summary_of(
                     [file for file in files if file.role == FileRole.DATA],
                     processed,
                     {name: each.summary for name, each in notes.items()},
@@ -374,7 +387,14 @@ class DatasetMaker:
         return write_result(processed, Target(folder, crs, file_metadata(notes)))
 
 
-def _summary(files: Sequence[WrittenFile], processed: Processed, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+def summary_of(files: Sequence[WrittenFile], processed: Processed, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+    """What is in a result.
+
+    Args:
+        files: Its data files.
+        processed: The result.
+        meanings: What is known of its columns.
+    """
     columns = tuple(Field(name=item.name, type=str(item.type)) for item in files[0].schema)
     if GEOMETRY not in files[0].schema.names:
         return TableSummary(features=processed.features, table_schema=columns, meanings=meanings)

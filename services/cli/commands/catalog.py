@@ -98,7 +98,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     from libs.models import FileRole
     from services.cli import output
     from services.cli.place import lake_uri, located, opened_ledger
-    from services.cli.report import changes, crs, geometry
+    from services.cli.report import changes, crs, geometry, growth
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
@@ -114,6 +114,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("CRS", crs(asset)),
             ("extent", output.extent(asset.bbox)),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
+            *([("growth", growth(asset.growth, asset.dataset_id))] if asset.growth else []),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
             *([("owner", asset.owner)] if asset.owner else []),
             ("versions", ", ".join(map(str, standing.versions))),
@@ -316,7 +317,7 @@ def _summary(state: "BatchState") -> str:
 
 def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> None:
     from services.cli import output, steps
-    from services.cli.report import changes, input_crs
+    from services.cli.report import changes, growth, input_crs
 
     output.line(output.text(record.id, "bold"), f"  {output.count(asset.features or 0, 'feature')}")
     output.facts(
@@ -326,6 +327,7 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
             ("current", _current(asset, standing)),
             ("intent", f"{record.intent}  (recipe {record.recipe.get('name', '-')})"),
             *([("policies", policies)] if (policies := steps.policies(record.manifest, record.recipe)) else []),
+            *([("growth", growth(record.growth, record.dataset_id))] if record.growth else []),
             ("changed", "; ".join(changes(record.changes)) or "nothing"),
             ("engine", record.engine),
             ("software", ", ".join(f"{name} {version}" for name, version in sorted(record.software.items()))),
@@ -342,6 +344,10 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
         output.line(output.text(read, "dim"), indent=4)
         for item in layer.objects:
             output.line(output.text(f"{item.sha256[:16]}…  {output.size(item.bytes):>9}  {item.key}", "dim"), indent=4)
+    for version in record.datasets:
+        output.line(version.id, indent=2)
+        for sha256 in version.sha256:
+            output.line(output.text(f"{sha256[:16]}…", "dim"), indent=4)
     output.line()
     output.line(output.text("Recipe", "bold"))
     arguments = record.recipe.get("arguments") or {}

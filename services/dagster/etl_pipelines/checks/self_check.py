@@ -14,6 +14,8 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
     dropped = sum(asset.changes.dropped.values())
     aside = f"{asset.changes.set_aside:,} set aside, " if asset.changes.set_aside else ""
     counts = f"{read:,} read, {aside}{dropped:,} dropped by the recipe, {written:,} in the file as in the record"
+    if (grown := asset.growth) is not None:
+        counts += f"; {grown.added:,} added, {grown.updated:,} updated, {grown.unchanged:,} unchanged, {grown.deleted:,} deleted"
     found = {"counts agree": counts}
     if asset.has_geometry:
         box = "none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)
