@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from libs.column_names import BBOX
+from libs.column_names import BBOX, RESERVED_NAMES
 from libs.compute.engine import Processed, default_threads
 from libs.compute.order import Order
 from libs.compute.rows import Rows
@@ -108,7 +108,7 @@ def require_key(rule: Rule, old: Side | None, new: Side, where: str) -> None:
         problems += [
             Problem(
                 code="key_missing", where=where, message=f"The key {name!r} is no column of {side}.",
-                remedy=f"It has {', '.join(sides[side].schema.names)}. Correct 'key', or the file.",
+                remedy=f"It has {', '.join(_attributes(sides[side]))}. Correct 'key', or the file.",
             )
             for side, type_ in types.items()
             if type_ is None
@@ -326,6 +326,10 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _type(schema: pa.Schema, name: str) -> pa.DataType | None:
     return schema.field(name).type if name in schema.names else None
+
+
+def _attributes(side: Side) -> list[str]:
+    return [name for name in side.schema.names if name not in RESERVED_NAMES]
 
 
 def _no_key(type_: pa.DataType) -> bool:

@@ -126,8 +126,7 @@ class Growing:
             if not _brought(self._lake, file, path):
                 raise Rejected.because(
                     "base_damaged", where, f"{base.id} cannot grow: its file {file.key!r} is not in the lake as it was recorded.",
-                    f"Tell the operator: `spatial-etl verify {base.id} --repair` looks whether it can be made again. "
-                    "Then deliver again.",
+                    "Tell the operator: `spatial-etl verify --repair` makes it again from its inputs. Then deliver again.",
                 )  # fmt: skip
             paths.append(path)
         return Side(base.id, paths, pq.read_schema(paths[0]), base.features or 0)

@@ -123,7 +123,7 @@ def _base(stack: Stack, lineage: Lineage, growth: Growth) -> Asset | None:
     if base is None or pinned(base) not in lineage.datasets:
         raise Rejected.because(
             "input_changed", f"{lineage.dataset_id}@{growth.base}", f"{lineage.id} has grown out of it, and it is not as it was.",
-            f"`spatial-etl verify {lineage.dataset_id}` says what is left.",
+            "`spatial-etl verify` says what is left.",
         )  # fmt: skip
     return base
 

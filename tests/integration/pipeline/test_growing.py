@@ -1,4 +1,4 @@
-"""Datasets that grow: features are added, replaced and deleted by key. Each delivery makes a new version; every row is counted."""
+"""Datasets that grow: features are added, replaced and deleted by key. Each delivery makes a new version and counts its rows."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
