@@ -446,6 +446,10 @@ class Records:
         """How a version was made."""
         return self._get(Lineage, "lineage", f"{dataset_id}@{version}")
 
+    def uses_of(self, dataset_id: str, version: int) -> list[str]:
+        """The versions that were made from a version, as ``<dataset_id>@<N>``."""
+        return [identity.rpartition(">")[2] for identity in self.store.ids("uses", f"{dataset_id}@{version}>")]
+
     def all_lineage(self) -> Iterator[Lineage]:
         """How all versions were made."""
         return (Lineage.from_document(document) for _, document in self.store.find("lineage"))

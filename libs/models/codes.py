@@ -86,6 +86,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
             ),
             "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
+            "input_is_output": _problem("A dataset would be made from itself.", "Give what is made another 'dataset_id'."),
             "manifest_left": _warning(
                 "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
             ),
@@ -102,6 +103,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "more_problems": _problem("There are more problems than the list shows.", "Correct those that are shown first."),
             "never_processed": _problem("A batch that is to be processed again never was.", "Deliver it first."),
+            "no_inputs": _problem("A dataset that was made from files is to be refreshed.", "Use 'spatial-etl reprocess BATCH'."),
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
             "options_ignored": _warning("'options' have no use for this format.", "Leave them out, or correct 'format'."),
@@ -121,6 +123,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The same manifest was delivered again, and its files are the same: nothing was made.",
                 "Nothing has to be done. `spatial-etl reprocess BATCH` makes new versions nevertheless.",
             ),
+            "unknown_dataset": _problem("A dataset that is to be read does not exist.", "See 'spatial-etl datasets'."),
             "unknown_intent": _either(
                 "No recipe has the name of the intent; the default was used, unless a setting refuses it.",
                 "See 'spatial-etl recipes'.",

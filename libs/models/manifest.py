@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
 from libs.models.growth import Growing, growing_problems
+from libs.models.inputs import DatasetInput, input_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
 
@@ -141,7 +142,8 @@ class Manifest(Growing, Policies):
         batch_id: Name of the batch, and of the manifest's file: ``manifests/<batch_id>.json``.
         uploader: The person or system that delivers.
         intent: The recipe to apply, such as ``ingest_vector``. An unknown one takes the default, with a warning.
-        files: The files, each with what is known of it.
+        files: The files, each with what is known of it. May be left out where there are ``inputs``.
+        inputs: Datasets of the lake that are read, too, or instead: each goes through the recipe as a file does.
         metadata: Any keys. Two have a meaning: ``project`` begins the names of the datasets, ``dataset_id`` names the only one.
         parameters: Values for the parameters of the recipe, by name.
         raw: ``keep``: keep a copy of each raw file in the lake, by its hash, so that the versions can be made again when the
@@ -151,7 +153,8 @@ class Manifest(Growing, Policies):
     batch_id: Identifier
     uploader: str = Field(min_length=1, max_length=MAX_NAME)
     intent: str = Field(min_length=1, max_length=128)
-    files: Annotated[tuple[FileSpec, ...], Field(min_length=1, max_length=MAX_FILES)]
+    files: Annotated[tuple[FileSpec, ...], Field(max_length=MAX_FILES)] = ()
+    inputs: Annotated[tuple[DatasetInput, ...], Field(max_length=100)] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
     raw: Literal["leave", "keep"] = "leave"
@@ -427,8 +430,9 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
     problems: list[Problem] = []
     files = raw.get("files") if isinstance(raw, dict) else None
     seen: dict[tuple[str, Any], int] = {}
-    if isinstance(files, list):
-        problems += growing_problems(raw, files)
+    if isinstance(raw, dict):
+        problems += input_problems(raw, files if isinstance(files, list) else None)
+        problems += growing_problems(raw, files if isinstance(files, list) else ())
     for index, spec in enumerate(files if isinstance(files, list) else []):
         if not isinstance(spec, dict):
             continue

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from libs.models import Asset, Decision, Event, Lineage, Outcome, Run
+from libs.models import Asset, Decision, Event, Lineage, Outcome, Run, lake_key
 from libs.notify.channel import Message, NotSent, shown
 from libs.notify.http import Endpoint
 
@@ -183,6 +183,8 @@ class OpenLineage:
         lineage = list(lineage)
         found: dict[str, dict[str, Any]] = {}
         for layer in (layer for each in lineage for layer in each.inputs):
+            if lake_key(layer.path) is not None:
+                continue  # a version, see below
             named = self._landing.named(layer.path)
             main = next(
                 (each for each in layer.objects if layer.path.endswith(each.key)), layer.objects[0] if layer.objects else None
@@ -219,7 +221,13 @@ class OpenLineage:
             return {}
         cast = {name for step in steps if step.get("op") == "cast" for name in step.get("columns", ())}
         source = {new: old for old, new in asset.changes.renamed.items()}
-        files = {layer.path: self._landing.named(layer.path) for layer in lineage.inputs}
+        files = {
+            layer.path: self._landing.named(layer.path)
+            if key is None
+            else self._lake.named(f"s3://{self._lake.name}/{key.split('/')[0]}")
+            for layer in lineage.inputs
+            for key in [lake_key(layer.path)]
+        }
         return {
             column.name: {
                 "inputFields": [

@@ -3,7 +3,6 @@
 The result is a new version. Which version it grew is pinned, with the hashes of its files, and stands in the lineage.
 """
 
-import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from libs.column_names import RESERVED_NAMES
 from libs.compute.engine import Target
 from libs.compute.merging import Counts, Merge, Side, require_key, wider
 from libs.compute.writing import write_result
-from libs.models import Asset, FileRole, Growth, InputVersion, LakeFile, Manifest, Problem, Rejected, Rule, rule_of
+from libs.models import Asset, FileRole, Growth, InputVersion, Manifest, Problem, Rejected, Rule, rule_of
 from libs.pipeline.column_notes import SourceNotes, file_metadata, notes_of
 from libs.pipeline.datasets import MadeDataset, MadeFile, summary_of
+from libs.pipeline.lake_inputs import bring
 from libs.spatial_utils.crs import require_crs
-from libs.storage import DataLake, ObjectMissing
+from libs.storage import DataLake
 
 DELIVERY = "the delivery"
 """What problems call it."""
@@ -123,7 +123,7 @@ class Growing:
         paths = []
         for number, file in enumerate(base.data):
             path = folder / f"{number}.parquet"
-            if not _brought(self._lake, file, path):
+            if not bring(self._lake, file.key, file.sha256, path):
                 raise Rejected.because(
                     "base_damaged", where, f"{base.id} cannot grow: its file {file.key!r} is not in the lake as it was recorded.",
                     "Tell the operator: `spatial-etl verify --repair` makes it again from its inputs. Then deliver again.",
@@ -135,16 +135,6 @@ class Growing:
 def pinned(asset: Asset) -> InputVersion:
     """A version as an input of another one."""
     return InputVersion(dataset_id=asset.dataset_id, version=asset.version, sha256=tuple(file.sha256 for file in asset.data))
-
-
-def _brought(lake: DataLake, file: LakeFile, path: Path) -> bool:
-    """Copy a file of the lake to scratch. False when it is not there, or not as it was recorded."""
-    try:
-        lake.fetch(file.key, path)
-    except ObjectMissing:
-        return False
-    with path.open("rb") as raw:
-        return hashlib.file_digest(raw, "sha256").hexdigest() == file.sha256
 
 
 def _delivered(dataset: MadeDataset) -> Side:

@@ -21,12 +21,14 @@ from libs.models import (
     Reservation,
     Run,
 )
+from libs.models.inputs import versions_of
 from libs.models.policies import effective, on_change
 from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.growth import Growing
 from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
+from libs.pipeline.lake_inputs import objects_of_lake
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
@@ -271,7 +273,7 @@ class _Attempt:
         )
 
     def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:
-        manifest, inputs = _own_part(self._manifest, dataset.inputs)
+        manifest, inputs = _own_part(self._manifest, dataset.dataset_id, dataset.inputs)
         return Lineage(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
@@ -283,7 +285,7 @@ class _Attempt:
             recipe=self._recipe.model_dump(mode="json"),
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             inputs=inputs,
-            datasets=(dataset.grown,) if dataset.grown else (),
+            datasets=(*versions_of(objects_of_lake(inputs)), *([dataset.grown] if dataset.grown else [])),
             growth=dataset.growth,
             changes=dataset.changes,
             engine=self._stack.engine.capabilities.name,
@@ -292,10 +294,11 @@ class _Attempt:
         )
 
 
-def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
+def _own_part(manifest: Manifest, dataset_id: str, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
     """The manifest with only the files that a dataset was made of, and its inputs referring to these: records stay small."""
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
-    own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
+    named = tuple(each for each in manifest.inputs if each.dataset_id == dataset_id)
+    own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files), "inputs": named})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
 
 

@@ -73,10 +73,10 @@ def replay(
     recipe = Recipe.model_validate(lineage.recipe)
     run_id = f"replay-{secrets.token_hex(6)}"
     with run_folder(stack.scratch, run_id) as scratch:
-        inputs = BatchFiles(stack.landing)
+        inputs = BatchFiles(stack.landing, lake=stack.lake)
         changed = _changed_inputs(inputs, manifest, lineage, scratch / "inputs")
         if changed and are_kept(lineage):
-            inputs = BatchFiles(restored(stack.lake, lineage, stack.landing.bucket, scratch / "kept"))
+            inputs = BatchFiles(restored(stack.lake, lineage, stack.landing.bucket, scratch / "kept"), lake=stack.lake)
         elif changed:
             raise Rejected(changed)
         (dataset,) = DatasetMaker(stack, manifest, recipe, inputs, run_id, scratch, progress).make()
