@@ -1,6 +1,6 @@
 """How a delivery becomes a version: in place of the version before, or on top of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -105,27 +105,26 @@ class InputVersion(Record):
         return f"{self.dataset_id}@{self.version}"
 
 
-def growing_problems(manifest: Mapping[str, Any], files: Sequence[Any]) -> list[Problem]:
-    """What is wrong with how the files of a manifest grow datasets, as far as it is well-formed.
+def growing_problems(manifest: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with how the files and inputs of a manifest grow datasets, as far as it is well-formed.
 
     Args:
         manifest: Its JSON value.
-        files: The same of its files.
     """
     problems: list[Problem] = []
-    first: dict[str, tuple[int, tuple[Any, ...]]] = {}
-    for index, spec in enumerate(files):
-        if not isinstance(spec, dict):
-            continue
+    first: dict[str, tuple[str, tuple[Any, ...]]] = {}
+    for place, spec in _specs(manifest):
         mode, key, schema = (spec.get(name, manifest.get(name)) for name in ("mode", "key", "schema"))
         mode = mode or "replace"
+        if not isinstance(mode, str):
+            continue  # the model says so
         dataset_id = spec.get("dataset_id")
         if mode == "replace":
-            problems += _without_mode(f"files[{index}]", key, schema)
+            problems += _without_mode(place, key, schema)
         elif not dataset_id:
             problems.append(
                 Problem(
-                    code="missing_key", where=f"files[{index}].dataset_id",
+                    code="missing_key", where=f"{place}.dataset_id",
                     message=f"It does not say which dataset the mode {mode!r} is for.",
                     remedy="Add 'dataset_id': the dataset as 'spatial-etl datasets' lists it.",
                 )
@@ -133,22 +132,31 @@ def growing_problems(manifest: Mapping[str, Any], files: Sequence[Any]) -> list[
         if mode in _KEYED and not key:
             problems.append(
                 Problem(
-                    code="missing_key", where=f"files[{index}].key", message=f"The mode {mode!r} needs a 'key'.",
+                    code="missing_key", where=f"{place}.key", message=f"The mode {mode!r} needs a 'key'.",
                     remedy="Add 'key': the column, or the list of columns, that tells the features apart.",
                 )
             )  # fmt: skip
         if isinstance(dataset_id, str):
-            earlier, rule = first.setdefault(dataset_id, (index, (mode, _several(key), schema or "strict")))
+            earlier, rule = first.setdefault(dataset_id, (place, (mode, _several(key), schema or "strict")))
             if rule != (mode, _several(key), schema or "strict"):
                 problems.append(
                     Problem(
-                        code="mode_differs", where=f"files[{index}]",
-                        message=f"It has another 'mode', 'key' or 'schema' than files[{earlier}], which goes into "
+                        code="mode_differs", where=place,
+                        message=f"It has another 'mode', 'key' or 'schema' than {earlier}, which goes into "
                         f"the same dataset {dataset_id!r}.",
                         remedy="Make them alike, or deliver the two as batches of their own.",
                     )
                 )  # fmt: skip
     return problems
+
+
+def _specs(manifest: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a manifest reads, each with its place."""
+    for name in ("files", "inputs"):
+        listed = manifest.get(name)
+        for index, spec in enumerate(listed if isinstance(listed, list) else []):
+            if isinstance(spec, dict):
+                yield f"{name}[{index}]", spec
 
 
 def _without_mode(where: str, key: Any, schema: Any) -> list[Problem]:

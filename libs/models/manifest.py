@@ -432,7 +432,7 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
     seen: dict[tuple[str, Any], int] = {}
     if isinstance(raw, dict):
         problems += input_problems(raw, files if isinstance(files, list) else None)
-        problems += growing_problems(raw, files if isinstance(files, list) else ())
+        problems += growing_problems(raw)
     for index, spec in enumerate(files if isinstance(files, list) else []):
         if not isinstance(spec, dict):
             continue

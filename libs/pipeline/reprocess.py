@@ -32,13 +32,14 @@ def reprocess(stack: Stack, batch_id: str, progress: Progress = no_progress) -> 
     stack.require_own_lake(bind=False)
     received = stack.ledger.again(batch_id)
     parsed = parse_manifest(json.dumps(received.receipt.content).encode(), landing_bucket=stack.landing.bucket)
-    manifest, state = parsed.require(), stack.ledger.batch(batch_id)
-    if state is not None and state.made is not None and any(rule_of(file, manifest) for file in manifest.files):
-        raise refuse_again(batch_id)
+    parsed.require()
     validation = Validation(parsed, stack)
     problems = validation.problems()
     if problems or validation.batch is None:
         raise Rejected(problems)
+    manifest, state = validation.batch.manifest, stack.ledger.batch(batch_id)
+    if state is not None and state.made is not None and any(rule_of(file, manifest) for file in manifest.files):
+        raise refuse_again(batch_id)
     stack.warm_up()
     stack.lake.store.check()
     scratch.check(stack.scratch)

@@ -130,3 +130,14 @@ def test_tables_and_local_coordinates_can_be_read(platform: Platform) -> None:
     assert report.status is Status.SUCCESS, report.problems
     for name in ("site", "table"):
         assert platform.asset(name).files[0].sha256 == platform.asset(f"{name}2").files[0].sha256
+
+
+def test_a_dataset_can_grow_by_another_and_needs_a_key_for_it(points: Platform, geojson: Callable[..., str]) -> None:
+    more = {"inputs": [{"dataset": "points", "dataset_id": "all"}], "intent": "ingest_vector"}
+    assert [problem.where for problem in derived(points, "no-key", **more, mode="upsert").problems] == ["inputs[0].key"]
+    for batch in ("one", "two"):
+        assert derived(points, batch, **more, mode="append").status is Status.SUCCESS
+    assert points.asset("all").features == 6
+    deliver(points, "second", geojson(5))
+    with pytest.raises(Rejected, match="grow once more"):
+        refresh(points.stack, points.asset("all"))
