@@ -44,7 +44,6 @@ from libs.models import (
     Rejected,
     Reservation,
     Run,
-    Use,
     digest,
     in_reading_order,
     shortened,
@@ -515,8 +514,7 @@ class Ledger(Records):
     def _copy(self, outcome: Outcome) -> None:
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
-        found = [Use(input=version.id, output=lineage.id) for lineage in outcome.lineage for version in lineage.datasets]
-        uses = (("uses", use.id, use.to_document()) for use in found)
+        uses = (("uses", use.id, use.to_document()) for lineage in outcome.lineage for use in lineage.uses)
         self.store.insert_missing(chain(lineage, uses, assets))
 
     def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:

@@ -42,6 +42,8 @@ class Use(Document):
 
     input: str
     output: str
+    run_id: str
+    batch_id: Identifier
 
     @property
     def id(self) -> str:

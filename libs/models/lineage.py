@@ -6,6 +6,7 @@ from libs.models.asset import Changes
 from libs.models.base import Identifier, Moment, Record, Sha256
 from libs.models.document import Document
 from libs.models.growth import Growth, InputVersion
+from libs.models.inputs import Use
 
 
 class InputObject(Record):
@@ -72,3 +73,9 @@ class Lineage(Document):
     def id(self) -> str:
         """``_id``: ``<dataset_id>@<N>``."""
         return f"{self.dataset_id}@{self.version}"
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """What it says, the other way round: for each version that was read, that this one was made from it."""
+        own = {"output": self.id, "run_id": self.run_id, "batch_id": self.batch_id}
+        return tuple(Use(input=version.id, **own) for version in self.datasets)
