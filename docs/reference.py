@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from libs.compute.crs import look_up_crs
 from libs.models import Policies
 from libs.models.codes import GROUPS
+from libs.models.inputs import DatasetInput
 from libs.models.manifest import CsvOptions, FileSpec, Manifest
 from libs.models.policies import OnChange
 from libs.models.settings import Settings
@@ -88,6 +89,7 @@ def manifest() -> Iterator[str]:
         ("Top level", Manifest),
         ("`files[]`", FileSpec),
         ("`files[].options`", CsvOptions),
+        ("`inputs[]`", DatasetInput),
         ("`on_change`", OnChange),
     ):
         schema = model.model_json_schema()

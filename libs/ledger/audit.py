@@ -30,6 +30,7 @@ from libs.models import (
     Receipt,
     Reservation,
     Run,
+    Use,
     Verified,
     digest,
     format_of,
@@ -130,7 +131,7 @@ class _Audit:
 
     def findings(self) -> Iterator[Verified]:
         yield from self._chain()
-        for name in ("lineage", "assets"):
+        for name in ("lineage", "uses", "assets"):
             yield from self._copied(name)
         yield from self._decided()
         yield from self._without_outcome()
@@ -180,7 +181,7 @@ class _Audit:
         """What assets and lineage say, to be held against the outcomes."""
         for identity, copy, verdicts in self._read(collection):
             yield from verdicts
-            if isinstance(copy, Asset | Lineage):
+            if isinstance(copy, Asset | Lineage | Use):
                 self.copies[f"{collection}/{identity}"] = copy.run_id, copy.format, _said(copy)
 
     def _decided(self) -> Iterator[Verified]:
@@ -227,11 +228,12 @@ class _Audit:
             yield from self._flaw(f"outcomes/{run_id}", Finding.EDITED, f"It is of the batch {outcome.batch_id!r}.")
         if sorted(self.made[run_id]) != sorted(lineage.id for lineage in outcome.lineage):
             yield from self._flaw(f"outcomes/{run_id}", Finding.EDITED, "It has not one lineage for each asset.")
-        for collection, committed in (("lineage", outcome.lineage), ("assets", outcome.assets)):
+        uses = [use for lineage in outcome.lineage for use in lineage.uses]
+        for collection, committed in (("lineage", outcome.lineage), ("uses", uses), ("assets", outcome.assets)):
             for record in committed:
                 yield from self._copy_of(run_id, f"{collection}/{record.id}", record)
 
-    def _copy_of(self, run_id: str, name: str, committed: Asset | Lineage) -> Iterator[Verified]:
+    def _copy_of(self, run_id: str, name: str, committed: Asset | Lineage | Use) -> Iterator[Verified]:
         """What an outcome has committed, and the copy of it."""
         _, written, found = self.copies.pop(name, (None, None, None))
         if (committed.run_id, committed.batch_id) != (run_id, run_id.rpartition("#")[0]):
@@ -473,7 +475,7 @@ def _verdict(name: str, finding: Finding, message: str) -> Verified:
     return Verified(record=name, finding=finding, message=message)
 
 
-def _said(record: Asset | Lineage) -> str:
+def _said(record: Asset | Lineage | Use) -> str:
     """The hash of what a record says. Where its outcome names no format, the release that copied it gave it its own."""
     return digest(record.unsealed(), {"format"})
 

@@ -28,6 +28,7 @@ from libs.models import (
     Receipt,
     Reservation,
     Run,
+    Use,
 )
 
 
@@ -81,6 +82,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         parts.COLLECTION: Kind((OutcomePart,), parts.identity_of),
         "outcomes": Kind((Outcome,), _own, decides=always),
         "lineage": Kind((Lineage,), _own, copied=True),
+        "uses": Kind((Use,), _own, copied=True),
         "assets": Kind((Asset,), _own, copied=True),
         "current": Kind((Current,), _own, decides=always),
         "grants": Kind((Grant,), _own, decides=always),

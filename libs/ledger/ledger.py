@@ -417,7 +417,8 @@ class Ledger(DatasetDecisions):
     def _copy(self, outcome: Outcome) -> None:
         lineage = (("lineage", lineage.id, lineage.to_document()) for lineage in outcome.lineage)
         assets = (("assets", asset.id, asset.to_document()) for asset in outcome.assets)
-        self.store.insert_missing(chain(lineage, assets))
+        uses = (("uses", use.id, use.to_document()) for lineage in outcome.lineage for use in lineage.uses)
+        self.store.insert_missing(chain(lineage, uses, assets))
 
     def _may_follow(self, runs: list[Run], outcome: Outcome, manifest_id: str, upload: str) -> bool:
         """Whether another attempt may follow the last one, which is decided.

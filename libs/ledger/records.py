@@ -170,6 +170,11 @@ class Records:
         """All versions that were ever taken, whether or not anything came of them."""
         return (Reservation.from_document(document) for _, document in self.store.find("versions"))
 
+    def reservations_of(self, dataset_id: str) -> list[Reservation]:
+        """The same of one dataset."""
+        found = self.store.find("versions", prefix=f"{dataset_id}@", where={"dataset_id": dataset_id})
+        return [Reservation.from_document(document) for _, document in found]
+
     def abandoned(self) -> list[Reservation]:
         """Reservations that no version will ever follow: their runs have been decided, and did not commit them."""
         return [reservation for reservation, kept in self._loose() if not kept]
@@ -450,6 +455,10 @@ class Records:
     def lineage(self, dataset_id: str, version: int) -> Lineage | None:
         """How a version was made."""
         return self._get(Lineage, "lineage", f"{dataset_id}@{version}")
+
+    def uses_of(self, dataset_id: str, version: int) -> list[str]:
+        """The versions that were made from a version, as ``<dataset_id>@<N>``."""
+        return [identity.rpartition(">")[2] for identity in self.store.ids("uses", f"{dataset_id}@{version}>")]
 
     def all_lineage(self) -> Iterator[Lineage]:
         """How all versions were made."""

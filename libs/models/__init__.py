@@ -31,7 +31,9 @@ from libs.models.document import (
     format_of,
     was_changed,
 )
+from libs.models.growth import Growing, Growth, InputVersion, Rule, rule_of
 from libs.models.identity import LakeIdentity, LedgerIdentity, OwnLake, Rebuilding
+from libs.models.inputs import DatasetInput, Use, lake_key, lake_path
 from libs.models.lineage import InputLayer, InputObject, Lineage
 from libs.models.manifest import (
     CsvOptions,
@@ -56,12 +58,13 @@ from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
     "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions",
-    "Current", "DamagedDocument", "DamagedRecord", "DatasetReport", "Decision", "Document", "Event", "Field", "FileRole",
-    "FileSpec", "FileType", "Finding", "Grant", "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity",
-    "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice",
-    "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference",
-    "Policies", "Problem", "RasterBand", "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report",
-    "ReportFile", "Reservation", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary",
-    "Verified", "VersionRecord", "WorkerProcess", "digest", "format_of", "in_reading_order", "landing_key", "manifest_schema",
-    "parse_manifest", "says_no_crs", "shortened", "utc_now", "was_changed",
+    "Current", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document", "Event", "Field",
+    "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer", "InputObject",
+    "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model",
+    "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart",
+    "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand", "RasterSummary", "Rebuilding",
+    "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "Run", "ServiceUnavailable",
+    "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary", "Verified", "VersionRecord", "WorkerProcess",
+    "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema", "parse_manifest",
+    "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
 ]  # fmt: skip

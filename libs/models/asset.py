@@ -8,6 +8,7 @@ from pydantic import Discriminator, Tag, model_validator
 
 from libs.models.base import BBox, Identifier, Moment, Record, Sha256
 from libs.models.document import Document
+from libs.models.growth import Growth
 
 _LAKE_URI = re.compile(r"^s3://[^/]+/")
 
@@ -229,6 +230,7 @@ class Asset(Document):
             the first one does.
         summary: What is in it, by its kind.
         files: All of them, the data first.
+        growth: What the delivery did to the version before; None where it replaced it.
     """
 
     dataset_id: Identifier
@@ -242,6 +244,7 @@ class Asset(Document):
     summary: Summary
     changes: Changes
     files: tuple[LakeFile, ...]
+    growth: Growth | None = None
 
     @classmethod
     def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
             ),
             "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
+            "input_is_output": _problem("A dataset would be made from itself.", "Give what is made another 'dataset_id'."),
             "manifest_left": _warning(
                 "The manifest was dealt with, and could not be moved to the archive.", "Remove it from manifests/."
             ),
@@ -97,8 +98,12 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The manifest, or its record, is too large.", "Split the batch into several manifests."
             ),
             "missing_key": _problem("A key of the manifest is missing.", "Add it."),
+            "mode_differs": _problem(
+                "Two files go into the same dataset in two ways.", "Give them the same 'mode', 'key' and 'schema'."
+            ),
             "more_problems": _problem("There are more problems than the list shows.", "Correct those that are shown first."),
             "never_processed": _problem("A batch that is to be processed again never was.", "Deliver it first."),
+            "no_inputs": _problem("A dataset that was made from files is to be refreshed.", "Use 'spatial-etl reprocess BATCH'."),
             "no_key": _warning("'keep_key' has no use for this file.", "Leave it out."),
             "not_allowed": _problem("A value is not one of those that are allowed.", "Use one that the message lists."),
             "options_ignored": _warning(
@@ -119,6 +124,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The same manifest was delivered again, and its files are the same: nothing was made.",
                 "Nothing has to be done. `spatial-etl reprocess BATCH` makes new versions nevertheless.",
             ),
+            "unknown_dataset": _problem("A dataset that is to be read does not exist.", "See 'spatial-etl datasets'."),
             "unknown_intent": _either(
                 "No recipe has the name of the intent; the default was used, unless a setting refuses it.",
                 "See 'spatial-etl recipes'.",
@@ -379,6 +385,35 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "version_not_compared": _warning(
                 "Another run makes a version of the same dataset at the same time.", "Compare the two by 'spatial-etl show'."
             ),
+        },
+        "Growing versions": {
+            "base_damaged": _problem(
+                "The version that would grow is not in the lake as it was recorded.",
+                "Run 'spatial-etl verify', then deliver again.",
+            ),
+            "key_missing": _problem("A column of the key is not there.", "Correct 'key', or deliver the column."),
+            "key_not_unique": _problem("Features have the same key.", "Deliver each once, or add columns to the 'key'."),
+            "key_null": _problem("Features have no value in the key.", "Give every feature a key, or take another 'key'."),
+            "key_taken": _problem(
+                "Features that are to be added have keys that are there already.", "Use the mode 'upsert' to replace them."
+            ),
+            "key_type": _problem(
+                "The key has a type that cannot be compared exactly, or another one than in the dataset.",
+                "Deliver it in the type of the dataset: text, whole numbers or dates.",
+            ),
+            "key_unknown": _warning("Keys that are to be deleted are not there.", "Nothing, or compare the keys."),
+            "no_version": _either(
+                "There is no version that could grow: the first one is made, or there is nothing to delete from.",
+                "Check 'dataset_id'.",
+            ),
+            "not_made_again": _problem(
+                "A batch has grown a dataset already, and would grow it once more.", "Use 'spatial-etl replay' to check it."
+            ),
+            "schema_differs": _problem(
+                "A delivery has other columns, or another CRS, than the dataset that it is to grow.",
+                "Deliver it alike, or say 'schema': 'widen'.",
+            ),
+            "schema_widened": _warning("A version has got columns, or larger types, as 'schema' allows.", "Nothing."),
         },
         "Text": {
             "column_name_cut": _warning("The name of a column was cut within a character.", "Nothing."),

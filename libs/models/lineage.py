@@ -5,6 +5,8 @@ from typing import Any
 from libs.models.asset import Changes
 from libs.models.base import Identifier, Moment, Record, Sha256
 from libs.models.document import Document
+from libs.models.growth import Growth, InputVersion
+from libs.models.inputs import Use
 
 
 class InputObject(Record):
@@ -44,6 +46,8 @@ class Lineage(Document):
     Attributes:
         recipe: The recipe as data, with its parameters bound.
         manifest: The manifest, with those of its files that the version was made of. The whole one is in ``manifests``.
+        datasets: Versions that it was made from, beside its files: they were pinned when it was made.
+        growth: What its files did to the version before; None where they replaced it.
         software: Versions of what made it, by name.
         seconds: Wall time by phase.
     """
@@ -58,6 +62,8 @@ class Lineage(Document):
     recipe: dict[str, Any]
     manifest: dict[str, Any]
     inputs: tuple[InputLayer, ...]
+    datasets: tuple[InputVersion, ...] = ()
+    growth: Growth | None = None
     changes: Changes
     engine: str
     software: dict[str, str]
@@ -67,3 +73,9 @@ class Lineage(Document):
     def id(self) -> str:
         """``_id``: ``<dataset_id>@<N>``."""
         return f"{self.dataset_id}@{self.version}"
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """What it says, the other way round: for each version that was read, that this one was made from it."""
+        own = {"output": self.id, "run_id": self.run_id, "batch_id": self.batch_id}
+        return tuple(Use(input=version.id, **own) for version in self.datasets)

@@ -15,6 +15,8 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
+from libs.models.growth import Growing, growing_problems
+from libs.models.inputs import DatasetInput, input_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
 
@@ -90,7 +92,7 @@ class CsvOptions(Model):
         return frozenset(self.model_dump(exclude_none=True))
 
 
-class FileSpec(Policies):
+class FileSpec(Growing, Policies):
     """One file of a batch.
 
     Attributes:
@@ -136,14 +138,15 @@ def says_no_crs(crs: str | None) -> bool:
     return crs is not None and crs.strip().lower() == NO_CRS
 
 
-class Manifest(Policies):
+class Manifest(Growing, Policies):
     """A batch: what was uploaded, by whom, and what should be done with it.
 
     Attributes:
         batch_id: Name of the batch, and of the manifest's file: ``manifests/<batch_id>.json``.
         uploader: The person or system that delivers.
         intent: The recipe to apply, such as ``ingest_vector``. An unknown one takes the default, with a warning.
-        files: The files, each with what is known of it.
+        files: The files, each with what is known of it. May be left out where there are ``inputs``.
+        inputs: Datasets of the lake that are read, too, or instead: each goes through the recipe as a file does.
         metadata: Any keys. Two have a meaning: ``project`` begins the names of the datasets, ``dataset_id`` names the only one.
         parameters: Values for the parameters of the recipe, by name.
         raw: ``keep``: keep a copy of each raw file in the lake, by its hash, so that the versions can be made again when the
@@ -153,7 +156,8 @@ class Manifest(Policies):
     batch_id: Identifier
     uploader: str = Field(min_length=1, max_length=MAX_NAME)
     intent: str = Field(min_length=1, max_length=128)
-    files: Annotated[tuple[FileSpec, ...], Field(min_length=1, max_length=MAX_FILES)]
+    files: Annotated[tuple[FileSpec, ...], Field(max_length=MAX_FILES)] = ()
+    inputs: Annotated[tuple[DatasetInput, ...], Field(max_length=100)] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
     raw: Literal["leave", "keep"] = "leave"
@@ -364,7 +368,11 @@ def _where(location: tuple[int | str, ...]) -> str:
 def _reading_order(where: str) -> list[tuple[int, int, str]]:
     """Sorts ``files[2]`` before ``files[10]``, and the manifest's own keys in the order of the model."""
     top = re.split(r"[.\[]", where, maxsplit=1)[0]
-    own = [*Manifest.__annotations__, *Policies.model_fields]  # not of model_fields: inherited ones come first there
+    own = [
+        *Manifest.__annotations__,
+        *Growing.model_fields,
+        *Policies.model_fields,
+    ]  # not of model_fields: inherited ones come first there
     rank = own.index(top) if top in own else -1
     return [(rank, 0, "")] + [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"[.\[\]]+", where)]
 
@@ -425,6 +433,9 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
     problems: list[Problem] = []
     files = raw.get("files") if isinstance(raw, dict) else None
     seen: dict[tuple[str, Any], int] = {}
+    if isinstance(raw, dict):
+        problems += input_problems(raw, files if isinstance(files, list) else None)
+        problems += growing_problems(raw)
     for index, spec in enumerate(files if isinstance(files, list) else []):
         if not isinstance(spec, dict):
             continue

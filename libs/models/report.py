@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from libs.models.asset import Asset, Changes, FileRole, LakeFile, RasterSummary
 from libs.models.base import BBox, Record, Sha256
+from libs.models.growth import Growth
 from libs.models.problem import Problem
 from libs.models.run import Outcome, Receipt, Status
 
@@ -50,6 +51,7 @@ class DatasetReport(Record):
     raster: RasterSummary | None = None
     changes: Changes
     files: tuple[ReportFile, ...]
+    growth: Growth | None = None
 
     @classmethod
     def of(cls, asset: Asset, uri_of: Callable[[str], str]) -> "DatasetReport":

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from libs.models import Asset, Decision, Event, Lineage, Outcome, Run
+from libs.models import Asset, Decision, Event, Lineage, Outcome, Run, lake_key
 from libs.notify.channel import Message, NotSent, shown
 from libs.notify.http import Endpoint
 
@@ -179,9 +179,12 @@ class OpenLineage:
         ]
 
     def _inputs(self, facets: "_Facets", lineage: Iterable[Lineage]) -> list[dict[str, Any]]:
-        """Each file once, however many of its layers went into datasets."""
+        """Each file once, however many of its layers went into datasets; and the versions that others grew out of."""
+        lineage = list(lineage)
         found: dict[str, dict[str, Any]] = {}
         for layer in (layer for each in lineage for layer in each.inputs):
+            if lake_key(layer.path) is not None:
+                continue  # a version, see below
             named = self._landing.named(layer.path)
             main = next(
                 (each for each in layer.objects if layer.path.endswith(each.key)), layer.objects[0] if layer.objects else None
@@ -190,6 +193,10 @@ class OpenLineage:
             if main is not None:
                 own["version"] = facets.version(main.sha256)
             found[layer.path] = {**named, "facets": own}
+        for version in {version.id: version for each in lineage for version in each.datasets}.values():
+            named = self._lake.named(f"s3://{self._lake.name}/{version.dataset_id}")
+            own = {"dataSource": facets.source(named["namespace"]), "version": facets.version(str(version.version))}
+            found[version.id] = {**named, "facets": own}
         return list(found.values())
 
     def _output(self, facets: "_Facets", asset: Asset, lineage: Lineage | None) -> dict[str, Any]:
@@ -214,7 +221,13 @@ class OpenLineage:
             return {}
         cast = {name for step in steps if step.get("op") == "cast" for name in step.get("columns", ())}
         source = {new: old for old, new in asset.changes.renamed.items()}
-        files = {layer.path: self._landing.named(layer.path) for layer in lineage.inputs}
+        files = {
+            layer.path: self._landing.named(layer.path)
+            if key is None
+            else self._lake.named(f"s3://{self._lake.name}/{key.split('/')[0]}")
+            for layer in lineage.inputs
+            for key in [lake_key(layer.path)]
+        }
         return {
             column.name: {
                 "inputFields": [

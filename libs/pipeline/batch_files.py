@@ -6,7 +6,7 @@ from libs.models import Problem
 from libs.models.manifest import MAX_PROBLEMS
 from libs.pipeline.hints import Names
 from libs.spatial_utils.siblings import Siblings
-from libs.storage import LandingZone, ObjectInfo, ObjectRefused
+from libs.storage import DataLake, LandingZone, ObjectInfo, ObjectRefused
 
 SIMILAR = 20
 """Missing files of a batch for which similar names are looked for, and not only the same in other letters."""
@@ -18,10 +18,11 @@ class BatchFiles:
     Args:
         landing: Where the files lie.
         keys: Of its files, as far as they are known.
+        lake: Where the versions lie that it reads.
     """
 
-    def __init__(self, landing: LandingZone, keys: Iterable[str] = ()) -> None:
-        self.landing = landing
+    def __init__(self, landing: LandingZone, keys: Iterable[str] = (), lake: DataLake | None = None) -> None:
+        self.landing, self.lake = landing, lake
         self._expected = dict.fromkeys(keys)
         self._looked_up: set[str] = set()
         self._objects: dict[str, ObjectInfo] = {}

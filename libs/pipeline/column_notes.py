@@ -50,6 +50,10 @@ class SourceNotes:
             for name in differing
         ]  # fmt: skip
 
+    def of_columns(self, schema: pa.Schema) -> dict[str, ColumnNotes]:
+        """What is known of columns that have the names that they had at their sources, in their order."""
+        return {name: self._known[name] for name in schema.names if name in self._known and name not in self._disputed}
+
     def of_result(self, processed: Processed) -> dict[str, ColumnNotes]:
         """What is known of the columns of a result, in their order."""
         known = {name: notes for name, notes in self._known.items() if name not in self._disputed}
@@ -59,6 +63,12 @@ class SourceNotes:
             if notes is not None:
                 result[item.name] = notes.as_text() if pa.types.is_string(item.type) else notes
         return result
+
+
+def notes_of(schema: pa.Schema) -> dict[str, ColumnNotes | None]:
+    """What a lake file says of its columns: the reverse of :func:`file_metadata`, for each of them."""
+    told = json.loads((schema.metadata or {}).get(FILE_KEY.encode(), b"{}"))
+    return {name: ColumnNotes.model_validate(told[name]) if name in told else None for name in schema.names}
 
 
 def file_metadata(notes: Mapping[str, ColumnNotes]) -> dict[str, str] | None:

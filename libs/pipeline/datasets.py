@@ -26,7 +26,9 @@ from libs.models import (
     FileRole,
     FileSpec,
     FileType,
+    Growth,
     InputLayer,
+    InputVersion,
     Manifest,
     Policies,
     Problem,
@@ -70,6 +72,11 @@ class MadeFile:
     bytes: int
     features: int | None
 
+    @classmethod
+    def of(cls, file: WrittenFile) -> "MadeFile":
+        """A file that was written and checked."""
+        return cls(file.role, file.name, file.path, file.sha256, file.bytes, file.features)
+
 
 @dataclass(frozen=True)
 class MadeDataset:
@@ -78,6 +85,9 @@ class MadeDataset:
     Attributes:
         files: In the order of the record: the data first, in parts or in one.
         recipe: What it was made by.
+        growth: What it did to the version that it grew; None where it replaces it.
+        grown: That version; None where there was none.
+        told: Warnings of that.
     """
 
     dataset_id: str
@@ -89,6 +99,9 @@ class MadeDataset:
     inputs: tuple[InputLayer, ...]
     seconds: dict[str, float]
     recipe: Recipe
+    growth: Growth | None = None
+    grown: InputVersion | None = None
+    told: tuple[Problem, ...] = ()
 
 
 @dataclass
@@ -391,8 +404,8 @@ class DatasetMaker:
             MadeDataset(
                 dataset_id=identifier,
                 title=dataset.titles[0] if len(dataset.titles) == 1 else None,
-                files=tuple(MadeFile(file.role, file.name, file.path, file.sha256, file.bytes, file.features) for file in files),
-                summary=_summary(
+                files=tuple(map(MadeFile.of, files)),
+                summary=summary_of(
                     [file for file in files if file.role == FileRole.DATA],
                     processed,
                     {name: each.summary for name, each in notes.items()},
@@ -421,7 +434,14 @@ class DatasetMaker:
         return write_result(processed, Target(folder, crs, file_metadata(notes)))
 
 
-def _summary(files: Sequence[WrittenFile], processed: Processed, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+def summary_of(files: Sequence[WrittenFile], processed: Processed, meanings: dict[str, str]) -> TableSummary | VectorSummary:
+    """What is in a result.
+
+    Args:
+        files: Its data files.
+        processed: The result.
+        meanings: What is known of its columns.
+    """
     columns = tuple(Field(name=item.name, type=str(item.type)) for item in files[0].schema)
     if GEOMETRY not in files[0].schema.names:
         return TableSummary(features=processed.features, table_schema=columns, meanings=meanings)

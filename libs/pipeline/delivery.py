@@ -152,7 +152,7 @@ def make_manifest(
         options: For the files whose format takes options.
         of_all: Keys that every file's entry gets: ``crs``, ``replace_crs``, ``layer``, ``geometry``,
             ``dataset_id``, ``encoding``, ``keep_key``.
-        policies: ``on_bad_value`` and so on.
+        policies: ``on_bad_value`` and so on, ``mode``, ``key`` and ``schema``.
         raw: What becomes of the raw files.
 
     Raises:

@@ -21,11 +21,14 @@ from libs.models import (
     Reservation,
     Run,
 )
+from libs.models.inputs import versions_of
 from libs.models.policies import effective, on_change
 from libs.pipeline import raw_files
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
+from libs.pipeline.growth import Growing
 from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
+from libs.pipeline.lake_inputs import objects_of_lake
 from libs.pipeline.lease import Lease, LeaseLost
 from libs.pipeline.ownership import POLICIES, deliverer, of_others
 from libs.pipeline.placing import Placed, lake_files, place
@@ -33,6 +36,7 @@ from libs.pipeline.progress import Event, Progress, no_progress
 from libs.pipeline.scratch import run_folder, too_small
 from libs.pipeline.stack import Stack
 from libs.pipeline.succession import Delivered, follow, not_compared
+from libs.pipeline.turns import take
 from libs.pipeline.validation import ValidBatch, unknown_intent
 from libs.spatial_utils.reading import sandbox_features
 
@@ -166,11 +170,15 @@ class _Attempt:
             layers = (layer for dataset in datasets for layer in dataset.inputs)
             raw_files.keep(self._stack.landing.store, self._stack.lake, layers, scratch)
         last = self._stack.past.current([dataset.dataset_id for dataset in datasets])
-        delivered = self._delivered(datasets, last)
-        follow(delivered, last, self._of_others(last))  # before anything is placed
-        placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before)
+        lake = self._stack.past_lake or self._stack.lake
+        growing = Growing(self._manifest, lake, scratch, self._stack.settings.spatial_etl_memory_mb)
+        delivered, datasets = datasets, [growing.grow(dataset, last.get(dataset.dataset_id)) for dataset in datasets]
+        follow(self._delivered(datasets, last), last, self._of_others(last))  # before anything is placed
+        taken, datasets = self._turns(growing, delivered, datasets, last, lease)
+        self.warnings += [warning for dataset in datasets for warning in dataset.told]
+        placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before, taken)
         last |= self._made_meanwhile(last, placed)
-        self.warnings += follow(delivered, last, self._of_others(last))
+        self.warnings += follow(self._delivered(datasets, last), last, self._of_others(last))
         owners = self._stack.past.owners(last)
         assets, lineage = [], []
         for dataset in datasets:
@@ -182,6 +190,43 @@ class _Attempt:
             assets.append(self._asset(dataset, reservation, previous, owner))
             lineage.append(self._lineage(dataset, reservation, seconds))
         return self.outcome(Decision.SUCCESS, assets=assets, lineage=lineage)
+
+    def _turns(
+        self,
+        growing: Growing,
+        delivered: Sequence[MadeDataset],
+        grown: Sequence[MadeDataset],
+        last: dict[str, Asset],
+        lease: Lease,
+    ) -> tuple[dict[str, Reservation], list[MadeDataset]]:
+        """Wait for the turn of each dataset that grows, and merge again into what others have made meanwhile.
+
+        Args:
+            growing: Merges.
+            delivered: The datasets of the batch as they were delivered.
+            grown: The same, merged.
+            last: The versions before. What others have made is put there.
+            lease: Of the run.
+
+        Returns:
+            The reservations, by dataset; and all datasets of the batch.
+        """
+        taken: dict[str, Reservation] = {}
+        made = {dataset.dataset_id: dataset for dataset in grown}
+        for dataset in sorted(delivered, key=lambda dataset: dataset.dataset_id):
+            identifier = dataset.dataset_id
+            if made[identifier].growth is None:
+                continue
+            taken[identifier], base = take(self._stack, self._run, made[identifier], lease.check)
+            if self._stack.past is not self._stack.ledger:  # a dry run has no other writers
+                continue
+            before = last.get(identifier)
+            if (before and before.id) != (base and base.id):
+                last.pop(identifier, None)
+                if base is not None:
+                    last[identifier] = base
+                made[identifier] = growing.grow(dataset, base)
+        return taken, [*made.values()]
 
     def _made_meanwhile(self, last: Mapping[str, Asset], placed: Mapping[str, Placed]) -> dict[str, Asset]:
         """The versions before these, where others were reserved between the two: they may have been committed since the look."""
@@ -224,10 +269,11 @@ class _Attempt:
             summary=dataset.summary,
             changes=dataset.changes,
             files=lake_files(dataset, reservation),
+            growth=dataset.growth,
         )
 
     def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:
-        manifest, inputs = _own_part(self._manifest, dataset.inputs)
+        manifest, inputs = _own_part(self._manifest, dataset.dataset_id, dataset.inputs)
         return Lineage(
             dataset_id=dataset.dataset_id,
             version=reservation.version,
@@ -239,6 +285,8 @@ class _Attempt:
             recipe=dataset.recipe.model_dump(mode="json"),
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             inputs=inputs,
+            datasets=(*versions_of(objects_of_lake(inputs)), *([dataset.grown] if dataset.grown else [])),
+            growth=dataset.growth,
             changes=dataset.changes,
             engine=self._stack.engine.capabilities.name,
             software=self._run.software | {"gdal": sandbox_features()["gdal"]},
@@ -246,10 +294,11 @@ class _Attempt:
         )
 
 
-def _own_part(manifest: Manifest, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
+def _own_part(manifest: Manifest, dataset_id: str, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
     """The manifest with only the files that a dataset was made of, and its inputs referring to these: records stay small."""
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
-    own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files)})
+    named = tuple(each for each in manifest.inputs if each.dataset_id == dataset_id)
+    own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files), "inputs": named})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
 
 

@@ -74,11 +74,16 @@ def nothing_new(earlier: Outcome, newer: Sequence[str]) -> Problem:
     since = (
         f" Since then, other batches have made {', '.join(newer[:NAMED])}{'...' if len(newer) > NAMED else ''}." if newer else ""
     )
+    again = (
+        "To add the same features once more, deliver them under another 'batch_id'."
+        if any(asset.growth for asset in earlier.assets)
+        else f"To make new versions nevertheless: `spatial-etl reprocess {earlier.batch_id}`."
+    )
     return Problem(
         code="unchanged", where="files",
         message=f"Nothing new: already processed as {first}{more}, unchanged. All files were read again, and have the SHA-256 "
         f"that they had in {earlier.run_id}.{since}",
-        remedy=f"Nothing has to be done. To make new versions nevertheless: `spatial-etl reprocess {earlier.batch_id}`.",
+        remedy=f"Nothing has to be done. {again}",
     )  # fmt: skip
 
 

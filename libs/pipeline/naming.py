@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from libs.column_names import RESERVED_NAMES, RESERVED_PREFIX
-from libs.models import FileSpec, Manifest
+from libs.models import FileSpec, Manifest, lake_key
 from libs.models.base import MAX_ID_LENGTH
 
 _TRANSCRIBED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
@@ -70,6 +70,9 @@ def title(spec: FileSpec, layer: str, *, only_layer: bool) -> str:
 
 
 def _stem(spec: FileSpec) -> str:
+    key = lake_key(spec.path)
+    if key is not None:
+        return key.split("/", 1)[0]
     name = spec.path.rstrip("/").rsplit("/", 1)[-1]
     return name.split(".", 1)[0] or name
 

@@ -7,7 +7,7 @@ from functools import partial
 from time import perf_counter
 
 from libs.ledger import Ledger
-from libs.models import LakeFile, Reservation, Run
+from libs.models import LakeFile, Reservation, Run, ServiceUnavailable
 from libs.pipeline.datasets import MadeDataset
 from libs.storage import DataLake
 
@@ -32,7 +32,12 @@ class Placed:
 
 
 def place(
-    lake: DataLake, ledger: Ledger, run: Run, datasets: Sequence[MadeDataset], before: Callable[[Sequence[MadeDataset]], None]
+    lake: DataLake,
+    ledger: Ledger,
+    run: Run,
+    datasets: Sequence[MadeDataset],
+    before: Callable[[Sequence[MadeDataset]], None],
+    taken: Mapping[str, Reservation] | None = None,
 ) -> dict[str, Placed]:
     """Place the files of datasets. What lies where no record speaks of it is passed over, never replaced.
 
@@ -42,31 +47,40 @@ def place(
         run: Whose files they are. They are given away: gone from scratch when they have been placed.
         datasets: All of the run.
         before: Called before each group of datasets is placed; what it raises ends the placing.
+        taken: Reservations that were taken before, by dataset, see :func:`libs.pipeline.turns.take`.
 
     Returns:
         By dataset.
     """
     placed: dict[str, Placed] = {}
+    own = {**(taken or {})}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="placing") as pool:
         for start in range(0, len(datasets), _GROUP):
             left = {dataset.dataset_id: dataset for dataset in datasets[start : start + _GROUP]}
             before([*left.values()])
             while left:
-                names = {identifier: [file.name for file in dataset.files] for identifier, dataset in left.items()}
-                reserved = ledger.reserve(names, run, lake.prefix)
+                names = {identifier: file_names(dataset) for identifier, dataset in left.items() if identifier not in own}
+                reserved = own | ledger.reserve(names, run, lake.prefix)
                 each = partial(_place, lake, reserved)
                 # A few are not worth the threads.
                 results = map(each, left.values()) if len(left) <= _AT_ONCE else pool.map(each, left.values())
-                taken: dict[str, MadeDataset] = {}
+                again: dict[str, MadeDataset] = {}
                 for dataset, (in_the_way, seconds) in zip(left.values(), results, strict=True):
                     reservation = reserved[dataset.dataset_id]
                     if in_the_way:
                         ledger.pass_over(reservation, in_the_way)
-                        taken[dataset.dataset_id] = dataset
+                        if dataset.dataset_id in own:  # another number is another turn
+                            raise ServiceUnavailable("the lake", f"{in_the_way[0]} came to lie there meanwhile.", "the lake")
+                        again[dataset.dataset_id] = dataset
                     else:
                         placed[dataset.dataset_id] = Placed(reservation, seconds)
-                left = taken
+                left = again
     return placed
+
+
+def file_names(dataset: MadeDataset) -> list[str]:
+    """The names of its files in the folder of its version."""
+    return [file.name for file in dataset.files]
 
 
 def lake_files(dataset: MadeDataset, reservation: Reservation) -> tuple[LakeFile, ...]:

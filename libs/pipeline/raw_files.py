@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from libs.ledger import Ledger
-from libs.models import InputLayer, Lineage, Rejected
+from libs.models import InputLayer, InputObject, Lineage, Rejected, lake_key
 from libs.storage import DataLake, FolderStore, LandingZone, ObjectMissing, ObjectStore
 from libs.storage.fetched import changed
 
@@ -17,7 +17,7 @@ def are_kept(lineage: Lineage) -> bool:
 
 def kept_hashes(lineage: Lineage) -> dict[str, str]:
     """The keys under which the raw files of a version lay, by their SHA-256, as far as they are kept."""
-    items = [item for layer in lineage.inputs for item in layer.objects] if are_kept(lineage) else []
+    items = _raw(lineage.inputs) if are_kept(lineage) else ()
     return {item.sha256: item.key for item in items}
 
 
@@ -33,7 +33,7 @@ def keep(landing: ObjectStore, lake: DataLake, inputs: Iterable[InputLayer], fol
     Raises:
         Rejected: when a file is not any more what was read.
     """
-    for item in {item.sha256: item for layer in inputs for item in layer.objects}.values():
+    for item in {item.sha256: item for item in _raw(inputs)}.values():
         if lake.has_raw(item.sha256):
             continue
         copy = folder / item.sha256
@@ -56,7 +56,7 @@ def restored(lake: DataLake, lineage: Lineage, bucket: str, folder: Path) -> Lan
         Rejected: when one is gone or damaged.
     """
     store = FolderStore(folder, bucket)
-    for item in {item.key: item for layer in lineage.inputs for item in layer.objects}.values():
+    for item in {item.key: item for item in _raw(lineage.inputs)}.values():
         copy = folder / item.sha256
         if _copied(lake.store, lake.raw_key(item.sha256), copy) != item.sha256:
             raise Rejected.because(
@@ -93,6 +93,11 @@ def damaged(lake: DataLake, lineage: Lineage, sound: set[str]) -> Iterator[tuple
             sound.add(sha256)
         else:
             yield key, found
+
+
+def _raw(inputs: Iterable[InputLayer]) -> Iterator[InputObject]:
+    """What was read from the landing zone: files of the lake are kept already."""
+    return (item for layer in inputs for item in layer.objects if lake_key(item.key) is None)
 
 
 def _copied(store: ObjectStore, key: str, target: Path) -> str | None:

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from libs.models import Asset, Lineage, Manifest, Model, Problem, Rejected
+from libs.models import Asset, Growth, Lineage, Manifest, Model, Problem, Rejected
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
+from libs.pipeline.growth import Growing, pinned
 from libs.pipeline.inputs import present, recorded_inputs
 from libs.pipeline.progress import Progress, no_progress
 from libs.pipeline.raw_files import are_kept, restored
@@ -72,13 +73,16 @@ def replay(
     recipe = Recipe.model_validate(lineage.recipe)
     run_id = f"replay-{secrets.token_hex(6)}"
     with run_folder(stack.scratch, run_id) as scratch:
-        inputs = BatchFiles(stack.landing)
+        inputs = BatchFiles(stack.landing, lake=stack.lake)
         changed = _changed_inputs(inputs, manifest, lineage, scratch / "inputs")
         if changed and are_kept(lineage):
-            inputs = BatchFiles(restored(stack.lake, lineage, stack.landing.bucket, scratch / "kept"))
+            inputs = BatchFiles(restored(stack.lake, lineage, stack.landing.bucket, scratch / "kept"), lake=stack.lake)
         elif changed:
             raise Rejected(changed)
         (dataset,) = DatasetMaker(stack, manifest, recipe, inputs, run_id, scratch, progress).make()
+        if lineage.growth is not None:
+            growing = Growing(manifest, stack.lake, scratch, stack.settings.spatial_etl_memory_mb)
+            dataset = growing.grow(dataset, _base(stack, lineage, lineage.growth))
         if output is not None:
             _keep(dataset, output)
     files = _compared(asset, dataset)
@@ -105,6 +109,23 @@ def _compared(asset: Asset, dataset: MadeDataset) -> tuple[ReplayedFile, ...]:
         )
         for name in dict.fromkeys([*then, *now])
     )
+
+
+def _base(stack: Stack, lineage: Lineage, growth: Growth) -> Asset | None:
+    """The version that was grown, as it was pinned; None where there was none.
+
+    Raises:
+        Rejected: when the ledger has no such version any more.
+    """
+    if growth.base is None:
+        return None
+    base = stack.ledger.asset(lineage.dataset_id, growth.base)
+    if base is None or pinned(base) not in lineage.datasets:
+        raise Rejected.because(
+            "input_changed", f"{lineage.dataset_id}@{growth.base}", f"{lineage.id} has grown out of it, and it is not as it was.",
+            "`spatial-etl verify` says what is left.",
+        )  # fmt: skip
+    return base
 
 
 def _keep(dataset: MadeDataset, output: Path) -> None:

@@ -2,8 +2,9 @@
 
 import json
 
-from libs.models import Rejected, Report, parse_manifest
+from libs.models import Rejected, Report, parse_manifest, rule_of
 from libs.pipeline import scratch
+from libs.pipeline.growth import refuse_again
 from libs.pipeline.ingest import ingest
 from libs.pipeline.intake import finish_forced
 from libs.pipeline.progress import Progress, no_progress
@@ -25,7 +26,7 @@ def reprocess(stack: Stack, batch_id: str, progress: Progress = no_progress) -> 
 
     Raises:
         Rejected: when it cannot be begun: a worker is at the batch, a raw file is gone, the recipe does not take its parameters
-            any more. Nothing was recorded or written then.
+            any more, or it has grown datasets, which hold its features already. Nothing was recorded or written then.
         ServiceUnavailable: when a service fails. Nobody tries it again by itself.
     """
     stack.require_own_lake(bind=False)
@@ -36,6 +37,9 @@ def reprocess(stack: Stack, batch_id: str, progress: Progress = no_progress) -> 
     problems = validation.problems()
     if problems or validation.batch is None:
         raise Rejected(problems)
+    manifest, state = validation.batch.manifest, stack.ledger.batch(batch_id)
+    if state is not None and state.made is not None and any(rule_of(file, manifest) for file in manifest.files):
+        raise refuse_again(batch_id)
     stack.warm_up()
     stack.lake.store.check()
     scratch.check(stack.scratch)

@@ -27,6 +27,7 @@ class Stack:
 
     Attributes:
         past: Knows the versions that new ones follow: the ledger, or in a dry run the one that it stands for.
+        past_lake: Where the files of these versions lie; None: in the lake.
         scratch: Folder for transient files; ``runs`` below it holds a folder for each run at work.
         limits: For the reading of one file.
         channels: Who is told what became of batches.
@@ -43,6 +44,7 @@ class Stack:
     scratch: Path
     limits: ReadLimits
     channels: tuple[Channel, ...] = ()
+    past_lake: DataLake | None = None
     left: Left = field(default_factory=Left, compare=False)
 
     @cached_property

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from libs.models import FileSpec, InputObject, Rejected, landing_key
+from libs.models import FileSpec, InputObject, Rejected, lake_key, landing_key
 from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.lake_inputs import Brought, stage_version
 from libs.pipeline.progress import Progress, counted, no_progress
 from libs.spatial_utils.formats import Format, find_format
 from libs.spatial_utils.seamless import component_names, is_inside
@@ -28,7 +29,7 @@ class StagedFile:
     """
 
     path: Path
-    _fetched: Sequence[Fetched]
+    _fetched: Sequence[Fetched | Brought]
 
     def objects(self) -> tuple[InputObject, ...]:
         """Everything that was brought here, with hashes. To be asked when it has been read.
@@ -55,6 +56,9 @@ def stage(
     Raises:
         Rejected: when it is gone, cannot be read, does not stay as it is, or is not the file whose checksum the manifest gives.
     """
+    of_lake = lake_key(spec.path)
+    if of_lake is not None and files.lake is not None:
+        return StagedFile(*stage_version(files.lake, spec, of_lake, folder))
     key = landing_key(spec.path, None)
     name = PurePosixPath(key).name
     for attempt in range(_ATTEMPTS):

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, landing_key, says_no_crs
+from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, lake_key, landing_key, says_no_crs
 from libs.models.base import ID_PATTERN
 from libs.pipeline.batch_files import BatchFiles
+from libs.pipeline.lake_inputs import pin
 from libs.pipeline.namesakes import Names, names_of
 from libs.pipeline.ownership import POLICIES
 from libs.pipeline.stack import Stack
@@ -28,7 +29,7 @@ class ValidBatch:
     """A batch in which no problem was found.
 
     Attributes:
-        manifest: The manifest.
+        manifest: The manifest, with the files of the versions that it reads among its own.
         recipe: With its parameters bound.
         intent_known: Whether the recipe is that of the intent, and not the default one.
         files: The files of the manifest in the landing zone.
@@ -43,8 +44,9 @@ class ValidBatch:
 
     @property
     def bytes(self) -> int:
-        """Bytes to read: each entry counts its file, sidecars aside."""
-        keys = [landing_key(spec.path, self.files.landing.bucket) for spec in self.manifest.files]
+        """Bytes to read from the landing zone: each entry counts its file, sidecars aside."""
+        paths = [spec.path for spec in self.manifest.files if lake_key(spec.path) is None]
+        keys = [landing_key(path, self.files.landing.bucket) for path in paths]
         return sum(info.size for key in keys for info in self.files.resolve(key))
 
 
@@ -61,7 +63,7 @@ class Validation:
 
     def __init__(self, parsed: ParsedManifest, stack: Stack) -> None:
         self._parsed, self._stack = parsed, stack
-        self._files = BatchFiles(stack.landing, _keys(parsed.value, stack.landing.bucket))
+        self._files = BatchFiles(stack.landing, _keys(parsed.value, stack.landing.bucket), stack.past_lake or stack.lake)
         self.batch: ValidBatch | None = None
 
     def problems(self) -> list[Problem]:
@@ -83,6 +85,8 @@ class Validation:
         manifest = self._parsed.manifest
         if manifest is not None and recipe is not None:
             problems += _steps_problems(manifest, recipe)
+            manifest, unknown = pin(manifest, self._stack.past)
+            problems += unknown
             names = names_of(manifest, recipe, self._stack.past, POLICIES[self._stack.settings.spatial_etl_owners])
             problems += names.problems
             if not problems:

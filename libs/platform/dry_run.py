@@ -10,7 +10,7 @@ from libs.models import DatasetReport, Report, ReportFile
 from libs.models.report import DryRunReport
 from libs.models.settings import Settings
 from libs.pipeline.stack import Stack
-from libs.platform import open_ledger, open_stack
+from libs.platform import open_lake, open_ledger, open_stack
 from libs.platform.channels import CHOOSING
 
 
@@ -52,11 +52,11 @@ def rehearsal(settings: Settings) -> Iterator[Stack]:
         settings: Those of the real platform.
     """
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack, ExitStack() as opened:
-        past = stack.past
+        past, lake = stack.past, None
         if has_ledger(settings):
-            past = open_ledger(settings)
+            past, lake = open_ledger(settings), open_lake(settings)
             opened.enter_context(closing(past.store))
-        yield replace(stack, past=past)
+        yield replace(stack, past=past, past_lake=lake)
 
 
 def has_ledger(settings: Settings) -> bool:

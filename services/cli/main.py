@@ -14,7 +14,7 @@ import typer
 
 from libs.raw_text import inert
 from services.cli import streams
-from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes
+from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes, refresh
 from services.cli.commands import settings as settings_command
 
 REJECTED, USAGE, UNREACHABLE = 1, 2, 3
@@ -35,6 +35,7 @@ for command in (
     batches.submit,
     batches.process,
     batches.reprocess,
+    refresh.refresh,
     batches.watch,
     catalog.status,
     catalog.datasets,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from libs.ledger import BatchState
-from libs.models import Asset, Changes, DatasetReport, FileRole, InputLayer, RasterSummary, Report, Status
+from libs.models import Asset, Changes, DatasetReport, FileRole, Growth, InputLayer, RasterSummary, Report, Status
 from services.cli import output
 
 
@@ -71,6 +71,8 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
     )
     if name := title(dataset):
         output.line(output.text("title    ", "dim"), name, indent=4)
+    if dataset.growth:
+        output.line(output.text("growth   ", "dim"), growth(dataset.growth, dataset.dataset_id), indent=4)
     changed = changes(dataset.changes)
     if changed:
         output.line(output.text("changed  ", "dim"), "; ".join(changed), indent=4)
@@ -118,6 +120,14 @@ def input_crs(layer: InputLayer) -> str:
         case "manifest", None:
             return "no CRS"
     return output.short_crs(layer.crs)
+
+
+def growth(made: Growth, dataset_id: str) -> str:
+    """What a delivery did to the version before, in words."""
+    counts = {"added": made.added, "updated": made.updated, "unchanged": made.unchanged, "deleted": made.deleted}
+    said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number) or "nothing changed"
+    key = f" by {', '.join(made.key)}" if made.key else ""
+    return f"{made.mode}{key} to {dataset_id}@{made.base}: {said}" if made.base else f"{made.mode}{key}: {said}"
 
 
 def changes(made: Changes) -> list[str]:

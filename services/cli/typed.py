@@ -14,10 +14,11 @@ OF_FILES = (
     "crs", "replace_crs", "layer", "dataset_id", "geometry", "encoding", "format", "missing_sidecars", "keep_key",
     "x", "y", "wkt", "delimiter", "decimal", "thousands", "quote", "header", "skip_rows", "comment",
 )  # fmt: skip
+GROWING = ("mode", "key", "schema")
 OPTIONS = {
     **{
         key: f"--{key.replace('_', '-')}"
-        for key in ("batch_id", "uploader", "intent", "project", "raw", *OF_FILES, *Policies.model_fields)
+        for key in ("batch_id", "uploader", "intent", "project", "raw", *OF_FILES, *GROWING, *Policies.model_fields)
     },
     "null_values": "--null-value",
 }

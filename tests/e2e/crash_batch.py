@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import shutil
 import time
@@ -18,6 +19,7 @@ from libs.ledger import Records
 from libs.ledger.mongo import MongoStore
 from libs.models import Decision
 from libs.models.settings import Settings
+from libs.pipeline.process import process
 from libs.pipeline.publishing import keys_of
 from libs.pipeline.stack import Stack
 from libs.pipeline.verify import verify
@@ -46,6 +48,21 @@ ENTRIES: list[dict[str, Any]] = [
     {"path": "noise.parquet", "type": "tabular", "format": "GeoParquet"},
     {"path": "trees.csv", "type": "vector", "format": "CSV", "crs": "EPSG:4326", "options": {"x": "x", "y": "y"}},
 ]
+GROWING = "SPATIAL_ETL_TEST_GROWING"
+"""Set in the environment: another batch comes, which appends to two datasets that are there, and replaces features of one."""
+
+BASE = "base"
+GROWING_FILES = {
+    "points.geojson": FILES["points.geojson"],
+    "more.geojson": (_POINT % (2, 54)).encode(),
+    "trees.csv": b"species,x,y\noak,9.7,53.7\nelm,9.6,53.6\n",
+}
+GROWING_ENTRIES: list[dict[str, Any]] = [
+    ENTRIES[0] | {"mode": "append", "dataset_id": "points"},
+    ENTRIES[0] | {"mode": "append", "dataset_id": "more", "path": "more.geojson", "key": "n"},
+    ENTRIES[2] | {"mode": "upsert", "dataset_id": "trees", "key": "species"},
+]
+
 EVERYTHING = {
     "successes": 1,
     "datasets": {"points": 1, "noise": 6, "trees": 2},
@@ -62,6 +79,10 @@ EVERYTHING = {
 }
 """What must be found of the batch, whatever happened to those who processed it."""
 
+EVERYTHING_GROWN = EVERYTHING | {
+    "datasets": {"points": 2, "more": 1, "noise": 6, "trees": 3}, "versions": 6, "lineage": 6,
+}  # fmt: skip
+
 _SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 _ENDING = 10.0
 
@@ -72,13 +93,23 @@ def submit(settings: Settings) -> None:
         with open_stack(settings) as stack:
             _clear(stack)
     shutil.rmtree(settings.spatial_etl_home, ignore_errors=True)
+    if GROWING not in os.environ:
+        _submit(settings, BATCH, FILES, ENTRIES)
+        return
+    _submit(settings, BASE, FILES, ENTRIES)
+    with open_stack(settings) as stack:
+        list(process(stack))
+    _submit(settings, BATCH, GROWING_FILES, GROWING_ENTRIES)
+
+
+def _submit(settings: Settings, batch: str, contents: dict[str, bytes], entries: list[dict[str, Any]]) -> None:
     landing = open_landing_zone(settings)
-    for name, content in FILES.items():
-        if landing.store.head(f"{BATCH}/{name}") is None:
-            landing.store.put(f"{BATCH}/{name}", content)
-    files = [entry | {"path": landing.store.uri(f"{BATCH}/{entry['path']}")} for entry in ENTRIES]
-    manifest = {"batch_id": BATCH, "uploader": "tester", "intent": "ingest_vector", "files": files}
-    landing.submit(json.dumps(manifest).encode(), BATCH)
+    for name, content in contents.items():
+        if landing.store.head(f"{batch}/{name}") is None:
+            landing.store.put(f"{batch}/{name}", content)
+    files = [entry | {"path": landing.store.uri(f"{batch}/{entry['path']}")} for entry in entries]
+    manifest = {"batch_id": batch, "uploader": "tester", "intent": "ingest_vector", "files": files}
+    landing.submit(json.dumps(manifest).encode(), batch)
 
 
 def seen(settings: Settings) -> dict[str, Any]:
@@ -127,7 +158,11 @@ def _left(stack: Stack) -> Iterator[str]:
     """All that is neither the batch's nor of what became of it."""
     recorded = {key for asset in stack.ledger.assets() for key in keys_of(stack.lake, asset)}
     yield from (info.key for info in stack.lake.objects() if info.key not in recorded)
-    known = (f"{BATCH}/", f"archive/{BATCH}/", f"reports/{BATCH}.json", f"reports/{BATCH}/")
+    known = tuple(
+        place
+        for batch in (BATCH, BASE)
+        for place in (f"{batch}/", f"archive/{batch}/", f"reports/{batch}.json", f"reports/{batch}/")
+    )
     yield from (info.key for info in stack.landing.store.list() if not info.key.startswith(known))
     reserved = [key for reservation in stack.ledger.reservations() for key in reservation.keys]
     for store in (stack.landing.store, stack.lake.store):
@@ -175,7 +210,7 @@ def _clear(stack: Stack) -> None:
 
 def _empty(store: S3Store, reserved: list[str]) -> None:
     for key in _keys(store):
-        if not key.startswith(f"{BATCH}/"):
+        if not key.startswith((f"{BATCH}/", f"{BASE}/")):
             store._client.delete_object(Bucket=store.bucket, Key=key)
     for key, upload, _ in store._uploads(reserved):
         store._abort(key, upload)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.crash_batch import GROWING
 from tests.e2e.crash_platforms import drive, embedded, on_servers, wrong
 from tests.sampling import every
 
@@ -27,6 +28,9 @@ EFFECTS = {
         "CREATE SCHEMA", "COPY", "CREATE OR REPLACE VIEW", "DROP SCHEMA", "advisory", "os.rename", "Popen",
     ),
 }  # fmt: skip
+
+
+GROWING_EVERY = 8
 
 
 @pytest.fixture(scope="module", params=["embedded", "servers"])
@@ -63,14 +67,14 @@ def crash_at(
     return sorted(found, key=lambda point: point["point"])
 
 
-def all_wrong(points: list[dict[str, Any]]) -> list[str]:
+def all_wrong(points: list[dict[str, Any]], *, grown: bool = False) -> list[str]:
     """What was lost, doubled or left, at which effect of the worker that lived."""
     trail = next(point["trail"] for point in points if point["trail"])
     named = [*trail, "none"]
     return [
-        f"killed before effect {point['point']} ({named[min(point['point'], len(named)) - 1]}): {wrong(point)}"
+        f"killed before effect {point['point']} ({named[min(point['point'], len(named)) - 1]}): {wrong(point, grown=grown)}"
         for point in points
-        if wrong(point)
+        if wrong(point, grown=grown)
     ]
 
 
@@ -111,3 +115,11 @@ def test_a_crash_of_the_recovery(points: list[dict[str, Any]], committed: bool, 
     first, step = every(3)
     crashed = crash_at(platforms, first=first, step=step, before=min(before) if committed else max(before))
     assert all_wrong(crashed) == []
+
+
+def test_a_dataset_that_grows_is_whole_and_no_row_comes_twice(platforms: list[Mapping[str, str]]) -> None:
+    first, step = every(GROWING_EVERY)
+    points = crash_at([platform | {GROWING: "1"} for platform in map(dict, platforms)], first=first, step=step)
+    assert all_wrong(points, grown=True) == []
+    assert {len(point["visible"]) for point in points} == {3, 6}, "all of a batch, or nothing"
+    assert {point["attempts"] for point in points if point["committed"]} == {1}

@@ -3,10 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from libs.models.settings import Settings
+from libs.platform import open_landing_zone
+from tests.e2e.crash_platforms import on_servers
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +85,46 @@ def test_one_landing_zone_drained_by_all(cli: Any) -> None:
     assert sorted(dataset["features"] for report in reports for dataset in report["datasets"]) == list(range(1, len(batches) + 1))
     assert {item["finding"] for item in cli("verify", "--json").json} == {"intact"}
     assert len(list((cli.home / "data-lake").glob("shared/v*/data.parquet"))) == len(batches)
+
+
+@pytest.fixture(params=["embedded", "servers"])
+def everywhere(request: pytest.FixtureRequest, cli: Any, tmp_path: Path) -> Iterator[Any]:
+    """The command, on the embedded default and on real services."""
+    if request.param == "embedded":
+        yield cli
+        return
+    services = [request.getfixturevalue(name) for name in ("minio", "mongodb", "postgis")]
+    reached = {name: value for service in services for name, value in service.environment.items()}
+    with on_servers(reached, tmp_path / "home") as own:
+        cli.environment |= own
+        yield cli
+
+
+def test_what_all_append_to_two_datasets_is_there_once(everywhere: Any) -> None:
+    """Half of the batches name the datasets the other way round: nobody may wait for somebody who waits for him."""
+    places = {name.lower(): value for name, value in everywhere.environment.items() if name.lower() in Settings.model_fields}
+    landing = open_landing_zone(Settings(_env_file=None, **places))
+    everywhere("process")  # makes lake and ledger a pair, by one alone
+    feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [9, 53]}}
+    for number in range(PROCESSES):
+        files = []
+        for dataset, count in (("ones", 1), ("twos", 2))[:: 1 if number % 2 else -1]:
+            features = [feature | {"properties": {"of": number, "n": n}} for n in range(count)]
+            key = f"batch-{number}/{dataset}.geojson"
+            landing.store.put(key, json.dumps({"type": "FeatureCollection", "features": features}).encode())
+            files.append({"path": landing.store.uri(key), "type": "vector", "format": "GeoJSON", "dataset_id": dataset})
+        manifest = {
+            "batch_id": f"batch-{number}", "uploader": "tester", "intent": "ingest_vector", "mode": "append", "key": ["of", "n"],
+            "files": files,
+        }  # fmt: skip
+        landing.submit(json.dumps(manifest).encode(), f"batch-{number}")
+
+    reports = [report for reports in at_once(everywhere, *[["process"]] * PROCESSES) for report in reports]
+
+    assert sorted((report["batch_id"], report["status"]) for report in reports) == [(f"batch-{n}", "success") for n in range(8)]
+    grown = [dataset for report in reports for dataset in report["datasets"]]
+    for name, count in (("ones", 1), ("twos", 2)):
+        versions = sorted((each for each in grown if each["dataset_id"] == name), key=lambda each: each["version"])
+        assert [each["features"] for each in versions] == [count * (n + 1) for n in range(PROCESSES)]
+        assert [each["growth"]["base"] for each in versions] == [None, *(each["version"] for each in versions[:-1])]
+    assert {item["finding"] for item in everywhere("verify", "--json").json} == {"intact"}

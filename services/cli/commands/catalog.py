@@ -59,7 +59,11 @@ def status(
 
 
 def datasets(*, as_json: AsJson = False) -> None:
-    """List the datasets, each with its current version: the newest, unless somebody went back."""
+    """List the datasets, each with its current version: the newest, unless somebody went back.
+
+    One that was made from another dataset is stale when that has another current version now.
+    """
+    from libs.ledger import outdated
     from services.cli import output
     from services.cli.place import opened_ledger, without_server
     from services.cli.report import crs, geometry, title
@@ -67,8 +71,9 @@ def datasets(*, as_json: AsJson = False) -> None:
     with opened_ledger() as ledger:
         assets = list(ledger.datasets())
         newest = ledger.newest_versions()
+        stale = outdated(ledger, ledger.lineages([asset.id for asset in assets]).values())
     if as_json:
-        output.emit_json([flat(asset) | {"newest": newest[asset.dataset_id]} for asset in assets])
+        output.emit_json([flat(asset) | {"newest": newest[asset.dataset_id], "stale": asset.id in stale} for asset in assets])
         return
     if not assets:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE` makes one.")
@@ -80,6 +85,7 @@ def datasets(*, as_json: AsJson = False) -> None:
             asset.dataset_id,
             *([title(asset)] if has_titles else []),
             f"{asset.version}" if (last := newest[asset.dataset_id]) == asset.version else f"{asset.version} of {last}",
+            *(["stale" if asset.id in stale else ""] if stale else []),
             "" if asset.features is None else f"{asset.features:,}",
             *([f"{asset.changes.set_aside:,}"] if has_rejects else []),
             geometry(asset),
@@ -89,23 +95,32 @@ def datasets(*, as_json: AsJson = False) -> None:
         )
         for asset in assets
     ]
-    first = ("DATASET", *(["TITLE"] if has_titles else []), "VERSION", "FEATURES", *(["SET ASIDE"] if has_rejects else []))
+    first = (
+        "DATASET",
+        *(["TITLE"] if has_titles else []),
+        "VERSION",
+        *(["INPUTS"] if stale else []),
+        "FEATURES",
+        *(["SET ASIDE"] if has_rejects else []),
+    )
     output.table((*first, "GEOMETRY", "CRS", "SIZE", "MADE"), rows, right=("VERSION", "FEATURES", "SET ASIDE", "SIZE"))
 
 
 def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
+    from libs.ledger import outdated
     from libs.models import FileRole, RasterSummary
     from services.cli import output
     from services.cli.place import lake_uri, located, opened_ledger
     from services.cli.raster import facts_of, raster_bands
-    from services.cli.report import changes, crs, geometry
+    from services.cli.report import changes, crs, geometry, growth
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
         standing = ledger.standing(asset.dataset_id)
+        newer = outdated(ledger, ledger.lineages([asset.id]).values()).get(asset.id, [])
         if as_json:
-            output.emit_json(flat(asset) | standing_of(asset, standing))
+            output.emit_json(flat(asset) | standing_of(asset, standing) | {"stale": bool(newer)})
             return
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
@@ -116,10 +131,12 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("extent", output.extent(asset.bbox)),
             *(facts_of(asset.summary) if isinstance(asset.summary, RasterSummary) else []),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
+            *([("growth", growth(asset.growth, asset.dataset_id))] if asset.growth else []),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
             *([("owner", asset.owner)] if asset.owner else []),
             ("versions", ", ".join(map(str, standing.versions))),
             ("current", _current(asset, standing)),
+            *([("stale", f"since {', '.join(newer)}: `spatial-etl refresh {asset.dataset_id}`")] if newer else []),
         ]
         for file in asset.files:
             facts.append(
@@ -161,7 +178,14 @@ def _current(asset: "Asset", standing: "Standing") -> str:
     return f"no: version {standing.current} is{so}"
 
 
-def lineage(dataset: Version, *, as_json: AsJson = False) -> None:
+def lineage(
+    dataset: Version,
+    *,
+    down: Annotated[
+        bool, typer.Option("--down", help="Show what came of it instead: the versions that were made from it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show how a dataset version was made.
 
     Inputs with their hashes, the recipe, the software, and every change to the data.
@@ -171,6 +195,9 @@ def lineage(dataset: Version, *, as_json: AsJson = False) -> None:
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
+        if down:
+            _show_uses(ledger, asset, as_json=as_json)
+            return
         record = find_lineage(ledger, asset)
         standing = ledger.standing(asset.dataset_id)
     if as_json:
@@ -320,9 +347,29 @@ def _summary(state: "BatchState") -> str:
     return f"{output.count(len(made), 'dataset')}, {output.count(features, 'feature')}{told}{again}"
 
 
+def _show_uses(ledger: "Ledger", asset: "Asset", *, as_json: bool) -> None:
+    """What came of a version, and of that, and so on."""
+    from services.cli import output
+    from services.cli.lookup import split_version
+
+    uses: dict[str, list[str]] = {}
+    waiting = [asset.id]
+    while waiting:
+        name, number = split_version(each := waiting.pop(0))
+        uses[each] = ledger.uses_of(name, number or 0)
+        waiting += [made for made in uses[each] if made not in uses and made not in waiting]
+    if as_json:
+        output.emit_json(uses)
+        return
+    output.line(output.text(asset.id, "bold"), "" if uses[asset.id] else "  Nothing was made from it.")
+    for read, made in uses.items():
+        for each in made:
+            output.line(each, output.text(f"  from {read}", "dim"), indent=2)
+
+
 def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> None:
     from services.cli import output, steps
-    from services.cli.report import changes, input_crs
+    from services.cli.report import changes, growth, input_crs
 
     output.line(
         output.text(record.id, "bold"), f"  {asset.kind if asset.features is None else output.count(asset.features, 'feature')}"
@@ -334,6 +381,7 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
             ("current", _current(asset, standing)),
             ("intent", f"{record.intent}  (recipe {record.recipe.get('name', '-')})"),
             *([("policies", policies)] if (policies := steps.policies(record.manifest, record.recipe)) else []),
+            *([("growth", growth(record.growth, record.dataset_id))] if record.growth else []),
             ("changed", "; ".join(changes(record.changes)) or "nothing"),
             ("engine", record.engine),
             ("software", ", ".join(f"{name} {version}" for name, version in sorted(record.software.items()))),
@@ -351,6 +399,10 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
         output.line(output.text(read, "dim"), indent=4)
         for item in layer.objects:
             output.line(output.text(f"{item.sha256[:16]}…  {output.size(item.bytes):>9}  {item.key}", "dim"), indent=4)
+    for version in record.datasets:
+        output.line(version.id, indent=2)
+        for sha256 in version.sha256:
+            output.line(output.text(f"{sha256[:16]}…", "dim"), indent=4)
     output.line()
     output.line(output.text("Recipe", "bold"))
     arguments = record.recipe.get("arguments") or {}

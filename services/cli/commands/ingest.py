@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 POLICIES = "When some rows are bad"
 CHANGES = "When a dataset has a version already"
+GROWS = "To grow a dataset instead of replacing it"
 
 
 def ingest(
@@ -124,6 +125,29 @@ def ingest(
             rich_help_panel=CHANGES,
         ),
     ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="replace the dataset; append features; upsert: replace features of the same --key, add the others; delete those "
+            "with the keys of the FILEs. Needs --dataset-id.",
+            show_default="replace",
+            rich_help_panel=GROWS,
+        ),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="What tells features apart. Repeatable.", rich_help_panel=GROWS),
+    ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            metavar="strict|widen",
+            help="widen: the FILEs may have further columns, and larger types of numbers.",
+            show_default="strict",
+            rich_help_panel=GROWS,
+        ),
+    ] = None,
     batch_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of the batch.", show_default="file name and time")
     ] = None,
@@ -169,6 +193,9 @@ def ingest(
         on_bad_text=on_bad_text,
         max_set_aside=number_or_share(max_set_aside),
         on_change=changes(on_change),
+        mode=mode,
+        key=key or None,
+        schema=schema,
     )
     settings = Settings()
 

@@ -51,6 +51,7 @@ def filled(kept: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPat
         small.setattr(parts.split, "__defaults__", (1,))
         prices = kept.entry(kept.put("in/p.csv", "year,price\n2024,1.5\n"), dataset_id="p", type="tabular")
         kept.ingest("two", kept.entry(kept.put("in/b.geojson", geojson(4)), dataset_id="a"), prices)
+    kept.ingest("same", inputs=[{"dataset": "a@2", "dataset_id": "c"}])
     assert kept.ingest("gone", kept.entry("s3://landing-zone/in/gone.geojson")).problems
     assert kept.ingest("odd", uploader=["list"], intent={}).problems
     assert kept.ingest("bad", kept.entry(kept.put("in/bad.geojson", "{"))).problems
@@ -145,7 +146,7 @@ def test_every_kind_of_record_is_there_and_nothing_is_wrong(filled: Any) -> None
     assert notes == {
         ("s3://data-lake/a/v3/data.parquet", "removable"), ("s3://data-lake/a/v4/data.parquet", "pending"),
     }  # fmt: skip
-    assert len(found) == 3 + len(notes)
+    assert len(found) == 4 + len(notes)
 
 
 def test_every_field_that_is_edited_is_named(filled: Any) -> None:

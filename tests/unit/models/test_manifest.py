@@ -231,7 +231,7 @@ def test_names_that_people_give_are_accepted(name: str) -> None:
 def test_the_schema_describes_the_manifest_for_editors() -> None:
     schema = manifest_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(schema["required"]) == {"batch_id", "uploader", "intent", "files"}
+    assert set(schema["required"]) == {"batch_id", "uploader", "intent"}, "files or inputs"
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema)) == schema
 

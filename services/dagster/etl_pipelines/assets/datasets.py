@@ -127,5 +127,6 @@ def _lineage(asset: Asset, lineage: Lineage) -> str:
         + "".join(f"\n  - {inert(each.key)}: SHA-256 `{each.sha256}`" for each in layer.objects)
         for layer in lineage.inputs
     ]
+    inputs += [f"- version {inert(version.id)}: SHA-256 `{', '.join(version.sha256)}`" for version in lineage.datasets]
     recipe = inert(str(lineage.recipe.get("name")))
     return "\n".join([f"Recipe {recipe} on {lineage.engine}, from", "", *inputs, "", f"`spatial-etl lineage {asset.id}`"])

@@ -16,6 +16,8 @@ def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
     counts = f"{read:,} read, {aside}{dropped:,} dropped by the recipe, {written:,} in the file as in the record"
     if isinstance(asset.summary, RasterSummary):
         counts = "size, bands, nodata, colours, place and CRS are in the file as in the source"
+    if (grown := asset.growth) is not None:
+        counts += f"; {grown.added:,} added, {grown.updated:,} updated, {grown.unchanged:,} unchanged, {grown.deleted:,} deleted"
     found = {"counts agree": counts}
     if asset.has_geometry:
         box = "none" if asset.bbox is None else ", ".join(f"{side:.9g}" for side in asset.bbox)
