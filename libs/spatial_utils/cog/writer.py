@@ -153,7 +153,7 @@ class _Level:
             tallies = [tally(inside[band] if known is None else inside[band][known[band]]) for band in range(profile.bands)]
         return _Tile(
             encoded(samples, profile.predictor, profile.level),
-            None if mask is None else encoded_mask(mask, profile.level),
+            None if mask is None else encoded_mask(mask),
             tallies,
         )
 

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -167,6 +168,18 @@ def test_averages_are_those_of_gdal(tmp_path: Path, rasterio: Callable[..., Any]
         np.testing.assert_array_equal(ours, by_gdal)
 
 
+def test_a_file_is_not_much_larger_than_zlib_makes_it(tmp_path: Path) -> None:
+    """igzip alone takes twice the room for what is easy to compress: classes, flat colours, whole metres."""
+    y, x = np.mgrid[:512, :512]
+    classes = (4 + 4 * np.sin(x / 37) * np.cos(y / 53)).astype("uint8")
+    metres = (300 + 60 * np.sin((x + y) / 97) + np.random.default_rng(1).normal(0, 0.6, (512, 512))).astype("int16")
+    flat = np.repeat(np.repeat(noise("uint8", 64, 64) & 7, 8, 0), 8, 1) * 30
+    for samples, resampling, at_most in ((classes, "mode", 1.35), (metres, "average", 1.15), (flat, "average", 1.15)):
+        done = write(tmp_path / "raster.tif", samples[None], resampling=resampling)
+        plain = samples if resampling == "mode" else np.diff(samples, axis=1, prepend=samples.dtype.type(0))
+        assert done.bytes - 400 < at_most * len(zlib.compress(plain.tobytes(), 6)), resampling
+
+
 def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     samples, mask = noise("uint16", 3, 700, 900), noise("uint8", 700, 900) & 1
     done = [write(tmp_path / f"{n}.tif", samples, mask, n, photometric=2, tile=64) for n in (1, 2, 5)]
@@ -181,7 +194,8 @@ def test_the_bytes_do_not_depend_on_the_cpu(tmp_path: Path) -> None:
     least = " ".join(feature for feature in features.__cpu_dispatch__ if features.__cpu_features__[feature])
     script = (
         "import sys, numpy; from pathlib import Path; from libs.spatial_utils.cog import CogProfile, Strip, write_cog\n"
-        "profile = CogProfile(200, 300, 'float32', tile=304, gdal_metadata=lambda found: f'<GDALMetadata>{found}</GDALMetadata>')\n"
+        "metadata = lambda found: f'<GDALMetadata>{found}</GDALMetadata>'\n"
+        "profile = CogProfile(200, 300, 'float32', tile=304, gdal_metadata=metadata)\n"
         "print(write_cog(Path(sys.argv[1]), profile, [Strip(numpy.load(sys.argv[2]))], 1).sha256)"
     )
     command = [sys.executable, "-c", script, tmp_path / "least.tif", tmp_path / "samples.npy"]

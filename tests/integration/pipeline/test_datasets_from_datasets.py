@@ -133,7 +133,7 @@ def test_tables_and_local_coordinates_can_be_read(platform: Platform) -> None:
 
 
 def test_a_dataset_can_grow_by_another_and_needs_a_key_for_it(points: Platform, geojson: Callable[..., str]) -> None:
-    more = {"inputs": [{"dataset": "points", "dataset_id": "all"}], "intent": "ingest_vector"}
+    more = {"inputs": [{"dataset": "points", "dataset_id": "all"}], "intent": "ingest_vector", "parameters": {}}
     assert [problem.where for problem in derived(points, "no-key", **more, mode="upsert").problems] == ["inputs[0].key"]
     for batch in ("one", "two"):
         assert derived(points, batch, **more, mode="append").status is Status.SUCCESS

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,17 @@ def trees(platform: Platform) -> Dataset:
     report = dataset.deliver(rows(1, 2, 3))
     assert report.status is Status.SUCCESS, report.problems
     return dataset
+
+
+def test_both_engines_write_the_same_bytes(
+    trees: Dataset, open_platform: Callable[..., Platform], postgis: Any, tmp_path: Path
+) -> None:
+    reached = {name.lower(): value for name, value in postgis.environment.items()}
+    other = Dataset(open_platform(spatial_etl_home=tmp_path / "other", spatial_etl_engine="postgis", **reached))
+    other.deliver(rows(1, 2, 3))
+    for dataset in (trees, other):
+        assert grown(dataset.deliver(rows(3, 4, name="b"), mode="upsert", key="id")) == {"added": 1, "updated": 1}
+    assert other.asset.files[0].sha256 == trees.asset.files[0].sha256
 
 
 def grown(report: Report) -> dict[str, int]:
