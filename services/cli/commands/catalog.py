@@ -96,9 +96,10 @@ def datasets(*, as_json: AsJson = False) -> None:
 def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
     from libs.models import FileRole
+    from libs.platform.telling import changes
     from services.cli import output
     from services.cli.place import lake_uri, located, opened_ledger
-    from services.cli.report import changes, crs, geometry
+    from services.cli.report import crs, geometry
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
@@ -206,6 +207,7 @@ def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
 
 def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     from libs.ledger.notices import Notices
+    from libs.platform.telling import of_state
     from services.cli import output, report
     from services.cli.lookup import unknown
     from services.cli.place import lake_uri, located
@@ -218,7 +220,7 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     if as_json:
         output.emit_json(_state(state) | {"other_manifests": [_state(each) for each in others]})
         return
-    known = report.of_state(state, lake_uri)
+    known = of_state(state, lake_uri)
     if known is not None:
         report.show(known, located)
     else:
@@ -251,6 +253,7 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
     from libs.models import parse_manifest
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of
+    from libs.platform.telling import of_state
     from services.cli import output, report
     from services.cli.place import lake_uri, located
 
@@ -264,7 +267,7 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
             "processed, or another one took its place.",
             param_hint="--manifest",
         )
-    known = report.of_state(state, lake_uri)
+    known = of_state(state, lake_uri)
     if as_json:
         output.emit_json(_state(state))
     elif known is not None:
@@ -275,8 +278,8 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
 
 def _state(state: "BatchState") -> dict[str, Any]:
     from libs.models import Report
+    from libs.platform.telling import of_state
     from services.cli.place import lake_uri
-    from services.cli.report import of_state
 
     known = of_state(state, lake_uri)
     made = Report.of_outcome(state.made, lake_uri).datasets if state.made else ()
@@ -296,9 +299,9 @@ def _state(state: "BatchState") -> dict[str, Any]:
 
 def _summary(state: "BatchState") -> str:
     from libs.models import Report
+    from libs.platform.telling import of_state
     from services.cli import output
     from services.cli.place import lake_uri
-    from services.cli.report import of_state
 
     known = of_state(state, lake_uri)
     if known is None:
@@ -315,8 +318,9 @@ def _summary(state: "BatchState") -> str:
 
 
 def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> None:
+    from libs.platform.telling import changes
     from services.cli import output, steps
-    from services.cli.report import changes, input_crs
+    from services.cli.report import input_crs
 
     output.line(output.text(record.id, "bold"), f"  {output.count(asset.features or 0, 'feature')}")
     output.facts(
