@@ -1,8 +1,10 @@
 """``python -m services.catalog``: the catalog in the foreground, on loopback, until Ctrl-C. ``spatial-etl serve`` runs it."""
 
 import argparse
+import signal
 import socket
 import sys
+from contextlib import suppress
 
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
@@ -19,8 +21,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.catalog", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="of the catalog (%(default)s); 0: any that is free")
     port: int = parser.parse_args().port
+    for ending in (signal.SIGINT, signal.SIGTERM):  # whoever is started in the background has the first ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
-        with needing("catalog", "the catalog", "the installation"):
+        with suppress(KeyboardInterrupt), needing("catalog", "the catalog", "the installation"):
             _serve(Settings(), port)
     except ServiceUnavailable as error:
         print(f"Cannot go on: {inert(str(error))}", file=sys.stderr)  # noqa: T201
@@ -29,10 +33,10 @@ def main() -> int:
 
 
 def _serve(settings: Settings, port: int) -> None:
-    require_home(settings)
     from services.catalog.app import application, server
     from services.catalog.state import opened
 
+    require_home(settings)
     with _bound(port) as listener, opened(settings) as state:
         print(f"The catalog is at http://{HOST}:{listener.getsockname()[1]}/ . Ctrl-C ends it.", flush=True)  # noqa: T201
         server(application(state)).run(sockets=[listener])

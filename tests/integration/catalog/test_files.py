@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import polars
+import polars as pl
 import pytest
 
 from libs.storage import DataLake
@@ -118,7 +118,7 @@ def test_copies_that_are_too_many_make_room(catalog: Served, tmp_path: Path) -> 
 
 
 def test_polars_reads_a_file_over_http(catalog: Served) -> None:
-    found = polars.scan_parquet(catalog.url + PATH).select("house_id", "use").filter(polars.col("use") == "housing").collect()
+    found = pl.scan_parquet(catalog.url + PATH).select("house_id", "use").filter(pl.col("use") == "housing").collect()
     assert 0 < len(found) < 144
 
 
@@ -132,7 +132,8 @@ info = pyogrio.read_info(f"OAPIF:{url}/ogc", layer="riverton.town.buildings", OG
 print(info["features"])
 meta, fids, geometry, fields = pyogrio.raw.read(f"OAPIF:{url}/ogc", layer="riverton.town.buildings", PAGE_SIZE="50")
 print(len(geometry), dict(zip(meta["fields"], fields))["house_id"].min())
-meta, fids, geometry, fields = pyogrio.raw.read(f"OAPIF:{url}/ogc", layer="riverton.town.buildings", bbox=(10.10, 53.54, 10.107, 53.56))
+box = (10.10, 53.54, 10.107, 53.56)
+meta, fids, geometry, fields = pyogrio.raw.read(f"OAPIF:{url}/ogc", layer="riverton.town.buildings", bbox=box)
 print(len(geometry))
 meta, fids, geometry, fields = pyogrio.raw.read(f"/vsicurl/{url}/ogc/collections/riverton.parks/items")
 print(len(geometry))
