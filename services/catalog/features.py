@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from libs.column_names import BBOX, GEOMETRY
+from libs.column_names import BBOX, GEOMETRY, RESERVED_PREFIX
 from libs.models import Asset, BBox
 from libs.spatial_utils.crs import UnknownCrs, transformed
 from services.catalog.local import LocalFiles
@@ -28,7 +28,10 @@ _ROWS = 1_000
 """Rows that are turned into GeoJSON at once."""
 _EDGE = 21
 """Points of a side of a bounding box that is transformed: sides of a box in one CRS are curves in another."""
-_ROW = "file_row_number"
+_ROW = f"{RESERVED_PREFIX}row"
+_ROWS_OF_FILE = f"SELECT *, file_row_number AS {_ROW} FROM read_parquet(?, file_row_number = true)"
+_ROWS_COUNTED = f"SELECT *, row_number() OVER () - 1 AS {_ROW} FROM read_parquet(?)"
+"""For a file with a column of DuckDB's name: slower, since all rows before are counted."""
 
 
 class NotTransformable(Exception):  # noqa: N818 - what it is
@@ -175,8 +178,9 @@ class Features:
                 if moment is not None:
                     conditions.append(f"{quoted}::TIMESTAMPTZ {compared} ?::TIMESTAMPTZ")
                     values.append(moment)
-        source = f"read_parquet(?, file_row_number = true) WHERE {' AND '.join(conditions)}"
-        sql = f"SELECT {columns}, {_ROW} FROM {source} ORDER BY {_ROW} LIMIT {wanted}"
+        is_taken = any(field.name.lower() == "file_row_number" for field in asset.table_schema)
+        source = _ROWS_COUNTED if is_taken else _ROWS_OF_FILE
+        sql = f"SELECT {columns}, {_ROW} FROM ({source}) WHERE {' AND '.join(conditions)} ORDER BY {_ROW} LIMIT {wanted}"
         yield from (batch for batch in cursor.execute(sql, values).to_arrow_reader(_ROWS) if batch.num_rows)
 
 

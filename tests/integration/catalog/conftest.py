@@ -77,7 +77,11 @@ def served(state: State) -> Iterator[Served]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Parks in two versions, the second in UTM; a town's buildings and roads; a table; a hostile dataset; a rejected batch."""
     folder = tmp_path_factory.mktemp("catalog")
-    feature = {"type": "Feature", "properties": {HOSTILE: HOSTILE}, "geometry": {"type": "Point", "coordinates": [1, 2]}}
+    feature = {
+        "type": "Feature",
+        "properties": {HOSTILE: HOSTILE, "File_Row_Number": 7, "a": 1, "A": 2},
+        "geometry": {"type": "Point", "coordinates": [1, 2]},
+    }
     (folder / "hostile.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SPATIAL_", "MINIO_", "MONGO_"))}
     environment |= {"SPATIAL_ETL_HOME": str(folder / "var"), "USER": "<b>tester</b>"}

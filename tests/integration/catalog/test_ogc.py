@@ -151,6 +151,12 @@ def test_hostile_names_and_values_are_data(catalog: Served) -> None:
     answer = catalog.get(f"/ogc/collections/{name}/items")
     (feature,) = answer.json["features"]
     assert any("<script>" in str(value) for value in feature["properties"].values())
+    assert {name: feature["properties"][name] for name in ("File_Row_Number", "a", "A_1")} == {
+        "File_Row_Number": 7,
+        "a": 1,
+        "A_1": 2,
+    }
+    assert feature["id"] == 0
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
