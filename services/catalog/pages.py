@@ -121,7 +121,7 @@ def dataset(request: Request) -> Response:
         lineage=state.ledger.lineage(asset.dataset_id, asset.version),
         has_picture=pictures.is_drawn(asset),
         columns=asset.table_schema,
-        uses=list(_uses(asset, base, address)),
+        uses=list(_uses(asset, base, address, is_current=asset.version == standing.current)),
         shown=SHOWN,
     )
 
@@ -229,9 +229,9 @@ def _told(state: "BatchState", uri_of: Any) -> tuple[list[Any], Report | None]:
     return [*(state.made.assets if state.made else ())], of_state(state, uri_of)
 
 
-def _uses(asset: Asset, base: str, address: str) -> Any:
-    """What to type to use a version, by the key of its title."""
-    if is_served(asset):
+def _uses(asset: Asset, base: str, address: str, *, is_current: bool) -> Any:
+    """What to type to use a version, by the key of its title. Features are those of the current one."""
+    if is_current and is_served(asset):
         yield "use_ogc", f"{base}/ogc"
     if not asset.data:
         return

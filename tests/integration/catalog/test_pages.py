@@ -77,6 +77,8 @@ def test_an_older_version_says_which_one_is_current(catalog: Served) -> None:
     page = catalog.get("/datasets/riverton.parks/1").text
     assert "This is not the current version" in page
     assert 'href="/datasets/riverton.parks/2"' in page
+    assert f"{catalog.url}/ogc<" in catalog.get("/datasets/riverton.parks").text
+    assert f"{catalog.url}/ogc<" not in page  # there, features are those of the current version
 
 
 def test_a_rejection_reads_as_a_letter(catalog: Served) -> None:
