@@ -11,7 +11,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 # The floor of coverage (pyproject.toml) is held where every test runs.
 FLOOR = $(if $(and $(filter true,$(CI)),$(if $(PYTEST_ARGS),,all)),,--cov-fail-under 0)
 
-.PHONY: help demo dev up test test-full docs lint format bench services services-down services-env lock clean
+.PHONY: help demo dev catalog up test test-full docs lint format bench services services-down services-env lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -22,6 +22,9 @@ demo: $(VENV)/.run ## The main job on files that the project ships, narrated (ow
 
 dev: $(VENV)/.dev ## Dagster's UI on the embedded default, http://127.0.0.1:3000 (DEV_PORT=, SPATIAL_ETL_HOME=; Ctrl-C ends it)
 	@PATH="$(abspath $(BIN)):$$PATH" sh services/dagster/dev.sh $(DEV_PORT)
+
+catalog: $(VENV)/.dev ## The catalog in a browser, http://127.0.0.1:8080 (CATALOG_PORT=, SPATIAL_ETL_HOME=; Ctrl-C ends it)
+	@PATH="$(abspath $(BIN)):$$PATH" sh services/catalog/start.sh $(CATALOG_PORT)
 
 up: $(VENV)/.dev services ## The same on the real services, Dagster's own records in PostgreSQL
 	@PATH="$(abspath $(BIN)):$$PATH" sh services/dagster/up.sh $(DEV_PORT)

@@ -15,7 +15,7 @@ from libs.column_names import RESERVED_NAMES
 from libs.compute.engine import Target
 from libs.compute.merging import Counts, Merge, Side, require_key, wider
 from libs.compute.writing import write_result
-from libs.models import Asset, FileRole, Growth, InputVersion, Manifest, Problem, Rejected, Rule, rule_of
+from libs.models import Asset, FileRole, Growth, InputVersion, Manifest, Problem, RasterSummary, Rejected, Rule, rule_of
 from libs.pipeline.column_notes import SourceNotes, file_metadata, notes_of
 from libs.pipeline.datasets import MadeDataset, MadeFile, summary_of
 from libs.pipeline.lake_inputs import bring
@@ -60,6 +60,11 @@ class Growing:
             return dataset
         started = perf_counter()
         where = f"dataset {dataset.dataset_id}"
+        if isinstance(dataset.summary, RasterSummary):
+            raise Rejected.because(
+                "schema_differs", where, f"The delivery is a raster, which has no features: mode {rule.mode!r} is not for it.",
+                'Write "mode": "replace" in the manifest.',
+            )  # fmt: skip
         if base is None and rule.mode == "delete":
             raise Rejected.because(
                 "no_version", where, "There is no such dataset, of which features could be deleted.",
@@ -139,7 +144,7 @@ def pinned(asset: Asset) -> InputVersion:
 
 def _delivered(dataset: MadeDataset) -> Side:
     paths = [file.path for file in dataset.files if file.role == FileRole.DATA]
-    return Side(DELIVERY, paths, pq.read_schema(paths[0]), dataset.summary.features)
+    return Side(DELIVERY, paths, pq.read_schema(paths[0]), sum(file.features or 0 for file in dataset.files))
 
 
 def _growth(rule: Rule, base: Asset | None, counts: Counts) -> Growth:

@@ -9,6 +9,7 @@ MODULES = {
     "s3": frozenset({"botocore", "minio"}),
     "mongodb": frozenset({"bson", "pymongo"}),
     "postgis": frozenset({"adbc_driver_manager", "adbc_driver_postgresql"}),
+    "catalog": frozenset({"jinja2", "starlette", "uvicorn"}),
     "dagster": frozenset({"dagster", "dagster_postgres"}),
 }
 """By extra (``[project.optional-dependencies]``): what is imported of it."""

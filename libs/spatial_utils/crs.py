@@ -143,8 +143,13 @@ def require_crs(text: str, where: str) -> Crs:
 
 def longitudes(source: str, target: str, points: "Doubles") -> "Doubles":
     """The longitudes in one CRS of points (x, y in rows) of another; infinite where there are none."""
+    return transformed(source, target, points)[0]
+
+
+def transformed(source: str, target: str, points: "Doubles") -> "tuple[Doubles, Doubles]":
+    """The x and y in one CRS of points (x, y in rows) of another; infinite where there are none."""
     thread, transformer = _transformer(source, target)
-    return cast("Doubles", thread.submit(transformer.transform, points[:, 0], points[:, 1]).result()[0])
+    return cast("tuple[Doubles, Doubles]", thread.submit(transformer.transform, points[:, 0], points[:, 1]).result())
 
 
 @lru_cache(maxsize=64)

@@ -156,11 +156,14 @@ class FolderStore:
         with self._opened(key) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(-1 if limit is None else limit)
 
-    def stream(self, key: str, chunk: int = CHUNK, stamp: str | None = None) -> Iterator[bytes]:
+    def stream(
+        self, key: str, chunk: int = CHUNK, stamp: str | None = None, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
         """See :class:`~libs.storage.store.ObjectStore`."""
         with self._opened(key) as descriptor:
             self._require(key, stamp, descriptor)
-            while piece := os.read(descriptor, chunk):
+            while piece := os.pread(descriptor, chunk if end is None else min(chunk, end - start), start):
+                start += len(piece)
                 yield piece
             self._require(key, stamp, descriptor)
 

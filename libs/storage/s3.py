@@ -174,14 +174,17 @@ class S3Store:
                 return bytes(content[:limit])
         return bytes(content)
 
-    def stream(self, key: str, chunk: int = CHUNK, stamp: str | None = None) -> Iterator[bytes]:
+    def stream(
+        self, key: str, chunk: int = CHUNK, stamp: str | None = None, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
         """See :class:`~libs.storage.store.ObjectStore`. Goes on where it was when the connection breaks."""
-        position, failures = 0, 0
+        position, failures = start, 0
+        last = "" if end is None else end - 1
         check_key(key)
         while True:
             with self._speaking(key):
                 same = {"IfMatch": stamp} if stamp else {}
-                rest = {"Range": f"bytes={position}-"} if position else {}
+                rest = {"Range": f"bytes={position}-{last}"} if position or end is not None else {}
                 answer = self._client.get_object(Bucket=self.bucket, Key=key, **same, **rest)
                 stamp = answer["ETag"]
                 try:

@@ -155,13 +155,17 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def stream(self, key: str, chunk: int = CHUNK, stamp: str | None = None) -> Iterator[bytes]:
+    def stream(
+        self, key: str, chunk: int = CHUNK, stamp: str | None = None, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
         """The object's content in pieces of at most ``chunk`` bytes.
 
         Args:
             key: The object.
             chunk: Bytes.
             stamp: Of the content that is meant. It is compared before and after.
+            start: First byte that is wanted; in the object.
+            end: The byte after the last one that is wanted; greater than ``start``.
 
         Raises:
             ObjectMissing, ObjectRefused: when it cannot be read.

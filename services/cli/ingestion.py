@@ -16,6 +16,7 @@ from libs.models.settings import Settings
 from libs.pipeline.delivery import LocalFile, local_files, new_batch_id
 from libs.pipeline.naming import dataset_id
 from libs.pipeline.upload import DeliveryError, upload
+from libs.platform.telling import of_state
 from libs.spatial_utils.formats import Format
 from libs.spatial_utils.siblings import Folders
 from services.cli import output, progress, report
@@ -268,7 +269,7 @@ def _processed(
         # Asked in this order: once the manifest has been taken away, what is decided of it is the answer to this delivery.
         dealt_with = stack.landing.store.head(key) is None
         state = stack.ledger.batch(batch_id, sha256)
-        decided = state and report.of_state(state, stack.lake.uri)
+        decided = state and of_state(state, stack.lake.uri)
         if decided and dealt_with:
             return decided
         time.sleep(LOOK_AGAIN)

@@ -14,7 +14,7 @@ import typer
 
 from libs.raw_text import inert
 from services.cli import streams
-from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes, refresh
+from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes, refresh, serve
 from services.cli.commands import settings as settings_command
 
 REJECTED, USAGE, UNREACHABLE = 1, 2, 3
@@ -47,6 +47,7 @@ for command in (
     recipes.recipes,
     housekeeping.reconcile,
     housekeeping.gc,
+    serve.serve,
     doctor.doctor,
     settings_command.config,
 ):

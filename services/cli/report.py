@@ -2,17 +2,9 @@
 
 from collections.abc import Callable
 
-from libs.ledger import BatchState
-from libs.models import Asset, Changes, DatasetReport, FileRole, Growth, InputLayer, RasterSummary, Report, Status
+from libs.models import Asset, DatasetReport, FileRole, Growth, InputLayer, RasterSummary, Report, Status
+from libs.platform.telling import changes
 from services.cli import output
-
-
-def of_state(state: BatchState, uri_of: Callable[[str], str]) -> Report | None:
-    """The report on a batch; None while nothing is decided. ``uri_of`` gives the URI of a lake key."""
-    if state.outcome is not None and state.status is Status(state.outcome.decision):
-        return Report.of_outcome(state.outcome, uri_of, state.receipt.sha256)
-    return Report.of_rejection(state.receipt) if state.receipt.problems else None
-
 
 SHOWN = 200
 """Datasets, and warnings, that are listed of one batch."""
@@ -128,17 +120,3 @@ def growth(made: Growth, dataset_id: str) -> str:
     said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number) or "nothing changed"
     key = f" by {', '.join(made.key)}" if made.key else ""
     return f"{made.mode}{key} to {dataset_id}@{made.base}: {said}" if made.base else f"{made.mode}{key}: {said}"
-
-
-def changes(made: Changes) -> list[str]:
-    """What was changed on the way, in words; empty when nothing was."""
-    said = []
-    if made.repaired:
-        said.append(f"{output.count(made.repaired, 'geometry')} repaired")
-    if made.linearized:
-        said.append(f"{output.count(made.linearized, 'curved geometry')} turned into lines")
-    said += [f"{output.count(number, 'feature')} left out by {step}" for step, number in made.dropped.items()]
-    if made.renamed:
-        said.append("renamed " + ", ".join(f"{old!r} to {new!r}" for old, new in made.renamed.items()))
-    said += [f"{number:,} {name.replace('_', ' ')}" for name, number in made.counts.items()]
-    return said

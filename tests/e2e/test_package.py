@@ -148,7 +148,13 @@ def test_dagster_that_is_not_installed(installed: Path, folder: Path) -> None:
     assert "pip install 'spatial-etl[dagster]'" in done.stderr
 
 
-@pytest.mark.parametrize("extra", ["s3", "mongodb", "postgis", "dagster"])
+def test_the_catalog_that_is_not_installed(installed: Path, folder: Path) -> None:
+    done = run(installed / "spatial-etl", "serve", cwd=folder)
+    assert (done.returncode, done.stderr.count("Traceback")) == (3, 0), done.stderr
+    assert "pip install 'spatial-etl[catalog]'" in done.stderr
+
+
+@pytest.mark.parametrize("extra", ["s3", "mongodb", "postgis", "dagster", "catalog"])
 def test_an_extra_brings_what_is_imported_of_it(wheel: Path, extra: str) -> None:
     brought = closure(requirements(wheel, extra)) - closure(requirements(wheel))
     distributions = {"bson": "pymongo"}
@@ -163,6 +169,7 @@ def test_what_the_wheel_carries(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     data = {"services/minio/policies/pipeline.json", "services/mongodb/roles.json", "services/dagster/dagster.yaml"}
+    data |= {"services/catalog/templates/base.html", "services/catalog/static/catalog.css"}
     assert names >= {"libs/py.typed", "services/py.typed", *data}
     assert not any(re.match(r"(tests|benchmarks|demo|docs)/|.*(AGENTS\.md|requirements.*\.txt)$", name) for name in names)
     of_tree = {path.relative_to(ROOT).as_posix() for top in ("libs", "services") for path in (ROOT / top).rglob("*.py")}

@@ -110,10 +110,11 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     """Show a dataset version: columns, extent, changes, files."""
     from libs.ledger import outdated
     from libs.models import FileRole, RasterSummary
+    from libs.platform.telling import changes
     from services.cli import output
     from services.cli.place import lake_uri, located, opened_ledger
     from services.cli.raster import facts_of, raster_bands
-    from services.cli.report import changes, crs, geometry, growth
+    from services.cli.report import crs, geometry, growth
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
@@ -238,6 +239,7 @@ def find_lineage(ledger: "Ledger", asset: "Asset") -> "Lineage":
 
 def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     from libs.ledger.notices import Notices
+    from libs.platform.telling import of_state
     from services.cli import output, report
     from services.cli.lookup import unknown
     from services.cli.place import lake_uri, located
@@ -250,7 +252,7 @@ def _show_batch(ledger: "Ledger", batch_id: str, *, as_json: bool) -> None:
     if as_json:
         output.emit_json(_state(state) | {"other_manifests": [_state(each) for each in others]})
         return
-    known = report.of_state(state, lake_uri)
+    known = of_state(state, lake_uri)
     if known is not None:
         report.show(known, located)
     else:
@@ -283,6 +285,7 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
     from libs.models import parse_manifest
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of
+    from libs.platform.telling import of_state
     from services.cli import output, report
     from services.cli.place import lake_uri, located
 
@@ -296,7 +299,7 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
             "processed, or another one took its place.",
             param_hint="--manifest",
         )
-    known = report.of_state(state, lake_uri)
+    known = of_state(state, lake_uri)
     if as_json:
         output.emit_json(_state(state))
     elif known is not None:
@@ -307,8 +310,8 @@ def _show_manifest(ledger: "Ledger", manifest: Path, batch_id: str | None, *, as
 
 def _state(state: "BatchState") -> dict[str, Any]:
     from libs.models import Report
+    from libs.platform.telling import of_state
     from services.cli.place import lake_uri
-    from services.cli.report import of_state
 
     known = of_state(state, lake_uri)
     made = Report.of_outcome(state.made, lake_uri).datasets if state.made else ()
@@ -329,9 +332,9 @@ def _state(state: "BatchState") -> dict[str, Any]:
 
 def _summary(state: "BatchState") -> str:
     from libs.models import Report, Status
+    from libs.platform.telling import of_state
     from services.cli import output
     from services.cli.place import lake_uri
-    from services.cli.report import of_state
 
     known = of_state(state, lake_uri)
     if known is None:
@@ -368,8 +371,9 @@ def _show_uses(ledger: "Ledger", asset: "Asset", *, as_json: bool) -> None:
 
 
 def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> None:
+    from libs.platform.telling import changes
     from services.cli import output, steps
-    from services.cli.report import changes, growth, input_crs
+    from services.cli.report import growth, input_crs
 
     output.line(
         output.text(record.id, "bold"), f"  {asset.kind if asset.features is None else output.count(asset.features, 'feature')}"

@@ -47,6 +47,14 @@ def test_a_key_round_trips_whatever_its_characters(store: ObjectStore, name: str
     assert store.uri(name) == f"s3://{store.bucket}/{name}"
 
 
+def test_a_part_of_an_object_is_streamed_by_itself(store: ObjectStore) -> None:
+    store.put("x/a", bytes(range(200)))
+    for start, end in [(0, 1), (0, 200), (7, 100), (199, 200), (150, None)]:
+        pieces = [*store.stream("x/a", 40, start=start, end=end)]
+        assert b"".join(pieces) == bytes(range(200))[start:end], (start, end)
+        assert max(map(len, pieces)) <= 40
+
+
 def test_what_is_lent_is_the_object_and_stays_it(store: ObjectStore, tmp_path: Path) -> None:
     """A store may refuse: then there is nothing."""
     store.put("x/a", b"first")

@@ -1,0 +1,309 @@
+"""Features of a lake file as GeoJSON: DuckDB finds the rows by the ``bbox`` column, PROJ gives the longitudes and latitudes."""
+
+import base64
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from libs.column_names import BBOX, GEOMETRY, RESERVED_PREFIX
+from libs.models import Asset, BBox
+from libs.spatial_utils.crs import UnknownCrs, transformed
+from services.catalog.local import LocalFiles
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+CRS84 = "OGC:CRS84"
+LARGEST = 32 * 1024 * 1024
+"""Bytes of the features of one page. A page of larger features is shorter than what was asked for, and links to the next one."""
+_ROWS = 1_000
+"""Rows that are turned into GeoJSON at once."""
+_EDGE = 21
+"""Points of a side of a bounding box that is transformed: sides of a box in one CRS are curves in another."""
+_ROW = f"{RESERVED_PREFIX}row"
+_ROWS_OF_FILE = f"SELECT *, file_row_number AS {_ROW} FROM read_parquet(?, file_row_number = true)"
+_ROWS_COUNTED = f"SELECT *, row_number() OVER () - 1 AS {_ROW} FROM read_parquet(?)"
+"""For a file with a column of DuckDB's name: slower, since all rows before are counted."""
+
+
+class NotTransformable(Exception):  # noqa: N818 - what it is
+    """A feature has no longitude and latitude."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which features are wanted.
+
+    Attributes:
+        start: Number of the first row that is looked at, from 0 in the dataset.
+        limit: Features, at most.
+        bbox: Longitudes and latitudes that they touch; its west may lie east of its east: it crosses 180°.
+        since: Least moment, ISO 8601.
+        until: Greatest moment.
+    """
+
+    start: int = 0
+    limit: int = 10
+    bbox: BBox | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves out features by what they are."""
+        return self.bbox is not None or self.since is not None or self.until is not None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Features, each as a GeoJSON text, and the row with which the next page begins; None when this is the last one."""
+
+    features: list[str]
+    following: int | None
+
+
+def time_column(asset: Asset) -> str | None:
+    """The column that a moment is compared with: the first one of dates or timestamps."""
+    return next((field.name for field in asset.table_schema if field.type.startswith(("date", "timestamp"))), None)
+
+
+@lru_cache(maxsize=65_536)
+def extent(crs: str | None, bbox: BBox | None) -> BBox | None:
+    """An extent as longitudes and latitudes; None where it has none: local coordinates, an empty layer."""
+    return None if crs is None or bbox is None else _boxed(crs, CRS84, bbox)
+
+
+def is_served(asset: Asset) -> bool:
+    """Whether its features can be given as GeoJSON: a layer, empty or with an extent on the earth."""
+    return asset.has_geometry and asset.crs is not None and (asset.bbox is None or extent(asset.crs, asset.bbox) is not None)
+
+
+class Features:
+    """Queries on lake files.
+
+    Args:
+        files: Where their local files are. Nothing else is opened.
+        memory_mb: For DuckDB.
+    """
+
+    def __init__(self, files: LocalFiles, memory_mb: int = 512) -> None:
+        import duckdb
+
+        self._files = files
+        self._database = duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "threads": 2, "temp_directory": ""})
+        self._database.execute("SET enable_geoparquet_conversion = false")  # WKB as it is; the spatial extension is not needed
+        self._database.execute("SET TimeZone = 'UTC'")
+        self._database.execute("SET enable_object_cache = true")
+        self._database.execute(f"SET allowed_directories = ['{str(files.folder).replace(chr(39), chr(39) * 2)}/']")
+        self._database.execute("SET enable_external_access = false")
+        self._database.execute("SET lock_configuration = true")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._database.close()
+
+    def page(self, asset: Asset, question: Question, largest: int = LARGEST) -> Page:
+        """Features in the order of their rows.
+
+        Raises:
+            NotTransformable: when one of them has no place on the earth.
+            ObjectMissing, ObjectRefused: when a file cannot be read.
+        """
+        found: list[str] = []
+        size = 0
+        for row, feature in self._rows(asset, question):
+            if len(found) == question.limit or size > largest:
+                return Page(found, row)
+            found.append(feature)
+            size += len(feature)
+        return Page(found, None)
+
+    def one(self, asset: Asset, row: int) -> str | None:
+        """The feature in a row; None when there is none."""
+        if not 0 <= row < (asset.features or 0):
+            return None
+        return next((feature for at, feature in self._rows(asset, Question(start=row, limit=1)) if at == row), None)
+
+    def _rows(self, asset: Asset, question: Question) -> Iterator[tuple[int, str]]:
+        """Numbers and features of the rows that match, one more than are wanted."""
+        first, wanted = 0, question.limit + 1
+        for file in asset.data:
+            rows = file.features or 0
+            begin, is_all = max(0, question.start - first), False
+            while wanted > 0 and begin < rows and not is_all:
+                asked, count = wanted, 0
+                cursor = self._database.cursor()
+                try:
+                    for batch in self._selected(cursor, asset, str(self._files.path(file)), question, begin, asked):
+                        for row, feature in _features(batch, asset, question.bbox, first):
+                            wanted -= 1
+                            yield row, feature
+                        count, begin = count + batch.num_rows, batch.column(_ROW)[-1].as_py() + 1
+                finally:
+                    cursor.close()
+                is_all = count < asked  # the boxes of some rows matched and their shapes did not: there may be more behind them
+            first += rows
+
+    def _selected(
+        self, cursor: "duckdb.DuckDBPyConnection", asset: Asset, path: str, question: Question, begin: int, wanted: int
+    ) -> Iterator["pa.RecordBatch"]:
+        """Rows of a file whose boxes and times match, from one on."""
+        columns = ", ".join(_expression(field.name, field.type) for field in asset.table_schema if field.name != BBOX)
+        conditions, values = [f"{_ROW} >= ?"], [path, begin]
+        if not question.is_filtered:
+            conditions.append(f"{_ROW} < ?")
+            values.append(begin + wanted)
+        if question.bbox is not None:
+            boxes = [box for part in _parts(question.bbox) if (box := _within(asset, part))]
+            conditions.append(
+                "("
+                + " OR ".join([f"({BBOX}.xmax >= ? AND {BBOX}.ymax >= ? AND {BBOX}.xmin <= ? AND {BBOX}.ymin <= ?)"] * len(boxes))
+                + ")"
+                if boxes
+                else "false"
+            )
+            values += [side for box in boxes for side in box]
+        column = time_column(asset)
+        if column is not None:
+            quoted = _quoted(column)
+            for moment, compared in ((question.since, ">="), (question.until, "<=")):
+                if moment is not None:
+                    conditions.append(f"{quoted}::TIMESTAMPTZ {compared} ?::TIMESTAMPTZ")
+                    values.append(moment)
+        is_taken = any(field.name.lower() == "file_row_number" for field in asset.table_schema)
+        source = _ROWS_COUNTED if is_taken else _ROWS_OF_FILE
+        sql = f"SELECT {columns}, {_ROW} FROM ({source}) WHERE {' AND '.join(conditions)} ORDER BY {_ROW} LIMIT {wanted}"
+        yield from (batch for batch in cursor.execute(sql, values).to_arrow_reader(_ROWS) if batch.num_rows)
+
+
+def _features(batch: "pa.RecordBatch", asset: Asset, bbox: BBox | None, first: int) -> Iterator[tuple[int, str]]:
+    """Rows as GeoJSON, those left out that do not touch the box."""
+    import shapely
+
+    shapes = shapely.from_wkb(batch.column(GEOMETRY).to_numpy(zero_copy_only=False))
+    shapes = _on_earth(shapely.force_2d(shapes) if shapely.has_m(shapes).any() else shapes, asset.crs or CRS84)
+    touching = np.ones(len(shapes), dtype=bool)
+    if bbox is not None:
+        touching = np.logical_or.reduce([shapely.intersects(shapes, shapely.box(*part)) for part in _parts(bbox)])
+    texts = shapely.to_geojson(shapes)
+    names = [name for name in batch.schema.names if name not in {GEOMETRY, _ROW}]
+    columns = [batch.column(name).to_pylist() for name in names]
+    for at, row in enumerate(batch.column(_ROW).to_pylist()):
+        if touching[at]:
+            properties = dict(zip(names, (column[at] for column in columns), strict=True))
+            number = first + row
+            yield (
+                number,
+                f'{{"type":"Feature","id":{number},"geometry":{texts[at] or "null"},"properties":{_json(properties)}}}',
+            )
+
+
+def _on_earth(shapes: Any, crs: str) -> Any:
+    """Shapes with longitudes and latitudes; heights stay.
+
+    Raises:
+        NotTransformable: when one of them has none.
+    """
+    import shapely
+
+    if crs in {CRS84, "EPSG:4326"}:
+        return shapes
+
+    def turned(points: Any) -> Any:
+        x, y = transformed(crs, CRS84, points[:, :2])
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise NotTransformable
+        return np.column_stack([x, y, *points.T[2:]])
+
+    result = shapes.copy()
+    high = shapely.has_z(shapes)
+    for which, include_z in ((high, True), (~high & ~shapely.is_missing(shapes), False)):
+        if which.any():
+            result[which] = shapely.transform(shapes[which], turned, include_z=include_z)
+    return result
+
+
+def _parts(bbox: BBox) -> list[BBox]:
+    """A box, in two where it crosses 180°."""
+    west, south, east, north = bbox
+    return [bbox] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
+
+
+def _within(asset: Asset, part: BBox) -> BBox | None:
+    """What of a box lies in the extent of a version, in its CRS and a little larger; None for nothing."""
+    whole = extent(asset.crs, asset.bbox)
+    if whole is None or asset.bbox is None or asset.crs is None:
+        return None
+    west, south, east, north = (*map(max, part[:2], whole[:2]), *map(min, part[2:], whole[2:]))
+    if west > east or south > north:
+        return None
+    if asset.crs in {CRS84, "EPSG:4326"}:
+        return west, south, east, north
+    return _boxed(CRS84, asset.crs, (west, south, east, north)) or asset.bbox
+
+
+def _boxed(source: str, target: str, bbox: BBox) -> BBox | None:
+    """The box in another CRS around a box, a little larger; None where a part of its edge has no place there."""
+    if source == target or {source, target} == {CRS84, "EPSG:4326"}:
+        return bbox
+    xs, ys = np.linspace(bbox[0], bbox[2], _EDGE), np.linspace(bbox[1], bbox[3], _EDGE)
+    grid = np.column_stack([each.ravel() for each in np.meshgrid(xs, ys)])
+    try:
+        x, y = transformed(source, target, grid)
+    except UnknownCrs:
+        return None
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return None
+    margin_x, margin_y = (np.ptp(each) / _EDGE**2 + 1e-9 for each in (x, y))
+    west, south, east, north = x.min() - margin_x, y.min() - margin_y, x.max() + margin_x, y.max() + margin_y
+    if target == CRS84:
+        west, south, east, north = max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
+    return float(west), float(south), float(east), float(north)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _expression(name: str, kind: str) -> str:
+    """A column as it is asked for: times as text, since not every one of them is a time in Python."""
+    quoted = _quoted(name)
+    if kind.startswith("timestamp"):
+        text = f"replace({quoted}::VARCHAR, ' ', 'T')"
+        return f"regexp_replace({text}, '\\+00$', 'Z') AS {quoted}" if "tz=" in kind else f"{text} AS {quoted}"
+    if kind.startswith(("date", "time", "duration", "month")):
+        return f"{quoted}::VARCHAR AS {quoted}"
+    return quoted
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # NaN and infinity, which JSON does not have
+        return json.dumps(_finite(value), default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,62 @@
+"""The description of the OGC interface as an OpenAPI 3.0 document."""
+
+from typing import Any
+
+JSON = "application/json"
+
+
+def description(server: str, default: int, most: int) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        server: Where the interface is.
+        default: Features of a page.
+        most: Features of a page, at most.
+    """
+    collection, item = _path("collectionId", "A dataset"), _path("featureId", "The number of its row, from 0")
+    form = {
+        "name": "f",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "enum": ["json"]},
+        "description": "The format",
+    }
+    limit = _query("limit", "Features, at most", {"type": "integer", "minimum": 1, "maximum": most, "default": default})
+    start = _query("start", "Row with which the page begins", {"type": "integer", "minimum": 0, "default": 0})
+    box = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
+    bbox = _query("bbox", "west,south,east,north in degrees", box) | {"style": "form", "explode": False}
+    times = _query("datetime", "A moment or an interval; for datasets with a column of times", {"type": "string"})
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "spatial-etl", "version": "1.0.0", "description": "OGC API - Features over the lake. Read only."},
+        "servers": [{"url": server}],
+        "paths": {
+            "/": _get("landing", "What there is", [form]),
+            "/conformance": _get("conformance", "What it conforms to", [form]),
+            "/api": _get("api", "This document", [form], "application/vnd.oai.openapi+json;version=3.0"),
+            "/collections": _get("collections", "The datasets", [form]),
+            "/collections/{collectionId}": _get("collection", "A dataset", [collection, form]),
+            "/collections/{collectionId}/items": _get(
+                "items", "Its features", [collection, limit, bbox, times, start, form], "application/geo+json"
+            ),
+            "/collections/{collectionId}/items/{featureId}": _get(
+                "item", "One feature", [collection, item, form], "application/geo+json"
+            ),
+        },
+    }
+
+
+def _path(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": meaning}
+
+
+def _query(name: str, meaning: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": meaning}
+
+
+def _get(name: str, summary: str, parameters: list[dict[str, Any]], kind: str = JSON) -> dict[str, Any]:
+    refused = {"type": "object", "properties": {"code": {"type": "string"}, "description": {"type": "string"}}}
+    responses: dict[str, Any] = {"200": {"description": summary, "content": {kind: {"schema": {"type": "object"}}}}}
+    for status, why in (("400", "A parameter is wrong"), ("404", "There is no such thing"), ("500", "It cannot be read")):
+        responses[status] = {"description": why, "content": {JSON: {"schema": refused}}}
+    return {"get": {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}}

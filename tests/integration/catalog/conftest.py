@@ -1,0 +1,104 @@
+"""A real catalog: a lake that ``ingest`` made of the demo's files, and the server on loopback, in this process."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.models.settings import Settings
+from services.catalog.app import application, server
+from services.catalog.state import State, opened
+
+ROOT = Path(__file__).parents[3]
+HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A catalog that runs."""
+
+    state: State
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """Ask as typed: nothing of the path is changed before it is sent."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def served(state: State) -> Iterator[Served]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = server(application(state))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield Served(state, listener.getsockname()[1])
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parks in two versions, the second in UTM; a town's buildings and roads; a table; a hostile dataset; a rejected batch."""
+    folder = tmp_path_factory.mktemp("catalog")
+    feature = {
+        "type": "Feature",
+        "properties": {HOSTILE: HOSTILE, "File_Row_Number": 7, "a": 1, "A": 2},
+        "geometry": {"type": "Point", "coordinates": [1, 2]},
+    }
+    (folder / "hostile.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SPATIAL_", "MINIO_", "MONGO_"))}
+    environment |= {"SPATIAL_ETL_HOME": str(folder / "var"), "USER": "<b>tester</b>"}
+    data = ROOT / "demo/data"
+    for code, *arguments in (
+        (0, data / "parks.geojson", data / "town.gpkg", data / "trees.csv", "--project", "Riverton"),
+        (0, data / "parks.geojson", "--project", "Riverton", "--intent", "reproject", "--param", "crs=EPSG:25832"),
+        (0, folder / "hostile.geojson", "--project", "<i>Evil</i>"),
+        (1, data / "cut_off/districts.shp", "--project", "Riverton", "--batch-id", "cut-off"),
+    ):
+        command = [Path(sys.executable).with_name("spatial-etl"), "ingest", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+    return folder / "var"
+
+
+@pytest.fixture(scope="session")
+def catalog(home: Path) -> Iterator[Served]:
+    with opened(Settings(spatial_etl_home=home, _env_file=None)) as state, served(state) as running:
+        yield running
