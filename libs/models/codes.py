@@ -538,6 +538,34 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "unknown_column": _problem("A step names a column that does not exist.", "Use a column that the message lists."),
             "unknown_parameter": _problem("The recipe has no parameter of that name.", "Remove it, or correct its spelling."),
         },
+        "Export": {
+            "export_crs": _either(
+                "The format holds longitude and latitude only, or does not say its CRS; or the data have none.",
+                "Write GeoPackage or GeoParquet where the CRS matters.",
+            ),
+            "export_exists": _problem("There is a file of this name already.", "Name another file, or add --overwrite."),
+            "export_format_unknown": _problem(
+                "The name of the file does not say a format that can be written.", "Let it end in .gpkg, .fgb, .geojson, ..."
+            ),
+            "export_geometry": _either(
+                "The format cannot hold these geometries, or not as they are.", "Write GeoPackage or GeoParquet."
+            ),
+            "export_no_folder": _problem("There is no such folder.", "Make it first."),
+            "export_not_possible": _problem("The version has no features.", "Copy its files from the lake."),
+            "export_refused": _problem("The writer of the format refuses the data.", "Write GeoPackage or GeoParquet."),
+            "export_renamed": _warning("A column has a shorter name in the file.", "Nothing has to be done."),
+            "export_source_damaged": _problem(
+                "A file of the lake is not what the ledger recorded.", "Run 'spatial-etl verify --repair'."
+            ),
+            "export_too_large": _problem("The format cannot hold so much.", "Write GeoPackage, or export a part."),
+            "export_type": _warning(
+                "The format has no type for the values of a column: they are written in another one, without loss.",
+                "Write GeoParquet to keep all types.",
+            ),
+            "export_values": _warning(
+                "Values are not the same in the file, as the format cannot hold them.", "Write GeoParquet to keep all values."
+            ),
+        },
         "Running": {
             "attempt_not_known": _problem(
                 "The ledger was made again out of the lake, which does not tell of this attempt.",
