@@ -364,9 +364,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A new version has other types of geometry than the one before.",
                 "Say 'on_change': {'geometry_types': 'allow'} if it is meant.",
             ),
+            "key_not_unique": _problem(
+                "Two versions are compared by a column whose values are missing or stand more than once.",
+                "Name a column with another value in each feature, or none: then whole features are compared.",
+            ),
             "kind_changed": _either(
                 "A new version is a table and the one before a layer, or the other way round.",
                 "Give it a 'dataset_id' of its own, or say 'on_change': {'kind': 'allow'}.",
+            ),
+            "lake_file_damaged": _problem(
+                "A file of the lake is gone, or is not what the ledger recorded.", "Run 'spatial-etl verify --repair'."
             ),
             "owned_by_another": _either(
                 "The dataset belongs to another project and another uploader.",
@@ -554,9 +561,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "export_not_possible": _problem("The version has no features.", "Copy its files from the lake."),
             "export_refused": _problem("The writer of the format refuses the data.", "Write GeoPackage or GeoParquet."),
             "export_renamed": _warning("A column has a shorter name in the file.", "Nothing has to be done."),
-            "export_source_damaged": _problem(
-                "A file of the lake is not what the ledger recorded.", "Run 'spatial-etl verify --repair'."
-            ),
             "export_too_large": _problem("The format cannot hold so much.", "Write GeoPackage, or export a part."),
             "export_type": _warning(
                 "The format has no type for the values of a column: they are written in another one, without loss.",

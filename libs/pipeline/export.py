@@ -1,11 +1,10 @@
 """Exporting a version, or a part of it, into a file of another format. Writes to no lake and no ledger."""
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,14 @@ from libs.compute.exporting import Export, Written, export_of, write_file
 from libs.compute.exporting.columns import columns_of
 from libs.compute.exporting.formats import PARQUET
 from libs.compute.writing import write_result
-from libs.models import Asset, BBox, LakeFile, Lineage, Model, Problem, Rejected
+from libs.models import Asset, BBox, Lineage, Model, Problem, Rejected
+from libs.pipeline.lake_files import fetched
+from libs.pipeline.new_file import beside, put, require_room, synced
 from libs.pipeline.scratch import run_folder
 from libs.pipeline.software import software_versions
 from libs.pipeline.stack import Stack
 from libs.spatial_utils.arrays import scalar
 from libs.spatial_utils.crs import Crs, require_crs
-from libs.storage.fetched import Fetched
-from libs.storage.store import untold
 from libs.transformations import Column, Recipe
 from libs.transformations.where import Where
 
@@ -104,11 +103,11 @@ def export(
     """
     stack.require_own_lake(bind=False)
     form = export_of(target.name)
-    _require_room(target, overwrite=overwrite)
+    require_room(target, overwrite=overwrite)
     _require_rows(asset)
     wanted, warnings = _crs_of_file(asset, form, selection.crs)
-    with run_folder(stack.scratch, f"export-{secrets.token_hex(6)}") as scratch, _beside(target) as made:
-        files = [_fetched(stack, file, scratch / f"{number}-{file.name}") for number, file in enumerate(asset.data)]
+    with run_folder(stack.scratch, f"export-{secrets.token_hex(6)}") as scratch, beside(target) as made:
+        files = fetched(stack.lake, asset, scratch / "lake")
         schema = pq.read_schema(files[0])
         columns_of(schema, form, selection.columns)  # first: what is wrong with the options is said before any work
         steps = list(_steps(asset, schema, condition, wanted))
@@ -128,7 +127,7 @@ def export(
                 written = write_file(
                     database, files, made, form, layer=layer, crs=wanted, names=selection.columns,
                 )  # fmt: skip
-        sha256 = _synced(made)
+        sha256 = synced(made)
         exported = Exported(
             dataset_id=asset.dataset_id,
             version=asset.version,
@@ -145,22 +144,9 @@ def export(
         )
         origin = made.with_name(f"{made.name}{LINEAGE_SUFFIX}")
         origin.write_text(json.dumps(_origin(stack, exported, selection, asset, lineage), indent=2, ensure_ascii=False) + "\n")
-        _placed(made, target, overwrite=overwrite)
+        put(made, target, overwrite=overwrite)
         origin.replace(target.with_name(origin.name))
     return exported
-
-
-def _require_room(target: Path, *, overwrite: bool) -> None:
-    if not target.parent.is_dir():
-        raise Rejected.because("export_no_folder", str(target), f"There is no folder {str(target.parent)!r}.",
-                               "Make it first, or name a file in another folder.")  # fmt: skip
-    if target.is_dir() or (os.path.lexists(target) and not overwrite):
-        raise _exists(target)
-
-
-def _exists(target: Path) -> Rejected:
-    return Rejected.because("export_exists", str(target), "There is something of this name. It was left as it is.",
-                            "Name another file, or say that this one may be replaced.")  # fmt: skip
 
 
 def _require_rows(asset: Asset) -> None:
@@ -194,20 +180,6 @@ def _crs_of_file(asset: Asset, form: Export, wished: str | None) -> tuple[str | 
         remedy=f"{form.name} holds longitude and latitude only. GeoPackage and GeoParquet keep any CRS.",
     )  # fmt: skip
     return _LON_LAT, [told]
-
-
-def _fetched(stack: Stack, file: LakeFile, path: Path) -> Path:
-    """A file of the lake as a local one, whose content is as recorded.
-
-    Raises:
-        Rejected: when it is gone, or is not what the ledger says.
-    """
-    info = stack.lake.store.head(file.key)
-    if info is not None and Fetched(stack.lake.store, info, path, copy=False, moved=untold).object().sha256 == file.sha256:
-        return path
-    said = "is gone" if info is None else "is not what the ledger recorded: it was changed or damaged"
-    raise Rejected.because("export_source_damaged", stack.lake.uri(file.key), f"This file {said}. Nothing was exported.",
-                           "Run 'spatial-etl verify --repair', or restore the file from a backup.")  # fmt: skip
 
 
 def _steps(asset: Asset, schema: pa.Schema, condition: Where | None, crs: str | None) -> Iterator[dict[str, Any]]:
@@ -300,36 +272,6 @@ def _writer(stack: Stack, scratch: Path) -> DuckDBEngine:
     settings = stack.settings
     folder = scratch / "writer"  # a folder of its own: the run holds the lock of scratch
     return DuckDBEngine(folder, memory_mb=settings.spatial_etl_memory_mb, threads=settings.spatial_etl_threads)
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A place for the file in the making, on the disk where it is to be. A crash leaves a hidden folder there at most."""
-    folder = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}")
-    folder.mkdir()
-    try:
-        yield folder / target.name
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _synced(path: Path) -> str:
-    """The SHA-256 of a file that is on the disk."""
-    import hashlib
-
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _placed(made: Path, target: Path, *, overwrite: bool) -> None:
-    if overwrite:
-        made.replace(target)
-        return
-    try:
-        os.link(made, target)
-    except FileExistsError as error:
-        raise _exists(target) from error
 
 
 def _origin(stack: Stack, exported: Exported, selection: Selection, asset: Asset, lineage: Lineage) -> dict[str, Any]:

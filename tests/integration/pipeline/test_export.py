@@ -237,7 +237,7 @@ def test_a_damaged_file_of_the_lake_is_not_exported_and_nothing_is_left(
     content[100] ^= 1
     path.write_bytes(content)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(Rejected, match="export_source_damaged"):
+    with pytest.raises(Rejected, match="lake_file_damaged"):
         exported("out.gpkg")
     assert sorted(tmp_path.iterdir()) == before
     assert platform.transient() == []
