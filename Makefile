@@ -28,7 +28,7 @@ up: $(VENV)/.dev services ## The same on the real services, Dagster's own record
 
 test: $(VENV)/.dev ## Every test that can run here, with coverage; says what it left out (PYTEST_ARGS="-k crs")
 	@$(BIN)/python -m services.local build || echo "Tests that need it will be left out."
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 $(PYTEST_ARGS) --cov $(FLOOR)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 25 $(PYTEST_ARGS) --cov $(FLOOR)
 
 test-full: ## The same with every sweep whole and properties tried five times as often: takes much longer
 	@SPATIAL_ETL_TEST_FULL=1 PYTEST_TIMEOUT=7200 $(MAKE) --no-print-directory test
