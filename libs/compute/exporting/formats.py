@@ -75,9 +75,11 @@ _FEW_TYPES = {
     Kind.UNSIGNED_LONG: AS_TEXT, Kind.DECIMAL: AS_DOUBLE, Kind.LONG_DECIMAL: AS_TEXT, Kind.TIME: AS_TEXT,
     Kind.FINE_TIMESTAMP: AS_TEXT, Kind.NESTED: AS_JSON,
 }  # fmt: skip
-_GEOPACKAGE = _FEW_TYPES | {Kind.FLOAT: _NO_NAN, Kind.TIMESTAMP: _WITHOUT_ZONE, Kind.TIMESTAMP_UTC: MILLISECONDS}
-_FLATGEOBUF = _FEW_TYPES | {
-    Kind.TIMESTAMP: MILLISECONDS, Kind.TIMESTAMP_UTC: MILLISECONDS
+_UP_TO_NUL = Conversion("{c}", "", "contains({c}, chr(0))", "have a NUL character and end before it")
+_GEOPACKAGE = _FEW_TYPES | {
+    Kind.TEXT: _UP_TO_NUL, Kind.FLOAT: _NO_NAN, Kind.TIMESTAMP: _WITHOUT_ZONE, Kind.TIMESTAMP_UTC: MILLISECONDS,
+}  # fmt: skip
+_FLATGEOBUF = _FEW_TYPES | {Kind.TEXT: _UP_TO_NUL, Kind.TIMESTAMP: MILLISECONDS, Kind.TIMESTAMP_UTC: MILLISECONDS
 }  # fmt: skip
 _SHAPEFILE = _FEW_TYPES | {
     Kind.BOOLEAN: AS_NUMBER,
@@ -91,7 +93,9 @@ _SHAPEFILE = _FEW_TYPES | {
         "are rounded to 15 decimals or digits, or are no numbers (NaN, infinite) and become missing values",
     ),
     Kind.TEXT: Conversion(
-        "{c}", "", "strlen({c}) > 254", "are longer than 254 bytes and are cut"),
+        "{c}", "", "strlen({c}) > 254 OR contains({c}, chr(0)) OR {c} <> trim({c}) OR {c} = ''",
+        "are cut at 254 bytes or at a NUL character, or lose blanks at their ends, or are empty and become missing values",
+    ),
     Kind.BINARY: AS_BASE64, Kind.TIMESTAMP: AS_ISO, Kind.TIMESTAMP_UTC: AS_ISO_UTC,
 }  # fmt: skip
 _GEOJSON = {
@@ -105,11 +109,18 @@ _GEOJSON = {
 _PLAIN_TEXT = {
     Kind.BINARY: AS_BASE64, Kind.NESTED: AS_JSON, Kind.TIMESTAMP: AS_ISO, Kind.TIMESTAMP_UTC: AS_ISO_UTC,
 }  # fmt: skip
-_KML = _PLAIN_TEXT | {
-    kind: AS_TEXT
-    for kind in Kind
-    if kind not in {Kind.INTEGER, Kind.TEXT, Kind.NOTHING, *_PLAIN_TEXT}
-}  # fmt: skip
+_KML = (
+    {kind: AS_TEXT for kind in Kind if kind not in {Kind.INTEGER, Kind.NOTHING}}
+    | _PLAIN_TEXT
+    | {
+        Kind.TEXT: Conversion(
+            "{c}",
+            "",
+            r"regexp_matches({c}, '[\x00-\x08\x0B-\x1F]') OR {c} <> trim({c}) OR {c} = ''",
+            "lose control characters or blanks at their ends, end before a NUL, or are empty and become missing values",
+        )
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)

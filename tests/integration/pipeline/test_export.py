@@ -40,6 +40,7 @@ COLUMNS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "long": (pa.decimal128(30, 2), [Decimal("1234567890123456789012.10"), None, Decimal("0.01")]),
     "raw": (pa.binary(), [b"\0\xff", b"", None]),
     "list": (pa.list_(pa.int64()), [[1, 2], [], None]),
+    "odd": (pa.string(), ["a\0b", " x\x01", None]),
     "a rather long name": (pa.string(), ["a", "b", "c"]),
     "a rather long one": (pa.string(), ["a", "b", "c"]),
 }
@@ -114,7 +115,8 @@ def test_geopackage_holds_all_but_what_is_told(everything: pa.Table, exported: A
     cut = NOON.replace(microsecond=123000)
     assert found["moment"].to_pylist()[0] == cut.replace(tzinfo=dt.UTC)
     assert found["local"].to_pylist()[0] == cut.replace(tzinfo=dt.UTC)
-    assert done.changes == {"values of local": 1, "values of moment": 1}
+    assert found["odd"].to_pylist() == ["a", " x\x01", None]
+    assert done.changes == {"values of local": 1, "values of moment": 1, "values of odd": 1}
     assert _told(done, "export_type").keys() == {"day", "local", "price", "long", "list"}
     _same_geometry(shapely.from_wkb(found[meta["geometry_name"]].to_pylist()), everything)
 
@@ -136,7 +138,7 @@ def test_geojson_has_the_shortest_numbers_that_read_back_as_the_same(everything:
     done, path = exported("out.geojson")
     document = json.loads(path.read_text(), parse_float=float)
     properties = [each["properties"] for each in document["features"]]
-    for name in ("n", "small", "text", "number", "yes", "list", "a rather long name"):
+    for name in ("n", "small", "text", "number", "yes", "list", "odd", "a rather long name"):
         assert [each[name] for each in properties] == everything[name].to_pylist(), name
     assert [each["local"] for each in properties] == ["2024-02-29T12:00:00.123456", "2024-02-29T12:00:00.005000", None]
     assert [each["moment"] for each in properties] == ["2024-02-29T12:00:00.123456Z", "2024-02-29T12:00:00.000000Z", None]
@@ -171,15 +173,16 @@ def test_a_shapefile_renames_cuts_and_rounds_and_says_so(everything: pa.Table, e
     assert found["yes"].to_pylist() == [1, 0, None]
     assert found["day"].to_pylist() == ["2024-02-29", "1900-01-01", None]
     assert found["moment"].to_pylist() == ["2024-02-29T12:00:00.123456Z", "2024-02-29T12:00:00.000000Z", None]
-    assert done.changes == {"values of n": 1, "values of number": 2}
+    assert done.changes == {"values of n": 1, "values of number": 2, "values of text": 1, "values of odd": 2}
     _same_geometry(shapely.from_wkb(found["wkb_geometry"].to_pylist()), everything)
 
 
 def test_kml_is_all_text_at_longitude_and_latitude(everything: pa.Table, exported: Any) -> None:
-    done, path = exported("out.kml", columns=("n", "text", "number", "day"))
+    done, path = exported("out.kml", columns=("n", "text", "number", "day", "odd"))
     found = geopandas.read_file(path)
     assert [None if pd.isna(each) else float(each) for each in found["number"]] == everything["number"].to_pylist()
     assert next(iter(found["text"])) == "=1+1 'Ä\" ,\n"
+    assert done.changes == {"values of text": 1, "values of odd": 2}
     assert "number" in _told(done, "export_type")
     _same_geometry(list(found.geometry), everything, 1e-12)
 
