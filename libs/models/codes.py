@@ -371,9 +371,16 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A new version has other types of geometry than the one before.",
                 "Say 'on_change': {'geometry_types': 'allow'} if it is meant.",
             ),
+            "key_not_unique": _problem(
+                "Two versions are compared by a column whose values are missing or stand more than once.",
+                "Name a column with another value in each feature, or none: then whole features are compared.",
+            ),
             "kind_changed": _either(
                 "A new version is a table and the one before a layer, or the other way round.",
                 "Give it a 'dataset_id' of its own, or say 'on_change': {'kind': 'allow'}.",
+            ),
+            "lake_file_damaged": _problem(
+                "A file of the lake is gone, or is not what the ledger recorded.", "Run 'spatial-etl verify --repair'."
             ),
             "owned_by_another": _either(
                 "The dataset belongs to another project and another uploader.",
@@ -612,6 +619,31 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "sum_too_large": _problem("A sum does not fit into its type.", "Cast the column to double before."),
             "unknown_column": _problem("A step names a column that does not exist.", "Use a column that the message lists."),
             "unknown_parameter": _problem("The recipe has no parameter of that name.", "Remove it, or correct its spelling."),
+        },
+        "Export": {
+            "export_crs": _either(
+                "The format holds longitude and latitude only, or does not say its CRS; or the data have none.",
+                "Write GeoPackage or GeoParquet where the CRS matters.",
+            ),
+            "export_exists": _problem("There is a file of this name already.", "Name another file, or add --overwrite."),
+            "export_format_unknown": _problem(
+                "The name of the file does not say a format that can be written.", "Let it end in .gpkg, .fgb, .geojson, ..."
+            ),
+            "export_geometry": _either(
+                "The format cannot hold these geometries, or not as they are.", "Write GeoPackage or GeoParquet."
+            ),
+            "export_no_folder": _problem("There is no such folder.", "Make it first."),
+            "export_not_possible": _problem("The version has no features.", "Copy its files from the lake."),
+            "export_refused": _problem("The writer of the format refuses the data.", "Write GeoPackage or GeoParquet."),
+            "export_renamed": _warning("A column has a shorter name in the file.", "Nothing has to be done."),
+            "export_too_large": _problem("The format cannot hold so much.", "Write GeoPackage, or export a part."),
+            "export_type": _warning(
+                "The format has no type for the values of a column: they are written in another one, without loss.",
+                "Write GeoParquet to keep all types.",
+            ),
+            "export_values": _warning(
+                "Values are not the same in the file, as the format cannot hold them.", "Write GeoParquet to keep all values."
+            ),
         },
         "Running": {
             "attempt_not_known": _problem(

@@ -18,7 +18,7 @@ _MARK = "+"
 """For the number sign of a run's id: that one, and a percent sign to quote it, mean something in SQLite's file names."""
 _LEAST = 16 * 1024 * 1024
 """Bytes: where less is free, no batch can work."""
-_OURS = re.compile(rf"\.?(?:.+{re.escape(_MARK)}[0-9]+|(?:replay|catalog)-[0-9a-f]+)", re.DOTALL)
+_OURS = re.compile(rf"\.?(?:.+{re.escape(_MARK)}[0-9]+|(?:replay|catalog|export)-[0-9a-f]+)", re.DOTALL)
 """What the folder of a run is called: scratch may be a folder in which others have one called ``runs``, too."""
 
 

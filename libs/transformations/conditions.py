@@ -147,6 +147,8 @@ FORMS = ("all", "any", "not", "comparison")
 
 
 def _form(value: Any) -> str:
+    if isinstance(value, AllOf | AnyOf | Not):
+        return "all" if isinstance(value, AllOf) else "any" if isinstance(value, AnyOf) else "not"
     return next((form for form in FORMS if isinstance(value, dict) and form in value), "comparison")
 
 

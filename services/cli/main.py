@@ -14,7 +14,21 @@ import typer
 
 from libs.raw_text import inert
 from services.cli import streams
-from services.cli.commands import admin, batches, catalog, current, doctor, housekeeping, ingest, inspect, recipes, refresh, serve
+from services.cli.commands import (
+    admin,
+    batches,
+    catalog,
+    current,
+    diff,
+    doctor,
+    export,
+    housekeeping,
+    ingest,
+    inspect,
+    recipes,
+    refresh,
+    serve,
+)
 from services.cli.commands import settings as settings_command
 
 REJECTED, USAGE, UNREACHABLE = 1, 2, 3
@@ -41,6 +55,8 @@ for command in (
     catalog.datasets,
     catalog.show,
     catalog.lineage,
+    diff.diff,
+    export.export,
     current.make_current,
     housekeeping.verify,
     housekeeping.replay,
