@@ -37,20 +37,29 @@ from libs.models.manifest import (
 )
 from libs.models.notice import Event, Notice, NoticeEnd, NoticeResult, NoticeTry
 from libs.models.policies import Policies
-from libs.models.problem import LakeOfAnother, NoHome, NotEmpty, Problem, Rejected, ServiceUnavailable, SpatialEtlError
+from libs.models.problem import (
+    DamagedBackup,
+    LakeOfAnother,
+    NoHome,
+    NotEmpty,
+    Problem,
+    Rejected,
+    ServiceUnavailable,
+    SpatialEtlError,
+)
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status
 from libs.models.verified import Finding, Verified
 from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
-    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current",
-    "DamagedDocument", "DamagedRecord", "DatasetReport", "Decision", "Document", "Event", "Field", "FileRole", "FileSpec",
-    "FileType", "Finding", "Grant", "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity", "LakeOfAnother",
-    "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd",
-    "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies",
-    "Problem", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
+    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions",
+    "Current", "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetReport", "Decision", "Document", "Event", "Field",
+    "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Head", "InputLayer", "InputObject", "LakeFile", "LakeIdentity",
+    "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice",
+    "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference",
+    "Policies", "Problem", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Run",
     "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "VectorSummary", "Verified", "VersionRecord", "digest",
-    "format_of", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened", "utc_now",
-    "was_changed",
+    "format_of", "in_reading_order", "landing_key", "manifest_schema", "parse_manifest", "says_no_crs", "shortened",
+    "utc_now", "was_changed",
 ]  # fmt: skip
