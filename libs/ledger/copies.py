@@ -1,8 +1,8 @@
 """Reading all of a ledger while work goes on, and filling an empty one with it.
 
 There is no snapshot that every server knows. But a record is there before another one names it, and decisions are never removed.
-So what names others is read before what it names. What is named nevertheless and was not met, since it came while its collection was
-read, is looked up by its ``_id``. What came later than all that is left out. The result is the ledger of a moment.
+So what names others is read before what it names. What came while its collection was read, and was not met, is looked up by its
+``_id`` if another record names it. What came later than all that is left out. The result is the ledger of a moment.
 """
 
 import json
