@@ -332,7 +332,7 @@ class _Audit:
         """The audit log, and the rest: what it tells of is there, and it tells of all that it should."""
         for identity, entry, verdicts in self._read("activity_logs"):
             yield from verdicts
-            if isinstance(entry, Activity) and (name := _told_of(entry)):
+            if isinstance(entry, Activity) and (name := told_of(entry)):
                 self.logged.add(name)
                 yield from self._named(name, f"activity_logs/{identity} tells of it")
         should = [f"manifests/{each}" for each in self.receipts] + [f"runs/{each}" for each in self.runs]
@@ -500,7 +500,7 @@ def _before_last(numbers: Collection[int]) -> Iterator[int]:
         before = number
 
 
-def _told_of(entry: Activity) -> str | None:
+def told_of(entry: Activity) -> str | None:
     """The record that an entry of the audit log tells of."""
     if "receipt" in entry.details:
         return f"manifests/{entry.details['receipt']}"

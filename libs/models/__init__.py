@@ -50,7 +50,16 @@ from libs.models.manifest import (
 )
 from libs.models.notice import Event, Notice, NoticeEnd, NoticeResult, NoticeTry
 from libs.models.policies import Policies
-from libs.models.problem import LakeOfAnother, NoHome, NotEmpty, Problem, Rejected, ServiceUnavailable, SpatialEtlError
+from libs.models.problem import (
+    DamagedBackup,
+    LakeOfAnother,
+    NoHome,
+    NotEmpty,
+    Problem,
+    Rejected,
+    ServiceUnavailable,
+    SpatialEtlError,
+)
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status, WorkerProcess
 from libs.models.verified import Finding, Verified
@@ -58,13 +67,13 @@ from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
     "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions",
-    "Current", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document", "Event", "Field",
-    "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer", "InputObject",
-    "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model",
-    "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart",
-    "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand", "RasterSummary", "Rebuilding",
-    "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "Run", "ServiceUnavailable",
-    "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary", "Verified", "VersionRecord", "WorkerProcess",
-    "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema", "parse_manifest",
-    "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
+    "Current", "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document",
+    "Event", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer",
+    "InputObject", "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link",
+    "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome",
+    "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand",
+    "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "Run",
+    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary", "Verified", "VersionRecord",
+    "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema",
+    "parse_manifest", "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
 ]  # fmt: skip

@@ -650,6 +650,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The ledger was made again out of the lake, which does not tell of this attempt.",
                 "Nothing: a later attempt succeeded.",
             ),
+            "backup_damaged": _problem("A backup is not whole, or was changed.", "Restore another backup."),
             "batch_too_large": _problem("The record of the batch is too large for the ledger.", "Split it into several batches."),
             "canceled": _problem("The run was canceled.", "Upload the manifest again."),
             "damaged_record": _problem(
@@ -664,7 +665,7 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The worker of the run ended without a result.", "It is tried again by itself, three times at most."
             ),
             "ledger_not_empty": _problem(
-                "A ledger that is to be made out of a lake holds something already.", "Name a new ledger in the settings."
+                "A place that is to be filled anew, such as a ledger, holds something already.", "Name an empty one."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
             "no_home": _problem(

@@ -57,9 +57,18 @@ class ServiceUnavailable(SpatialEtlError):  # noqa: N818 - a state of the surrou
 
 
 class NotEmpty(ServiceUnavailable):
-    """A ledger that is to be made anew holds something already. Nothing was changed in it."""
+    """A ledger, a lake or a backup that is to be made anew holds something already. Nothing was changed in it."""
 
     code = "ledger_not_empty"
+
+
+class DamagedBackup(ServiceUnavailable):
+    """A backup is not whole, or not as it was written. Nothing was restored from it."""
+
+    code = "backup_damaged"
+
+    def __init__(self, source: object, reason: str) -> None:
+        super().__init__(f"the backup in {source}", f"{reason} Nothing was restored.", "another backup")
 
 
 class NoHome(ServiceUnavailable):

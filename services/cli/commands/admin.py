@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.commands import backup
 from services.cli.options import AsJson, Dataset
 
 if TYPE_CHECKING:
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
     from services.administration import Accounts, SetupStep
 
 app = typer.Typer(
-    help="Prepare servers, try notifications, decide who may deliver a dataset, prove or rebuild the ledger.",
+    help="Prepare servers, try notifications, decide who may deliver a dataset, prove, back up, restore or rebuild the ledger.",
     no_args_is_help=True,
 )
 
 
+app.command()(backup.backup)
+app.command()(backup.restore)
+
+
 @app.callback()
 def admin() -> None:
-    """Prepare servers, try notifications, decide who may deliver a dataset, prove or rebuild the ledger."""
+    """Prepare servers, try notifications, decide who may deliver a dataset, prove, back up, restore or rebuild the ledger."""
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """``verify``, ``replay``, ``reconcile``, ``gc``: does the lake hold what the ledger says, and what did a crash leave behind."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +52,6 @@ def verify(
     Hashes every lake file, and compares every record with its seal, the chain of decisions and the other records. Exit code 0:
     all is well, 4: the lake is damaged, 5: the ledger, 6: both.
     """
-    from libs.models import Finding
     from libs.pipeline.verify import verify as verify_all
     from libs.pipeline.verify import verify_ledger
     from libs.platform import open_stack
@@ -63,17 +62,36 @@ def verify(
     with open_stack(existing()) as stack:
         if repair:
             _repair(stack, as_json=as_json)
-        verdicts, notes = [], 0
-        for verdict in verify_ledger(stack, known) if chain or known else verify_all(stack):
-            verdicts.append(verdict)
-            notes += verdict.finding is not Finding.INTACT and verdict.finding.damages is None
-            if not as_json and verdict.finding is not Finding.INTACT and (verdict.finding.damages or notes <= _NOTES):
-                _show(verdict)
-        links = sum(1 for _ in stack.ledger.store.ids("chain"))
-    damages = {verdict.finding.damages for verdict in verdicts} - {None}
+        found = verify_ledger(stack, known) if chain or known else verify_all(stack)
+        code, verdicts = show_verdicts(stack, found, quiet=as_json, with_lake=not (chain or known))
     if as_json:
         output.emit_json(verdicts)
-    else:
+    raise typer.Exit(code)
+
+
+def show_verdicts(stack: "Stack", found: "Iterable[Verified]", *, quiet: bool, with_lake: bool) -> "tuple[int, list[Verified]]":
+    """Print verdicts as they come, and what they come to.
+
+    Args:
+        stack: What was looked at.
+        found: The verdicts.
+        quiet: Print nothing.
+        with_lake: Whether lake files were read.
+
+    Returns:
+        The exit code of ``verify``, and the verdicts.
+    """
+    from libs.models import Finding
+    from services.cli import output
+
+    verdicts, notes = [], 0
+    for verdict in found:
+        verdicts.append(verdict)
+        notes += verdict.finding is not Finding.INTACT and verdict.finding.damages is None
+        if not quiet and verdict.finding is not Finding.INTACT and (verdict.finding.damages or notes <= _NOTES):
+            _show(verdict)
+    damages = {verdict.finding.damages for verdict in verdicts} - {None}
+    if not quiet:
         if notes > _NOTES:
             output.line(output.text(f"{notes - _NOTES:,} more that are no damage: --json shows all.", "dim"))
         files = sum(verdict.finding is Finding.INTACT for verdict in verdicts)
@@ -83,14 +101,14 @@ def verify(
                 output.text(f"{bad:,} found that are not as they should be; {output.count(files, 'file')} intact.", "red")
             )
         else:
-            lake = "" if chain or known else f"{output.count(files, 'file')}: all there and unchanged. "
+            links = sum(1 for _ in stack.ledger.store.ids("chain"))
+            lake = f"{output.count(files, 'file')}: all there and unchanged. " if with_lake else ""
             output.line(
                 output.text("✓ ", "bold green"),
                 f"{lake}The ledger's records agree, and its chain has {output.count(links, 'link')}.",
             )
-    raise typer.Exit(
-        BOTH_DAMAGED if len(damages) > 1 else LAKE_DAMAGED if "lake" in damages else LEDGER_DAMAGED if damages else 0
-    )
+    code = BOTH_DAMAGED if len(damages) > 1 else LAKE_DAMAGED if "lake" in damages else LEDGER_DAMAGED if damages else 0
+    return code, verdicts
 
 
 def _show(verdict: "Verified") -> None:
