@@ -90,7 +90,7 @@ class CogProfile:
         resampling: of the overviews: `average` for images and measured values, `mode` for categories, `nearest`.
         mask: whether strips carry a mask. It becomes an internal mask of one bit.
         tile: pixels on a tile's side, a multiple of 16; also the rows of a strip. See `tile_for`.
-        level: of igzip: 0 to 2. (3 makes other bytes on other CPUs.)
+        level: of libdeflate: 1 to 12.
 
     Raises:
         ValueError: for what no such file can be made of; complex numbers, for one.
@@ -125,8 +125,8 @@ class CogProfile:
             )
         if (self.photometric == PALETTE) != (self.colormap is not None):
             raise ValueError("A palette has a colour map, and only a palette has one.")
-        if not 0 <= self.level <= 2:  # noqa: PLR2004 -- see `level`
-            raise ValueError("The level of compression is 0, 1 or 2.")
+        if not 1 <= self.level <= 12:  # noqa: PLR2004 -- see `level`
+            raise ValueError("The level of compression is 1 to 12.")
 
     @property
     def predictor(self) -> int:

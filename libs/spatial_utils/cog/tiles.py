@@ -4,29 +4,25 @@ from collections.abc import Callable
 
 import deflate
 import numpy as np
-from isal import isal_zlib
 
 from libs.spatial_utils.cog.profile import Samples
 
-_SECOND_TRIES = ((0.15, 6), (0.4, 1))
-"""If igzip leaves less than such a part of a tile, libdeflate at such a level makes it smaller still, in little time.
-
-Measured, igzip's size over zlib's at level 6: classes 2.0, flat colours 2.0, whole metres 1.2; but images 0.97, floats 1.04, and
-there libdeflate takes five times as long.
-"""
-_SMALL = 6  # level of libdeflate for masks and categories: small in any case, and quickly done
+_SMALL = 6
+"""Level of libdeflate for masks and categories, and for tiles that shrink to less than `_EASY`: there it is quickly done."""
+_EASY = 0.15
 
 
 def encoded(samples: Samples, predictor: int, level: int) -> bytes:
-    """Compress a whole tile (bands, rows, width) as TIFF's compression 8 has it."""
+    """Compress a whole tile (bands, rows, width) as TIFF's compression 8 has it.
+
+    By libdeflate: one release makes the same bytes each time. igzip (isal 1.9.1) is four times as fast, but was seen to make
+    other bytes of the same mask, about once in 5,000 times, with one thread, too.
+    """
     tile = _PREDICTED[predictor](samples)
     if predictor == 1:
         return bytes(deflate.zlib_compress(tile, _SMALL))
-    data = isal_zlib.compress(tile, level)
-    for part, better in _SECOND_TRIES:
-        if len(data) < part * tile.nbytes:
-            return min(data, bytes(deflate.zlib_compress(tile, better)), key=len)
-    return data
+    data = bytes(deflate.zlib_compress(tile, level))
+    return data if len(data) >= _EASY * tile.nbytes else bytes(deflate.zlib_compress(tile, _SMALL))
 
 
 def encoded_mask(mask: Samples) -> bytes:
