@@ -27,17 +27,6 @@ CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
 LOCATION = "spatial-etl"
 COMMANDS = {CODE_SERVER: "dagster code-server start", DAEMON: "services.dagster.daemon run", WEBSERVER: "dagster_webserver"}
 """What ``python -m`` runs; by it a process can be told from others."""
-_POSTGRES = """
-storage:
-  postgres:
-    postgres_db:
-      scheme: postgresql+psycopg2 # SQLAlchemy takes another driver, which is not there, unless told
-      hostname: {env: DAGSTER_POSTGRES_HOST}
-      port: {env: DAGSTER_POSTGRES_PORT}
-      username: {env: DAGSTER_POSTGRES_USER}
-      password: {env: DAGSTER_POSTGRES_PASSWORD}
-      db_name: {env: DAGSTER_POSTGRES_DB}
-"""
 
 
 class DidNotStart(Exception):  # noqa: N818 - what happened
@@ -65,8 +54,8 @@ class Processes:
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "PYTHONWARNINGS": "ignore:::dagster._core.definitions.sensor_definition",
         }
-        storage = _POSTGRES if self.environment.get("DAGSTER_POSTGRES_HOST") else (_HERE / "sqlite.yaml").read_text()
-        (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + storage)
+        storage = "postgres.yaml" if self.environment.get("DAGSTER_POSTGRES_HOST") else "sqlite.yaml"
+        (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + (_HERE / storage).read_text())
         self.workspace = self.folder / "workspace.yaml"
         self.workspace.write_text(
             f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {self.code_port}, location_name: {LOCATION}}}\n"
