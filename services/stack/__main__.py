@@ -95,15 +95,17 @@ def main() -> int:
     _read_settings()
     try:
         if action == "secrets":
-            return make_secrets() or 0
-        if action == "install":
-            return install() or 0
-        return actions[action](find()) or 0
+            make_secrets()
+        elif action == "install":
+            install()
+        else:
+            return actions[action](find()) or 0
     except (NoDocker, NotInstalled, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    return 0
 
 
 if __name__ == "__main__":

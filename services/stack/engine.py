@@ -171,9 +171,11 @@ def own_daemon() -> Iterator[Docker]:
         folder = Path(name)
         address = f"unix://{folder}/socket"
         command = [
-            "dockerd", "--host", address, "--data-root", keeps / "data", "--exec-root", folder / "exec", "--pidfile",
-            folder / "pid", "--group", str(os.getgid()),
-        ]  # fmt: skip
+            *("setpriv", "--pdeathsig", "TERM", "dockerd"),  # its containers end with it when this process is killed
+            *("--host", address, "--data-root", keeps / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"),
+            *("--group", str(os.getgid())),
+        ]
+        bridge = Path("/sys/class/net/docker0").exists()
         daemon = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         docker = Docker(_client(), (str(compose_plugin().path),), {"DOCKER_HOST": address})
         try:
@@ -195,6 +197,8 @@ def own_daemon() -> Iterator[Docker]:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+            if not bridge:
+                subprocess.run(["ip", "link", "delete", "docker0"], check=False, capture_output=True)
 
 
 def _clear(docker: Docker) -> None:
