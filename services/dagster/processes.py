@@ -108,19 +108,7 @@ class Processes:
         Returns:
             Why that was not possible; None when it was done.
         """
-        query = f"""mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{
-          ... on WorkspaceLocationEntry {{ loadStatus }} ... on PythonError {{ message }} ... on ReloadNotSupported {{ message }}
-          ... on RepositoryLocationNotFound {{ message }} ... on UnauthorizedError {{ message }} }} }}"""
-        request = urllib.request.Request(  # noqa: S310 - of this machine
-            f"{self.url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_STARTING) as answer:  # noqa: S310 - of this machine
-                found = json.load(answer)
-        except (OSError, ValueError) as error:
-            return str(error)
-        done = (found.get("data") or {}).get("reloadRepositoryLocation") or {"message": str(found.get("errors"))}
-        return done.get("message")
+        return reload_definitions(self.url)
 
     def log(self, name: str) -> str:
         """What a process has printed."""
@@ -152,6 +140,27 @@ class Processes:
         except OSError:
             return False
         return True
+
+
+def reload_definitions(url: str) -> str | None:
+    """Have a webserver ask the code server to load its definitions anew.
+
+    Returns:
+        Why that was not possible; None when it was done.
+    """
+    query = f"""mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{
+      ... on WorkspaceLocationEntry {{ loadStatus }} ... on PythonError {{ message }} ... on ReloadNotSupported {{ message }}
+      ... on RepositoryLocationNotFound {{ message }} ... on UnauthorizedError {{ message }} }} }}"""
+    request = urllib.request.Request(  # noqa: S310 - of this machine
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_STARTING) as answer:  # noqa: S310 - of this machine
+            found = json.load(answer)
+    except (OSError, ValueError) as error:
+        return str(error)
+    done = (found.get("data") or {}).get("reloadRepositoryLocation") or {"message": str(found.get("errors"))}
+    return done.get("message")
 
 
 def _free_port() -> int:

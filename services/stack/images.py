@@ -42,8 +42,7 @@ def build(docker: Docker) -> None:
             done = subprocess.run(
                 [
                     docker.client, "build", "--quiet", "--target", target, "--tag", f"spatial-etl-{target}:{tag}",
-                    "--build-arg", f"BASE={base}", "--build-arg", f"SOURCE_DATE_EPOCH={epoch}",
-                    "--build-arg", "BUILDKIT_INLINE_CACHE=0", str(context),
+                    "--build-arg", f"BASE={base}", str(context),
                 ],
                 env=docker.all({"DOCKER_BUILDKIT": "1"}), capture_output=True, text=True, check=False,
             )  # fmt: skip

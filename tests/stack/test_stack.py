@@ -16,7 +16,8 @@ pytestmark = pytest.mark.integration
 USER = "spatial-etl-uploader"
 BATCHES = 50
 SERVICES = (
-    "minio", "ledger", "ledger-records", "postgis", "dagster-records", "code-server", "webserver", "daemon", "worker",
+    "minio", "ledger", "ledger-records", "postgis", "dagster-records", "code-server", "webserver", "definitions", "daemon",
+    "worker",
 )  # fmt: skip
 
 
