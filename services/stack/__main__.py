@@ -13,7 +13,7 @@ from services.stack.engine import Docker, NoDocker, find, install
 from services.stack.images import ROOT, build
 
 SECRETS = ("MINIO_ROOT_PASSWORD", "LEDGER_PASSWORD", "POSTGRES_PASSWORD", "DAGSTER_POSTGRES_PASSWORD")
-_PATIENCE = 300
+_PATIENCE = 600
 """Seconds until everything must be healthy."""
 
 
