@@ -209,3 +209,4 @@ def _clear(docker: Docker) -> None:
     if volumes := docker.run("volume", "ls", "--quiet").split():
         docker.run("volume", "rm", "--force", *volumes)
     docker.run("image", "prune", "--force")
+    docker.run("builder", "prune", "--force", "--keep-storage", "6GB")  # of layers that were not used lately
