@@ -11,7 +11,8 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 # The floor of coverage (pyproject.toml) is held where every test runs.
 FLOOR = $(if $(and $(filter true,$(CI)),$(if $(PYTEST_ARGS),,all)),,--cov-fail-under 0)
 
-.PHONY: help demo dev catalog up test test-full docs lint format bench services services-down services-env lock clean
+.PHONY: help demo dev catalog up test test-full docs lint format bench services services-down services-env \
+	stack stack-down stack-logs stack-status stack-secrets stack-uploader stack-test lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -61,6 +62,28 @@ services-down: | $(BIN)/python ## End those; their data stays
 
 services-env: | $(BIN)/python ## Print the settings that reach them, for eval in a shell
 	@$(BIN)/python -m services.local env
+
+stack: $(VENV)/.run ## All of it in containers, by Docker Compose: builds images, makes passwords, starts, waits, says where it is
+	@$(BIN)/python -m services.stack up
+
+stack-down: | $(BIN)/python ## End it; the data stays in its volumes
+	@$(BIN)/python -m services.stack down
+
+stack-logs: | $(BIN)/python ## Follow what its services print (Ctrl-C ends)
+	@$(BIN)/python -m services.stack logs
+
+stack-status: | $(BIN)/python ## Which of its services run, and whether they are healthy
+	@$(BIN)/python -m services.stack status
+
+stack-secrets: | $(BIN)/python ## Make the passwords that are missing, in the folder secrets/ (make stack does it, too)
+	@$(BIN)/python -m services.stack secrets
+
+stack-uploader: | $(BIN)/python ## Print the settings of those who deliver to it
+	@$(BIN)/python -m services.stack uploader
+
+stack-test: $(VENV)/.dev ## The stack in real containers, on a Docker daemon of its own (Debian, as root); in CI it must run
+	@$(BIN)/python -m services.stack install || echo "Tests that need it will be left out."
+	@$(BIN)/python -m pytest -q -n 0 --durations 10 tests/stack $(STACK_TEST_ARGS)
 
 lock: $(VENV)/.dev ## Resolve the requirements files again (LOCK_ARGS=--upgrade takes newer releases)
 	$(LOCK) pyproject.toml --extra s3 --extra mongodb --extra postgis --group build -o requirements.txt

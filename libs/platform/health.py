@@ -246,14 +246,24 @@ def _reading(_: Settings) -> Iterator[Check]:
 
     features = sandbox_features()
     yield Check("Reading", Verdict.GOOD, f"GDAL {features['gdal']} in a worker process")
-    weak = []
-    if not features["landlock"]:
-        weak.append("no Landlock, so a malicious file might make GDAL open other files")
-    if not features["no_network"]:
-        weak.append("no network namespace, so a malicious file might make GDAL speak to the network")
-    if weak:
-        remedy = "Use Linux 5.13 or later, with Landlock and user namespaces switched on."
-        yield Check("Sandbox", Verdict.WEAK, "; ".join(weak), remedy)
+    weak, holds = [], ["limits on memory, time and files"]
+    if features["landlock"]:
+        holds.append(f"Landlock (ABI {features['landlock']})")
     else:
-        found = f"Landlock (ABI {features['landlock']}), no network, limits on memory, time and files"
-        yield Check("Sandbox", Verdict.GOOD, found)
+        weak.append("no Landlock, so a malicious file might make GDAL open other files")
+    if features["no_network"]:
+        holds.append("no network")
+    elif features["seccomp"]:
+        weak.append("no network namespace; only the filter of system calls keeps a malicious file off the network")
+    else:
+        weak.append("no network namespace, so a malicious file might make GDAL speak to the network")
+    if features["seccomp"]:
+        holds.append("a filter of system calls")
+    if weak:
+        remedy = (
+            "Use Linux 5.13 or later, with Landlock and user namespaces switched on. In a container, they also need the seccomp "
+            "profile deploy/seccomp.json."
+        )
+        yield Check("Sandbox", Verdict.WEAK, f"{'; '.join(weak)}. In force: {', '.join(holds)}", remedy)
+    else:
+        yield Check("Sandbox", Verdict.GOOD, ", ".join(holds))

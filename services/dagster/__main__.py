@@ -27,7 +27,7 @@ def main() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):  # whoever is started in the background has the first ignored
         signal.signal(ending, signal.default_int_handler)
     try:
-        shown = Shown(processes)
+        shown = Shown(processes.reload)
         processes.start()
         print(f"Dagster's UI is at {processes.url}; its logs are in {processes.folder}. Ctrl-C ends it.", flush=True)  # noqa: T201
         while True:

@@ -27,17 +27,6 @@ CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
 LOCATION = "spatial-etl"
 COMMANDS = {CODE_SERVER: "dagster code-server start", DAEMON: "services.dagster.daemon run", WEBSERVER: "dagster_webserver"}
 """What ``python -m`` runs; by it a process can be told from others."""
-_POSTGRES = """
-storage:
-  postgres:
-    postgres_db:
-      scheme: postgresql+psycopg2 # SQLAlchemy takes another driver, which is not there, unless told
-      hostname: {env: DAGSTER_POSTGRES_HOST}
-      port: {env: DAGSTER_POSTGRES_PORT}
-      username: {env: DAGSTER_POSTGRES_USER}
-      password: {env: DAGSTER_POSTGRES_PASSWORD}
-      db_name: {env: DAGSTER_POSTGRES_DB}
-"""
 
 
 class DidNotStart(Exception):  # noqa: N818 - what happened
@@ -65,8 +54,8 @@ class Processes:
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "PYTHONWARNINGS": "ignore:::dagster._core.definitions.sensor_definition",
         }
-        storage = _POSTGRES if self.environment.get("DAGSTER_POSTGRES_HOST") else (_HERE / "sqlite.yaml").read_text()
-        (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + storage)
+        storage = "postgres.yaml" if self.environment.get("DAGSTER_POSTGRES_HOST") else "sqlite.yaml"
+        (self.folder / "dagster.yaml").write_text((_HERE / "dagster.yaml").read_text() + (_HERE / storage).read_text())
         self.workspace = self.folder / "workspace.yaml"
         self.workspace.write_text(
             f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {self.code_port}, location_name: {LOCATION}}}\n"
@@ -119,19 +108,7 @@ class Processes:
         Returns:
             Why that was not possible; None when it was done.
         """
-        query = f"""mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{
-          ... on WorkspaceLocationEntry {{ loadStatus }} ... on PythonError {{ message }} ... on ReloadNotSupported {{ message }}
-          ... on RepositoryLocationNotFound {{ message }} ... on UnauthorizedError {{ message }} }} }}"""
-        request = urllib.request.Request(  # noqa: S310 - of this machine
-            f"{self.url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_STARTING) as answer:  # noqa: S310 - of this machine
-                found = json.load(answer)
-        except (OSError, ValueError) as error:
-            return str(error)
-        done = (found.get("data") or {}).get("reloadRepositoryLocation") or {"message": str(found.get("errors"))}
-        return done.get("message")
+        return reload_definitions(self.url)
 
     def log(self, name: str) -> str:
         """What a process has printed."""
@@ -163,6 +140,27 @@ class Processes:
         except OSError:
             return False
         return True
+
+
+def reload_definitions(url: str) -> str | None:
+    """Have a webserver ask the code server to load its definitions anew.
+
+    Returns:
+        Why that was not possible; None when it was done.
+    """
+    query = f"""mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{
+      ... on WorkspaceLocationEntry {{ loadStatus }} ... on PythonError {{ message }} ... on ReloadNotSupported {{ message }}
+      ... on RepositoryLocationNotFound {{ message }} ... on UnauthorizedError {{ message }} }} }}"""
+    request = urllib.request.Request(  # noqa: S310 - of this machine
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_STARTING) as answer:  # noqa: S310 - of this machine
+            found = json.load(answer)
+    except (OSError, ValueError) as error:
+        return str(error)
+    done = (found.get("data") or {}).get("reloadRepositoryLocation") or {"message": str(found.get("errors"))}
+    return done.get("message")
 
 
 def _free_port() -> int:

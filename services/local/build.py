@@ -30,7 +30,8 @@ class Program:
         version: In words.
         source: What tells its builds apart.
         folder: Where Go is called.
-        arguments: For Go; it makes ``name`` in the folder of its environment's ``GOBIN``.
+        arguments: For Go; it makes the program in the folder of its environment's ``GOBIN``.
+        makes: What Go calls it, if not ``name``.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Program:
     source: str
     folder: Path
     arguments: tuple[str, ...]
+    makes: str = ""
 
     @property
     def path(self) -> Path:
@@ -72,11 +74,11 @@ class Program:
             )  # fmt: skip
             if done.returncode:
                 raise NotInstalled(f"{self.name} {self.version} could not be built:\n{done.stderr.strip()}")
-            Path(new, self.name).replace(self._cached)
+            Path(new, self.makes or self.name).replace(self._cached)
 
     @property
     def _cached(self) -> Path:
-        return _cache() / f"{self.name}-{self.source}"
+        return cache() / f"{self.name}-{self.source}"
 
 
 def minio() -> Program:
@@ -174,14 +176,15 @@ def _apt(*arguments: str) -> None:
         raise NotInstalled(f"apt-get {arguments[0]} failed:\n{done.stderr.strip()}")
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder of what was built for this machine, outside of any checkout."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "spatial-etl", "bin")
 
 
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Have whoever wants the same wait, and find it there."""
-    _cache().mkdir(parents=True, exist_ok=True)
-    with (_cache() / f"{name}.lock").open("w") as lock:
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -149,7 +149,7 @@ class _Launcher:
         with theirs:
             environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "PYTHONSAFEPATH": "1"}
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "libs.spatial_utils.worker.server", str(theirs.fileno())],
+                [sys.executable, "-m", "libs.spatial_utils.worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -54,7 +54,7 @@ def landlock_abi() -> int:
 def leave_network() -> bool:
     """Move this process into a network namespace without a route. False where the system does not let us.
 
-    Needs a process of one thread. Inherited by every process that it forks afterwards.
+    Whoever is not root needs a process of one thread. Inherited by every process that it forks afterwards.
     """
     return any(_LIBC.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 

@@ -1,6 +1,6 @@
 """The fork server: a process that has loaded what reading needs, and forks a fresh child for each file.
 
-Started as ``python -m libs.spatial_utils.worker.server <fd>``; the descriptor is a Unix socket of whole messages. A request
+Started as ``python -m libs.spatial_utils.worker <fd>``; the descriptor is a Unix socket of whole messages. A request
 carries two descriptors: the pipe that the worker writes to, and a socket that tells of the worker's end. When the other side
 closes that socket first, the worker is killed; so no process identifier, which might be another's by then, is ever passed around.
 When the requesting process ends, however it ends, its socket closes, the server leaves, and the kernel kills the children.
@@ -26,19 +26,18 @@ _FDS = 2
 
 
 class _Server:
-    def __init__(self, control: socket.socket) -> None:
-        self.control = control
+    def __init__(self, control: socket.socket, *, no_network: bool) -> None:
+        self.control, self.no_network = control, no_network
         self.selector = selectors.DefaultSelector()
         self.children: dict[int, socket.socket] = {}  # pid -> where its end is told
 
     def run(self) -> None:
-        network = sandbox.leave_network()
         self.control.send(
             json.dumps(
                 {
                     "landlock": sandbox.landlock_abi(),
                     "seccomp": seccomp.available(),
-                    "no_network": network,
+                    "no_network": self.no_network,
                     **job.preload(),
                 }
             ).encode()
@@ -122,12 +121,13 @@ MEMORY_EXIT = 3
 """Exit code of a worker that met its memory limit in Python rather than by a signal."""
 
 
-def serve() -> None:
-    """Serve until the other end of the socket is closed."""
+def serve(descriptor: int, *, no_network: bool) -> None:
+    """Serve until the other end of the socket is closed.
+
+    Args:
+        descriptor: Of the socket.
+        no_network: Whether this process has left the network.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it lets us go by closing the socket
     with contextlib.suppress(ConnectionError):  # the other end may go at any moment, even before we have said hello
-        _Server(socket.socket(fileno=int(sys.argv[1]))).run()
-
-
-if __name__ == "__main__":
-    serve()
+        _Server(socket.socket(fileno=descriptor), no_network=no_network).run()
