@@ -30,7 +30,7 @@ EFFECTS = {
 }  # fmt: skip
 
 
-GROWING_EVERY = 8
+GROWING_EVERY = 16
 
 
 @pytest.fixture(scope="module", params=["embedded", "servers"])
