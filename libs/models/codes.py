@@ -360,6 +360,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "crs_changed": _either(
                 "A new version has another CRS than the one before.", "Say 'on_change': {'crs': 'allow'} if it is meant."
             ),
+            "diff_key_not_unique": _problem(
+                "Two versions are compared by a column whose values are missing or stand more than once.",
+                "Name a column with another value in each feature, or none: then whole features are compared.",
+            ),
             "extent_elsewhere": _either(
                 "A new version lies apart from the one before.", "Say 'on_change': {'extent': 'allow'} if it is meant."
             ),
@@ -370,10 +374,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "geometry_types_changed": _either(
                 "A new version has other types of geometry than the one before.",
                 "Say 'on_change': {'geometry_types': 'allow'} if it is meant.",
-            ),
-            "key_not_unique": _problem(
-                "Two versions are compared by a column whose values are missing or stand more than once.",
-                "Name a column with another value in each feature, or none: then whole features are compared.",
             ),
             "kind_changed": _either(
                 "A new version is a table and the one before a layer, or the other way round.",

@@ -90,7 +90,7 @@ def test_a_key_that_tells_no_features_apart_is_refused(
     tmp_path: Path, database: duckdb.DuckDBPyConnection, rows: list[Row]
 ) -> None:
     old, new = _side(tmp_path, "old", [(1, "x", 0.5, None)]), _side(tmp_path, "new", rows)
-    with pytest.raises(Rejected, match=r"new: column 'id': It does not tell features apart.*key_not_unique"):
+    with pytest.raises(Rejected, match=r"new: column 'id': It does not tell features apart.*diff_key_not_unique"):
         _found(VersionPair(old, new, "id"), database)
 
 
