@@ -148,6 +148,8 @@ class VersionPair:
                     *([f"{count:,} values stand more than once, such as {example!r}"] if count else []),
                 ]
                 raise Rejected.because(
-                    "diff_key_not_unique", f"{side.name}: column {key!r}", f"It does not tell features apart: {'; '.join(found)}.",
+                    "diff_key_not_unique",
+                    f"{side.name}: column {key!r}",
+                    f"It does not tell features apart: {'; '.join(found)}.",
                     "Name another column, or none: then whole features are compared.",
-                )  # fmt: skip
+                )

@@ -394,10 +394,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
         },
         "Growing versions": {
-            "base_damaged": _problem(
-                "The version that would grow is not in the lake as it was recorded.",
-                "Run 'spatial-etl verify', then deliver again.",
-            ),
             "key_missing": _problem("A column of the key is not there.", "Correct 'key', or deliver the column."),
             "key_not_unique": _problem("Features have the same key.", "Deliver each once, or add columns to the 'key'."),
             "key_null": _problem("Features have no value in the key.", "Give every feature a key, or take another 'key'."),

@@ -18,7 +18,7 @@ from libs.compute.writing import write_result
 from libs.models import Asset, FileRole, Growth, InputVersion, Manifest, Problem, RasterSummary, Rejected, Rule, rule_of
 from libs.pipeline.column_notes import SourceNotes, file_metadata, notes_of
 from libs.pipeline.datasets import MadeDataset, MadeFile, summary_of
-from libs.pipeline.lake_inputs import bring
+from libs.pipeline.lake_files import fetched
 from libs.spatial_utils.crs import require_crs
 from libs.storage import DataLake
 
@@ -93,7 +93,8 @@ class Growing:
     def _next(self, rule: Rule, dataset: MadeDataset, base: Asset, where: str, folder: Path) -> MadeDataset:
         new = _delivered(dataset)
         _require_kind(rule, dataset, base, where)
-        old = self._fetched(base, where, folder / "base")
+        paths = fetched(self._lake, base, folder / "base")
+        old = Side(base.id, paths, pq.read_schema(paths[0]), base.features or 0)
         require_key(rule, old, new, where)
         schema, told = (old.schema, []) if rule.mode == "delete" else _fitted(rule, old, new, where)
         merge = Merge(rule, old, new, schema, where, folder, self._memory_mb)
@@ -121,20 +122,6 @@ class Growing:
             growth=_growth(rule, base, counts),
             grown=pinned(base),
         )
-
-    def _fetched(self, base: Asset, where: str, folder: Path) -> Side:
-        """The files of a version, in scratch, with the bytes that its record names."""
-        folder.mkdir()
-        paths = []
-        for number, file in enumerate(base.data):
-            path = folder / f"{number}.parquet"
-            if not bring(self._lake, file.key, file.sha256, path):
-                raise Rejected.because(
-                    "base_damaged", where, f"{base.id} cannot grow: its file {file.key!r} is not in the lake as it was recorded.",
-                    "Tell the operator: `spatial-etl verify --repair` makes it again from its inputs. Then deliver again.",
-                )  # fmt: skip
-            paths.append(path)
-        return Side(base.id, paths, pq.read_schema(paths[0]), base.features or 0)
 
 
 def pinned(asset: Asset) -> InputVersion:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from libs.models import Asset, LakeFile, Rejected
+from libs.models import Asset, Rejected
 from libs.storage import DataLake
 from libs.storage.fetched import Fetched
 from libs.storage.store import untold
@@ -21,13 +21,22 @@ def fetched(lake: DataLake, asset: Asset, folder: Path) -> Sequence[Path]:
         Rejected: ``lake_file_damaged``, when one is gone, or is not what the ledger says.
     """
     folder.mkdir()
-    return [_fetched(lake, file, folder / f"{number}-{file.name}") for number, file in enumerate(asset.data)]
+    paths = [folder / f"{number}-{file.name}" for number, file in enumerate(asset.data)]
+    for file, path in zip(asset.data, paths, strict=True):
+        fetch(lake, file.key, file.sha256, path)
+    return paths
 
 
-def _fetched(lake: DataLake, file: LakeFile, path: Path) -> Path:
-    info = lake.store.head(file.key)
-    if info is not None and Fetched(lake.store, info, path, copy=False, moved=untold).object().sha256 == file.sha256:
-        return path
-    said = "is gone" if info is None else "is not what the ledger recorded: it was changed or damaged"
-    raise Rejected.because("lake_file_damaged", lake.uri(file.key), f"This file of the lake {said}. It was not read.",
-                           "Run 'spatial-etl verify --repair', or restore the file from a backup.")  # fmt: skip
+def fetch(lake: DataLake, key: str, sha256: str, path: Path) -> None:
+    """Bring one file of the lake to ``path``, linked where that is possible.
+
+    Raises:
+        Rejected: ``lake_file_damaged``, when it is gone, or has another hash.
+    """
+    info = lake.store.head(key)
+    if info is None or Fetched(lake.store, info, path, copy=False, moved=untold).object().sha256 != sha256:
+        said = "is gone" if info is None else "is not what the ledger recorded: it was changed or damaged"
+        raise Rejected.because(
+            "lake_file_damaged", lake.uri(key), f"This file of the lake {said}. It was not read.",
+            "Tell the operator: 'spatial-etl verify --repair' makes it again from its inputs; or restore it from a backup.",
+        )  # fmt: skip

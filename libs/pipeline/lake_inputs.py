@@ -1,6 +1,5 @@
 """Datasets of the lake as inputs: pinned when a batch is validated, brought with the bytes that their records name."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from libs.models import (
     InputObject,
     Manifest,
     Problem,
-    Rejected,
     lake_key,
     lake_path,
 )
 from libs.models.manifest import NO_CRS
-from libs.storage import DataLake, ObjectMissing
+from libs.pipeline.lake_files import fetch
+from libs.storage import DataLake
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,6 @@ def pin(manifest: Manifest, past: Records) -> tuple[Manifest, list[Problem]]:
     return manifest.model_copy(update={"files": (*manifest.files, *files)}), problems
 
 
-def bring(lake: DataLake, key: str, sha256: str, path: Path) -> bool:
-    """Copy a file of the lake to scratch. False when it is not there, or not as it was recorded."""
-    try:
-        lake.fetch(key, path)
-    except ObjectMissing:
-        return False
-    with path.open("rb") as raw:
-        return hashlib.file_digest(raw, "sha256").hexdigest() == sha256
-
-
 def stage_version(lake: DataLake, spec: FileSpec, key: str, folder: Path) -> tuple[Path, Sequence[Brought]]:
     """Bring a file of the lake that a batch reads.
 
@@ -76,11 +65,7 @@ def stage_version(lake: DataLake, spec: FileSpec, key: str, folder: Path) -> tup
     """
     folder.mkdir(parents=True)
     path, sha256 = folder / key.rpartition("/")[2], spec.sha256 or ""
-    if not bring(lake, key, sha256, path):
-        raise Rejected.because(
-            "base_damaged", key, "It is not in the lake as it was recorded, and cannot be read.",
-            "Tell the operator: `spatial-etl verify --repair` makes it again from its inputs. Then deliver again.",
-        )  # fmt: skip
+    fetch(lake, key, sha256, path)
     return path, [Brought(InputObject(key=lake_path(key), sha256=sha256, bytes=path.stat().st_size))]
 
 

@@ -116,7 +116,7 @@ def test_an_input_that_was_changed_is_not_read(points: Platform) -> None:
     path = points.stack.lake.store.root / points.asset("points").files[0].key
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert [problem.code for problem in derived(points).problems] == ["base_damaged"]
+    assert [problem.code for problem in derived(points).problems] == ["lake_file_damaged"]
 
 
 def test_tables_and_local_coordinates_can_be_read(platform: Platform) -> None:

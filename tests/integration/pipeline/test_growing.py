@@ -202,7 +202,7 @@ def test_a_damaged_base_does_not_grow(trees: Dataset) -> None:
     path = trees.platform.stack.lake.store.root / trees.asset.files[0].key
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert refused(trees.deliver(rows(4), mode="append"))[0] == "base_damaged"
+    assert refused(trees.deliver(rows(4), mode="append"))[0] == "lake_file_damaged"
 
 
 def test_what_somebody_went_back_to_grows(trees: Dataset) -> None:
