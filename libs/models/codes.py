@@ -588,6 +588,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The recipe has steps for features, and a file is a raster.",
                 'Deliver it by itself, with "intent": "ingest_raster".',
             ),
+            "world_file_differs": _warning(
+                "A world file places the raster elsewhere than the file itself does, which was taken.",
+                "Remove the one that is wrong.",
+            ),
         },
         "Recipes": {
             "bad_condition": _problem(

@@ -243,9 +243,7 @@ def _is_plane(transform: list[float]) -> bool:
 def _raster(said: dict[str, Any], spec: FileSpec, where: str, warnings: list[Problem]) -> Raster:
     facts, place = said["facts"], f"{where}: raster {said['name']}"
     transform = facts["transform"]
-    if transform is not None and (
-        not all(map(math.isfinite, transform)) or not transform[1] * transform[5] - transform[2] * transform[4]
-    ):
+    if transform is not None and not _is_plane(transform):
         raise Rejected.because(
             "raster_not_placed", place, f"What the file says of its place gives the pixels no area: {transform}.",
             "Correct its world file or its georeference.",

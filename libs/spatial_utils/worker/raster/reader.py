@@ -11,6 +11,7 @@ from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
 from libs.spatial_utils.worker.raster.api import ALL_VALID, PER_DATASET, Api
 from libs.spatial_utils.worker.raster.description import describe
 from libs.spatial_utils.worker.raster.template import template
+from libs.spatial_utils.worker.raster.world_file import shift, world_file_of
 from libs.spatial_utils.worker.reader import FileReader
 
 _CONFIGURATION = {"GDAL_CACHEMAX": "64", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE", "GDAL_NUM_THREADS": "1"}
@@ -77,6 +78,7 @@ class Raster:
         check_size(reader.request, name, width, height, bands * self._size)
         _check_nodata(self._facts["bands"], name)
         self._check_masks(bands)
+        self._compare_world_file()
         self._tile = tile_for(width, bands, self._dtype)
 
     def described(self) -> dict[str, Any]:
@@ -144,6 +146,20 @@ class Raster:
         if wkt is None:
             raise Unreadable("unknown_crs", f"What {path.name!r} says of the CRS is not understood.", "Correct it, or remove it.")
         return wkt
+
+    def _compare_world_file(self) -> None:
+        """GDAL takes the georeference in the file, and does not say that the world file beside it says something else."""
+        transform, world = self._facts["transform"], world_file_of(self._reader.path)
+        if transform is None or world is None:
+            return
+        moved = shift(world, transform, self._facts["width"], self._facts["height"])
+        if moved is not None:
+            self._reader.notes.warn(
+                "world_file_differs",
+                f"{world.name!r} places the raster up to {moved:,.1f} pixels away from where the file itself does. The file's own "
+                "place was taken.",
+                "Remove the one that is wrong, and deliver again if it is that of the file.",
+            )
 
     def _check_masks(self, bands: int) -> None:
         """Masks of single bands have no place in a GeoTIFF."""

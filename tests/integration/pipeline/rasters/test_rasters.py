@@ -124,6 +124,23 @@ def test_a_crs_in_the_manifest_replaces_that_of_the_file_only_if_it_is_told_to(p
     assert (local.status, summary_of(platform, "nocrs").crs) == ("success", None)
 
 
+@pytest.mark.parametrize(("east", "codes"), [(0.0, []), (0.5, ["world_file_differs"])])
+def test_a_world_file_that_says_something_else_is_told(
+    platform: Platform, deliver: Deliver, east: float, codes: list[str]
+) -> None:
+    entry = deliver("uint8.tif")
+    platform.ingest("bare", entry)
+    x, dx, rx, y, ry, dy = summary_of(platform, "uint8").transform or (0,) * 6
+    lines = (dx, ry, rx, dy, x + dx / 2 + rx / 2 + east * dx, y + ry / 2 + dy / 2)
+    platform.stack.landing.store.put(
+        entry["path"].removeprefix("s3://landing-zone/").replace(".tif", ".tfw"),
+        "\n".join(f"{line:.6f}" for line in lines).encode(),
+    )
+    report = platform.ingest("beside", entry)
+    assert report.status == "success"
+    assert [warning.code for warning in report.warnings if warning.code == "world_file_differs"] == codes
+
+
 def test_a_picture_without_a_world_file_lies_nowhere(platform: Platform, rasters: Path) -> None:
     platform.stack.landing.store.put("in/alone.png", (rasters / "picture.png").read_bytes())
     entry = {"path": "s3://landing-zone/in/alone.png", "type": "raster", "format": "PNG", "crs": "EPSG:25832"}
