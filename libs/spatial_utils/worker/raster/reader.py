@@ -156,8 +156,8 @@ class Raster:
         if moved is not None:
             self._reader.notes.warn(
                 "world_file_differs",
-                f"{world.name!r} places the raster up to {moved:,.1f} pixels away from where the file itself does. The file's own "
-                "place was taken.",
+                f"{world.name!r} places the raster up to {moved:,.1f} pixels away from where the file itself does. The "
+                "file's own place was taken.",
                 "Remove the one that is wrong, and deliver again if it is that of the file.",
             )
 
