@@ -315,7 +315,8 @@ def parse_json(content: bytes) -> Any:
 
 def manifest_schema() -> dict[str, Any]:
     """The manifest's JSON Schema (draft 2020-12), for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
+    reads_something = {"anyOf": [{"required": ["files"]}, {"required": ["inputs"]}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema(), **reads_something}
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
