@@ -1,4 +1,6 @@
-"""Dagster's processes killed at random moments of 200 batches, on both stacks: each batch ends once, and nothing is left.
+"""Dagster's processes killed at random moments of many batches, on both stacks: each batch ends once, and nothing is left.
+
+``make test-full`` has 200 batches and three kills of each kind of process, otherwise 60 and one.
 
 How fast the machine is does not matter: batches are delivered until every kind of process has been killed as often as it
 should be, and a moment is a number of reports.
@@ -16,12 +18,12 @@ from libs.models import Decision
 from libs.pipeline.maintenance import gc
 from services.dagster.processes import CODE_SERVER, DAEMON
 from tests.orchestrated import WORKER, Orchestrated, ends, points, until
-from tests.sampling import SEED
+from tests.sampling import FULL, SEED
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-BATCHES = 200
-KILLS = 3
+BATCHES = 200 if FULL else 60
+KILLS = 3 if FULL else 1
 """Of each kind of process."""
 MOST = 3 * BATCHES
 """Batches after which a kind of process that never lived was not recognized."""
