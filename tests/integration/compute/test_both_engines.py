@@ -61,6 +61,7 @@ CASTS = [
 RECIPES: dict[str, list[dict[str, Any]]] = {
     "default": [{}],
     "raw": [{}],
+    "ingest_raster": [{}],
     "keep_crs": [{}],
     "reproject": [{"crs": "EPSG:3035"}],
     "web_mercator": [{}],
