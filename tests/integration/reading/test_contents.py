@@ -285,7 +285,7 @@ def test_documents_beside_a_filegdb_are_named(read: Reader, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("head", "advice"),
     [
-        (b"II*\0", "Rasters are not read yet"),
+        (b"II*\0", '"format": "GeoTIFF"'),
         (b"%PDF-1.7", "holds no features"),
         (b"AC1027", "Save it as DXF"),
         (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
