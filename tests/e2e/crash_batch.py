@@ -55,12 +55,14 @@ BASE = "base"
 GROWING_FILES = {
     "points.geojson": FILES["points.geojson"],
     "more.geojson": (_POINT % (2, 54)).encode(),
-    "trees.csv": b"species,x,y\noak,9.7,53.7\nelm,9.6,53.6\n",
+    "trees_again.csv": b"species,x,y\noak,9.7,53.7\nelm,9.6,53.6\n",
 }
+"""Raw files stay from crash to crash: other content has another name."""
+
 GROWING_ENTRIES: list[dict[str, Any]] = [
     ENTRIES[0] | {"mode": "append", "dataset_id": "points"},
     ENTRIES[0] | {"mode": "append", "dataset_id": "more", "path": "more.geojson", "key": "n"},
-    ENTRIES[2] | {"mode": "upsert", "dataset_id": "trees", "key": "species"},
+    ENTRIES[2] | {"mode": "upsert", "dataset_id": "trees", "path": "trees_again.csv", "key": "species"},
 ]
 
 EVERYTHING = {
