@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.models import Problem, Rejected
 from libs.spatial_utils.archive import EXPANSION_FROM_BYTES
-from libs.spatial_utils.reading.launcher import Child
+from libs.spatial_utils.reading.launcher import Child, TimeLimitExceeded
 
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _MEMORY_EXIT = 3
@@ -65,6 +65,24 @@ def receive(child: Child) -> dict[str, Any]:
         raise EOFError
     message: dict[str, Any] = json.loads(body)
     return message
+
+
+def receive_header(child: Child, where: str, limits: ReadLimits, warnings: list[Problem]) -> dict[str, Any]:
+    """What a reading process says of a file before it sends data; its warnings are added to ``warnings``.
+
+    Raises:
+        Rejected: when the file cannot be read, or the process ended or took too long.
+    """
+    try:
+        header = receive(child)
+    except TimeLimitExceeded as error:
+        raise too_slow(where, limits) from error
+    except (EOFError, OSError, ValueError) as error:
+        raise died(child, where, limits) from error
+    if "problems" in header:
+        raise Rejected([problem_of(said, where) for said in header["problems"]])
+    warnings += [problem_of(said, where) for said in header["warnings"]]
+    return header
 
 
 def problem_of(said: dict[str, str], where: str) -> Problem:

@@ -19,7 +19,7 @@ from libs.spatial_utils.reading import reader
 from libs.spatial_utils.reading.launcher import Child, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import CrsSource, agreed_crs
 from libs.spatial_utils.reading.locate import Located, locate
-from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, too_slow
+from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, receive_header, too_slow
 
 FREE_BYTES = 2 * 1024 * 1024 * 1024
 """Pixels that come to no more than this may be any number of times as large as their file: empty regions compress to nothing."""
@@ -208,15 +208,7 @@ def _request(located: Located, kind: Format, spec: FileSpec, where: str, limits:
 
 
 def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem]) -> RasterFile:
-    try:
-        header = receive(child)
-    except TimeLimitExceeded as error:
-        raise too_slow(where, limits) from error
-    except (EOFError, OSError, ValueError) as error:
-        raise died(child, where, limits) from error
-    if "problems" in header:
-        raise Rejected([problem_of(said, where) for said in header["problems"]])
-    warnings += [problem_of(said, where) for said in header["warnings"]]
+    header = receive_header(child, where, limits, warnings)
     if not header["rasters"]:
         there = ", ".join(map(repr, header["names"])) or "none"
         raise Rejected.because(

@@ -20,7 +20,7 @@ from libs.spatial_utils.reading import mapinfo, sidecars
 from libs.spatial_utils.reading.launcher import LAUNCHER, Child, ServerLost, TimeLimitExceeded
 from libs.spatial_utils.reading.layers import Layer, agreed_layers
 from libs.spatial_utils.reading.locate import Located, locate
-from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, too_many_rows, too_slow
+from libs.spatial_utils.reading.messages import ReadLimits, died, problem_of, receive, receive_header, too_many_rows, too_slow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -290,15 +290,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def _opened(child: Child, spec: FileSpec, where: str, limits: ReadLimits, warnings: list[Problem], size: int) -> SourceFile:
-    try:
-        header = receive(child)
-    except TimeLimitExceeded as error:
-        raise too_slow(where, limits) from error
-    except (EOFError, OSError, ValueError) as error:
-        raise died(child, where, limits) from error
-    if "problems" in header:
-        raise Rejected([problem_of(said, where) for said in header["problems"]])
-    warnings += [problem_of(said, where) for said in header["warnings"]]
+    header = receive_header(child, where, limits, warnings)
     return SourceFile(agreed_layers(header, spec, where, warnings), warnings, header["inferred"], child, where, limits, size)
 
 
