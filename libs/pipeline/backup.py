@@ -23,6 +23,7 @@ from libs.ledger.copies import Copied, fill, line, may_fill, record_of, records
 from libs.models import DamagedBackup, Model, NotEmpty, ServiceUnavailable
 from libs.models.backup import BACKUP_FORMAT, BackedUpFile, Backup
 from libs.pipeline.build import release
+from libs.pipeline.new_file import synced
 from libs.storage import IDENTITY, DataLake
 from libs.storage.lake import RAW
 
@@ -95,7 +96,7 @@ def _back_up(ledger: Ledger, lake: DataLake, target: Path, *, with_lake: bool) -
         lake_id=bound.lake_id if bound else None,
         lake=lake.store.place,
         records=dict(sorted(count.items())),
-        files=tuple(_described(target / name) for name in names),
+        files=tuple(_synced(target / name, name) for name in names),
         lake_files=lake_files,
         lake_bytes=lake_bytes,
     )
@@ -200,9 +201,7 @@ def _copy_lake(lake: DataLake, target: Path, reserved: set[str]) -> tuple[int, i
             path = target / LAKE / info.key
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lake.fetch(info.key, path)
-            with path.open("rb") as written:
-                os.fsync(written.fileno())
-            described = _described(path, info.key)
+            described = _synced(path, info.key)
             listing.write(f"{described.model_dump_json()}\n".encode())
             files, size = files + 1, size + described.bytes
     return files, size
@@ -244,12 +243,10 @@ def _lines(file: Any) -> Iterator[bytes]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[Any]:
-    """A compressed file, on the disk when the context ends."""
+    """A compressed file, whole when the context ends."""
     path.touch(mode=0o600)
     with pa.output_stream(path, compression="zstd") as file:
         yield file
-    with path.open("rb") as written:
-        os.fsync(written.fileno())
 
 
 def _sync(folder: Path) -> None:
@@ -258,6 +255,11 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _synced(path: Path, name: str) -> BackedUpFile:
+    """Have a file of the backup on the disk, and say what it is."""
+    return BackedUpFile(name=name, sha256=synced(path), bytes=path.stat().st_size)
 
 
 def _described(path: Path, name: str | None = None) -> BackedUpFile:
