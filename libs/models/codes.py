@@ -584,6 +584,22 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "raster_type_not_kept": _problem(
                 "Pixels are of a type that is not kept, or the bands have several types.", "Write them as another type."
             ),
+            "raster_categories_mixed": _problem(
+                "A resampling would make values that are no categories of the raster.",
+                'Use "resampling": "nearest" or "mode".',
+            ),
+            "raster_needs_nodata": _problem(
+                "A raster is warped, and has no value for pixels without data.", 'Give the parameter "nodata".'
+            ),
+            "raster_step_failed": _problem(
+                "GDAL cannot do a step of the recipe.", "Correct the parameter that the message names."
+            ),
+            "raster_value_does_not_fit": _problem(
+                "A raster has values that the new type has not.", "Cast to a type that holds them."
+            ),
+            "recipe_not_for_features": _problem(
+                "The recipe has steps for rasters, and a file holds features.", "Deliver it by itself, with another intent."
+            ),
             "recipe_not_for_rasters": _problem(
                 "The recipe has steps for features, and a file is a raster.",
                 'Deliver it by itself, with "intent": "ingest_raster".',
