@@ -144,7 +144,7 @@ def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[
     problems: list[Problem] = []
     try:
         if spec.get("format"):
-            problems += _type_problems(spec, find_format(spec["format"], f"{where}.format"), where)
+            problems += _type_problems(spec, _format_of(spec, where), where)
     except Rejected as rejection:
         problems += rejection.problems
     try:
@@ -181,6 +181,10 @@ def _steps_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
         for index, spec in enumerate(manifest.files)
         if (spec.type is FileType.RASTER) != recipe.for_rasters
     ]  # fmt: skip
+
+
+def _format_of(spec: dict[str, str], where: str) -> Format:
+    return find_format(spec["format"], f"{where}.format", raster=spec.get("type") == FileType.RASTER)
 
 
 def _type_problems(spec: dict[str, str], kind: Format, where: str) -> list[Problem]:

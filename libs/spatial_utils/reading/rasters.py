@@ -174,7 +174,7 @@ def open_rasters(
     Raises:
         Rejected: when it is not what the manifest says, cannot be read or kept as it is, or has no CRS that is known and agreed.
     """
-    kind = find_format(spec.format, f"{where}.format")
+    kind = find_format(spec.format, f"{where}.format", raster=True)
     unpacked = reader.beside(path, ".unpacked")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024, ratio=limits.expansion)

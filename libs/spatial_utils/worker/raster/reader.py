@@ -2,7 +2,7 @@
 
 import ctypes
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from libs.spatial_utils.pixels import SIZES, tile_for
@@ -31,27 +31,32 @@ class RasterReader(FileReader):
     def check_before(self) -> None:
         """Look at the file before GDAL does; raises ``Unreadable``."""
 
-    def open_options(self) -> list[str]:
-        """Open options of the driver."""
+    def names(self) -> Iterable[str]:
+        """The rasters of the file, by name."""
+        return (self.path.stem,)
+
+    def open_options(self, name: str) -> list[str]:  # noqa: ARG002 - for formats that hold several
+        """Open options of the driver, with which it opens one of them."""
         return []
 
     def open(self) -> None:
-        """Add the raster of the file; see ``FileReader``."""
-        name = self.prefix + self.path.stem
-        if not self.add_name(name):
-            return
-        self.check_before()
-        self.gdal.configure(_CONFIGURATION)
-        self.gdal.register("GDALRegister_GTiff")  # for what is written in memory; the file is opened by its own driver alone
-        api = Api(self.gdal)
-        dataset = api.open(str(self.path), self.request.driver, self.open_options())
-        self.classify(self.notes, opening=dataset is None)
-        if dataset is None:
-            raise Unreadable(
-                "unreadable", f"GDAL's {self.request.driver} reader finds no raster in {self.path.name!r}.",
-                "Check that it is whole, and that 'format' is right.",
-            )  # fmt: skip
-        self.opened.rasters.append(Raster(self, api, dataset, name))
+        """Add the rasters of the file; see ``FileReader``."""
+        for own in self.names():
+            name = self.prefix + own
+            if not self.add_name(name):
+                continue
+            self.check_before()
+            self.gdal.configure(_CONFIGURATION)
+            self.gdal.register("GDALRegister_GTiff")  # for what is written in memory; the file is opened by its own driver alone
+            api = Api(self.gdal)
+            dataset = api.open(str(self.path), self.request.driver, self.open_options(own))
+            self.classify(self.notes, opening=dataset is None)
+            if dataset is None:
+                raise Unreadable(
+                    "unreadable", f"GDAL's {self.request.driver} reader finds no raster in {self.path.name!r}.",
+                    "Check that it is whole, and that 'format' is right.",
+                )  # fmt: skip
+            self.opened.rasters.append(Raster(self, api, dataset, name))
 
     def classify(self, notes: Notes, *, opening: bool = False) -> None:
         """Turn what GDAL has said into warnings; raises ``Unreadable`` for a loss."""
