@@ -263,7 +263,7 @@ FORMATS: tuple[Format, ...] = (
         "SRTM HGT", (Kind.BINARY, Kind.TEXT), (".hgt",), "SRTMHGT", aliases=("SRTMHGT", "HGT", "SRTM"),
     ),
     _grid(
-        "ENVI", (Kind.BINARY, Kind.TEXT, Kind.TEXT_UTF16), (".bsq", ".bil", ".bip", ".dat", ".bin", ".raw", ".img"), "ENVI",
+        "ENVI", (Kind.BINARY, Kind.TEXT, Kind.TEXT_UTF16), (".bsq", ".bil", ".bip", ".img"), "ENVI",
         reader="envi", required=(".hdr",),
     ),
     Format(
