@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
 from libs.models.growth import Growing, growing_problems
-from libs.models.inputs import DatasetInput, input_problems
+from libs.models.inputs import DatasetInput, InputName, input_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
 
@@ -104,6 +104,8 @@ class FileSpec(Growing, Policies):
         layer: Read only this layer, or those that a pattern such as ``road_*`` fits (``*`` for any characters, ``?`` for one;
             a layer of exactly this name wins); every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
+        name: What the recipe calls it, as a further input of its steps: it is no dataset of its own then. Files of one name are
+            appended.
         geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
             Where a feature has several geometries (GeoPackage, GeoParquet, GML), the one that is read as the geometry.
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
@@ -124,6 +126,7 @@ class FileSpec(Growing, Policies):
     replace_crs: StrictBool = False
     layer: str | None = Field(default=None, min_length=1)
     dataset_id: Identifier | None = None
+    name: InputName | None = None
     geometry: str | None = Field(default=None, min_length=1)
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
@@ -161,6 +164,16 @@ class Manifest(Growing, Policies):
     metadata: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
     raw: Literal["leave", "keep"] = "leave"
+
+    @property
+    def main_files(self) -> dict[int, FileSpec]:
+        """The files of which datasets are made, by their index: all but the named inputs."""
+        return {index: file for index, file in enumerate(self.files) if file.name is None}
+
+    @property
+    def named_files(self) -> dict[int, FileSpec]:
+        """The files of named inputs, by their index."""
+        return {index: file for index, file in enumerate(self.files) if file.name is not None}
 
 
 _LANDING_PATH = re.compile(r"^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", re.DOTALL)
@@ -395,6 +408,9 @@ def _explain(details: ErrorDetails) -> Problem:
         case "string_pattern_mismatch" if name == "sha256":
             code, message = "bad_sha256", f"{_shown(given)} is no SHA-256 checksum."
             remedy = "Give 64 lower-case hexadecimal digits, or leave it out."
+        case "string_pattern_mismatch" if name == "name":
+            code, message = "bad_identifier", f"{_shown(given)} cannot be the name of an input."
+            remedy = "Use 1 to 32 small letters, digits or '_', beginning with a letter."
         case "string_pattern_mismatch":
             code, message = "bad_identifier", f"{_shown(given)} cannot be used as an identifier."
             remedy = "Use 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit."
@@ -433,7 +449,7 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
     """Rules that concern more than one key, on whatever of the manifest is well-formed enough."""
     problems: list[Problem] = []
     files = raw.get("files") if isinstance(raw, dict) else None
-    seen: dict[tuple[str, Any], int] = {}
+    seen: dict[tuple[str, Any, Any], int] = {}
     if isinstance(raw, dict):
         problems += input_problems(raw, files if isinstance(files, list) else None)
         problems += growing_problems(raw)
@@ -451,7 +467,9 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
                             remedy=f"Upload the file to the landing zone and give its path as s3://{landing_bucket}/<folder>/<file>.")
                 )  # fmt: skip
             layer = spec.get("layer")
-            first = seen.setdefault((path, layer if isinstance(layer, str) else None), index)
+            name = spec.get("name")
+            own = (path, layer if isinstance(layer, str) else None, name if isinstance(name, str) else None)
+            first = seen.setdefault(own, index)
             if first != index:
                 problems.append(
                     Problem(code="duplicate_file", where=f"{where}.path", message=f"{_shown(path)} is already files[{first}].",

@@ -61,6 +61,7 @@ def apply(
     schema: pa.Schema | None = None,
     crs: str = "EPSG:32632",
     dialect: Dialect | None = None,
+    inputs: Mapping[str, Input] | None = None,
 ) -> Result:
     """Run a recipe on rows, whose ``geom``, if there is one, is a Shapely geometry, WKB or None."""
     schema = schema or pa.schema([("id", pa.int64())])
