@@ -1,7 +1,7 @@
 """A dataset in an engine: its plan, its Arrow schema, and which rows came from which source. The same for every engine."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,10 +48,15 @@ def plan_of(recipe: Recipe, dialect: Dialect, relation: Relation, policies: Poli
 
 @dataclass(frozen=True)
 class Report:
-    """What a recipe changed, counted, and what is doubtful about its result."""
+    """What a recipe changed, counted, and what is doubtful about its result.
+
+    Attributes:
+        broken_rules: How many rows break a quality rule, and the place of the first, by the rule's number in the recipe.
+    """
 
     changes: Changes
     warnings: tuple[Problem, ...]
+    broken_rules: Mapping[int, tuple[int, str]]
 
 
 @dataclass
@@ -158,7 +163,11 @@ class Layout:
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return Report(self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows))
+        return Report(
+            self.plan.changes(audits, self.locate, rows),
+            self.plan.warnings(audits, self.locate, rows),
+            self.plan.broken_rules(audits, self.locate),
+        )
 
     def locate(self, row: int) -> str:
         """The place of a row as problems name it."""

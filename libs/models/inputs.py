@@ -11,7 +11,8 @@ from libs.models.growth import InputVersion
 from libs.models.problem import Problem
 
 _SCHEME = "lake:"
-_VERSION = ID_PATTERN.removesuffix("$") + r"(@[1-9][0-9]{0,9})?$"
+VERSION_PATTERN = ID_PATTERN.removesuffix("$") + r"(@[1-9][0-9]{0,9})?$"
+"""A dataset, or one version of it: ``<id>``, ``<id>@<N>``."""
 
 
 class DatasetInput(Model):
@@ -22,7 +23,7 @@ class DatasetInput(Model):
         dataset_id: Dataset that is made from it. What goes into the same one, of inputs and files, is appended.
     """
 
-    dataset: Annotated[str, StringConstraints(pattern=_VERSION)]
+    dataset: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     dataset_id: Identifier
 
     @property

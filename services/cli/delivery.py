@@ -4,6 +4,7 @@ import getpass
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -60,6 +61,28 @@ def changes(said: str | None) -> str | dict[str, str] | None:
     if not all(separator and name.strip() for name, separator, _ in pairs):
         raise typer.BadParameter(f"{said!r} is not of the form kind=allow,crs=reject.", param_hint="--on-change")
     return {name.strip(): policy.strip() for name, _, policy in pairs}
+
+
+def quality_rules(file: Path | None) -> Any:
+    """``--rules``: what a file of YAML or JSON holds. The manifest's checks say what is wrong with the rules.
+
+    Raises:
+        typer.BadParameter: when it is neither, or holds no rule.
+    """
+    if file is None:
+        return None
+    from libs.transformations.yaml12 import parse_yaml
+
+    try:
+        said = parse_yaml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(inert(f"{file} cannot be read: {error}."), param_hint="--rules") from error
+    rules = said.get("rules") if isinstance(said, dict) else said
+    if not isinstance(rules, list) or not rules:
+        raise typer.BadParameter(
+            inert(f"{file} holds no list of rules, such as\n- {{rule: not_null, column: name}}"), param_hint="--rules"
+        )
+    return rules
 
 
 def row_number(said: str | None) -> int | str | None:
