@@ -19,7 +19,7 @@ from libs.models.growth import Growing, growing_problems
 from libs.models.inputs import DatasetInput, input_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
-from libs.models.quality import WithRules, what_is_wrong
+from libs.models.quality import WithRules, is_of_rule, what_is_wrong
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """A manifest is written by hand or by a small script: more than this is no manifest."""
@@ -382,7 +382,7 @@ def _reading_order(where: str) -> list[tuple[int, int, str]]:
 
 def _explain(details: ErrorDetails) -> Problem:
     """A validation error in the words of a manifest's author."""
-    if "rules" in {details["loc"][0], *details["loc"][2:3]} and len(details["loc"]) > details["loc"].index("rules") + 1:
+    if is_of_rule(details["loc"]):
         place, message, remedy = what_is_wrong(details)
         return Problem(code="bad_rule", where=_where(place), message=message, remedy=remedy)
     where, kind, given = _where(details["loc"]), details["type"], details["input"]

@@ -4,7 +4,7 @@ A rule of a feature says nothing of a missing value: ``not_null`` and ``has_geom
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -382,6 +382,11 @@ def rules_of(*levels: WithRules) -> tuple[QualityRule, ...]:
         levels: Who may say some: files, batch, recipe.
     """
     return tuple(dict.fromkeys(rule for level in levels for rule in level.rules))
+
+
+def is_of_rule(location: Sequence[int | str]) -> bool:
+    """Whether an error in a manifest is in one of its rules: ``rules[0].min``, ``files[2].rules[0]``."""
+    return any(len(location) > place + 1 and location[place] == "rules" for place in (0, 2)) and location[0] in {"rules", "files"}
 
 
 def rule_place(location: Iterable[int | str]) -> tuple[tuple[int | str, ...], str | None]:
