@@ -399,7 +399,7 @@ class _DuckDBProcessed(Processed):
         layout, collector = planned.layout, planned.collector
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = report.changes, report.warnings
+        self.changes, self.warnings, self.broken_rules = report.changes, report.warnings, report.broken_rules
         self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
         self.set_aside, self._aside = aside.count, aside
 

@@ -60,6 +60,7 @@ from libs.models.problem import (
     ServiceUnavailable,
     SpatialEtlError,
 )
+from libs.models.quality import RuleResult, WithRules, rules_of
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status, WorkerProcess
 from libs.models.verified import Finding, Verified
@@ -72,8 +73,9 @@ __all__ = [
     "InputObject", "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link",
     "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome",
     "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand",
-    "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary", "Verified", "VersionRecord",
-    "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema",
-    "parse_manifest", "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
+    "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule",
+    "RuleResult", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary",
+    "Verified", "VersionRecord", "WithRules", "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key",
+    "lake_path", "landing_key", "manifest_schema", "parse_manifest", "rule_of", "rules_of", "says_no_crs", "shortened",
+    "utc_now", "was_changed",
 ]  # fmt: skip
