@@ -231,6 +231,11 @@ class ParsedManifest:
     manifest: Manifest | None
     problems: tuple[Problem, ...]
 
+    @property
+    def only_rasters(self) -> bool:
+        """Whether no file has features or rows: no engine is needed then."""
+        return self.manifest is not None and all(file.type is FileType.RASTER for file in self.manifest.files)
+
     def require(self) -> Manifest:
         """The manifest.
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from libs.column_names import GEOMETRY
-from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace
+from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace, default_threads
 from libs.compute.writing import write_result
 from libs.models import (
     Changes,
@@ -250,7 +250,8 @@ class DatasetMaker:
         from libs.pipeline.rasters import NAME, make_raster
         from libs.spatial_utils.reading.rasters import open_rasters
 
-        stack, where = self._stack, f"files[{index}]"
+        stack, where, settings = self._stack, f"files[{index}]", self._stack.settings
+        threads = settings.spatial_etl_threads or default_threads(settings.spatial_etl_memory_mb)
         with open_rasters(staged.path, spec, where, stack.limits) as source:
             names = [raster.name for raster in source.rasters]
             only_one = len(names) == 1 and spec.layer is None
@@ -263,7 +264,7 @@ class DatasetMaker:
                 folder = self._scratch / "results" / identifier
                 folder.mkdir(parents=True, exist_ok=True)
                 self._progress(Event(self._manifest.batch_id, "write", identifier))
-                made = make_raster(source, raster, spec, place, folder, stack.limits, stack.settings.spatial_etl_memory_mb)
+                made = make_raster(source, raster, spec, place, folder, stack.limits, threads)
                 crs = raster.crs.name if raster.crs else None
                 layer = InputLayer(
                     file=index, path=spec.path, format=spec.format, layer=raster.name, crs=crs, features=None,
