@@ -158,7 +158,7 @@ class DuckDBEngine:
             }
         )
         try:
-            database.execute(f"LOAD '{_extension()}'")
+            database.execute(f"LOAD '{spatial_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
             add_functions(database)
         except duckdb.Error as error:
@@ -453,7 +453,8 @@ def _combined(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(whole, names=table.column_names)
 
 
-def _extension() -> Path:
+def spatial_extension() -> Path:
+    """Where DuckDB's spatial extension lies: it comes from its wheel."""
     import duckdb_extension_spatial
 
     (path,) = Path(duckdb_extension_spatial.__file__).parent.glob(f"extensions/v{duckdb.__version__}/spatial.duckdb_extension")
