@@ -1,5 +1,6 @@
 """Adding decisions to the chain, each with all that led to it."""
 
+import logging
 import os
 import secrets
 import socket
@@ -12,8 +13,10 @@ from libs.ledger.chain import Chain
 from libs.ledger.kinds import KINDS, never
 from libs.ledger.records import Records
 from libs.ledger.store import Document, DocumentStore, groups
+from libs.logs import extra
 from libs.models import Activity, Run, digest, utc_now
 
+_LOG = logging.getLogger(__name__)
 _AT_ONCE = 500
 """Decisions that are added to the chain at once, when many have no link."""
 
@@ -47,6 +50,7 @@ class Linking(Records):
         entry = Activity(at=at or self.clock(), actor=actor or self.owner, action=action, subject=subject, details=details)
         identity = f"{time.time_ns():016x}-{secrets.token_hex(4)}"  # entries of one millisecond keep their order
         self.store.insert_missing([("activity_logs", identity, entry.to_document())])
+        _LOG.info("%s %s", action, subject, extra=extra(action=action, subject=subject, actor=entry.actor, **details))
 
     def link_missing(self) -> list[str]:
         """Add the decisions to the chain that have no link: those of workers that died, and of releases before the chain.

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from libs.ledger import Ledger
+from libs.logs import extra
 from libs.models import Asset, DamagedRecord, Lineage, NewerFormat, Outcome, VersionRecord
 from libs.storage import DataLake, ObjectMissing, ObjectRefused
 
@@ -115,7 +116,8 @@ def _write(lake: DataLake, ledger: Ledger, shared: dict[str, Any], asset: Asset,
     except (ObjectRefused, ObjectMissing) as error:
         why = str(error)
     if why is not None:
-        _LOG.warning("The record of %s was not written to %s. %s", asset.id, lake.uri(key), why)
+        what = {"batch_id": asset.batch_id, "run_id": asset.run_id, "dataset_id": asset.dataset_id}
+        _LOG.warning("The record of %s was not written to %s. %s", asset.id, lake.uri(key), why, extra=extra(**what))
         if not any(entry.action == IN_THE_WAY for entry in ledger.activity(key)):
             ledger.log(IN_THE_WAY, key, reason=why)
     return why is None
