@@ -58,8 +58,7 @@ class Linking(Records):
         Returns:
             Their ``<collection>/<_id>``.
         """
-        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
-        unlinked = self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
+        unlinked = self._without_link()
         outcomes = [name for name in unlinked if name.startswith("outcomes/")]
         if outcomes:
             reserved: dict[str, dict[str, str]] = {}
@@ -74,6 +73,23 @@ class Linking(Records):
             self.chain.add(records)
             added += records
         return added
+
+    def unlinked(self) -> list[str]:
+        """The decisions that :meth:`link_missing` would add. Changes nothing."""
+
+        def decides(name: str) -> bool:
+            collection, identity = _split(name)
+            if collection == "outcomes":
+                return True
+            document = self.store.get(collection, identity)
+            return document is not None and KINDS[collection].decides(document)
+
+        return [name for name in self._without_link() if decides(name)]
+
+    def _without_link(self) -> list[str]:
+        """What has no link, of the collections that hold decisions."""
+        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
+        return self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
 
     def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:
         """Insert a document that was made just now, and add it to the chain if it is a decision by itself."""

@@ -60,6 +60,7 @@ from libs.models.problem import (
     ServiceUnavailable,
     SpatialEtlError,
 )
+from libs.models.release import NewerRelease, UsedFormat
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status, WorkerProcess
 from libs.models.verified import Finding, Verified
@@ -70,10 +71,10 @@ __all__ = [
     "Current", "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document",
     "Event", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer",
     "InputObject", "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link",
-    "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome",
-    "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand",
-    "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary", "Verified", "VersionRecord",
-    "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema",
-    "parse_manifest", "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
+    "Manifest", "Model", "NewerFormat", "NewerRelease", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult",
+    "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem",
+    "RasterBand", "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation",
+    "Rule", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "UsedFormat", "VectorSummary",
+    "Verified", "VersionRecord", "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path",
+    "landing_key", "manifest_schema", "parse_manifest", "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
 ]  # fmt: skip
