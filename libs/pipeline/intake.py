@@ -101,22 +101,24 @@ class Intake:
     unseen: int
 
 
-def take_in(stack: Stack, *, seconds: float, in_hand: Collection[str] = ()) -> Intake:
+def take_in(stack: Stack, *, seconds: float, enough: int = 0, longest: float = 0.0, in_hand: Collection[str] = ()) -> Intake:
     """Look at what waits, oldest first, for as long as there is time.
 
     Args:
         stack: What to work with.
-        seconds: To look at no further manifest after.
+        seconds: To look at no further manifest after, once enough are ready.
+        enough: How many batches can be handed out now.
+        longest: Seconds to look at no further manifest after, however few are ready.
         in_hand: Keys of manifests that have been handed out already.
     """
     stack.require_own_lake(bind=True)
-    until = monotonic() + seconds
+    begun = monotonic()
     waiting, reports = look(stack, seconds / 2)
     waiting = [info for info in waiting if info.key not in in_hand]
-    ready = []
+    ready: list[Work] = []
     seen = 0
     for info in waiting:
-        if seen and monotonic() > until:
+        if seen and monotonic() - begun > (seconds if len(ready) >= enough else max(seconds, longest)):
             break
         seen += 1
         found = receive(stack, info)

@@ -137,8 +137,8 @@ def kill_workers(outside: Orchestrated, stack: Stack, total: int) -> None:
     chance = random.Random(SEED)
     for number in range(KILLS):
         due = total * number // KILLS
-        until(lambda due=due: dealt_with(stack) > due, 3600)
-        victim = chance.choice(until(lambda: outside.living(WORKER), pause=0.02))
+        until(lambda due=due: dealt_with(stack) > due, 3600, pause=1.0)
+        victim = chance.choice(until(lambda: outside.living(WORKER), pause=0.1))
         time.sleep(chance.random())
         with suppress(psutil.NoSuchProcess):
             victim.kill()
@@ -209,7 +209,7 @@ def test_each_delivery_gets_one_right_answer(orchestrated: Orchestrated, cli: An
         killing = hands.submit(kill_workers, orchestrated, stack, UPLOADERS * DELIVERIES)
         delivering = [hands.submit(each.deliver_all, own) for each, own in zip(uploaders, kinds(), strict=True)]
         deliveries = [delivery for done in delivering for delivery in done.result(3600)]
-        until(lambda: not stack.landing.waiting(), 3600)
+        until(lambda: not stack.landing.waiting(), 3600, pause=1.0)
         killing.result(600)
         until(lambda: not stack.ledger.undecided(), 600)
     cli("reconcile")

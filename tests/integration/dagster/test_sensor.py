@@ -37,6 +37,21 @@ def test_what_waits_shares_a_run(orchestra: Any) -> None:
     assert carried(orchestra.tick()) == [{key: f"b{number}#1" for number, key in enumerate(keys)}]
 
 
+def test_where_a_look_is_slow_a_run_still_carries_its_share(orchestra: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine under load looks at few manifests in the usual time; runs of these few would never catch up with what waits."""
+    monkeypatch.setattr("services.dagster.etl_pipelines.sensors.landing_zone.LOOKING", 0.0)
+    path = orchestra.put("a.geojson")
+    keys = [orchestra.submit(f"b{number}", path) for number in range(5)]
+    (request,) = orchestra.tick().run_requests
+    assert [*batches_of(orchestra.create(request, dg.DagsterRunStatus.STARTING))] == keys
+    orchestra.submit("b5", path)
+    (request,) = orchestra.tick().run_requests
+    orchestra.create(request, dg.DagsterRunStatus.STARTING)
+    orchestra.submit("b6", path)
+    orchestra.submit("b7", path)
+    assert orchestra.tick().skip_reason.skip_message == "2 runs at work or queued with 6 batches; 2 more wait."
+
+
 def test_nothing_waits(orchestra: Any) -> None:
     result = orchestra.tick()
     assert (carried(result), result.skip_reason.skip_message) == ([], "0 runs at work or queued with 0 batches; 0 more wait.")

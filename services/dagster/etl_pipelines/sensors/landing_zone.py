@@ -13,10 +13,12 @@ from services.dagster.etl_pipelines.deliveries import show_deliveries
 from services.dagster.etl_pipelines.jobs.ingest import BATCHES_TAG, ingest, run_config
 from services.dagster.etl_pipelines.markdown import plain
 from services.dagster.etl_pipelines.sensors.in_hand import in_hand
-from services.dagster.etl_pipelines.sensors.run_size import grouped
+from services.dagster.etl_pipelines.sensors.run_size import SHARE, grouped
 
 LOOKING = 0.6
 """Seconds that a tick looks at manifests. What it does not come to still waits, and the oldest are looked at first."""
+FILLING = 10.0
+"""Seconds that it looks, at most, until the next runs have their share: one of few batches costs as much as one of many."""
 AHEAD = 2
 """Runs asked for ahead of each that may run at a time."""
 LONGEST_PAUSE = 600
@@ -36,15 +38,16 @@ def landing_zone(context: dg.SensorEvaluationContext, stack: dg.ResourceParam[St
     """One look at the landing zone."""
     try:
         running, carried = in_hand(context.instance, stack.ledger)
-        intake = take_in(stack, seconds=LOOKING, in_hand=carried)
+        at_a_time = _at_a_time(context.instance)
+        room = max(AHEAD * at_a_time - running, 0)
+        intake = take_in(stack, seconds=LOOKING, enough=room * SHARE, longest=FILLING, in_hand=carried)
         rejected = [report.batch_id for report in intake.reports if report.status is not Status.SUCCESS]
         show_deliveries(context.instance, stack.ledger, rejected[:ROWS])
     except ServiceUnavailable as error:
         return dg.SensorResult(skip_reason=f"{error} Looking again in a moment.")
     for report in intake.reports:
         context.log.info(_told(report))
-    at_a_time = _at_a_time(context.instance)
-    groups = grouped(intake.ready, at_a_time)[: max(AHEAD * at_a_time - running, 0)]
+    groups = grouped(intake.ready, at_a_time)[:room]
     requests = [request for group in groups if (request := _request(context.instance, group))]
     if requests:
         return dg.SensorResult(run_requests=requests)
