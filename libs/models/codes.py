@@ -707,6 +707,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A place that is to be filled anew, such as a ledger, holds something already.", "Name an empty one."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "newer_release": _problem(
+                "A newer release has upgraded the ledger. This one must not write to it.", "Install that release, or a later one."
+            ),
             "no_home": _problem(
                 "There is no home where the command looks for it: nothing was delivered there.",
                 "Go to the folder that has it, or name it by SPATIAL_ETL_HOME.",

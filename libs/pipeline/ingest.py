@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from libs.ledger import KEPT_PROBLEMS, DocumentTooLarge
+from libs.logs import about
 from libs.models import (
     Asset,
     Decision,
@@ -58,7 +59,7 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     if not batch.intent_known:
         attempt.warnings.append(unknown_intent(batch.manifest.intent, stack.registry, batch.recipe))
     stop: BaseException | None = None
-    with Lease(stack.ledger, run) as lease, ExitStack() as kept:
+    with about(batch_id=run.batch_id, run_id=run.id), Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
             scratch = kept.enter_context(run_folder(stack.scratch, run.id))
             outcome = attempt.find_nothing_new(scratch) or attempt.succeed(scratch, lease)
