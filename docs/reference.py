@@ -37,6 +37,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "rename": {"columns": {"name": "title"}},
     "cast": {"columns": {"id": "string"}},
     "join": {"on": ["id"]},
+    "spatial_join": {"columns": ["value"]},
 }
 """Values for the recipes whose SQL needs some."""
 
