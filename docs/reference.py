@@ -19,6 +19,7 @@ from libs.models.codes import GROUPS
 from libs.models.inputs import DatasetInput
 from libs.models.manifest import CsvOptions, FileSpec, Manifest
 from libs.models.policies import OnChange
+from libs.models.quality import RULES, QualityRule, WithRules
 from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
 from libs.transformations import DuckDb, PostGis, Recipe, Registry, conditions
@@ -109,9 +110,12 @@ def recipes() -> Iterator[str]:
     yield "The intent of a manifest selects a recipe."
     yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md). Besides `name`, `description`,"
     yield "`parameters`, `inputs` and `steps`, it may have these keys:\n"
-    documented = attributes(Policies)
-    schema = Policies.model_json_schema()
-    rows = [(f"`{key}`", _type(about, schema), documented[key]) for key, about in schema["properties"].items()]
+    rows = [
+        (f"`{key}`", _type(about, schema), attributes(model)[key])
+        for model in (WithRules, Policies)
+        for schema in (model.model_json_schema(),)
+        for key, about in schema["properties"].items()
+    ]
     yield from _table(("key", "type", "meaning"), rows)
     yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`, and named inputs in EPSG:4326 with `id`"
     yield "and `value`."
@@ -166,6 +170,25 @@ def steps() -> Iterator[str]:
     yield from _table(("key", "meaning"), [(f"`{name}`", text) for name, text in attributes(conditions.Comparison).items()])
 
 
+def rules() -> Iterator[str]:
+    """Each quality rule with its keys."""
+    yield "# Quality rules\n"
+    yield "An entry of `rules` in a manifest, one of its files, or a [recipe](../how-to/recipe.md):"
+    yield "[Check what must hold](../how-to/quality.md) says how. Each has `rule`, its name below, and may have these keys:\n"
+    common = attributes(QualityRule)
+    yield from _table(("key", "meaning"), [(f"`{key}`", common[key]) for key in ("severity", "name")])
+    for name, model in RULES.items():
+        schema = model.model_json_schema()
+        documented, needed = attributes(model), schema.get("required", ())
+        yield f"## {name}\n\n{summary(model)}\n"
+        rows = [
+            (f"`{key}`", _type(about, schema), "yes" if key in needed else "", documented[key])
+            for key, about in schema["properties"].items()
+            if key not in common
+        ]
+        yield from _table(("key", "type", "required", "meaning"), rows) if rows else ()
+
+
 def codes() -> Iterator[str]:
     """Each code of a problem or a warning."""
     yield "# Problems and warnings\n"
@@ -214,7 +237,7 @@ def formats() -> Iterator[str]:
 
 
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
-    make.__name__: make for make in (cli, manifest, recipes, steps, codes, settings, formats)
+    make.__name__: make for make in (cli, manifest, recipes, steps, rules, codes, settings, formats)
 }
 """By the name of the page."""
 

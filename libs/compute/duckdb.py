@@ -158,7 +158,7 @@ class DuckDBEngine:
             }
         )
         try:
-            database.execute(f"LOAD '{_extension()}'")
+            database.execute(f"LOAD '{spatial_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
             add_functions(database)
         except duckdb.Error as error:
@@ -399,7 +399,7 @@ class _DuckDBProcessed(Processed):
         layout, collector = planned.layout, planned.collector
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = report.changes, report.warnings
+        self.changes, self.warnings, self.broken_rules = report.changes, report.warnings, report.broken_rules
         self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
         self.set_aside, self._aside = aside.count, aside
 
@@ -453,7 +453,8 @@ def _combined(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(whole, names=table.column_names)
 
 
-def _extension() -> Path:
+def spatial_extension() -> Path:
+    """Where DuckDB's spatial extension lies: it comes from its wheel."""
     import duckdb_extension_spatial
 
     (path,) = Path(duckdb_extension_spatial.__file__).parent.glob(f"extensions/v{duckdb.__version__}/spatial.duckdb_extension")

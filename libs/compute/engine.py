@@ -107,7 +107,8 @@ class Processed(Protocol):
         changes: What the recipe changed, counted.
         origins: Columns that come from a column of the sources, renamed and cast ones, too; and from which.
         warnings: What the uploader should know although nothing is wrong.
-        set_aside: Features that a policy kept out of the result. They are not among ``changes``.
+        set_aside: Features that a policy or a rule kept out of the result. They are not among ``changes``.
+        broken_rules: See :class:`libs.compute.layout.Report`.
     """
 
     schema: pa.Schema
@@ -118,6 +119,7 @@ class Processed(Protocol):
     origins: Mapping[str, str]
     warnings: tuple[Problem, ...]
     set_aside: int
+    broken_rules: Mapping[int, tuple[int, str]]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.

@@ -55,10 +55,15 @@ def plan_of(
 
 @dataclass(frozen=True)
 class Report:
-    """What a recipe changed, counted, and what is doubtful about its result."""
+    """What a recipe changed, counted, and what is doubtful about its result.
+
+    Attributes:
+        broken_rules: How many rows break a quality rule, and the place of the first, by the rule's number in the recipe.
+    """
 
     changes: Changes
     warnings: tuple[Problem, ...]
+    broken_rules: Mapping[int, tuple[int, str]]
 
 
 @dataclass
@@ -164,8 +169,11 @@ class Layout:
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        changes = added(self.plan.changes(audits, self.locate, rows), self.prepared.changes)
-        return Report(changes, (*self.prepared.warnings, *self.plan.warnings(audits, self.locate, rows)))
+        return Report(
+            added(self.plan.changes(audits, self.locate, rows), self.prepared.changes),
+            (*self.prepared.warnings, *self.plan.warnings(audits, self.locate, rows)),
+            self.plan.broken_rules(audits, self.locate),
+        )
 
     def locate(self, row: int) -> str:
         """The place of a row as problems name it."""

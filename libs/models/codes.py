@@ -135,6 +135,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "wrong_type": _problem("A value of the manifest has the wrong JSON type.", "Write the type that the message names."),
         },
+        "Quality": {
+            "bad_rule": _problem(
+                "A quality rule cannot be read, or does not fit the dataset.",
+                "See 'Check what must hold' for all rules and their keys.",
+            ),
+            "rule_failed": _either(
+                "A quality rule does not hold.", "Correct the data, or the rule; its 'severity' says what becomes of the batch."
+            ),
+        },
         "Upload": {
             "changed_while_read": _problem("A file changed while it was read.", "Upload it whole, then the manifest."),
             "component_outside": _problem(
@@ -701,6 +710,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A place that is to be filled anew, such as a ledger, holds something already.", "Name an empty one."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "newer_release": _problem(
+                "A newer release has upgraded the ledger. This one must not write to it.", "Install that release, or a later one."
+            ),
             "no_home": _problem(
                 "There is no home where the command looks for it: nothing was delivered there.",
                 "Go to the folder that has it, or name it by SPATIAL_ETL_HOME.",

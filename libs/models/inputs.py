@@ -13,8 +13,8 @@ from libs.models.problem import Problem
 _SCHEME = "lake:"
 INPUT_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 """What a named input is called: it is part of the names of tables and counts."""
-VERSION = ID_PATTERN.removesuffix("$") + r"(@[1-9][0-9]{0,9})?$"
-"""A dataset's id, perhaps with a version."""
+VERSION_PATTERN = ID_PATTERN.removesuffix("$") + r"(@[1-9][0-9]{0,9})?$"
+"""A dataset, or one version of it: ``<id>``, ``<id>@<N>``."""
 
 
 InputName = Annotated[str, StringConstraints(pattern=INPUT_NAME)]
@@ -29,7 +29,7 @@ class DatasetInput(Model):
         name: What the recipe calls it, as a further input of its steps. Then it has no ``dataset_id``: no dataset is made of it.
     """
 
-    dataset: Annotated[str, StringConstraints(pattern=VERSION)]
+    dataset: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     dataset_id: Identifier | None = None
     name: InputName | None = None
 

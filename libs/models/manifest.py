@@ -19,6 +19,7 @@ from libs.models.growth import Growing, growing_problems
 from libs.models.inputs import DatasetInput, InputName, input_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
+from libs.models.quality import WithRules, is_of_rule, what_is_wrong
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """A manifest is written by hand or by a small script: more than this is no manifest."""
@@ -92,7 +93,7 @@ class CsvOptions(Model):
         return frozenset(self.model_dump(exclude_none=True))
 
 
-class FileSpec(Growing, Policies):
+class FileSpec(Growing, WithRules, Policies):
     """One file of a batch.
 
     Attributes:
@@ -141,7 +142,7 @@ def says_no_crs(crs: str | None) -> bool:
     return crs is not None and crs.strip().lower() == NO_CRS
 
 
-class Manifest(Growing, Policies):
+class Manifest(Growing, WithRules, Policies):
     """A batch: what was uploaded, by whom, and what should be done with it.
 
     Attributes:
@@ -230,6 +231,11 @@ class ParsedManifest:
     manifest: Manifest | None
     problems: tuple[Problem, ...]
 
+    @property
+    def only_rasters(self) -> bool:
+        """Whether no file has features or rows: no engine is needed then."""
+        return self.manifest is not None and all(file.type is FileType.RASTER for file in self.manifest.files)
+
     def require(self) -> Manifest:
         """The manifest.
 
@@ -270,7 +276,7 @@ def _validated(raw: Any, landing_bucket: str) -> tuple[Manifest | None, list[Pro
         errors = [
             details for details in error.errors(include_url=False) if not (details["type"] == "too_short" and details["input"])
         ]
-        problems += [_explain(details) for details in errors]
+        problems += [_explain_rule(each) if is_of_rule(each["loc"]) else _explain(each) for each in errors]
     problems += _cross_checks(raw, landing_bucket)
     return None if problems else manifest, in_reading_order(problems)
 
@@ -386,9 +392,16 @@ def _reading_order(where: str) -> list[tuple[int, int, str]]:
         *Manifest.__annotations__,
         *Growing.model_fields,
         *Policies.model_fields,
+        *WithRules.model_fields,
     ]  # not of model_fields: inherited ones come first there
     rank = own.index(top) if top in own else -1
     return [(rank, 0, "")] + [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"[.\[\]]+", where)]
+
+
+def _explain_rule(details: ErrorDetails) -> Problem:
+    """A validation error of a quality rule, likewise."""
+    place, message, remedy = what_is_wrong(details)
+    return Problem(code="bad_rule", where=_where(place), message=message, remedy=remedy)
 
 
 def _explain(details: ErrorDetails) -> Problem:
@@ -430,7 +443,7 @@ def _explain(details: ErrorDetails) -> Problem:
                 "Write an object: {...}.",
             )
         case _:
-            expected = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            expected = details["msg"].removeprefix("Input should be ").removeprefix("a valid ").replace("tuple", "list")
             code, message = "wrong_type", f"{_shown(given)} stands where a {expected} is expected."
             remedy = f"Write a {expected}."
     return Problem(code=code, where=where, message=message, remedy=remedy)

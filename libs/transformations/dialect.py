@@ -96,6 +96,10 @@ class Dialect(ABC):
         """Whether the geometry is valid (OGC Simple Features); true for empty ones."""
         return f"ST_IsValid({geometry})"
 
+    def is_simple(self, geometry: str) -> str:
+        """Whether it has no anomalous points, such as where it crosses itself (OGC Simple Features)."""
+        return f"ST_IsSimple({geometry})"
+
     def points(self, geometry: str) -> str:
         """Number of vertices."""
         return f"ST_NPoints({geometry})"
@@ -194,6 +198,10 @@ class Dialect(ABC):
     @abstractmethod
     def is_collection(self, geometry: str) -> str:
         """Whether it is a GeometryCollection, which may mix points, lines and polygons."""
+
+    @abstractmethod
+    def type_name(self, geometry: str) -> str:
+        """Its type in capitals, whether or not it has heights: ``MULTIPOLYGON``."""
 
     @abstractmethod
     def differs(self, one: str, other: str) -> str:

@@ -75,11 +75,12 @@ class Check:
         message: What is wrong, following the words "the feature".
         remedy: What to do about it.
         fatal: Whether the batch is rejected: if it happens to any row, only if each row with a geometry has a check of this
-            kind that fails, or never. Else it is a warning.
+            kind that fails, or never. Else it is a warning. One that is "told" makes neither: it is only counted.
         only_if_all_fail: Whether it is a warning only if it happens to all of those.
         prefilter: See :class:`Counter`.
         tolerance: How many rows may fail without a word; None: none.
         explains: Whether it is told, too, where another check rejects the batch, though it does not itself.
+        rule: Number of the quality rule that it is of, from 0; None where it is of a step.
     """
 
     failing: str
@@ -87,11 +88,12 @@ class Check:
     where: str
     message: str
     remedy: str
-    fatal: Literal["any", "all", "never"] = "any"
+    fatal: Literal["any", "all", "never", "told"] = "any"
     only_if_all_fail: bool = False
     prefilter: str | None = None
     tolerance: Tolerance | None = None
     explains: bool = False
+    rule: int | None = None
 
     def problem(self, count: int, feature: str) -> Problem:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
@@ -266,6 +268,20 @@ class Plan:
         """What is doubtful about rows, though it rejects nothing. For the arguments see :meth:`changes`."""
         return tuple(problem for _, problem, fatal in self._failed_checks(audits, locate, rows) if not fatal)
 
+    def broken_rules(
+        self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str]
+    ) -> Mapping[int, tuple[int, str]]:
+        """How many rows break each quality rule, and the place of the first; those that none breaks are left out.
+
+        For the arguments see :meth:`changes`.
+        """
+        return {
+            check.rule: (count, locate(row))
+            for stage, audit in zip(self.stages, audits, strict=True)
+            for check, count, row in _failures(stage, audit or ())
+            if check.rule is not None
+        }
+
     def _failed_checks(
         self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
     ) -> Iterator[tuple[Check, Problem, bool]]:
@@ -276,12 +292,7 @@ class Plan:
             for counter, number in zip(stage.counters, found, strict=False):
                 counted[counter.slot] += number or 0
             absent = counted[ABSENT]
-            pairs = found[len(stage.counters) :]
-            failed = [
-                (check, count, row)
-                for check, count, row in zip(stage.checks, pairs[::2], pairs[1::2], strict=True)
-                if count and row is not None
-            ]
+            failed = [each for each in _failures(stage, found) if each[0].fatal != "told"]
             all_bad = sum(count for check, count, _ in failed if check.fatal == "all") == rows - absent
             for check, count, row in failed:
                 if check.tolerance and check.tolerance.admits(count, counted[check.tolerance.base]):
@@ -289,3 +300,11 @@ class Plan:
                 if not check.only_if_all_fail or count == rows - absent:
                     fatal = check.fatal == "any" or (check.fatal == "all" and all_bad)
                     yield check, check.problem(count, locate(row)), fatal
+
+
+def _failures(stage: Stage, audit: Sequence[int | None]) -> Iterator[tuple[Check, int, int]]:
+    """Each check of a stage that failed, how often, and its first row."""
+    pairs = audit[len(stage.counters) :]
+    for check, count, row in zip(stage.checks, pairs[::2], pairs[1::2], strict=bool(audit)):
+        if count and row is not None:
+            yield check, count, row

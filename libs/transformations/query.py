@@ -475,6 +475,17 @@ class Query:
         told = replace(check, message=f"{check.message}; it has no geometry now, as 'on_bad_geometry' says", fatal="never")
         self._open.checks.append((told, len(self._open.order)))
 
+    def judge(self, checks: Sequence[Check]) -> None:
+        """Count the rows that fail checks of quality rules, each for itself. For those that are only told, they are set aside."""
+        self._open.checks += [(check, len(self._open.order)) for check in checks]
+        if aside := [check for check in checks if check.fatal == "told"]:
+            self._set_aside(aside)
+
+    @property
+    def may_set_aside(self) -> bool:
+        """Whether a row is still a feature of the source here, which can be given back as it came."""
+        return self._policies_hold
+
     def rejection(self, code: str, message: str, remedy: str) -> Rejected:
         """A rejection of the current step for a single reason."""
         return Rejected([self.problem(code, message, remedy)])
@@ -588,7 +599,7 @@ class Query:
 
 
 def _is_of_rows(check: Check) -> bool:
-    return check.fatal == "never" and not check.only_if_all_fail
+    return check.fatal == "never" and not check.only_if_all_fail and check.rule is None
 
 
 def _both(predicate: str, further: str) -> str:

@@ -15,8 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from libs.models import Model, Policies, Problem, Rejected
+from libs.models import Model, Policies, Problem, Rejected, WithRules
 from libs.models.inputs import InputName
+from libs.models.quality import rule_place
 from libs.transformations.crs import CrsLookup, unresolved_crs
 from libs.transformations.dialect import Dialect
 from libs.transformations.parameter import Parameter
@@ -24,6 +25,7 @@ from libs.transformations.plan import Plan
 from libs.transformations.query import Query
 from libs.transformations.references import is_missing, place, references, resolve
 from libs.transformations.relation import Relation
+from libs.transformations.rules import apply_rules
 from libs.transformations.steps import STEPS
 
 
@@ -39,8 +41,8 @@ class RecipeInput(Model):
     description: Annotated[str, StringConstraints(min_length=1)]
 
 
-class Recipe(Policies):
-    """An ordered list of steps, and policies where the manifest has none.
+class Recipe(WithRules, Policies):
+    """An ordered list of steps, quality rules for what they leave, and policies where the manifest has none.
 
     With its parameters bound it has none left, and its steps say all: as JSON it makes the same plan wherever it is read again.
 
@@ -97,11 +99,12 @@ class Recipe(Policies):
 
     @model_serializer(mode="wrap")
     def _without_what_it_does_not_say(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Its policies stand last, and only those that it has: a record of a recipe without any looks as ever."""
+        """Its policies and rules stand last, and only those that it has: a record of a recipe without any looks as ever."""
         data: dict[str, Any] = dump(self)
         if not self.inputs:
             del data["inputs"]
         said = {name: value for name in Policies.model_fields if (value := data.pop(name, None)) is not None}
+        said |= {name: value for name in WithRules.model_fields if (value := data.pop(name, None))}
         return data | said
 
     @property
@@ -114,7 +117,8 @@ class Recipe(Policies):
         """A user's own recipe.
 
         Args:
-            text: YAML with the keys ``name``, ``description``, ``parameters``, ``inputs``, ``steps``, and those of ``Policies``.
+            text: YAML with the keys ``name``, ``description``, ``parameters``, ``inputs``, ``steps``, ``rules``, and those of
+                ``Policies``.
             where: Where it comes from, for people: a file name.
 
         Raises:
@@ -135,7 +139,7 @@ class Recipe(Policies):
             return cls.model_validate(data)
         except ValidationError as error:
             raise Rejected(
-                Problem(code="bad_recipe", where=": ".join(filter(None, (where, ".".join(map(str, location))))),
+                Problem(code="bad_recipe", where=": ".join(filter(None, (where, ".".join(map(str, _place(location)))))),
                         message=_sentence(line), remedy=remedy)
                 for location, message in _explained(error)
                 for line in message.splitlines()
@@ -229,17 +233,18 @@ class Recipe(Policies):
             times[step.op] += 1
             query.begin(number, step.op, times[step.op])
             step.apply(query)
+        apply_rules(query, recipe.rules, len(recipe.steps) + 1)
         return query.plan()
 
     @property
     def named(self) -> frozenset[str]:
-        """The columns of the source that its steps name, once it is bound."""
+        """The columns of the source that its steps and rules name, once it is bound."""
         named, made = set[str](), set[str]()
         for data in self.steps:
             step = STEPS[str(data["op"])].model_validate(data)
             named |= step.named - made
             made |= step.made
-        return frozenset(named)
+        return frozenset(named | {name for rule in self.rules for name in rule.columns_named} - made)
 
     def columns_read(self, name: str) -> frozenset[str] | None:
         """The columns of a named input that its steps read, once it is bound; None: all that there are."""
@@ -284,6 +289,10 @@ def _explained(error: ValidationError) -> Iterator[tuple[tuple[int | str, ...], 
             case _:
                 message = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         yield details["loc"], message
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    return rule_place(location)[0] if location[:1] == ("rules",) and len(location) > 1 else location
 
 
 def _sentence(message: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from libs.models.inputs import VERSION
+from libs.models.inputs import VERSION_PATTERN
 from libs.pipeline.delivery import NamedInput
 from libs.pipeline.upload import DeliveryError
 from libs.raw_text import inert
@@ -66,6 +66,28 @@ def changes(said: str | None) -> str | dict[str, str] | None:
     return {name.strip(): policy.strip() for name, _, policy in pairs}
 
 
+def quality_rules(file: Path | None) -> Any:
+    """``--rules``: what a file of YAML or JSON holds. The manifest's checks say what is wrong with the rules.
+
+    Raises:
+        typer.BadParameter: when it is neither, or holds no rule.
+    """
+    if file is None:
+        return None
+    from libs.transformations.yaml12 import parse_yaml
+
+    try:
+        said = parse_yaml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(inert(f"{file} cannot be read: {error}."), param_hint="--rules") from error
+    rules = said.get("rules") if isinstance(said, dict) else said
+    if not isinstance(rules, list) or not rules:
+        raise typer.BadParameter(
+            inert(f"{file} holds no list of rules, such as\n- {{rule: not_null, column: name}}"), param_hint="--rules"
+        )
+    return rules
+
+
 def row_number(said: str | None) -> int | str | None:
     """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
     return int(said) if said is not None and said.isascii() and said.isdigit() else said
@@ -109,7 +131,7 @@ def named_inputs(pairs: Iterable[str]) -> list[NamedInput]:
             found.append(NamedInput(name, path=Path(value)))
         elif path and layer and Path(path).exists():
             found.append(NamedInput(name, path=Path(path), layer=layer))
-        elif re.fullmatch(VERSION, value):
+        elif re.fullmatch(VERSION_PATTERN, value):
             found.append(NamedInput(name, dataset=value))
         else:
             raise typer.BadParameter(f"There is no file {value!r}, and it cannot be the name of a dataset.", param_hint="--input")

@@ -232,7 +232,7 @@ def _ingested(
     with progress.shown(quiet=order.as_json) as tell:
         uploading = _uploading(landing, uploads, batch_id, tell)
         with open_stack(order.settings) as opened:
-            opened.warm_up()  # while the rest is imported
+            opened.warm_up(engine=not manifest.only_rasters)  # while the rest is imported
             return _processed(opened, uploading, manifest, batch_id, tell)
 
 

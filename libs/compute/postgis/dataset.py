@@ -272,7 +272,7 @@ class _PostGISProcessed(Processed):
     def __init__(self, layout: Layout, collector: ResultCollector, report: Report, aside: SetAside) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = report.changes, report.warnings
+        self.changes, self.warnings, self.broken_rules = report.changes, report.warnings, report.broken_rules
         self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
         self.set_aside, self._aside = aside.count, aside
 

@@ -119,6 +119,16 @@ def ingest(
             rich_help_panel=POLICIES,
         ),
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Quality rules that must hold, a list as YAML or JSON.",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=POLICIES,
+        ),
+    ] = None,
     raw: Annotated[
         str | None,
         typer.Option(metavar="keep|leave", help="'keep': keep a copy of each raw file in the lake, for `replay`."),
@@ -178,7 +188,16 @@ def ingest(
     from libs.pipeline.delivery import given, make_manifest, new_batch_id
     from libs.spatial_utils.formats import find_format
     from services.cli import ingestion
-    from services.cli.delivery import changes, named_inputs, number_or_share, parameters, row_number, usage_errors, user
+    from services.cli.delivery import (
+        changes,
+        named_inputs,
+        number_or_share,
+        parameters,
+        quality_rules,
+        row_number,
+        usage_errors,
+        user,
+    )
     from services.cli.place import home_told
 
     options = given(
@@ -201,6 +220,7 @@ def ingest(
         on_bad_text=on_bad_text,
         max_set_aside=number_or_share(max_set_aside),
         on_change=changes(on_change),
+        rules=quality_rules(rules),
         mode=mode,
         key=key or None,
         schema=schema,

@@ -30,6 +30,7 @@ class Result:
     warnings: tuple[Problem, ...]
     set_aside: int
     rejects: list[dict[str, Any]]
+    broken_rules: dict[int, tuple[int, str]]
 
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))
@@ -123,7 +124,7 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
             rejects = [row for batch in processed.rejects() for row in batch.to_pylist()]
             return Result(
                 rows, processed.crs, processed.features, processed.bbox, processed.changes, processed.warnings,
-                processed.set_aside, rejects,
+                processed.set_aside, rejects, dict(processed.broken_rules),
             )  # fmt: skip
 
     return through

@@ -77,6 +77,16 @@ OTHER = Relation(columns=(*COLUMNS, Column(name="more", type="string")), geometr
 INPUTS = [{"name": "other", "description": "Other."}]
 
 
+RULES: list[dict[str, Any]] = [
+    *({"rule": "in_range", "column": name, "min": value} for name, (_, value) in TYPES.items() if name != "flag"),
+    *({"rule": "in_set", "column": name, "values": [value]} for name, (_, value) in TYPES.items()),
+    {"rule": "not_null", "column": "text"}, {"rule": "matches", "column": "text", "pattern": "a+"},
+    {"rule": "has_geometry", "severity": "set_aside"}, {"rule": "geometry_valid", "severity": "warn"},
+    {"rule": "geometry_simple"}, {"rule": "geometry_type", "types": ["Point"]}, {"rule": "within", "bbox": [0, 0, 1, 1]},
+    {"rule": "within", "area": "POLYGON((0 0, 1 0, 1 1, 0 0))", "crs": "EPSG:25832"},
+]  # fmt: skip
+
+
 def look_up(text: str) -> CrsFacts:
     if text == "EPSG:4326":
         return CrsFacts(text, CrsUnit("angle", 1), None, (-180, -90, 180, 90), reaches_180=True)
@@ -129,6 +139,14 @@ def test_no_step_is_spelled_for_an_engine(steps: list[dict[str, Any]], crs: str 
         assert codes <= {"cannot_cast", "cannot_aggregate", "missing_crs"}, "types that no engine converts, and local coordinates"
         return
     assert {word for sql in statements(plan) for word in foreign(sql)} == set()
+
+
+@pytest.mark.parametrize("policies", [None, Policies(on_bad_geometry="set_aside")])
+def test_no_rule_is_spelled_for_an_engine(policies: Policies | None) -> None:
+    recipe = Recipe.model_validate({"name": "mine", "description": "Mine.", "steps": [REPAIR], "rules": RULES})
+    plan = recipe.plan(Relation(columns=COLUMNS, geometry=True, crs="EPSG:4326"), StubDialect(), look_up, policies=policies)
+    assert {word for sql in statements(plan) for word in foreign(sql)} == set()
+    assert {check.rule for stage in plan.stages for check in stage.checks} - {None} == {*range(len(RULES))}
 
 
 def test_every_step_is_planned_here() -> None:
