@@ -44,6 +44,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "cast_pixels": {"type": "int16"},
     "set_nodata": {"nodata": -9999},
     "join": {"on": ["id"]},
+    "spatial_join": {"columns": ["value"]},
 }
 """Values for the recipes whose SQL, or command, needs some."""
 

@@ -650,6 +650,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "cannot_join_column": _problem(
                 "A column of an input, such as a list, cannot be added to features.", "Name the others in 'columns'."
             ),
+            "collection_not_compared": _problem(
+                "What lies within a GeometryCollection, or contains it, is not defined.", "Use 'intersects', or 'explode' before."
+            ),
             "input_has_several_layers": _problem("A named input is one layer, and the file has several.", "Name the 'layer'."),
             "join_finds_several": _problem(
                 "A feature finds several rows of an input, and may find one.",

@@ -156,6 +156,11 @@ class Query:
         return ", ".join(self._open.order)
 
     @property
+    def order_columns(self) -> tuple[str, ...]:
+        """The same, one by one: they tell rows apart."""
+        return self._open.order
+
+    @property
     def not_dropped(self) -> str:
         """Predicate: the row has not been left out."""
         return f"{DROP} IS NULL" if DROP in self._open.marks else "TRUE"
@@ -236,8 +241,8 @@ class Query:
         self._open.stale = self._open.geometry is not None
         self.count(f"dropped.{self._slot}", f"{DROP} = {self._step}")
 
-    def explode(self) -> None:
-        """Make a row of each part of a geometry, and count the rows added."""
+    def explode(self) -> str:
+        """Make a row of each part of a geometry. Returns a mark: the number of the part, from 0."""
         self._open.stale = self._open.stale or bool(self._bad_rows.reasons)  # what is set aside stays one row
         parts = self.scratch("parts", self.dialect.parts(self.geometry()))
         self.settle()
@@ -245,7 +250,7 @@ class Query:
         self._open.geometry = self.dialect.each_part(parts)
         self.settle()
         self.spread(part)
-        self.count("counts.exploded", f"{part} > 0")
+        return part
 
     def spread(self, part: str) -> None:
         """Say that rows have become several: by a mark that is 0 for the first of them, and gives their order."""

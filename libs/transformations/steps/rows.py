@@ -69,7 +69,7 @@ class Explode(Step):
             Rejected: for a table.
         """
         require_geometry(query)
-        query.explode()
+        query.count("counts.exploded", f"{query.explode()} > 0")
 
 
 class Aggregate(Model):
