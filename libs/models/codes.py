@@ -74,6 +74,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "An identifier differs from that of another dataset by case alone.",
                 "Write it as the other one, or choose another.",
             ),
+            "bad_description": _problem(
+                "What is to be said of a dataset is too long, or has control characters.", "Shorten it, and leave them out."
+            ),
             "dataset_id_not_used": _warning(
                 "'metadata.dataset_id' names no dataset, since there are several.", "Give each file a 'dataset_id'."
             ),
@@ -368,6 +371,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "crs_changed": _either(
                 "A new version has another CRS than the one before.", "Say 'on_change': {'crs': 'allow'} if it is meant."
+            ),
+            "dataset_retired": _problem(
+                "A new version of a dataset that is retired was delivered.", "Use `spatial-etl restore`, or another 'dataset_id'."
             ),
             "diff_key_not_unique": _problem(
                 "Two versions are compared by a column whose values are missing or stand more than once.",
