@@ -22,13 +22,11 @@ from libs.models.policies import OnChange
 from libs.models.quality import RULES, QualityRule, WithRules
 from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
-from libs.transformations import Column, DuckDb, PostGis, Recipe, Registry, Relation, conditions
+from libs.transformations import DuckDb, PostGis, Recipe, Registry, conditions
 from libs.transformations.builtin import ALIASES
+from libs.transformations.relation import EXAMPLE, EXAMPLE_INPUT
 from libs.transformations.steps import STEPS
 from services.cli.main import app
-
-EXAMPLE = Relation(columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832")
-"""What the SQL of the recipes is shown for."""
 
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "reproject": {"crs": "EPSG:3035"},
@@ -39,6 +37,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "select": {"columns": ["name"]},
     "rename": {"columns": {"name": "title"}},
     "cast": {"columns": {"id": "string"}},
+    "join": {"on": ["id"]},
 }
 """Values for the recipes whose SQL needs some."""
 
@@ -109,7 +108,7 @@ def recipes() -> Iterator[str]:
     yield "# Recipes\n"
     yield "The intent of a manifest selects a recipe."
     yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md). Besides `name`, `description`,"
-    yield "`parameters` and `steps`, it may have these keys:\n"
+    yield "`parameters`, `inputs` and `steps`, it may have these keys:\n"
     rows = [
         (f"`{key}`", _type(about, schema), attributes(model)[key])
         for model in (WithRules, Policies)
@@ -117,7 +116,8 @@ def recipes() -> Iterator[str]:
         for key, about in schema["properties"].items()
     ]
     yield from _table(("key", "type", "meaning"), rows)
-    yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`."
+    yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`, and named inputs in EPSG:4326 with `id`"
+    yield "and `value`."
     yield "`spatial-etl recipes NAME --sql duckdb --dataset DATASET` shows it for yours.\n"
     names = {recipe: alias for alias, recipe in ALIASES.items()}
     for recipe in Registry().recipes.values():
@@ -130,6 +130,8 @@ def recipes() -> Iterator[str]:
                 for item in recipe.parameters
             ]
             yield from _table(("parameter", "type", "default", "meaning"), rows)
+        if recipe.inputs:
+            yield from _table(("input", "meaning"), [(f"`{each.name}`", each.description) for each in recipe.inputs])
         if recipe.policies:
             yield "Policies, where the manifest says nothing:\n"
             yield from _table(("key", "policy"), [(f"`{key}`", f"`{policy}`") for key, policy in recipe.policies.items()])
@@ -142,8 +144,9 @@ def _sql(recipe: Recipe) -> Iterator[str]:
     if arguments:
         yield f"With the parameters `{arguments}`:\n"
     for title, dialect in (("DuckDB", DuckDb()), ("PostGIS", PostGis())):
-        plan = recipe.bind(arguments).plan(EXAMPLE, dialect, look_up_crs)
-        statements = "\n".join(f"CREATE TABLE {stage.target} AS\n{stage.select};" for stage in plan.stages)
+        inputs = {each.name: EXAMPLE_INPUT for each in recipe.inputs}
+        plan = recipe.bind(arguments).plan(EXAMPLE, dialect, look_up_crs, inputs=inputs)
+        statements = "\n".join(f"CREATE TABLE {stage.target} AS\n{stage.select};" for stage in plan.statements)
         yield f'??? note "{title}"\n'
         yield "\n".join(f"    {line}" for line in ("```sql", *statements.splitlines(), "```")) + "\n"
 

@@ -7,7 +7,7 @@ here.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,12 +175,29 @@ class Workspace(Protocol):
     """What one run has in an engine, for as long as the run lasts."""
 
     def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
-        """A new dataset to be made by a recipe with bound parameters.
+        """A new dataset to be made by a recipe with bound parameters. All named inputs are there.
 
         Args:
             recipe: It.
             policies: ``on_bad_value`` and ``on_bad_geometry``, for what its steps find; None: that rejects the batch.
         """
+        ...
+
+    def add_input(self, name: str, source: Source, columns: Collection[str] | None = None) -> int:
+        """Take in every row of a named input, for all datasets. Returns how many there were.
+
+        Args:
+            name: Of the input. Sources of one name are appended.
+            source: Rows.
+            columns: Those that steps read, beside the geometry; None: all.
+
+        Raises:
+            Rejected: when the source does not agree in schema with those before it.
+        """
+        ...
+
+    def drop_input(self, name: str) -> None:
+        """Forget a named input, to read it again."""
         ...
 
 

@@ -61,6 +61,7 @@ from libs.models.problem import (
     SpatialEtlError,
 )
 from libs.models.quality import RuleResult, WithRules, rules_of
+from libs.models.release import NewerRelease, UsedFormat
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status, WorkerProcess
 from libs.models.verified import Finding, Verified
@@ -71,11 +72,11 @@ __all__ = [
     "CsvOptions", "Current", "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport",
     "Decision", "Description", "Document", "Event", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant",
     "Growing", "Growth", "Head", "InputLayer", "InputObject", "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother",
-    "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd",
-    "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies",
-    "Problem", "RasterBand", "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile",
-    "Reservation", "Rule", "RuleResult", "Run", "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use",
-    "VectorSummary", "Verified", "VersionRecord", "WithRules", "WorkerProcess", "digest", "format_of", "in_reading_order",
-    "lake_key", "lake_path", "landing_key", "manifest_schema", "parse_manifest", "rule_of", "rules_of", "says_no_crs",
-    "shortened", "utc_now", "was_changed",
+    "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NewerRelease", "NoHome", "NotEmpty", "Notice",
+    "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest",
+    "PartReference", "Policies", "Problem", "RasterBand", "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected",
+    "Report", "ReportFile", "Reservation", "Rule", "RuleResult", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
+    "TableSummary", "Use", "UsedFormat", "VectorSummary", "Verified", "VersionRecord", "WithRules", "WorkerProcess",
+    "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema", "parse_manifest",
+    "rule_of", "rules_of", "says_no_crs", "shortened", "utc_now", "was_changed",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from libs.ledger import KEPT_PROBLEMS, DocumentTooLarge
+from libs.logs import about
 from libs.models import (
     Asset,
     Decision,
@@ -59,7 +60,7 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     if not batch.intent_known:
         attempt.warnings.append(unknown_intent(batch.manifest.intent, stack.registry, batch.recipe))
     stop: BaseException | None = None
-    with Lease(stack.ledger, run) as lease, ExitStack() as kept:
+    with about(batch_id=run.batch_id, run_id=run.id), Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
             scratch = kept.enter_context(run_folder(stack.scratch, run.id))
             outcome = attempt.find_nothing_new(scratch) or attempt.succeed(scratch, lease)
@@ -250,7 +251,7 @@ class _Attempt:
         by, owners = deliverer(self._manifest), POLICIES[self._stack.settings.spatial_etl_owners]
         delivered = []
         for dataset in datasets:
-            files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
+            files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs if layer.name is None}]
             policies = {**on_change(*(effective(file, self._manifest, self._recipe) for file in files)), "owner": owners}
             named = dataset.dataset_id in {self._manifest.metadata.get("dataset_id"), *(file.dataset_id for file in files)}
             delivered.append(Delivered(dataset, policies, by, named, namesakes.get(dataset.dataset_id)))
@@ -304,7 +305,7 @@ class _Attempt:
 def _own_part(manifest: Manifest, dataset_id: str, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
     """The manifest with only the files that a dataset was made of, and its inputs referring to these: records stay small."""
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
-    named = tuple(each for each in manifest.inputs if each.dataset_id == dataset_id)
+    named = tuple(each for each in manifest.inputs if each.name is not None or each.dataset_id == dataset_id)
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files), "inputs": named})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
 

@@ -15,6 +15,7 @@ from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, l
 from libs.models.base import ID_PATTERN
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.lake_inputs import pin
+from libs.pipeline.named_inputs import named_problems
 from libs.pipeline.namesakes import Names, names_of
 from libs.pipeline.ownership import POLICIES
 from libs.pipeline.stack import Stack
@@ -84,7 +85,7 @@ class Validation:
         problems += recipe_problems
         manifest = self._parsed.manifest
         if manifest is not None and recipe is not None:
-            problems += _steps_problems(manifest, recipe)
+            problems += [*_steps_problems(manifest, recipe), *named_problems(manifest, recipe)]
             problems += _rules_problems(manifest, recipe)
             manifest, unknown = pin(manifest, self._stack.past)
             problems += unknown
@@ -175,7 +176,7 @@ def _steps_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
             message=f"The recipe {recipe.name!r} has steps for features. A raster is kept as it is.",
             remedy=f'Deliver rasters in a batch of their own, with "intent": "{INGEST_RASTER.name}".',
         )
-        for index, spec in enumerate(manifest.files)
+        for index, spec in manifest.main_files.items()
         if spec.type is FileType.RASTER
     ]  # fmt: skip
 

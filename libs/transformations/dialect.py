@@ -252,6 +252,10 @@ class Dialect(ABC):
         """A text without blanks at either end."""
         return f"trim({text})"
 
+    def without_leading_zeros(self, text: str) -> str:
+        """A text without the zeros that it begins with, but for one that is all there is."""
+        return f"regexp_replace({text}, '^0+(.)', '\\1')"
+
     def lower_case(self, text: str) -> str:
         """A text in lower case."""
         return f"lower({text})"

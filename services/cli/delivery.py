@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import typer
 
+from libs.models.inputs import VERSION_PATTERN
+from libs.pipeline.delivery import NamedInput
 from libs.pipeline.upload import DeliveryError
 from libs.raw_text import inert
 
@@ -108,3 +111,28 @@ def parameters(pairs: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             values[name] = value
     return values
+
+
+def named_inputs(pairs: Iterable[str]) -> list[NamedInput]:
+    """``--input`` values: ``zones=zones.gpkg``, ``zones=town.gpkg:districts`` for one of its layers, ``zones=zones@3``.
+
+    What is a file is taken for it; everything else that can be the name of a dataset, for a dataset.
+
+    Raises:
+        typer.BadParameter: for what is neither.
+    """
+    found = []
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name or not value:
+            raise typer.BadParameter(f"{pair!r} is not of the form NAME=FILE or NAME=DATASET.", param_hint="--input")
+        path, _, layer = value.rpartition(":")
+        if Path(value).exists():
+            found.append(NamedInput(name, path=Path(value)))
+        elif path and layer and Path(path).exists():
+            found.append(NamedInput(name, path=Path(path), layer=layer))
+        elif re.fullmatch(VERSION_PATTERN, value):
+            found.append(NamedInput(name, dataset=value))
+        else:
+            raise typer.BadParameter(f"There is no file {value!r}, and it cannot be the name of a dataset.", param_hint="--input")
+    return found

@@ -417,7 +417,7 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
     output.line()
     output.line(output.text("Inputs", "bold"))
     for layer in record.inputs:
-        output.line(f"{layer.path}  layer {layer.layer}", indent=2)
+        output.line(f"{f'{layer.name}: ' if layer.name else ''}{layer.path}  layer {layer.layer}", indent=2)
         features = [] if layer.features is None else [output.count(layer.features, "feature")]
         read = ", ".join([layer.format, *features, input_crs(layer)])
         if own := steps.policies(record.manifest["files"][layer.file]):

@@ -1,6 +1,6 @@
 """Every engine behind the seam, and a short way through one of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +111,11 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
         run_id: str = "run#1",
         on: ComputeEngine = engine,
         policies: Policies | None = None,
+        inputs: Mapping[str, Source] | None = None,
     ) -> Result:
         with on.workspace(run_id, tmp_path) as workspace:
+            for name, each in (inputs or {}).items():
+                workspace.add_input(name, each)
             table = workspace.dataset(recipe(by) if isinstance(by, str) else by, policies)
             for each in [sources] if isinstance(sources, Source) else sources:
                 table.load(each)

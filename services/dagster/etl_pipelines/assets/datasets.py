@@ -125,7 +125,7 @@ def version_of(tags: Mapping[str, str]) -> int | None:
 
 def _lineage(asset: Asset, lineage: Lineage) -> str:
     inputs = [
-        f"- {inert(layer.path)}, layer {inert(layer.layer)}, "
+        f"- {f'input {layer.name}: ' if layer.name else ''}{inert(layer.path)}, layer {inert(layer.layer)}, "
         + ("a raster" if layer.features is None else f"{layer.features:,} features")
         + "".join(f"\n  - {inert(each.key)}: SHA-256 `{each.sha256}`" for each in layer.objects)
         for layer in lineage.inputs
