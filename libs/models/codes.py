@@ -52,6 +52,9 @@ def _either(meaning: str, remedy: str) -> Code:
 GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
     {
         "Manifest": {
+            "bad_description": _problem(
+                "What is to be said of a dataset is too long, or has control characters.", "Shorten it, and leave them out."
+            ),
             "bad_identifier": _problem(
                 "An identifier has characters that are not allowed.", "Use 1 to 128 letters, digits, '.', '_' or '-'."
             ),
@@ -73,9 +76,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "dataset_id_case": _either(
                 "An identifier differs from that of another dataset by case alone.",
                 "Write it as the other one, or choose another.",
-            ),
-            "bad_description": _problem(
-                "What is to be said of a dataset is too long, or has control characters.", "Shorten it, and leave them out."
             ),
             "dataset_id_not_used": _warning(
                 "'metadata.dataset_id' names no dataset, since there are several.", "Give each file a 'dataset_id'."
