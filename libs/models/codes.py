@@ -52,6 +52,9 @@ def _either(meaning: str, remedy: str) -> Code:
 GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
     {
         "Manifest": {
+            "bad_description": _problem(
+                "What is to be said of a dataset is too long, or has control characters.", "Shorten it, and leave them out."
+            ),
             "bad_identifier": _problem(
                 "An identifier has characters that are not allowed.", "Use 1 to 128 letters, digits, '.', '_' or '-'."
             ),
@@ -368,6 +371,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             ),
             "crs_changed": _either(
                 "A new version has another CRS than the one before.", "Say 'on_change': {'crs': 'allow'} if it is meant."
+            ),
+            "dataset_retired": _problem(
+                "A new version of a dataset that is retired was delivered.", "Use `spatial-etl restore`, or another 'dataset_id'."
             ),
             "diff_key_not_unique": _problem(
                 "Two versions are compared by a column whose values are missing or stand more than once.",
