@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from libs.models import ServiceUnavailable
 from libs.models.document import DamagedDocument
 from libs.storage import ObjectMissing, ObjectRefused
-from services.catalog import maps, ogc, ogc_tiles, pages
+from services.catalog import maps, ogc, ogc_tiles, pages, stac_api
 from services.catalog.answers import Refused, SecurityHeaders, json_error
 from services.catalog.state import State
 
@@ -51,6 +51,15 @@ def application(state: State) -> Starlette:
             Route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{zoom}/{y}/{x}", ogc_tiles.tile),
             Route("/ogc/tileMatrixSets", ogc_tiles.tile_matrix_sets),
             Route("/ogc/tileMatrixSets/WebMercatorQuad", ogc_tiles.tile_matrix_set),
+            Route("/stac", stac_api.landing),
+            Route("/stac/", stac_api.landing),
+            Route("/stac/api", stac_api.api),
+            Route("/stac/conformance", stac_api.conformance),
+            Route("/stac/collections", stac_api.collections),
+            Route("/stac/collections/{collection}", stac_api.collection),
+            Route("/stac/collections/{collection}/items", stac_api.items),
+            Route("/stac/collections/{collection}/items/{item}", stac_api.item),
+            Route("/stac/search", stac_api.search, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=pages.HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
@@ -88,7 +97,7 @@ def _handler(told: Callable[..., tuple[int, str]]) -> Callable[[Request, Excepti
 
     async def answer(request: Request, error: Exception) -> Response:
         status, reason = told(error)
-        if request.url.path.startswith("/ogc"):
+        if request.url.path.startswith(("/ogc", "/stac", "/maps")):
             return json_error(status, reason)
         return await run_in_threadpool(pages.refused, request, status, reason)
 

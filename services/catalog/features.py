@@ -188,7 +188,7 @@ class Features:
             conditions.append(f"{ROW} < ?")
             values.append(begin + wanted)
         if question.bbox is not None:
-            boxes = [box for part in _parts(question.bbox) if (box := within(asset, part))]
+            boxes = [box for part in parts_of(question.bbox) if (box := within(asset, part))]
             conditions.append(
                 "("
                 + " OR ".join([f"({BBOX}.xmax >= ? AND {BBOX}.ymax >= ? AND {BBOX}.xmin <= ? AND {BBOX}.ymin <= ?)"] * len(boxes))
@@ -217,7 +217,7 @@ def _features(batch: "pa.RecordBatch", asset: Asset, bbox: BBox | None, first: i
     shapes = _on_earth(shapely.force_2d(shapes) if shapely.has_m(shapes).any() else shapes, asset.crs or CRS84)
     touching = np.ones(len(shapes), dtype=bool)
     if bbox is not None:
-        touching = np.logical_or.reduce([shapely.intersects(shapes, shapely.box(*part)) for part in _parts(bbox)])
+        touching = np.logical_or.reduce([shapely.intersects(shapes, shapely.box(*part)) for part in parts_of(bbox)])
     texts = shapely.to_geojson(shapes)
     names = [name for name in batch.schema.names if name not in {GEOMETRY, ROW}]
     columns = [batch.column(name).to_pylist() for name in names]
@@ -256,7 +256,7 @@ def _on_earth(shapes: Any, crs: str) -> Any:
     return result
 
 
-def _parts(bbox: BBox) -> list[BBox]:
+def parts_of(bbox: BBox) -> list[BBox]:
     """A box, in two where it crosses 180°."""
     west, south, east, north = bbox
     return [bbox] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]

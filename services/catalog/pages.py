@@ -242,6 +242,7 @@ def _uses(asset: Asset, base: str, address: str, *, is_current: bool) -> Any:
     """What to type to use a version, by the key of its title. Features are those of the current one."""
     if is_current and is_served(asset):
         yield "use_ogc", f"{base}/ogc"
+    yield "use_stac", f"{base}/stac/collections/{asset.dataset_id}/items/{asset.id}"
     if not asset.data:
         return
     link = f"{address}/{asset.data[0].name}"

@@ -17,6 +17,7 @@ from services.catalog.features import Features
 from services.catalog.index import Index
 from services.catalog.local import LocalFiles
 from services.catalog.tiles import Tiles
+from services.catalog.versions import Versions
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class State:
     lake: DataLake
     landing: LandingZone
     index: Index
+    versions: Versions
     files: LocalFiles
     features: Features
     tiles: Tiles
@@ -46,7 +48,7 @@ def opened(settings: Settings) -> Iterator[State]:
             lent.mkdir()
             files = LocalFiles(lake, lent)
             with closing(Features(files)) as features, closing(Tiles(files, counted)) as tiles:
-                yield State(ledger, lake, open_landing_zone(settings), Index(ledger), files, features, tiles)
+                yield State(ledger, lake, open_landing_zone(settings), Index(ledger), Versions(ledger), files, features, tiles)
     finally:
         ledger.store.close()
 

@@ -18,6 +18,7 @@ PAGES = [
     "/datasets/riverton.parks",
     "/datasets/riverton.parks/1",
     "/datasets/riverton.trees",
+    "/datasets/city.relief",
     "/batches/cut-off",
 ]
 
