@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from libs.models import ServiceUnavailable
+from libs.models import Rejected, ServiceUnavailable
 from libs.models.document import DamagedDocument
 from libs.storage import ObjectMissing, ObjectRefused
-from services.catalog import maps, ogc, ogc_tiles, pages, stac_api
+from services.catalog import downloads, maps, ogc, ogc_tiles, pages, stac_api, tables
 from services.catalog.answers import Refused, SecurityHeaders, json_error
 from services.catalog.state import State
 
@@ -33,11 +33,14 @@ def application(state: State) -> Starlette:
             Route("/datasets/{dataset}/{version}", pages.dataset),
             Route("/datasets/{dataset}/{version}/{file}", pages.file),
             Route("/pictures/{dataset}/{version}", pages.picture),
+            Route("/tables/{dataset}/{version}", tables.table),
+            Route("/downloads/{dataset}/{version}/{name}", downloads.download),
             Route("/maps/{dataset}/{version}", maps.overview),
             Route("/maps/{dataset}/{version}/features/{feature}", maps.feature),
             Route("/maps/{dataset}/{version}/{zoom}/{x}/{y}", maps.tile),
             Route("/activity", pages.activity),
             Route("/batches/{batch}", pages.batch),
+            Route("/feed", pages.feed),
             Route("/ogc", ogc.landing),
             Route("/ogc/", ogc.landing),
             Route("/ogc/api", ogc.api),
@@ -65,6 +68,7 @@ def application(state: State) -> Starlette:
         middleware=[Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
         exception_handlers={
             Refused: _handler(lambda error: (error.status, error.reason)),
+            Rejected: _handler(lambda error: (400, " ".join(f"{each.message} {each.remedy}" for each in error.problems[:5]))),
             HTTPException: _handler(lambda error: (error.status_code, f"{error.detail}.")),
             ObjectMissing: _handler(lambda error: (409, f"{error} `spatial-etl verify` says what is wrong.")),
             ObjectRefused: _handler(lambda error: (409, f"{error} `spatial-etl verify` says what is wrong.")),

@@ -1,4 +1,4 @@
-"""What a question has in its parameters: numbers, boxes, moments."""
+"""What a question has in its parameters: numbers, boxes, moments, the version in its address."""
 
 import math
 import re
@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from libs.models import BBox
-from services.catalog.answers import Refused
+from starlette.requests import Request
 
+from libs.models import Asset, BBox
+from services.catalog.answers import Refused
+from services.catalog.state import state_of
+
+MOST_PAGES = 2_000
+_VERSIONS = 200
+"""Numbers of versions that are listed."""
+_VERSION = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 
 
@@ -82,3 +89,46 @@ def _moment(text: str, whole: str, of_day: str) -> str:
         "The parameter 'datetime' must be a moment such as 2026-03-01 or 2026-03-01T08:00:00Z, or two of them with / between; "
         f"it is {whole!r}.",
     )
+
+
+def asset_of(request: Request) -> Asset:
+    """The version in the address; without a number, the current one.
+
+    Raises:
+        Refused: when there is none.
+    """
+    ledger, name = state_of(request).ledger, request.path_params["dataset"]
+    text = request.path_params.get("version")
+    if text is not None and not _VERSION.fullmatch(text):
+        raise Refused(404, f"{text[:20]!r} is no number of a version.")
+    number = None if text is None else int(text)
+    asset = ledger.asset(name, number)
+    if asset is not None:
+        return asset
+    versions = ledger.versions(name)
+    if number is not None and versions:
+        raise Refused(404, f"The dataset {name!r} has no version {number}. It has {', '.join(map(str, versions[-_VERSIONS:]))}.")
+    raise Refused(404, f"There is no dataset {name!r}.")
+
+
+def rows_of(request: Request) -> Asset:
+    """The version in the address, which has rows.
+
+    Raises:
+        Refused: when there is none, or it has no rows.
+    """
+    asset = asset_of(request)
+    if asset.features is None or not asset.data:
+        raise Refused(404, f"{asset.id} has no rows: it is of the kind {asset.kind!r}.")
+    return asset
+
+
+def page_of(text: str) -> int:
+    """The number of a page.
+
+    Raises:
+        Refused: when it is none.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MOST_PAGES):  # noqa: PLR2004 - digits
+        raise Refused(400, f"The parameter 'page' must be a number from 1 to {MOST_PAGES}; it is {text!r}.")
+    return int(text)
