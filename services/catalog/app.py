@@ -85,6 +85,7 @@ def server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            log_config=None,  # as all else that this process logs
             log_level="warning",
             access_log=False,
             server_header=False,
