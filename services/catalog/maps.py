@@ -11,7 +11,7 @@ from libs.raw_text import inert
 from services.catalog.answers import Refused, only
 from services.catalog.density import DEEPEST
 from services.catalog.features import as_text, extent, is_mapped
-from services.catalog.pages import asset_of
+from services.catalog.questions import asset_of
 from services.catalog.state import state_of
 from services.catalog.tiles import EXTENT, LAYER, sharpest, shown_columns
 
