@@ -10,7 +10,7 @@ from typing import Any
 
 from libs.ledger import chain, parts
 from libs.ledger.kinds import KINDS, Kind
-from libs.ledger.records import Records
+from libs.ledger.records import Records, every_document
 from libs.models import (
     NOTHING,
     SEAL,
@@ -385,7 +385,7 @@ class _Audit:
     def _read(self, collection: str) -> Iterator[tuple[str, Document | None, list[Verified]]]:
         """Records with what is wrong with each by itself; None in place of one that is not to be trusted."""
         self.read.add(collection)
-        for identity, document in self._documents(collection):
+        for identity, document in every_document(self.store, collection):
             name = f"{collection}/{identity}"
             self.seen.add(name)
             found = self._checked(collection, identity, document)
@@ -427,23 +427,6 @@ class _Audit:
             self.unlinked_of_old += old
             self.unlinked |= {} if old else {name: record}
         return record
-
-    def _documents(self, collection: str) -> Iterator[tuple[str, dict[str, Any] | DamagedDocument]]:
-        """All records of a collection, those that cannot be decoded too."""
-        last: str | None = None
-        try:
-            for last, document in self.store.find(collection):
-                yield last, document
-        except DamagedDocument:
-            for identity in self.store.ids(collection):
-                if last is None or identity > last:
-                    yield identity, self._got(collection, identity)
-
-    def _got(self, collection: str, identity: str) -> dict[str, Any] | DamagedDocument:
-        try:
-            return self.store.get(collection, identity) or DamagedDocument(f"the record {collection}/{identity}", "it is empty")
-        except DamagedDocument as error:
-            return error
 
     def _named(self, name: str, by: str) -> Iterator[Verified]:
         """What is named elsewhere has to be there."""

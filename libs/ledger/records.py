@@ -15,11 +15,13 @@ from libs.models import (
     Activity,
     Asset,
     Current,
+    DamagedDocument,
     Decision,
     Document,
     Grant,
     LedgerIdentity,
     Lineage,
+    NewerFormat,
     Outcome,
     Owner,
     OwnLake,
@@ -300,6 +302,11 @@ class Records:
         """All versions of all datasets."""
         return (Asset.from_document(document) for _, document in self.store.find("assets"))
 
+    def assets_named(self, identities: Collection[str]) -> Iterator[Asset]:
+        """Some versions, by ``<dataset_id>@<N>``; those of one dataset one after the other, if they are named so."""
+        total = sum(1 for _ in self.store.ids("assets", common_prefix(identities)))
+        return map(Asset.from_document, self._documents("assets", [*identities], total))
+
     def datasets(self) -> Iterator[Asset]:
         """The current version of each dataset, in the order of their ids."""
         return iter(self.current(self.newest_versions()).values())
@@ -479,6 +486,22 @@ class Records:
         found = self._documents("lineage", [*identities], sum(1 for _ in self.store.ids("lineage", common_prefix(identities))))
         return {lineage.id: lineage for lineage in map(Lineage.from_document, found)}
 
+    def legible_versions(self) -> Iterator[tuple[Asset, Lineage | DamagedDocument | NewerFormat | None]]:
+        """All versions whose records can be read, in the order of their ``_id``s, each with how it was made.
+
+        In one pass over each of the two collections. In place of a lineage that cannot be read stands why.
+        """
+        lineages = every_document(self.store, "lineage")
+        made = next(lineages, None)
+        for identity, document in every_document(self.store, "assets"):
+            asset = _legible(Asset, document)
+            while made is not None and made[0] < identity:
+                made = next(lineages, None)
+            if isinstance(asset, Asset):
+                # One that is not there yet may have come since this part of the collection was read.
+                found = made[1] if made is not None and made[0] == identity else _got(self.store, "lineage", identity)
+                yield asset, None if found is None else _legible(Lineage, found)
+
     def activity(self, subject: str | None = None, limit: int | None = None) -> Iterator[Activity]:
         """The audit log, newest first; of one subject, if one is named."""
         where = None if subject is None else {"subject": subject}
@@ -515,6 +538,35 @@ class Records:
     def _get(self, model: type[_Kind], collection: str, identity: str) -> _Kind | None:
         document = self.store.get(collection, identity)
         return None if document is None else model.from_document(document)
+
+
+def every_document(store: DocumentStore, collection: str) -> Iterator[tuple[str, dict[str, Any] | DamagedDocument]]:
+    """All documents of a collection with their ``_id``s. In place of one that cannot be decoded stands why."""
+    last: str | None = None
+    try:
+        for last, document in store.find(collection):
+            yield last, document
+    except DamagedDocument:
+        for identity in store.ids(collection):
+            if last is None or identity > last:
+                found = _got(store, collection, identity)
+                yield identity, found or DamagedDocument(f"the record {collection}/{identity}", "it is empty")
+
+
+def _got(store: DocumentStore, collection: str, identity: str) -> dict[str, Any] | DamagedDocument | None:
+    try:
+        return store.get(collection, identity)
+    except DamagedDocument as error:
+        return error
+
+
+def _legible(model: type[_Kind], document: dict[str, Any] | DamagedDocument) -> _Kind | DamagedDocument | NewerFormat:
+    if isinstance(document, DamagedDocument):
+        return document
+    try:
+        return model.from_document(document)
+    except (DamagedDocument, NewerFormat) as error:
+        return error
 
 
 def is_refused_the_name(receipt: Receipt) -> bool:

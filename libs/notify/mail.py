@@ -1,5 +1,6 @@
 """A mail for each notification, by SMTP."""
 
+import base64
 import re
 import smtplib
 import ssl
@@ -129,9 +130,13 @@ class Mail:
                 yield smtp
         except smtplib.SMTPResponseException as error:
             said = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else str(error.smtp_error)
+            said = _without(said, server.password)
             raise NotSent(f"{server.place} said {error.smtp_code}: {shown(said)[:200]}.", down=not _about_it(error)) from None
         except smtplib.SMTPException as error:
             raise NotSent(f"{server.place}: {shown(error)[:200]}.", down=True) from None
+        except ssl.SSLCertVerificationError as error:
+            why = f"its certificate is not trusted ({error.verify_message.rstrip('.')})"
+            raise NotSent(f"{server.place}: {why}. SSL_CERT_FILE names an authority of your own.", down=True) from None
         except OSError as error:
             raise NotSent(f"{server.place} does not answer: {error.strerror or error}.", down=True) from None
 
@@ -145,6 +150,18 @@ def suppress_at_end(smtp: smtplib.SMTP) -> Iterator[None]:
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
         smtp.close()
+
+
+def _without(said: str, password: str | None) -> str:
+    """What a server says, without the password: some quote the line that they do not like, as it was sent."""
+    if not password:
+        return said
+    said = said.replace(password, "********")
+    for word in re.findall(r"[A-Za-z0-9+/]{4,}={0,2}", said):
+        with suppress(ValueError):
+            if password.encode() in base64.b64decode(word, validate=True):
+                said = said.replace(word, "********")
+    return said
 
 
 def _about_it(error: smtplib.SMTPResponseException) -> bool:

@@ -67,7 +67,8 @@ def _one_pass(
     yield from reports
     waiting = [info for info in waiting if keys is None or info.key in keys]
     if waiting:
-        stack.warm_up()
+        known = [parsed.get(info.key) for info in waiting]
+        stack.warm_up(engine=not all(found is not None and found.only_rasters for found in known))
         stack.lake.store.check()
         scratch.check(stack.scratch)
     patience = _Patience(stack, seconds=stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0)

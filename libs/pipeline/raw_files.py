@@ -1,7 +1,7 @@
 """Raw files that are kept by their hash, in the lake: a version can be made again, whatever becomes of the landing zone."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from libs.ledger import Ledger
@@ -74,24 +74,17 @@ def named(ledger: Ledger) -> set[str]:
     return {sha256 for records in (ledger.all_lineage(), committed) for record in records for sha256 in kept_hashes(record)}
 
 
-def damaged(lake: DataLake, lineage: Lineage, sound: set[str]) -> Iterator[tuple[str, str | None]]:
+def damaged(lake: DataLake, lineage: Lineage, hash_of: Callable[[str], str | None]) -> Iterator[tuple[str, str | None]]:
     """The raw files of a version that are not as they were kept: the key in the lake, and its SHA-256, None when it is gone.
 
     Args:
         lake: Keeps them.
         lineage: Of the version.
-        sound: The SHA-256 of those that were read and found sound before: they are not read again. Is told of more.
+        hash_of: Gives the SHA-256 of what lies under a key now; None when nothing does.
     """
-    for sha256 in kept_hashes(lineage).keys() - sound:
+    for sha256 in kept_hashes(lineage):
         key = lake.raw_key(sha256)
-        try:
-            found = lake.hash(key).sha256
-        except ObjectMissing:
-            yield key, None
-            continue
-        if found == sha256:
-            sound.add(sha256)
-        else:
+        if (found := hash_of(key)) != sha256:
             yield key, found
 
 

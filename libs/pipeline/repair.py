@@ -3,15 +3,14 @@
 Only these bytes are ever written: whatever else comes out of the replay is thrown away, and the lake stays as it is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from libs.models import Asset, LakeFile, Model, Rejected
+from libs.models import Asset, DamagedDocument, LakeFile, Lineage, Model, NewerFormat, Rejected
 from libs.pipeline.progress import Progress, no_progress
 from libs.pipeline.replay import replay
 from libs.pipeline.stack import Stack
-from libs.storage import ObjectMissing, ObjectRefused
 
 
 class Repaired(Model):
@@ -29,40 +28,24 @@ class Repaired(Model):
     message: str
 
 
-def repair(stack: Stack, assets: Iterable[Asset] | None = None, *, progress: Progress = no_progress) -> Iterator[Repaired]:
-    """Restore the files of dataset versions that are missing or changed. A file that cannot be read is left alone.
+def repair(stack: Stack, asset: Asset, lost: Sequence[LakeFile], *, progress: Progress = no_progress) -> Iterator[Repaired]:
+    """Restore files of a dataset version.
 
     Args:
-        stack: What to work with; its landing zone must still hold the inputs of what is to be restored.
-        assets: Which versions; all that the ledger knows when not given.
+        stack: What to work with; its landing zone must still hold the inputs, unless they were kept.
+        asset: The version.
+        lost: Its files that are missing or changed, as ``verify`` has found.
         progress: Told of every step.
     """
-    stack.require_own_lake(bind=False)
-    for asset in stack.ledger.assets() if assets is None else assets:
-        bad = [file for file in asset.files if _is_lost(stack, file)]
-        if bad:
-            yield from _restored(stack, asset, bad, progress)
 
-
-def _is_lost(stack: Stack, file: LakeFile) -> bool:
-    try:
-        found = stack.lake.hash(file.key)
-    except ObjectMissing:
-        return True
-    except ObjectRefused:
-        return False
-    return (found.sha256, found.size) != (file.sha256, file.bytes)
-
-
-def _restored(stack: Stack, asset: Asset, bad: list[LakeFile], progress: Progress) -> Iterator[Repaired]:
     def told(file: LakeFile, message: str, *, restored: bool = False) -> Repaired:
         return Repaired(
             dataset_id=asset.dataset_id, version=asset.version, uri=stack.lake.uri(file.key), restored=restored, message=message
         )
 
-    lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
+    lineage = _lineage(stack, asset)
     if lineage is None:
-        yield from (told(file, "No record says how it was made: restore it from a backup.") for file in bad)
+        yield from (told(file, "No record says how it was made: restore it from a backup.") for file in lost)
         return
     stack.scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="repair-", dir=stack.scratch) as folder:
@@ -71,10 +54,10 @@ def _restored(stack: Stack, asset: Asset, bad: list[LakeFile], progress: Progres
         except Rejected as rejected:
             first = rejected.problems[0]
             why = f"It cannot be made again. {first.where}: {first.message} {first.remedy} Or restore it from a backup."
-            yield from (told(file, why) for file in bad)
+            yield from (told(file, why) for file in lost)
             return
         same = {file.name for file in made.files if file.identical}
-        for file in bad:
+        for file in lost:
             if file.name in same:
                 stack.lake.restore(file.key, Path(folder, file.name))
                 yield told(file, "Made again, byte for byte as recorded, and put back.", restored=True)
@@ -82,3 +65,11 @@ def _restored(stack: Stack, asset: Asset, bad: list[LakeFile], progress: Progres
                 others = "; ".join(f"{name} was {then} and is {now}" for name, (then, now) in made.software.items())
                 why = f" ({others})" if others else ""
                 yield told(file, f"It came out otherwise than recorded{why}: restore it from a backup.")
+
+
+def _lineage(stack: Stack, asset: Asset) -> Lineage | None:
+    """How a version was made; None where no record says so that can be read."""
+    try:
+        return stack.ledger.lineage(asset.dataset_id, asset.version)
+    except (DamagedDocument, NewerFormat):
+        return None

@@ -6,7 +6,9 @@ No damage makes them fail: each is a finding.
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from libs.column_names import GEOMETRY
@@ -28,35 +30,45 @@ from libs.pipeline.identity import placed
 from libs.pipeline.publishing import keys_of, record_flaw
 from libs.pipeline.raster_header import raster_differs
 from libs.pipeline.raw_files import damaged, named
+from libs.pipeline.side_by_side import Once, side_by_side
 from libs.pipeline.stack import Stack
 from libs.spatial_utils.crs import Crs, UnknownCrs
 from libs.spatial_utils.geoparquet import Footer, SelfCheckFailed, footer_size, read_footer, union
 from libs.storage import IDENTITY, ObjectInfo, ObjectMissing, ObjectRefused
 
-__all__ = ["Finding", "Verified", "chain_head", "expected_objects", "verify", "verify_ledger", "verify_versions"]
+__all__ = ["Finding", "Verified", "chain_head", "expected_objects", "verify", "verify_ledger"]
+
+Mend = Callable[[Asset, Sequence[LakeFile]], None]
+"""Puts back what it can of a version's files."""
+
+_Made = Lineage | DamagedDocument | NewerFormat | None
+"""How a version was made, as far as a record of it is there and can be read."""
 
 _BESIDE = "It lies among the files of this version, but the record of the version does not name it. Move it away."
 
 
-def verify(stack: Stack, assets: Iterable[Asset] | None = None) -> Iterator[Verified]:
+def verify(stack: Stack, assets: Iterable[Asset] | None = None, mend: Mend | None = None) -> Iterator[Verified]:
     """Hold the lake against the ledger, and the ledger against itself.
 
     Args:
         stack: What to work with.
         assets: Only the files of these versions.
+        mend: Given, it gets each version with files that are missing or changed, and these files, and puts back what it can. What
+            is told of the version is how it is then. Each other version is read once all the same.
 
     Raises:
         LakeOfAnother: when the settings bring a lake and a ledger together that do not belong together.
         ServiceUnavailable: when a service cannot be reached.
     """
+    versions = _Versions(stack, mend)
     if assets is not None:
         stack.require_own_lake(bind=False)
-        yield from verify_versions(stack, assets)
+        yield from versions.some(assets)
         return
     yield from _pair(stack)
     yield from audit(stack.ledger)
     known: set[str] = set()
-    yield from verify_versions(stack, _readable(stack), known)
+    yield from versions.all(known)
     yield from _unexpected(stack, known)
 
 
@@ -73,43 +85,109 @@ def verify_ledger(stack: Stack, head: Head | None = None) -> Iterator[Verified]:
         yield from against_head(stack.ledger, head)
 
 
-def verify_versions(stack: Stack, assets: Iterable[Asset], known: set[str] | None = None) -> Iterator[Verified]:
-    """Read and hash the files of dataset versions, and compare what each says of itself with its record.
+@dataclass(frozen=True)
+class _Seen:
+    """What was found of one version.
+
+    Attributes:
+        lost: Its files that are missing or changed.
+        keys: Of all objects that it accounts for.
+    """
+
+    asset: Asset
+    lineage: _Made
+    verdicts: Sequence[Verified]
+    lost: Sequence[LakeFile]
+    keys: AbstractSet[str]
+
+
+class _Versions:
+    """Reads and hashes the files of versions, several at once, and compares what each says of itself with its record.
 
     Args:
         stack: What to work with.
-        assets: The versions.
-        known: Is told the keys of their objects, if given. Else what lies beside these objects is looked for.
+        mend: See :func:`verify`.
     """
-    sound: set[str] = set()
-    for asset in assets:
-        keys = expected_objects(stack, asset)
+
+    def __init__(self, stack: Stack, mend: Mend | None) -> None:
+        self._stack, self._mend = stack, mend
+        self._raw_hash = Once(self._hash_raw)  # many versions may be made from one raw file
+
+    def all(self, known: set[str]) -> Iterator[Verified]:
+        """Of all versions. ``known`` is told the keys of their objects."""
+
+        def look(version: tuple[Asset, _Made], go_on: Callable[[], None]) -> _Seen:
+            return self._look(*version, go_on)
+
+        for seen in side_by_side(look, self._stack.ledger.legible_versions(), "verifying"):
+            known |= seen.keys
+            yield from self._mended(seen)
+
+    def some(self, assets: Iterable[Asset]) -> Iterator[Verified]:
+        """Of these versions, and of what lies beside their objects."""
+
+        def look(asset: Asset, go_on: Callable[[], None]) -> tuple[_Seen, list[Verified]]:
+            try:
+                made: _Made = self._stack.ledger.lineage(asset.dataset_id, asset.version)
+            except (DamagedDocument, NewerFormat) as error:
+                made = error
+            seen = self._look(asset, made, go_on)
+            return seen, [*self._beside(seen)]
+
+        for seen, beside in side_by_side(look, assets, "verifying"):
+            yield from self._mended(seen)
+            yield from beside
+
+    def _mended(self, seen: _Seen) -> Sequence[Verified]:
+        if self._mend is None or not seen.lost:
+            return seen.verdicts
+        self._mend(seen.asset, seen.lost)
+        return self._look(seen.asset, seen.lineage, lambda: None).verdicts
+
+    def _look(self, asset: Asset, made: _Made, go_on: Callable[[], None]) -> _Seen:
+        stack, verdicts, lost = self._stack, [], []
         footers: dict[str, Footer] = {}
         intact = True
         for file in asset.files:
-            finding, message, footer = _look_at(stack, file)
-            yield _about(asset, stack.lake.uri(file.key), finding, message)
+            finding, message, footer = _look_at(stack, file, go_on)
+            verdicts.append(_about(asset, stack.lake.uri(file.key), finding, message))
             footers |= {} if footer is None else {file.key: footer}
             intact &= finding is Finding.INTACT
-        try:
-            lineage = stack.ledger.lineage(asset.dataset_id, asset.version)
-        except (DamagedDocument, NewerFormat):
-            pass  # the audit names it
-        else:
-            yield from _raw_files(stack, asset, lineage, sound)
-            yield from _record_flaw(stack, asset, lineage)
+            if finding in {Finding.MISSING, Finding.CHANGED}:
+                lost.append(file)
+        if made is None or isinstance(made, Lineage):  # else the audit names it
+            verdicts += self._raw_files(asset, made)
+            verdicts += _record_flaw(stack, asset, made)
         if differs := [*_differs(asset, footers), *(raster_differs(stack.lake, asset) if intact else ())]:
             message = f"It does not say what the files of the version say: {'; '.join(differs)}."
-            yield Verified(
-                dataset_id=asset.dataset_id, version=asset.version, record=f"assets/{asset.id}", finding=Finding.EDITED,
-                message=message,
+            verdicts.append(
+                Verified(
+                    dataset_id=asset.dataset_id, version=asset.version, record=f"assets/{asset.id}", finding=Finding.EDITED,
+                    message=message,
+                )
             )  # fmt: skip
-        if known is not None:
-            known |= keys
-            continue
-        for info in stack.lake.objects(stack.lake.prefix(asset.dataset_id, asset.version)):
-            if info.key not in keys:
-                yield _about(asset, stack.lake.uri(info.key), Finding.UNEXPECTED, _BESIDE)
+        return _Seen(asset, made, verdicts, lost, expected_objects(stack, asset))
+
+    def _beside(self, seen: _Seen) -> Iterator[Verified]:
+        lake, asset = self._stack.lake, seen.asset
+        for info in lake.objects(lake.prefix(asset.dataset_id, asset.version)):
+            if info.key not in seen.keys:
+                yield _about(asset, lake.uri(info.key), Finding.UNEXPECTED, _BESIDE)
+
+    def _raw_files(self, asset: Asset, lineage: Lineage | None) -> Iterator[Verified]:
+        """What is wrong with the raw files that are kept for a version."""
+        lake = self._stack.lake
+        for key, sha256 in damaged(lake, lineage, self._raw_hash) if lineage else ():
+            finding = Finding.CHANGED if sha256 else Finding.MISSING
+            said = f"It has the SHA-256 {sha256}" if sha256 else "It is gone"
+            message = f"{said}; its name is the SHA-256 of a raw file. Restore it from a backup."
+            yield _about(asset, lake.uri(key), finding, message)
+
+    def _hash_raw(self, key: str) -> str | None:
+        try:
+            return self._stack.lake.hash(key).sha256
+        except ObjectMissing:
+            return None
 
 
 def expected_objects(stack: Stack, asset: Asset) -> set[str]:
@@ -142,15 +220,6 @@ def _is_sealed(stack: Stack, collection: str, identity: str) -> bool:
     return document is not None and not was_changed(document)
 
 
-def _raw_files(stack: Stack, asset: Asset, lineage: Lineage | None, sound: set[str]) -> Iterator[Verified]:
-    """What is wrong with the raw files that are kept for a version."""
-    for key, sha256 in damaged(stack.lake, lineage, sound) if lineage else ():
-        finding = Finding.CHANGED if sha256 else Finding.MISSING
-        said = f"It has the SHA-256 {sha256}" if sha256 else "It is gone"
-        message = f"{said}; its name is the SHA-256 of a raw file. Restore it from a backup."
-        yield _about(asset, stack.lake.uri(key), finding, message)
-
-
 def chain_head(stack: Stack) -> Head:
     """The end of the chain of decisions now, to be kept outside of the ledger."""
     own, _ = stack.ledger.identity()
@@ -160,17 +229,6 @@ def chain_head(stack: Stack) -> Head:
 
 def _about(asset: Asset, uri: str, finding: Finding, message: str) -> Verified:
     return Verified(dataset_id=asset.dataset_id, version=asset.version, uri=uri, finding=finding, message=message)
-
-
-def _readable(stack: Stack) -> Iterator[Asset]:
-    """All versions whose records can be read; the audit names the others."""
-    for identity in list(stack.ledger.store.ids("assets")):
-        try:
-            document = stack.ledger.store.get("assets", identity)
-            if document is not None:
-                yield Asset.from_document(document)
-        except (DamagedDocument, NewerFormat):
-            continue
 
 
 def _pair(stack: Stack) -> Iterator[Verified]:
@@ -203,10 +261,10 @@ def _pair(stack: Stack) -> Iterator[Verified]:
         yield Verified(uri=identity, finding=Finding.MISSING, message=message)
 
 
-def _look_at(stack: Stack, file: LakeFile) -> tuple[Finding, str, Footer | None]:
+def _look_at(stack: Stack, file: LakeFile, go_on: Callable[[], None]) -> tuple[Finding, str, Footer | None]:
     """The verdict on a file, and what it says of itself."""
     try:
-        found = stack.lake.hash(file.key)
+        found = stack.lake.hash(file.key, lambda _: go_on())
     except ObjectMissing:
         message = "The ledger knows this file, but the lake does not hold it: restore it from a backup, or replay the version."
         return Finding.MISSING, message, None

@@ -103,6 +103,10 @@ def _mail_server(url: str) -> "MailServer":
     if tls == "none" and parts.username is not None:
         raise _wrong("smtp+plain:// would send the password in the clear; take smtp:// or smtps://.", Mail.setting)
     user, password = (unquote(value) if value is not None else None for value in (parts.username, parts.password))
+    if not all(value.isascii() for value in (user or "", password or "")):
+        raise _wrong(
+            "user and password may have ASCII characters only: SMTP's usual ways to log in send no others.", Mail.setting
+        )
     return MailServer(parts.hostname, port or usual, tls, user, password)
 
 

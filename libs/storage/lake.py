@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.models import SEAL, SEALED_SINCE, DamagedDocument, LakeIdentity, format_of
-from libs.storage.store import OWN, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore
+from libs.storage.store import OWN, Moved, ObjectInfo, ObjectMissing, ObjectRefused, ObjectStore, untold
 
 IDENTITY = f"{OWN}lake.json"
 """The object that says what the lake is called, and which ledger is its own."""
@@ -187,8 +187,12 @@ class DataLake:
         """
         return self.store.delete(key, upload)
 
-    def hash(self, key: str) -> Hashed:
+    def hash(self, key: str, moved: Moved = untold) -> Hashed:
         """Read an object now, from end to end.
+
+        Args:
+            key: The object.
+            moved: Told of the bytes as they are read. What it raises ends the reading.
 
         Raises:
             ObjectMissing, ObjectRefused: when it cannot be read.
@@ -197,7 +201,8 @@ class DataLake:
         for piece in self.store.stream(key):
             digest.update(piece)
             size += len(piece)
-            end = (end + piece)[-_END:]
+            end = piece[-_END:] if len(piece) >= _END else (end + piece)[-_END:]
+            moved(len(piece))
         return Hashed(digest.hexdigest(), size, end)
 
     def end(self, key: str, size: int) -> bytes:

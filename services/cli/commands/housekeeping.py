@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ import typer
 from services.cli.options import AsJson, Version
 
 if TYPE_CHECKING:
-    from libs.models import Head, Verified
+    from libs.models import Asset, Head, LakeFile, Verified
+    from libs.pipeline.progress import Progress
     from libs.pipeline.stack import Stack
 
 
@@ -43,7 +45,7 @@ def verify(
     ] = None,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="First make missing and changed files again; put back those that come out as recorded."),
+        typer.Option("--repair", help="Make missing and changed files again, and put back those that come out as recorded."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,14 +57,17 @@ def verify(
     from libs.pipeline.verify import verify as verify_all
     from libs.pipeline.verify import verify_ledger
     from libs.platform import open_stack
-    from services.cli import output
+    from services.cli import output, progress
     from services.cli.place import existing
 
     known = _known_head(head, key)
-    with open_stack(existing()) as stack:
-        if repair:
-            _repair(stack, as_json=as_json)
-        found = verify_ledger(stack, known) if chain or known else verify_all(stack)
+    if repair and (chain or known):
+        raise typer.BadParameter(
+            "it mends lake files, and no lake file is read with --chain or --head; leave one of them out.", param_hint="--repair"
+        )
+    with open_stack(existing()) as stack, progress.shown(quiet=as_json or not repair) as tell:
+        mend = partial(_repair, stack, tell, as_json=as_json) if repair else None
+        found = verify_ledger(stack, known) if chain or known else verify_all(stack, mend=mend)
         code, verdicts = show_verdicts(stack, found, quiet=as_json, with_lake=not (chain or known))
     if as_json:
         output.emit_json(verdicts)
@@ -147,22 +152,21 @@ def _known_head(head: Path | None, key: Path | None) -> "Head | None":
         raise typer.BadParameter(f"{head} is no head of a chain, as `spatial-etl admin chain-head` writes it") from error
 
 
-def _repair(stack: "Stack", *, as_json: bool) -> None:
+def _repair(stack: "Stack", tell: "Progress", asset: "Asset", lost: "Sequence[LakeFile]", *, as_json: bool) -> None:
     """Put back what can be, and say so file by file; beside the result where a program reads that."""
     from libs.pipeline.repair import repair
-    from services.cli import output, progress
+    from services.cli import output
     from services.cli.place import located
 
-    with progress.shown(quiet=as_json) as tell:
-        for file in repair(stack, progress=tell):
-            name, done = f"{file.dataset_id}@{file.version}", "restored" if file.restored else "not restored"
-            if as_json:
-                output.aside(f"{name} {done}: {located(file.uri)}: {file.message}")
-                continue
-            mark = output.text("✓ ", "bold green") if file.restored else output.text("✗ ", "bold red")
-            output.line(mark, output.text(name, "bold"), f"  {done}")
-            output.line(located(file.uri), indent=2)
-            output.line(file.message, indent=2)
+    for file in repair(stack, asset, lost, progress=tell):
+        name, done = f"{file.dataset_id}@{file.version}", "restored" if file.restored else "not restored"
+        if as_json:
+            output.aside(f"{name} {done}: {located(file.uri)}: {file.message}")
+            continue
+        mark = output.text("✓ ", "bold green") if file.restored else output.text("✗ ", "bold red")
+        output.line(mark, output.text(name, "bold"), f"  {done}")
+        output.line(located(file.uri), indent=2)
+        output.line(file.message, indent=2)
 
 
 def replay(

@@ -1,10 +1,12 @@
 """Who delivered hears of it, by real receivers: nothing is lost, nothing is told twice, and no batch waits."""
 
+import base64
 import json
 import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
+from libs.ledger.kinds import KINDS
 from libs.ledger.notices import PAUSES, Notices
 from libs.models import NoticeResult, ServiceUnavailable, utc_now
 from libs.models.settings import Settings
@@ -119,6 +122,67 @@ def test_a_mail_goes_to_the_contact_and_says_what_to_do(post: Post, open_platfor
     }
     remarks = {end.remark for end in Notices(platform.stack.ledger).ends()}
     assert next(iter(remarks)).endswith("did not accept nobody@office.example.")
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """A server's certificate for 127.0.0.1, and the authority of our own that made it."""
+    folder = tmp_path_factory.mktemp("certificates")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = f"req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=mail"
+    subprocess.run(["openssl", *made.split(), "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_mail_goes_encrypted_to_a_server_that_demands_an_account(
+    scheme: str, certified: Any, open_platform: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    tls, authority = certified
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with serving(Post(tls, at_once=scheme == "smtps", account=("etl@office", SECRET))) as post:
+
+        def opened(password: str) -> Any:
+            url = f"{scheme}://etl%40office:{password}@127.0.0.1:{post.port}"
+            return open_platform(
+                spatial_etl_notify_smtp=url, spatial_etl_notify_from="etl@office.example",
+                spatial_etl_notify_to="ops@office.example",
+            )  # fmt: skip
+
+        wrong = opened("wr0ng-one")
+        wrong.ingest("one", wrong.entry("s3://landing-zone/in/none.geojson"))
+        assert post.mails == []
+        (again,) = try_channels(wrong.stack.settings, send=False)
+        assert (again.works, "535" in again.said, "not with AUTH PLAIN ********" in again.said) == (False, True, True)
+        right = opened(SECRET)
+        later(right, PAUSES[0])
+        assert reconcile(right.stack).notices == 1
+        assert [to for to, _ in post.mails] == [["ops@office.example"]]
+        assert [each.works for each in try_channels(right.stack.settings, send=False)] == [True]
+        assert not any(b"AUTH" in line or b"MAIL" in line for line in post.in_the_clear), "nothing but EHLO and STARTTLS"
+    store = right.stack.ledger.store
+    kept = json.dumps([[*store.find(name)] for name in KINDS], default=str)
+    for secret in (SECRET, "wr0ng-one", base64.b64encode(b"\0etl@office\0wr0ng-one").decode()):
+        assert secret not in kept + caplog.text + repr(right.stack.settings)
+
+
+def test_a_mail_server_that_is_not_trusted_gets_nothing(certified: Any, tmp_path: Path) -> None:
+    tls, _ = certified
+    for post in (Post(tls, account=("etl", SECRET)), Post(tls, at_once=True, account=("etl", SECRET)), Post()):
+        with serving(post):
+            url = f"{'smtps' if post.at_once else 'smtp'}://etl:{SECRET}@127.0.0.1:{post.port}"
+            settings = Settings(
+                spatial_etl_home=tmp_path, _env_file=None, spatial_etl_notify_smtp=url,
+                spatial_etl_notify_from="etl@office.example", spatial_etl_notify_to="ops@office.example",
+            )  # fmt: skip
+            (tried,) = try_channels(settings, send=True)
+        why = "is not trusted (self-signed certificate)" if post.tls else "STARTTLS extension not supported"
+        assert (tried.works, post.mails) == (False, [])
+        assert why in tried.said
+        assert not any(b"AUTH" in line or b"MAIL" in line for line in post.in_the_clear)
 
 
 def test_a_command_gets_json_and_no_text_of_others_as_argument(
@@ -274,6 +338,7 @@ def test_doctor_says_whether_they_answer(hooked: Any, web: Web, open_platform: C
         ({"on": "publishd", "webhook": "http://h"}, "'publishd'"),
         ({"command": "a 'b"}, "SPATIAL_ETL_NOTIFY_COMMAND"),
         ({"smtp": f"smtp+plain://me:{SECRET}@h"}, "in the clear"),
+        ({"smtp": f"smtp://me:{SECRET}%C3%A4@h"}, "ASCII characters only"),
         ({"smtp": "smtp://h"}, "SPATIAL_ETL_NOTIFY_FROM"),
         ({"smtp": "smtp://h", "from": "a@b.example"}, "SPATIAL_ETL_NOTIFY_TO"),
         ({"smtp": "smtp://h", "from": "a@b.example", "to": "a@b.example\nBcc: x@y.example"}, "SPATIAL_ETL_NOTIFY_TO"),

@@ -88,11 +88,11 @@ def verify_files(context: dg.OpExecutionContext, config: Selection, stack: dg.Re
     Raises:
         Failure: naming the files that are not as recorded, or what was asked for and is not there.
     """
-    stack.require_own_lake(bind=False)
     count = 0
     bad: list[Verified] = []
-    for dataset_id, assets in groupby(_selected(stack, config), key=lambda asset: asset.dataset_id):
-        verdicts = list(verify_lake(stack, assets))
+    by_dataset = groupby(verify_lake(stack, _selected(stack, config)), key=lambda verdict: f"{verdict.dataset_id}")
+    for dataset_id, found_there in by_dataset:
+        verdicts = list(found_there)
         count += len(verdicts)
         bad += (verdict for verdict in verdicts if verdict.finding.damages)
         found: Any = intact(dataset_id, verdicts, utc_now())
@@ -150,12 +150,14 @@ def _selected(stack: Stack, config: Selection) -> Iterator[Asset]:
         )
     chosen = bool(config.datasets or config.projects)
     tonight = utc_now().toordinal() % NIGHTS
-    for dataset_id, versions in known.items():
+
+    def due(dataset_id: str) -> bool:
         # all versions of a dataset in one night: its check speaks of all of them
-        due = dataset_id in wanted if chosen else config.everything or zlib.crc32(dataset_id.encode()) % NIGHTS == tonight
-        for version in versions if due else ():
-            if asset := stack.ledger.asset(dataset_id, version):
-                yield asset
+        return dataset_id in wanted if chosen else config.everything or zlib.crc32(dataset_id.encode()) % NIGHTS == tonight
+
+    return stack.ledger.assets_named(
+        [f"{dataset_id}@{version}" for dataset_id, versions in known.items() if due(dataset_id) for version in versions]
+    )
 
 
 def _arrived(context: dg.OpExecutionContext, stack: Stack) -> Iterator[str]:
