@@ -57,7 +57,9 @@ def make(target: Path, key: Path | None) -> Path:
     with tempfile.TemporaryDirectory(dir=target, prefix=".making-") as name:
         folder = Path(name) / f"spatial-etl-{version}"
         (folder / "wheels").mkdir(parents=True)
-        _fill(folder, epoch)
+        source = Path(name) / "source"  # the commit and nothing else: not what lies about in the checkout
+        _run("git", "clone", "--quiet", "--shared", str(ROOT), str(source))
+        _fill(folder, source, epoch)
         (folder / "sbom.cdx.json").write_text(sbom(folder / "wheels", version, int(epoch)), encoding="utf-8")
         (folder / "VERSION").write_text(f"{version}\n", encoding="utf-8")
         (folder / "PYTHON").write_text(f"{sys.version_info.major}.{sys.version_info.minor}\n", encoding="utf-8")
@@ -74,11 +76,11 @@ def make(target: Path, key: Path | None) -> Path:
     return target / archive.name
 
 
-def _fill(folder: Path, epoch: str) -> None:
+def _fill(folder: Path, source: Path, epoch: str) -> None:
     for name in REQUIREMENTS:
         print(f"Wheels of {name} ...", flush=True)
         copy = folder / Path(name).name
-        shutil.copyfile(ROOT / name, copy)
+        shutil.copyfile(source / name, copy)
         _pip(
             "download",
             "--no-deps",
@@ -91,19 +93,19 @@ def _fill(folder: Path, epoch: str) -> None:
             copy,
         )
     print("This project's wheel, documentation and files ...", flush=True)
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder / "wheels", ROOT, epoch=epoch)
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder / "wheels", source, epoch=epoch)
     _run(
         sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder / "docs"),
-        settings={"SOURCE_DATE_EPOCH": epoch, "NO_MKDOCS_2_WARNING": "1"},
+        settings={"SOURCE_DATE_EPOCH": epoch, "NO_MKDOCS_2_WARNING": "1"}, cwd=source,
     )  # fmt: skip
     for name in FILES:
-        source, copy = ROOT / name, folder / name
+        original, copy = source / name, folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, copy)
+        if original.is_dir():
+            shutil.copytree(original, copy)
         else:
-            shutil.copyfile(source, copy)
-    shutil.copyfile(ROOT / "deploy/bundle/install.sh", folder / "install.sh")
+            shutil.copyfile(original, copy)
+    shutil.copyfile(source / "deploy/bundle/install.sh", folder / "install.sh")
 
 
 def _sum(folder: Path) -> None:
@@ -140,9 +142,9 @@ def _pip(*arguments: str | Path, epoch: str = "0") -> None:
     _run(*command, settings={"SOURCE_DATE_EPOCH": epoch})
 
 
-def _run(*command: str, settings: dict[str, str] | None = None) -> str:
+def _run(*command: str, settings: dict[str, str] | None = None, cwd: Path = ROOT) -> str:
     done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | (settings or {}), capture_output=True, text=True, check=False, umask=0o022
+        command, cwd=cwd, env=os.environ | (settings or {}), capture_output=True, text=True, check=False, umask=0o022
     )
     if done.returncode:
         raise NotBundled(f"{' '.join(command[:4])} failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
