@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.options import AsJson, DryRun, Intent
+from services.cli.options import AsJson, DryRun, Intent, Replace
 
 if TYPE_CHECKING:
     from libs.models import ParsedManifest
@@ -156,6 +156,7 @@ def ingest(
         bool,
         typer.Option("--keep-going", help="Make each file a batch of its own: good ones go in, bad ones are listed at the end."),
     ] = False,
+    replace: Replace = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -221,6 +222,7 @@ def ingest(
             manifest=manifest,
             options=options,
             of_all=of_all,
+            replace=replace,
             dry_run=dry_run,
             as_json=as_json,
         )
