@@ -19,15 +19,14 @@ from libs.models.codes import GROUPS
 from libs.models.inputs import DatasetInput
 from libs.models.manifest import CsvOptions, FileSpec, Manifest
 from libs.models.policies import OnChange
+from libs.models.quality import RULES, QualityRule, WithRules
 from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
-from libs.transformations import Column, DuckDb, PostGis, Recipe, Registry, Relation, conditions
+from libs.transformations import DuckDb, PostGis, Recipe, Registry, conditions
 from libs.transformations.builtin import ALIASES
+from libs.transformations.relation import EXAMPLE, EXAMPLE_INPUT
 from libs.transformations.steps import STEPS
 from services.cli.main import app
-
-EXAMPLE = Relation(columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832")
-"""What the SQL of the recipes is shown for."""
 
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "reproject": {"crs": "EPSG:3035"},
@@ -38,6 +37,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "select": {"columns": ["name"]},
     "rename": {"columns": {"name": "title"}},
     "cast": {"columns": {"id": "string"}},
+    "join": {"on": ["id"]},
 }
 """Values for the recipes whose SQL needs some."""
 
@@ -108,12 +108,16 @@ def recipes() -> Iterator[str]:
     yield "# Recipes\n"
     yield "The intent of a manifest selects a recipe."
     yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md). Besides `name`, `description`,"
-    yield "`parameters` and `steps`, it may have these keys:\n"
-    documented = attributes(Policies)
-    schema = Policies.model_json_schema()
-    rows = [(f"`{key}`", _type(about, schema), documented[key]) for key, about in schema["properties"].items()]
+    yield "`parameters`, `inputs` and `steps`, it may have these keys:\n"
+    rows = [
+        (f"`{key}`", _type(about, schema), attributes(model)[key])
+        for model in (WithRules, Policies)
+        for schema in (model.model_json_schema(),)
+        for key, about in schema["properties"].items()
+    ]
     yield from _table(("key", "type", "meaning"), rows)
-    yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`."
+    yield "The SQL is shown for a dataset in EPSG:25832 with the columns `id` and `name`, and named inputs in EPSG:4326 with `id`"
+    yield "and `value`."
     yield "`spatial-etl recipes NAME --sql duckdb --dataset DATASET` shows it for yours.\n"
     names = {recipe: alias for alias, recipe in ALIASES.items()}
     for recipe in Registry().recipes.values():
@@ -126,6 +130,8 @@ def recipes() -> Iterator[str]:
                 for item in recipe.parameters
             ]
             yield from _table(("parameter", "type", "default", "meaning"), rows)
+        if recipe.inputs:
+            yield from _table(("input", "meaning"), [(f"`{each.name}`", each.description) for each in recipe.inputs])
         if recipe.policies:
             yield "Policies, where the manifest says nothing:\n"
             yield from _table(("key", "policy"), [(f"`{key}`", f"`{policy}`") for key, policy in recipe.policies.items()])
@@ -138,8 +144,9 @@ def _sql(recipe: Recipe) -> Iterator[str]:
     if arguments:
         yield f"With the parameters `{arguments}`:\n"
     for title, dialect in (("DuckDB", DuckDb()), ("PostGIS", PostGis())):
-        plan = recipe.bind(arguments).plan(EXAMPLE, dialect, look_up_crs)
-        statements = "\n".join(f"CREATE TABLE {stage.target} AS\n{stage.select};" for stage in plan.stages)
+        inputs = {each.name: EXAMPLE_INPUT for each in recipe.inputs}
+        plan = recipe.bind(arguments).plan(EXAMPLE, dialect, look_up_crs, inputs=inputs)
+        statements = "\n".join(f"CREATE TABLE {stage.target} AS\n{stage.select};" for stage in plan.statements)
         yield f'??? note "{title}"\n'
         yield "\n".join(f"    {line}" for line in ("```sql", *statements.splitlines(), "```")) + "\n"
 
@@ -160,6 +167,25 @@ def steps() -> Iterator[str]:
         yield from _table(("parameter", "type", "default", "meaning"), rows) if rows else ()
     yield f"## Conditions\n\n{_prose(conditions.__doc__ or '')}\n"
     yield from _table(("key", "meaning"), [(f"`{name}`", text) for name, text in attributes(conditions.Comparison).items()])
+
+
+def rules() -> Iterator[str]:
+    """Each quality rule with its keys."""
+    yield "# Quality rules\n"
+    yield "An entry of `rules` in a manifest, one of its files, or a [recipe](../how-to/recipe.md):"
+    yield "[Check what must hold](../how-to/quality.md) says how. Each has `rule`, its name below, and may have these keys:\n"
+    common = attributes(QualityRule)
+    yield from _table(("key", "meaning"), [(f"`{key}`", common[key]) for key in ("severity", "name")])
+    for name, model in RULES.items():
+        schema = model.model_json_schema()
+        documented, needed = attributes(model), schema.get("required", ())
+        yield f"## {name}\n\n{summary(model)}\n"
+        rows = [
+            (f"`{key}`", _type(about, schema), "yes" if key in needed else "", documented[key])
+            for key, about in schema["properties"].items()
+            if key not in common
+        ]
+        yield from _table(("key", "type", "required", "meaning"), rows) if rows else ()
 
 
 def codes() -> Iterator[str]:
@@ -211,7 +237,7 @@ def formats() -> Iterator[str]:
 
 
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
-    make.__name__: make for make in (cli, manifest, recipes, steps, codes, settings, formats)
+    make.__name__: make for make in (cli, manifest, recipes, steps, rules, codes, settings, formats)
 }
 """By the name of the page."""
 

@@ -6,7 +6,7 @@ that a lock marks as alive. Nothing is downloaded: the extension comes from its 
 
 import errno
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,8 +20,10 @@ import pyarrow as pa
 from libs.column_names import GEOMETRY
 from libs.compute import spill
 from libs.compute.batching import chunks, read_ahead, rows_within
+from libs.compute.duckdb_inputs import DuckDBInputs
 from libs.compute.duckdb_output import DuckDBOutput
 from libs.compute.engine import Capabilities, DatasetBuilder, Processed, Source, Workspace, default_threads, schema_name
+from libs.compute.inputs import Audits, LoadedInput, prepared
 from libs.compute.layout import Layout, Planner, Report, plan_of
 from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
@@ -30,9 +32,10 @@ from libs.compute.type_mapping import engine_schema, restored
 from libs.disk import is_full
 from libs.models import Policies, Rejected, ServiceUnavailable
 from libs.models.settings import Settings
-from libs.transformations import DuckDb, Recipe
+from libs.transformations import DuckDb, Preparation, Recipe
 from libs.transformations.duckdb import SPLIT
 from libs.transformations.plan import DROP, ROW, SOURCE, TARGET, Plan, Stage
+from libs.transformations.query import input_table
 
 CHUNK_ROWS = 122_880
 """DuckDB's own row group: a larger statement holds more without being faster."""
@@ -155,7 +158,7 @@ class DuckDBEngine:
             }
         )
         try:
-            database.execute(f"LOAD '{_extension()}'")
+            database.execute(f"LOAD '{spatial_extension()}'")
             database.execute("SET GLOBAL TimeZone = 'UTC'")
             add_functions(database)
         except duckdb.Error as error:
@@ -207,16 +210,28 @@ class _DuckDBWorkspace:
         self._count = 0
         self._recipe: Recipe | None = None
         self._plan: Planner
+        self._inputs = DuckDBInputs(engine.connect, self._new_name)
+        open_datasets.callback(self._inputs.close)
+
+    def _new_name(self) -> str:
+        self._count += 1
+        return schema_name(self._run_id, self._count)
+
+    def add_input(self, name: str, source: Source, columns: Collection[str] | None = None) -> int:
+        with _translated_errors():
+            return self._inputs.add(name, source, columns)
+
+    def drop_input(self, name: str) -> None:
+        self._inputs.drop(name)
 
     def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
-        self._count += 1
         if recipe is not self._recipe:
             # The files of a batch are often alike: planning takes as long as a small one takes to be read.
-            self._recipe, self._plan = recipe, lru_cache(_PLANS)(partial(plan_of, recipe, DuckDb()))
-        schema = schema_name(self._run_id, self._count)
+            self._recipe, self._plan = recipe, lru_cache(_PLANS)(partial(plan_of, recipe, DuckDb(), self._inputs.loaded))
+        schema = self._new_name()
         rows = Rows.in_share(self._scratch / f"{schema}.arrow", self._engine.memory_mb)
         aside = Rows.aside(self._scratch / f"{schema}.aside.arrow")
-        builder = _DuckDBDatasetBuilder(self._engine, schema, self._plan, policies, rows, aside)
+        builder = _DuckDBDatasetBuilder(self._engine, schema, self._plan, policies, self._inputs.loaded, rows, aside)
         self._open_datasets.callback(builder.close)
         return builder
 
@@ -228,9 +243,17 @@ class _DuckDBDatasetBuilder:
     """
 
     def __init__(
-        self, engine: DuckDBEngine, schema: str, plan: Planner, policies: Policies | None, result: Rows, aside: Rows
+        self,
+        engine: DuckDBEngine,
+        schema: str,
+        plan: Planner,
+        policies: Policies | None,
+        inputs: Mapping[str, LoadedInput],
+        result: Rows,
+        aside: Rows,
     ) -> None:
         self._engine, self._schema, self._plan, self._policies = engine, schema, plan, policies
+        self._inputs = inputs
         self._result, self._aside = result, SetAside(aside)
         self._connection = connection = engine.connect()
         self._planned: _PlannedDataset | None = None
@@ -278,12 +301,25 @@ class _DuckDBDatasetBuilder:
             self._connection.close()
 
     def _begin(self, source: Source) -> "_PlannedDataset":
-        layout = Layout.plan_for(source, self._plan, self._policies)
+        layout = Layout.plan_for(source, self._plan, self._policies, self._inputs)
         _require_few(layout, source.where)
         self._limit_memory(layout, self._engine.limit.usual_mb)
+        for name in dict.fromkeys(each.input for each in layout.plan.preparations):
+            self._execute(f"CREATE VIEW {input_table(name)} AS SELECT * FROM {self._inputs[name].table}")
+        layout.prepared = prepared(layout.plan.preparations, self._inputs, self._prepare)
         collector = ResultCollector(self._result, layout.plan.stages[-1])
         self._planned = planned = _PlannedDataset(layout, collector, DuckDBOutput(layout, collector))
         return planned
+
+    def _prepare(self, preparation: Preparation) -> Audits:
+        """Make a table of a named input."""
+        audits: list[Sequence[int | None] | None] = []
+        for stage in preparation.plan.stages:
+            self._execute(f"CREATE TABLE {stage.target} AS {stage.select}")
+            audits.append(self._execute(stage.audit).fetchone() if stage.audit else None)
+        for stage in preparation.plan.stages[:-1]:
+            self._execute(f"DROP TABLE {stage.target}")
+        return audits
 
     def _limit_memory(self, layout: Layout, memory_mb: int) -> None:
         """Let DuckDB have some memory, and on top of it what it sets aside for columns without using it: chunks are small."""
@@ -363,7 +399,7 @@ class _DuckDBProcessed(Processed):
         layout, collector = planned.layout, planned.collector
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = report.changes, report.warnings
+        self.changes, self.warnings, self.broken_rules = report.changes, report.warnings, report.broken_rules
         self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
         self.set_aside, self._aside = aside.count, aside
 
@@ -417,7 +453,8 @@ def _combined(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(whole, names=table.column_names)
 
 
-def _extension() -> Path:
+def spatial_extension() -> Path:
+    """Where DuckDB's spatial extension lies: it comes from its wheel."""
     import duckdb_extension_spatial
 
     (path,) = Path(duckdb_extension_spatial.__file__).parent.glob(f"extensions/v{duckdb.__version__}/spatial.duckdb_extension")

@@ -7,7 +7,7 @@ here.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,8 @@ class Processed(Protocol):
         changes: What the recipe changed, counted.
         origins: Columns that come from a column of the sources, renamed and cast ones, too; and from which.
         warnings: What the uploader should know although nothing is wrong.
-        set_aside: Features that a policy kept out of the result. They are not among ``changes``.
+        set_aside: Features that a policy or a rule kept out of the result. They are not among ``changes``.
+        broken_rules: See :class:`libs.compute.layout.Report`.
     """
 
     schema: pa.Schema
@@ -118,6 +119,7 @@ class Processed(Protocol):
     origins: Mapping[str, str]
     warnings: tuple[Problem, ...]
     set_aside: int
+    broken_rules: Mapping[int, tuple[int, str]]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in file order: along the Hilbert curve over the extent, ties and features without extent in source order.
@@ -173,12 +175,29 @@ class Workspace(Protocol):
     """What one run has in an engine, for as long as the run lasts."""
 
     def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
-        """A new dataset to be made by a recipe with bound parameters.
+        """A new dataset to be made by a recipe with bound parameters. All named inputs are there.
 
         Args:
             recipe: It.
             policies: ``on_bad_value`` and ``on_bad_geometry``, for what its steps find; None: that rejects the batch.
         """
+        ...
+
+    def add_input(self, name: str, source: Source, columns: Collection[str] | None = None) -> int:
+        """Take in every row of a named input, for all datasets. Returns how many there were.
+
+        Args:
+            name: Of the input. Sources of one name are appended.
+            source: Rows.
+            columns: Those that steps read, beside the geometry; None: all.
+
+        Raises:
+            Rejected: when the source does not agree in schema with those before it.
+        """
+        ...
+
+    def drop_input(self, name: str) -> None:
+        """Forget a named input, to read it again."""
         ...
 
 

@@ -1,8 +1,8 @@
 """A dataset in an engine: its plan, its Arrow schema, and which rows came from which source. The same for every engine."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +10,12 @@ import pyarrow as pa
 from libs.column_names import BBOX, GEOMETRY
 from libs.compute.crs import look_up_crs
 from libs.compute.engine import Source
-from libs.models import Changes, Policies, Problem, Rejected
+from libs.compute.inputs import LoadedInput, Prepared, added, relation_of, relations
+from libs.compute.places import Places
+from libs.models import Changes, Policies, Problem
 from libs.spatial_utils.arrays import Integers, indices
 from libs.spatial_utils.geoparquet import BBOX_TYPE
-from libs.transformations import Column, Dialect, Plan, Recipe, Relation, Stage
+from libs.transformations import Dialect, Plan, Recipe, Relation, Stage
 
 _NAMED_TYPES = {
     str(type_): type_
@@ -30,28 +32,38 @@ Planner = Callable[[Relation, Policies | None], tuple[Plan, frozenset[str]]]
 """See :func:`plan_of`, for a recipe and a dialect."""
 
 
-def plan_of(recipe: Recipe, dialect: Dialect, relation: Relation, policies: Policies | None) -> tuple[Plan, frozenset[str]]:
+def plan_of(
+    recipe: Recipe, dialect: Dialect, inputs: Mapping[str, LoadedInput], relation: Relation, policies: Policies | None
+) -> tuple[Plan, frozenset[str]]:
     """The plan of a recipe, and the columns that its steps read. The others stay out of the engine.
 
     Args:
         recipe: With its parameters bound.
         dialect: Of the engine.
+        inputs: Named inputs, by name.
         relation: All that is in the source.
         policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
 
     Raises:
         Rejected: when the recipe does not fit the relation.
     """
-    read = recipe.plan(relation, dialect, look_up_crs, policies=policies).read
-    return recipe.plan(relation, dialect, look_up_crs, not_loaded=set(relation.names) - read, policies=policies), read
+    known = relations(inputs)
+    read = recipe.plan(relation, dialect, look_up_crs, policies=policies, inputs=known).read
+    not_loaded = set(relation.names) - read
+    return recipe.plan(relation, dialect, look_up_crs, not_loaded, policies, known), read
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a recipe changed, counted, and what is doubtful about its result."""
+    """What a recipe changed, counted, and what is doubtful about its result.
+
+    Attributes:
+        broken_rules: How many rows break a quality rule, and the place of the first, by the rule's number in the recipe.
+    """
 
     changes: Changes
     warnings: tuple[Problem, ...]
+    broken_rules: Mapping[int, tuple[int, str]]
 
 
 @dataclass
@@ -65,6 +77,7 @@ class Layout:
         schema: Of the result.
         attributes: Names of the result's attribute columns.
         loaded: Attribute columns of the source that are loaded into the engine.
+        prepared: What came of the preparations of the plan.
     """
 
     source_schema: pa.Schema
@@ -73,31 +86,33 @@ class Layout:
     schema: pa.Schema
     attributes: tuple[str, ...]
     loaded: tuple[str, ...]
-    _starts: list[int] = field(default_factory=list)
-    _places: list[str] = field(default_factory=list)
-    _features: list[Callable[[int], int]] = field(default_factory=list)
+    prepared: Prepared = Prepared()  # noqa: RUF009 - frozen
+    _places: Places = field(default_factory=Places)
 
     @classmethod
-    def plan_for(cls, source: Source, plan: Planner, policies: Policies | None = None) -> "Layout":
+    def plan_for(
+        cls,
+        source: Source,
+        plan: Planner,
+        policies: Policies | None = None,
+        inputs: Mapping[str, LoadedInput] = MappingProxyType({}),
+    ) -> "Layout":
         """Plan a recipe on the first of a dataset's sources.
 
         Args:
             source: Its batches are not looked at.
             plan: Plans the recipe.
             policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
+            inputs: Named inputs, by name.
 
         Raises:
             Rejected: when the recipe does not fit the source.
         """
-        attributes = [item for item in source.schema if item.name != GEOMETRY]
-        relation = Relation(
-            columns=tuple(Column(name=item.name, type=str(item.type)) for item in attributes),
-            geometry=GEOMETRY in source.schema.names,
-            crs=source.crs,
-            crs_assumed=source.crs_assumed,
-        )
+        relation = relation_of(source.schema, source.crs, crs_assumed=source.crs_assumed)
         planned, read = plan(relation, policies)
-        types = _NAMED_TYPES | {str(item.type): item.type for item in attributes}
+        types = dict(_NAMED_TYPES)
+        for there in (*(each.schema for each in inputs.values()), source.schema):
+            types |= {str(item.type): item.type for item in there}
         schema = pa.schema([(column.name, types[column.type]) for column in planned.relation.columns])
         if planned.relation.geometry:
             schema = schema.append(pa.field(GEOMETRY, pa.binary())).append(pa.field(BBOX, BBOX_TYPE))
@@ -146,11 +161,7 @@ class Layout:
         Raises:
             Rejected: when it does not agree with the first in columns, types and CRS, naming the difference.
         """
-        if self._places:
-            self._require_agreement(source)
-        self._starts.append(first_row)
-        self._places.append(source.where)
-        self._features.append(source.feature_of)
+        self._places.add(source, first_row, self.source_schema, self.crs)
 
     def report(self, audits: Sequence[Sequence[int | None] | None], rows: int) -> Report:
         """What the recipe changed and what is doubtful, from the stages' audits, when ``rows`` were loaded.
@@ -158,30 +169,12 @@ class Layout:
         Raises:
             Rejected: when a check of the plan failed, naming file, layer and feature.
         """
-        return Report(self.plan.changes(audits, self.locate, rows), self.plan.warnings(audits, self.locate, rows))
+        return Report(
+            added(self.plan.changes(audits, self.locate, rows), self.prepared.changes),
+            (*self.prepared.warnings, *self.plan.warnings(audits, self.locate, rows)),
+            self.plan.broken_rules(audits, self.locate),
+        )
 
     def locate(self, row: int) -> str:
         """The place of a row as problems name it."""
-        index = bisect_right(self._starts, row) - 1
-        return f"{self._places[index]}, feature {self._features[index](row - self._starts[index]) + 1:,}"
-
-    def _require_agreement(self, source: Source) -> None:
-        mine = {item.name: str(item.type) for item in self.source_schema}
-        theirs = {item.name: str(item.type) for item in source.schema}
-        differences = [
-            f"{name} is {theirs.get(name, 'missing')} instead of {type_}"
-            for name, type_ in mine.items()
-            if theirs.get(name) != type_
-        ]
-        differences += [f"{name} ({type_}) is added" for name, type_ in theirs.items() if name not in mine]
-        if not differences and source.schema.names != self.source_schema.names:
-            differences.append(f"the columns stand in another order than {', '.join(mine)}")
-        if source.crs != self.crs:
-            differences.append(f"the CRS is {source.crs or 'none'} instead of {self.crs or 'none'}")
-        if differences:
-            raise Rejected.because(
-                "schema_mismatch",
-                source.where,
-                f"It does not agree with {self._places[0]}, which goes into the same dataset: {'; '.join(differences)}.",
-                "Make the schemas alike, or give each file its own 'dataset_id' (for several layers of one file, leave it out).",
-            )
+        return self._places.locate(row)

@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from libs.column_names import BBOX, RESERVED_NAMES
-from libs.compute.engine import Processed, default_threads
+from libs.compute.engine import Processed
 from libs.compute.order import Order
 from libs.compute.rows import Rows
 from libs.compute.type_mapping import engine_schema
+from libs.compute.whole import database
 from libs.models import BBox, Changes, Problem, Rejected, Rule
 from libs.spatial_utils.arrays import Integers, indices
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _BATCH_ROWS = 65_536
-_KEYS_SHARE = 1 / 3
-"""Of the memory, how much the keys may take before they spill."""
 _SHOWN = 3
 """Keys that a message shows."""
 _OLD, _NEW = "old", "new"
@@ -69,7 +68,7 @@ class Merged(Processed):
     def __init__(self, schema: pa.Schema, crs: str | None, rows: Rows, order: Order) -> None:
         self.schema, self.crs = schema, crs
         self.features, self.bbox = order.rows, order.bbox
-        self.changes, self.origins, self.warnings, self.set_aside = Changes(), {}, (), 0
+        self.changes, self.origins, self.warnings, self.set_aside, self.broken_rules = Changes(), {}, (), 0, {}
         self._rows, self._order = rows, order
 
     features: int
@@ -176,7 +175,7 @@ class Merge:
         """
         if not self._rule.key:
             return Counts(added=self._new.features)
-        with closing(self._connected()) as keys:
+        with closing(database(self._folder / "keys", self._memory_mb)) as keys:
             self._take_in(keys, _NEW, self._new)
             self._require_unique(keys, _NEW, self._new)
             if self._old is None:
@@ -210,21 +209,6 @@ class Merge:
             rows.close()
             raise
         return Merged(self._schema, crs, rows, order)
-
-    def _connected(self) -> "duckdb.DuckDBPyConnection":
-        import duckdb
-
-        own_mb = max(64, round(self._memory_mb * _KEYS_SHARE))
-        return duckdb.connect(
-            config={
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "memory_limit": f"{own_mb}MiB",
-                "temp_directory": str(self._folder / "keys"),
-                "threads": default_threads(self._memory_mb),
-                "preserve_insertion_order": "false",
-            }
-        )
 
     def _take_in(self, keys: "duckdb.DuckDBPyConnection", table: str, side: Side) -> None:
         """Fill a table with a side's keys, their rows, and hashes of all columns where these are asked for."""

@@ -29,6 +29,7 @@ from libs.models import (
     Reservation,
     Run,
     Use,
+    UsedFormat,
 )
 
 
@@ -76,6 +77,7 @@ def _own(document: Any) -> str:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "identity": Kind((LedgerIdentity, OwnLake, Rebuilding), _own, decides=always),
+        "releases": Kind((UsedFormat,), _own),
         "manifests": Kind((Receipt,), _own, decides=lambda receipt: bool(receipt.get("problems"))),
         "runs": Kind((Run,), _own),
         "versions": Kind((Reservation,), _own),

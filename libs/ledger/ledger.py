@@ -25,9 +25,11 @@ from libs.ledger.records import (
 )
 from libs.ledger.store import DocumentStore, DocumentTooLarge
 from libs.models import (
+    FORMAT,
     SEAL,
     Decision,
     LedgerIdentity,
+    NewerRelease,
     Outcome,
     OwnLake,
     ParsedManifest,
@@ -37,7 +39,9 @@ from libs.models import (
     Rejected,
     Reservation,
     Run,
+    UsedFormat,
     digest,
+    format_of,
     in_reading_order,
     shortened,
     utc_now,
@@ -373,6 +377,32 @@ class Ledger(DatasetDecisions):
             self._link({outcome.run_id: self._own[outcome.run_id]})
         elif outcome.run_id not in self._linked and self.chain.without([f"outcomes/{outcome.run_id}"]):
             self._link({outcome.run_id: None})
+
+    def require_release(self) -> None:
+        """Make sure that this release may write to the ledger.
+
+        Raises:
+            NewerRelease: when a later one has brought it to a format that this one must not write.
+        """
+        used = max(self.store.ids("releases"), key=lambda name: format_of({"format": name}), default=FORMAT)
+        if format_of({"format": used})[0] > format_of({"format": FORMAT})[0]:
+            raise NewerRelease(self.store.place, used)
+
+    def uses_format(self) -> bool:
+        """Whether it is noted that the ledger is used with the format of this release."""
+        return self.store.get("releases", FORMAT) is not None
+
+    def note_format(self, release: str) -> bool:
+        """Note that. False when it was noted before.
+
+        Args:
+            release: This one.
+        """
+        used = UsedFormat(release=release, noted_at=self.clock(), by=self.owner)
+        if not self.store.insert("releases", used.id, used.to_document()):
+            return False
+        self.log("upgraded", used.id, release=release)
+        return True
 
     def begin_rebuilding(self, rebuilding: Rebuilding) -> bool:
         """Note that this ledger is being made out of a lake. It has to be empty, or one that this was begun with before.

@@ -1,5 +1,6 @@
 """Adding decisions to the chain, each with all that led to it."""
 
+import logging
 import os
 import secrets
 import socket
@@ -12,8 +13,10 @@ from libs.ledger.chain import Chain
 from libs.ledger.kinds import KINDS, never
 from libs.ledger.records import Records
 from libs.ledger.store import Document, DocumentStore, groups
+from libs.logs import extra
 from libs.models import Activity, Run, digest, utc_now
 
+_LOG = logging.getLogger(__name__)
 _AT_ONCE = 500
 """Decisions that are added to the chain at once, when many have no link."""
 
@@ -47,6 +50,7 @@ class Linking(Records):
         entry = Activity(at=at or self.clock(), actor=actor or self.owner, action=action, subject=subject, details=details)
         identity = f"{time.time_ns():016x}-{secrets.token_hex(4)}"  # entries of one millisecond keep their order
         self.store.insert_missing([("activity_logs", identity, entry.to_document())])
+        _LOG.info("%s %s", action, subject, extra=extra(action=action, subject=subject, actor=entry.actor, **details))
 
     def link_missing(self) -> list[str]:
         """Add the decisions to the chain that have no link: those of workers that died, and of releases before the chain.
@@ -54,8 +58,7 @@ class Linking(Records):
         Returns:
             Their ``<collection>/<_id>``.
         """
-        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
-        unlinked = self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
+        unlinked = self._without_link()
         outcomes = [name for name in unlinked if name.startswith("outcomes/")]
         if outcomes:
             reserved: dict[str, dict[str, str]] = {}
@@ -70,6 +73,23 @@ class Linking(Records):
             self.chain.add(records)
             added += records
         return added
+
+    def unlinked(self) -> list[str]:
+        """The decisions that :meth:`link_missing` would add. Changes nothing."""
+
+        def decides(name: str) -> bool:
+            collection, identity = _split(name)
+            if collection == "outcomes":
+                return True
+            document = self.store.get(collection, identity)
+            return document is not None and KINDS[collection].decides(document)
+
+        return [name for name in self._without_link() if decides(name)]
+
+    def _without_link(self) -> list[str]:
+        """What has no link, of the collections that hold decisions."""
+        deciding = [name for name, kind in KINDS.items() if kind.decides is not never]
+        return self.chain.without([f"{name}/{identity}" for name in deciding for identity in self.store.ids(name)])
 
     def _insert_decision(self, collection: str, identity: str, document: Document) -> bool:
         """Insert a document that was made just now, and add it to the chain if it is a decision by itself."""

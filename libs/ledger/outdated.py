@@ -29,5 +29,6 @@ def outdated(records: Records, lineage: Iterable[Lineage]) -> dict[str, list[str
 def _followed(record: Lineage) -> dict[str, int]:
     """The inputs of a version that were named without a number, and the versions of them that were read."""
     inputs = [DatasetInput.model_validate(each) for each in record.manifest.get("inputs", ())]
-    named = {each.named[0] for each in inputs if each.named[1] is None and each.dataset_id == record.dataset_id}
+    own = [each for each in inputs if each.name is not None or each.dataset_id == record.dataset_id]
+    named = {each.named[0] for each in own if each.named[1] is None}
     return {version.dataset_id: version.version for version in record.datasets if version.dataset_id in named}

@@ -146,6 +146,16 @@ class Records:
         outcome = self._get(Outcome, "outcomes", run_id)
         return None if outcome is None else parts.joined(self.store, outcome)
 
+    def outcomes(self, run_ids: Collection[str], total: int) -> Iterator[Outcome]:
+        """What was decided of some runs, with all lists. What nothing is decided of is left out.
+
+        Args:
+            run_ids: The runs.
+            total: How many outcomes there are, about: many are looked up in one pass.
+        """
+        found = self._documents("outcomes", [*run_ids], total)
+        return (parts.joined(self.store, Outcome.from_document(document)) for document in found)
+
     def decided(self, run_id: str) -> bool:
         """Whether anything was decided of a run."""
         return self.store.get("outcomes", run_id) is not None

@@ -60,20 +60,23 @@ from libs.models.problem import (
     ServiceUnavailable,
     SpatialEtlError,
 )
+from libs.models.quality import RuleResult, WithRules, rules_of
+from libs.models.release import NewerRelease, UsedFormat
 from libs.models.report import DatasetReport, Report, ReportFile
 from libs.models.run import Decision, Outcome, OutcomePart, PartReference, Receipt, Reservation, Run, Status, WorkerProcess
 from libs.models.verified import Finding, Verified
 from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
-    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions",
-    "Current", "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document",
-    "Event", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer",
-    "InputObject", "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link",
-    "Manifest", "Model", "NewerFormat", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome",
-    "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand",
-    "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "VectorSummary", "Verified", "VersionRecord",
-    "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema",
-    "parse_manifest", "rule_of", "says_no_crs", "shortened", "utc_now", "was_changed",
+    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current",
+    "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document", "Event",
+    "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer", "InputObject",
+    "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model",
+    "NewerFormat", "NewerRelease", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome",
+    "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand", "RasterSummary",
+    "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "RuleResult", "Run",
+    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "UsedFormat", "VectorSummary", "Verified",
+    "VersionRecord", "WithRules", "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path",
+    "landing_key", "manifest_schema", "parse_manifest", "rule_of", "rules_of", "says_no_crs", "shortened", "utc_now",
+    "was_changed",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ class Activity(Document):
     Attributes:
         actor: Uploader, or the worker's owner string.
         action: Stable verb: ``received``, ``rejected``, ``claimed``, ``success``, ``failure``, ``canceled``, ``removed``,
-            ``made current``, ``granted``, ``revoked``.
+            ``made current``, ``granted``, ``revoked``, ``upgraded``.
         subject: What it was done to: a batch, run or object key.
     """
 

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Tag, model_validator
 from libs.models.base import BBox, Identifier, Moment, Record, Sha256
 from libs.models.document import Document
 from libs.models.growth import Growth
+from libs.models.quality import RuleResult
 
 _LAKE_URI = re.compile(r"^s3://[^/]+/")
 
@@ -231,6 +232,7 @@ class Asset(Document):
         summary: What is in it, by its kind.
         files: All of them, the data first.
         growth: What the delivery did to the version before; None where it replaced it.
+        rules: What each quality rule found.
     """
 
     dataset_id: Identifier
@@ -245,6 +247,7 @@ class Asset(Document):
     changes: Changes
     files: tuple[LakeFile, ...]
     growth: Growth | None = None
+    rules: tuple[RuleResult, ...] = ()
 
     @classmethod
     def upgraded(cls, document: dict[str, Any]) -> dict[str, Any]:

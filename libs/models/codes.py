@@ -72,8 +72,8 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Put yours into another folder, or wait for that batch's report.",
             ),
             "file_taken": _problem(
-                "A file that is not of this batch, or whose delivery has no report yet, lies where one is to be uploaded, or would be "
-                "read with it. It was left as it is.",
+                "A file that is not of this batch, or whose delivery has no report yet, lies where one is to be uploaded, or would "
+                "be read with it. It was left as it is.",
                 "Put yours into another folder, or upload with `--replace`, if it is yours.",
             ),
             "batch_waiting": _problem(
@@ -143,6 +143,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The manifest cannot be read from the landing zone.", "Make it readable for the platform."
             ),
             "wrong_type": _problem("A value of the manifest has the wrong JSON type.", "Write the type that the message names."),
+        },
+        "Quality": {
+            "bad_rule": _problem(
+                "A quality rule cannot be read, or does not fit the dataset.",
+                "See 'Check what must hold' for all rules and their keys.",
+            ),
+            "rule_failed": _either(
+                "A quality rule does not hold.", "Correct the data, or the rule; its 'severity' says what becomes of the batch."
+            ),
         },
         "Upload": {
             "changed_while_read": _problem("A file changed while it was read.", "Upload it whole, then the manifest."),
@@ -629,6 +638,36 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "unknown_column": _problem("A step names a column that does not exist.", "Use a column that the message lists."),
             "unknown_parameter": _problem("The recipe has no parameter of that name.", "Remove it, or correct its spelling."),
         },
+        "Named inputs": {
+            "cannot_join": _problem("Columns of a key cannot be compared.", "Name other columns as the key."),
+            "cannot_join_column": _problem(
+                "A column of an input, such as a list, cannot be added to features.", "Name the others in 'columns'."
+            ),
+            "input_has_several_layers": _problem("A named input is one layer, and the file has several.", "Name the 'layer'."),
+            "join_finds_several": _problem(
+                "A feature finds several rows of an input, and may find one.",
+                'Make the key unique in the input, name more columns in \'on\', or write "cardinality": "many".',
+            ),
+            "key_nearly_matched": _warning(
+                "A feature finds no row of an input, but would if blanks and leading zeros of its key did not count.",
+                "Write the keys alike in both.",
+            ),
+            "key_types_differ": _problem(
+                "The columns of a key are of different types, which are not converted.", "Cast one of them before."
+            ),
+            "missing_input": _problem("The recipe needs an input that the batch does not have.", "Give it, with its 'name'."),
+            "not_for_named_inputs": _problem(
+                "A key or type does not fit a named input, of which no dataset is made.", "Leave it out, or leave out 'name'."
+            ),
+            "nothing_matched": _problem(
+                "No feature finds anything in an input.", "Check that it is the right input, and that both mean the same things."
+            ),
+            "too_many_doubled": _problem("More features find several rows than 'max_doubled' says.", "Check the key."),
+            "too_many_unmatched": _problem(
+                "More features find nothing in an input than 'max_unmatched' says.", "Complete the input, or allow more."
+            ),
+            "unknown_input": _problem("The recipe has no input of that name.", "Correct the 'intent' or the 'name'."),
+        },
         "Export": {
             "export_crs": _either(
                 "The format holds longitude and latitude only, or does not say its CRS; or the data have none.",
@@ -677,6 +716,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "A place that is to be filled anew, such as a ledger, holds something already.", "Name an empty one."
             ),
             "newer_format": _problem("A record was written by a newer release.", "Install that release, or a later one."),
+            "newer_release": _problem(
+                "A newer release has upgraded the ledger. This one must not write to it.", "Install that release, or a later one."
+            ),
             "no_home": _problem(
                 "There is no home where the command looks for it: nothing was delivered there.",
                 "Go to the folder that has it, or name it by SPATIAL_ETL_HOME.",

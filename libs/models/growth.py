@@ -151,11 +151,11 @@ def growing_problems(manifest: Mapping[str, Any]) -> list[Problem]:
 
 
 def _specs(manifest: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a manifest reads, each with its place."""
+    """What a manifest makes datasets of, each with its place."""
     for name in ("files", "inputs"):
         listed = manifest.get(name)
         for index, spec in enumerate(listed if isinstance(listed, list) else []):
-            if isinstance(spec, dict):
+            if isinstance(spec, dict) and spec.get("name") is None:
                 yield f"{name}[{index}]", spec
 
 

@@ -11,7 +11,13 @@ from libs.models.growth import InputVersion
 from libs.models.problem import Problem
 
 _SCHEME = "lake:"
-_VERSION = ID_PATTERN.removesuffix("$") + r"(@[1-9][0-9]{0,9})?$"
+INPUT_NAME = r"^[a-z][a-z0-9_]{0,31}$"
+"""What a named input is called: it is part of the names of tables and counts."""
+VERSION_PATTERN = ID_PATTERN.removesuffix("$") + r"(@[1-9][0-9]{0,9})?$"
+"""A dataset, or one version of it: ``<id>``, ``<id>@<N>``."""
+
+
+InputName = Annotated[str, StringConstraints(pattern=INPUT_NAME)]
 
 
 class DatasetInput(Model):
@@ -20,10 +26,12 @@ class DatasetInput(Model):
     Attributes:
         dataset: Its id, for the version that is current when the batch is processed; or ``<id>@<N>`` for a certain one.
         dataset_id: Dataset that is made from it. What goes into the same one, of inputs and files, is appended.
+        name: What the recipe calls it, as a further input of its steps. Then it has no ``dataset_id``: no dataset is made of it.
     """
 
-    dataset: Annotated[str, StringConstraints(pattern=_VERSION)]
-    dataset_id: Identifier
+    dataset: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
+    dataset_id: Identifier | None = None
+    name: InputName | None = None
 
     @property
     def named(self) -> tuple[str, int | None]:
@@ -68,13 +76,46 @@ def input_problems(manifest: Mapping[str, Any], files: Sequence[Any] | None) -> 
         manifest: Its JSON value.
         files: The same of its files; None where it has none that are a list.
     """
-    if manifest.get("inputs") or files:
-        return []
+    problems: list[Problem] = []
+    listed = {"files": files or [], "inputs": inputs if isinstance(inputs := manifest.get("inputs"), list) else []}
+    for key, specs in listed.items():
+        for index, spec in enumerate(specs):
+            problems += _named_problems(spec, f"{key}[{index}]") if isinstance(spec, dict) else []
+    of_datasets = [
+        spec for specs in listed.values() for spec in specs if not (isinstance(spec, dict) and isinstance(spec.get("name"), str))
+    ]
+    if of_datasets:
+        return problems
+    if any(listed.values()):
+        said = "Each of what is read has a 'name': no dataset is made of anything."
+        return [*problems, Problem(code="empty", where="files", message=said, remedy="Add a file or dataset without 'name'.")]
     if "files" not in manifest:
         return [Problem(code="missing_key", where="files", message="The key 'files' is missing.", remedy="Add 'files'.")]
     return (
         [] if files is None else [Problem(code="empty", where="files", message="'files' is empty.", remedy="Give at least one.")]
     )
+
+
+def _named_problems(spec: Mapping[str, Any], where: str) -> list[Problem]:
+    """What is wrong with an entry, by whether it is a named input."""
+    if spec.get("name") is None:
+        if "dataset" not in spec or spec.get("dataset_id") is not None:
+            return []
+        return [
+            Problem(
+                code="missing_key", where=f"{where}.dataset_id", message="The key 'dataset_id' is missing.",
+                remedy="Add 'dataset_id', the dataset that is made; or 'name', if it is a further input of the recipe.",
+            )
+        ]  # fmt: skip
+    return [
+        Problem(
+            code="not_for_named_inputs", where=f"{where}.{key}",
+            message=f"It has a 'name', and so is an input of the recipe, of which no dataset is made: {key!r} is not for it.",
+            remedy=f"Leave out {key!r}, or 'name'.",
+        )
+        for key in ("dataset_id", "mode", "key", "schema", "on_change")
+        if spec.get(key) is not None
+    ]  # fmt: skip
 
 
 def versions_of(keys: Mapping[str, str]) -> tuple[InputVersion, ...]:

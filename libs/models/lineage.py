@@ -38,6 +38,7 @@ class InputLayer(Record):
     features: int | None
     objects: tuple[InputObject, ...]
     crs_source: str | None = None
+    name: str | None = None
 
 
 class Lineage(Document):
@@ -73,6 +74,11 @@ class Lineage(Document):
     def id(self) -> str:
         """``_id``: ``<dataset_id>@<N>``."""
         return f"{self.dataset_id}@{self.version}"
+
+    @property
+    def made_of(self) -> tuple[InputLayer, ...]:
+        """The layers that it was made of: its inputs but for the named ones."""
+        return tuple(layer for layer in self.inputs if layer.name is None)
 
     @property
     def uses(self) -> tuple[Use, ...]:

@@ -16,9 +16,10 @@ from pydantic_core import ErrorDetails
 
 from libs.models.base import Identifier, Model, Sha256
 from libs.models.growth import Growing, growing_problems
-from libs.models.inputs import DatasetInput, input_problems
+from libs.models.inputs import DatasetInput, InputName, input_problems
 from libs.models.policies import Policies
 from libs.models.problem import Problem, Rejected
+from libs.models.quality import WithRules, is_of_rule, what_is_wrong
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """A manifest is written by hand or by a small script: more than this is no manifest."""
@@ -92,7 +93,7 @@ class CsvOptions(Model):
         return frozenset(self.model_dump(exclude_none=True))
 
 
-class FileSpec(Growing, Policies):
+class FileSpec(Growing, WithRules, Policies):
     """One file of a batch.
 
     Attributes:
@@ -104,6 +105,8 @@ class FileSpec(Growing, Policies):
         layer: Read only this layer, or those that a pattern such as ``road_*`` fits (``*`` for any characters, ``?`` for one;
             a layer of exactly this name wins); every layer when left out.
         dataset_id: Dataset that the file becomes a version of; files that share one are appended.
+        name: What the recipe calls it, as a further input of its steps: it is no dataset of its own then. Files of one name are
+            appended.
         geometry: For CSV, the column with geometries as text: WKT, EWKT, WKB or EWKB in hexadecimal digits, GeoJSON.
             Where a feature has several geometries (GeoPackage, GeoParquet, GML), the one that is read as the geometry.
         encoding: Character encoding of the attributes, for formats that have a choice (Shapefile, dBASE, CSV, MapInfo, DXF);
@@ -124,6 +127,7 @@ class FileSpec(Growing, Policies):
     replace_crs: StrictBool = False
     layer: str | None = Field(default=None, min_length=1)
     dataset_id: Identifier | None = None
+    name: InputName | None = None
     geometry: str | None = Field(default=None, min_length=1)
     encoding: str | None = Field(default=None, min_length=1)
     sha256: Sha256 | None = None
@@ -138,7 +142,7 @@ def says_no_crs(crs: str | None) -> bool:
     return crs is not None and crs.strip().lower() == NO_CRS
 
 
-class Manifest(Growing, Policies):
+class Manifest(Growing, WithRules, Policies):
     """A batch: what was uploaded, by whom, and what should be done with it.
 
     Attributes:
@@ -161,6 +165,16 @@ class Manifest(Growing, Policies):
     metadata: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
     raw: Literal["leave", "keep"] = "leave"
+
+    @property
+    def main_files(self) -> dict[int, FileSpec]:
+        """The files of which datasets are made, by their index: all but the named inputs."""
+        return {index: file for index, file in enumerate(self.files) if file.name is None}
+
+    @property
+    def named_files(self) -> dict[int, FileSpec]:
+        """The files of named inputs, by their index."""
+        return {index: file for index, file in enumerate(self.files) if file.name is not None}
 
 
 _LANDING_PATH = re.compile(r"^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", re.DOTALL)
@@ -217,6 +231,11 @@ class ParsedManifest:
     manifest: Manifest | None
     problems: tuple[Problem, ...]
 
+    @property
+    def only_rasters(self) -> bool:
+        """Whether no file has features or rows: no engine is needed then."""
+        return self.manifest is not None and all(file.type is FileType.RASTER for file in self.manifest.files)
+
     def require(self) -> Manifest:
         """The manifest.
 
@@ -257,7 +276,7 @@ def _validated(raw: Any, landing_bucket: str) -> tuple[Manifest | None, list[Pro
         errors = [
             details for details in error.errors(include_url=False) if not (details["type"] == "too_short" and details["input"])
         ]
-        problems += [_explain(details) for details in errors]
+        problems += [_explain_rule(each) if is_of_rule(each["loc"]) else _explain(each) for each in errors]
     problems += _cross_checks(raw, landing_bucket)
     return None if problems else manifest, in_reading_order(problems)
 
@@ -373,9 +392,16 @@ def _reading_order(where: str) -> list[tuple[int, int, str]]:
         *Manifest.__annotations__,
         *Growing.model_fields,
         *Policies.model_fields,
+        *WithRules.model_fields,
     ]  # not of model_fields: inherited ones come first there
     rank = own.index(top) if top in own else -1
     return [(rank, 0, "")] + [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"[.\[\]]+", where)]
+
+
+def _explain_rule(details: ErrorDetails) -> Problem:
+    """A validation error of a quality rule, likewise."""
+    place, message, remedy = what_is_wrong(details)
+    return Problem(code="bad_rule", where=_where(place), message=message, remedy=remedy)
 
 
 def _explain(details: ErrorDetails) -> Problem:
@@ -395,6 +421,9 @@ def _explain(details: ErrorDetails) -> Problem:
         case "string_pattern_mismatch" if name == "sha256":
             code, message = "bad_sha256", f"{_shown(given)} is no SHA-256 checksum."
             remedy = "Give 64 lower-case hexadecimal digits, or leave it out."
+        case "string_pattern_mismatch" if name == "name":
+            code, message = "bad_identifier", f"{_shown(given)} cannot be the name of an input."
+            remedy = "Use 1 to 32 small letters, digits or '_', beginning with a letter."
         case "string_pattern_mismatch":
             code, message = "bad_identifier", f"{_shown(given)} cannot be used as an identifier."
             remedy = "Use 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit."
@@ -414,7 +443,7 @@ def _explain(details: ErrorDetails) -> Problem:
                 "Write an object: {...}.",
             )
         case _:
-            expected = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            expected = details["msg"].removeprefix("Input should be ").removeprefix("a valid ").replace("tuple", "list")
             code, message = "wrong_type", f"{_shown(given)} stands where a {expected} is expected."
             remedy = f"Write a {expected}."
     return Problem(code=code, where=where, message=message, remedy=remedy)
@@ -433,7 +462,7 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
     """Rules that concern more than one key, on whatever of the manifest is well-formed enough."""
     problems: list[Problem] = []
     files = raw.get("files") if isinstance(raw, dict) else None
-    seen: dict[tuple[str, Any], int] = {}
+    seen: dict[tuple[str, Any, Any], int] = {}
     if isinstance(raw, dict):
         problems += input_problems(raw, files if isinstance(files, list) else None)
         problems += growing_problems(raw)
@@ -451,7 +480,9 @@ def _cross_checks(raw: Any, landing_bucket: str) -> list[Problem]:
                             remedy=f"Upload the file to the landing zone and give its path as s3://{landing_bucket}/<folder>/<file>.")
                 )  # fmt: skip
             layer = spec.get("layer")
-            first = seen.setdefault((path, layer if isinstance(layer, str) else None), index)
+            name = spec.get("name")
+            own = (path, layer if isinstance(layer, str) else None, name if isinstance(name, str) else None)
+            first = seen.setdefault(own, index)
             if first != index:
                 problems.append(
                     Problem(code="duplicate_file", where=f"{where}.path", message=f"{_shown(path)} is already files[{first}].",

@@ -6,6 +6,7 @@ from libs.models.asset import Asset, Changes, FileRole, LakeFile, RasterSummary
 from libs.models.base import BBox, Record, Sha256
 from libs.models.growth import Growth
 from libs.models.problem import Problem
+from libs.models.quality import RuleResult
 from libs.models.run import Outcome, Receipt, Status
 
 
@@ -52,6 +53,7 @@ class DatasetReport(Record):
     changes: Changes
     files: tuple[ReportFile, ...]
     growth: Growth | None = None
+    rules: tuple[RuleResult, ...] = ()
 
     @classmethod
     def of(cls, asset: Asset, uri_of: Callable[[str], str]) -> "DatasetReport":

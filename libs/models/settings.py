@@ -136,6 +136,8 @@ class Settings(BaseSettings):
             or ``off``.
         spatial_etl_lease_seconds: A worker that another one has watched for so long, in seconds, without a sign of life, counts
             as gone. One whose process has ended on the same machine is gone at once.
+        spatial_etl_log: How log lines are written on the standard error: ``text``, warnings for people; ``json``, a JSON
+            document a line with time, level and batch, for what collects logs. That tells also what is done.
         spatial_etl_notify_on: What is told to others of a batch: any of ``published``, ``rejected``, ``failed``, ``canceled``.
         spatial_etl_notify_webhook: Address (``https://...``) that gets each notification as JSON.
         spatial_etl_notify_webhook_token: Bearer token for this address.
@@ -186,6 +188,7 @@ class Settings(BaseSettings):
     spatial_etl_unknown_intent: Annotated[Literal["default", "reject"], BeforeValidator(_name)] = "default"
     spatial_etl_owners: Annotated[Literal["warn", "reject", "off"], BeforeValidator(_name)] = "warn"
     spatial_etl_lease_seconds: float = Field(default=60.0, gt=0)
+    spatial_etl_log: Annotated[Literal["text", "json"], BeforeValidator(_name)] = "text"
     spatial_etl_notify_on: str = "published,rejected,failed,canceled"
     spatial_etl_notify_webhook: SecretStr | None = None
     spatial_etl_notify_webhook_token: SecretStr | None = None

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from libs.column_names import GEOMETRY
-from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace
+from libs.compute.engine import DatasetBuilder, Processed, Source, Target, Workspace, default_threads
 from libs.compute.writing import write_result
 from libs.models import (
     Changes,
@@ -34,13 +34,17 @@ from libs.models import (
     Problem,
     RasterSummary,
     Rejected,
+    RuleResult,
     TableSummary,
     VectorSummary,
+    rules_of,
     shortened,
 )
 from libs.models.policies import effective
+from libs.models.quality import QualityRule
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.column_notes import SourceNotes, file_metadata
+from libs.pipeline.named_inputs import NamedInputs
 from libs.pipeline.naming import dataset_id, lake_columns, slug, title
 from libs.pipeline.progress import Event, Progress
 from libs.pipeline.rejects import Rejects
@@ -88,6 +92,8 @@ class MadeDataset:
         growth: What it did to the version that it grew; None where it replaces it.
         grown: That version; None where there was none.
         told: Warnings of that.
+        rules: The quality rules that hold for it.
+        rule_results: What those of them that were judged have found.
     """
 
     dataset_id: str
@@ -102,11 +108,14 @@ class MadeDataset:
     growth: Growth | None = None
     grown: InputVersion | None = None
     told: tuple[Problem, ...] = ()
+    rules: tuple[QualityRule, ...] = ()
+    rule_results: tuple[RuleResult, ...] = ()
 
 
 @dataclass
 class _OpenDataset:
     table: DatasetBuilder
+    recipe: Recipe
     rejects: Rejects
     policies: Policies
     rows: int = 0
@@ -153,11 +162,13 @@ class DatasetMaker:
     ) -> None:
         self._stack, self._manifest, self._recipe, self._files = stack, manifest, recipe, files
         self._run_id, self._scratch, self._progress = run_id, scratch, progress
-        self._named_files: dict[str, list[FileSpec]] = {}
-        for spec in manifest.files:
+        self._files_of: dict[str, list[FileSpec]] = {}
+        for spec in manifest.main_files.values():
             if spec.dataset_id:
-                self._named_files.setdefault(spec.dataset_id, []).append(spec)
+                self._files_of.setdefault(spec.dataset_id, []).append(spec)
+        self._ruled: dict[tuple[QualityRule, ...], Recipe] = {}
         self._open: dict[str, _OpenDataset] = {}
+        self._inputs = NamedInputs(manifest, recipe, files, scratch, stack.limits, progress)
         self._finished: set[str] = set()
         self._doubted: set[tuple[int, str]] = set()
         self._problems: list[Problem] = []
@@ -170,9 +181,14 @@ class DatasetMaker:
         Raises:
             Rejected: when a file or the recipe does not allow it, with the problems of all files; what was made is of no use.
         """
-        last_use = {spec.dataset_id: index for index, spec in enumerate(self._manifest.files) if spec.dataset_id}
+        main = self._manifest.main_files
+        last_use = {spec.dataset_id: index for index, spec in main.items() if spec.dataset_id}
         with self._stack.engine.workspace(self._run_id, self._scratch) as workspace:
-            for index, spec in enumerate(self._manifest.files):
+            try:
+                self._inputs.load(workspace)
+            finally:
+                self.warnings += self._inputs.warnings
+            for index, spec in main.items():
                 open_before = {*self._open}
                 try:
                     self._read_file(index, spec, workspace)
@@ -225,7 +241,7 @@ class DatasetMaker:
             self._stack.limits,
             load_layers,
             None if appended else roll_back,  # rows that were appended to those of another file cannot be taken back
-            named=self._recipe.named | (appended.columns if appended else frozenset()),
+            named=self._with_rules(spec).named | (appended.columns if appended else frozenset()),
             appended=appended is not None,
         )
 
@@ -234,20 +250,21 @@ class DatasetMaker:
         from libs.pipeline.rasters import NAME, make_raster
         from libs.spatial_utils.reading.rasters import open_rasters
 
-        stack, where = self._stack, f"files[{index}]"
+        stack, where, settings = self._stack, f"files[{index}]", self._stack.settings
+        threads = settings.spatial_etl_threads or default_threads(settings.spatial_etl_memory_mb)
         with open_rasters(staged.path, spec, where, stack.limits) as source:
             names = [raster.name for raster in source.rasters]
             only_one = len(names) == 1 and spec.layer is None
             ids = self._dataset_ids(spec, names, only_layer=only_one)
             for raster in source.rasters:
                 identifier, place, started = ids[raster.name], f"{where}: raster {raster.name}", perf_counter()
-                if identifier in self._finished or identifier in self._open or len(self._named_files.get(identifier, ())) > 1:
+                if identifier in self._finished or identifier in self._open or len(self._files_of.get(identifier, ())) > 1:
                     raise _raster_id_taken(identifier, place)
                 self._finished.add(identifier)
                 folder = self._scratch / "results" / identifier
                 folder.mkdir(parents=True, exist_ok=True)
                 self._progress(Event(self._manifest.batch_id, "write", identifier))
-                made = make_raster(source, raster, spec, place, folder, stack.limits, stack.settings.spatial_etl_memory_mb)
+                made = make_raster(source, raster, spec, place, folder, stack.limits, threads)
                 crs = raster.crs.name if raster.crs else None
                 layer = InputLayer(
                     file=index, path=spec.path, format=spec.format, layer=raster.name, crs=crs, features=None,
@@ -300,7 +317,7 @@ class DatasetMaker:
     def _dataset_ids(self, spec: FileSpec, layers: list[str], *, only_layer: bool) -> dict[str, str]:
         if spec.dataset_id:
             return dict.fromkeys(layers, spec.dataset_id)
-        single = len(self._manifest.files) == len(layers) == 1
+        single = len(self._manifest.main_files) == len(layers) == 1
         named = self._manifest.metadata.get("dataset_id")
         if single and isinstance(named, str):
             return {layers[0]: named}
@@ -319,8 +336,10 @@ class DatasetMaker:
             )  # fmt: skip
         dataset = self._open.get(identifier)
         if dataset is None:
+            ruled = self._with_rules(spec)
             dataset = self._open[identifier] = _OpenDataset(
-                workspace.dataset(self._recipe, self._step_policies(spec)),
+                workspace.dataset(ruled, self._step_policies(spec)),
+                ruled,
                 Rejects(self._scratch / "rejects" / identifier),
                 self._policies(spec),
             )
@@ -347,12 +366,18 @@ class DatasetMaker:
             )
         )  # fmt: skip
 
+    def _with_rules(self, spec: FileSpec) -> Recipe:
+        """The recipe with the rules that hold for a file's dataset: its own, the batch's, and those of all of its files."""
+        files = self._files_of[spec.dataset_id] if spec.dataset_id else [spec]
+        rules = rules_of(*files, self._manifest, self._recipe)
+        return self._ruled.setdefault(rules, self._recipe.model_copy(update={"rules": rules}) if rules else self._recipe)
+
     def _policies(self, spec: FileSpec) -> Policies:
         return effective(spec, self._manifest, self._recipe)
 
     def _step_policies(self, spec: FileSpec) -> Policies:
         """For what the recipe's steps find in a dataset: of files that are appended to each other, what all of them say."""
-        files = self._named_files[spec.dataset_id] if spec.dataset_id else [spec]
+        files = self._files_of[spec.dataset_id] if spec.dataset_id else [spec]
         first, *others = [self._policies(each) for each in files]
         kinds = ("on_bad_value", "on_bad_geometry")
         return Policies(
@@ -412,9 +437,11 @@ class DatasetMaker:
                 ),
                 changes=_sum([*dataset.read_changes, set_aside, processed.changes]),
                 warnings=tuple(warned),
-                inputs=tuple(dataset.inputs),
+                inputs=(*dataset.inputs, *self._inputs.layers),
                 seconds={phase: round(seconds, 3) for phase, seconds in dataset.seconds.items()},
                 recipe=self._recipe,
+                rules=dataset.recipe.rules,
+                rule_results=_results(dataset.recipe, processed),
             )
         )
 
@@ -453,6 +480,17 @@ def summary_of(files: Sequence[WrittenFile], processed: Processed, meanings: dic
         table_schema=columns,
         meanings=meanings,
     )
+
+
+def _results(recipe: Recipe, processed: Processed) -> tuple[RuleResult, ...]:
+    """What the rules of single features have found."""
+    results = []
+    for number, rule in enumerate(recipe.rules):
+        if rule.of_rows:
+            count, first = processed.broken_rules.get(number, (0, ""))
+            said = f"{count:,} {'feature breaks' if count == 1 else 'features break'} it, the first: {first}." if count else ""
+            results.append(RuleResult.of(rule, count, said))
+    return tuple(results)
 
 
 def _name_not_used(dataset_id: str) -> Problem:

@@ -46,11 +46,15 @@ class LocalFile:
         path: On the disk.
         key: Below the batch's folder; sidecars go beside it.
         format: What the manifest calls it.
+        name: What the recipe calls it, as a named input; None for what a dataset is made of.
+        layer: Of a named input, which layer it is.
     """
 
     path: Path
     key: str
     format: Format
+    name: str | None = None
+    layer: str | None = None
 
     def entry(self, options: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
         """The file's own part of its entry in the manifest: type, format, and the options if the format takes any.
@@ -76,26 +80,48 @@ class LocalFile:
         return coordinate_columns(self.path, options) if is_table else None
 
 
-def local_files(paths: Sequence[Path], chosen: Format | None = None) -> list[LocalFile]:
-    """The files of a batch, each with its format and a key of its own.
+@dataclass(frozen=True)
+class NamedInput:
+    """What somebody says a named input is.
+
+    Attributes:
+        name: What the recipe calls it.
+        path: A file on the disk; or
+        dataset: a dataset of the lake, perhaps with its version.
+        layer: Of the file; None: its only one.
+    """
+
+    name: str
+    path: Path | None = None
+    dataset: str | None = None
+    layer: str | None = None
+
+
+def local_files(paths: Sequence[Path], chosen: Format | None = None, inputs: Sequence[NamedInput] = ()) -> list[LocalFile]:
+    """The files of a batch, each with its format and a key of its own; those of named inputs last.
 
     Args:
         paths: Files, or folders of a FileGDB.
         chosen: The format of all of them; None: proposed for each file.
+        inputs: Named inputs; those that are datasets have no file.
 
     Raises:
         DeliveryError: when a file may not be read, or no format can be proposed for it.
     """
     found: list[LocalFile] = []
     taken: set[str] = set()
-    for number, path in enumerate(paths, 1):
+    named = [(each.path, each) for each in inputs if each.path is not None]
+    for number, (path, each) in enumerate([*((path, None) for path in paths), *named], 1):
         if not os.access(path, os.R_OK):
             raise DeliveryError(f"{path.name} may not be read by this user.")
         name = path.resolve().name
         if name.casefold() in taken:  # files of one name from several folders, sidecars included, must not overwrite each other
             name = f"{number}/{name}"
         taken.add(name.casefold())
-        found.append(LocalFile(path.resolve(), name, chosen or format_of(path)))
+        if each is None:
+            found.append(LocalFile(path.resolve(), name, chosen or format_of(path)))
+        else:
+            found.append(LocalFile(path.resolve(), name, format_of(path), each.name, each.layer))
     return found
 
 
@@ -138,6 +164,7 @@ def make_manifest(
     of_all: Mapping[str, Any],
     policies: Mapping[str, Any] | None = None,
     raw: str | None = None,
+    inputs: Sequence[NamedInput] = (),
 ) -> ParsedManifest:
     """The manifest of a delivery, checked for all that can be known before a file is uploaded.
 
@@ -154,19 +181,27 @@ def make_manifest(
             ``dataset_id``, ``encoding``, ``keep_key``.
         policies: ``on_bad_value`` and so on, ``mode``, ``key`` and ``schema``.
         raw: What becomes of the raw files.
+        inputs: Named inputs; of those that are files, the files are among the others.
 
     Raises:
         Rejected: when a value is wrong. This comes before a gigabyte is copied.
     """
-    used = any(file.format.takes for file in files)
+    used = any(file.format.takes for file in files if file.name is None)
     unused = given(options={} if used else dict(options))  # the report will say that they were not used
     manifest = {
         "batch_id": batch_id,
         "uploader": uploader,
         "intent": intent,
         "files": [
-            {"path": f"s3://{bucket}/{batch_id}/{file.key}", **file.entry(options, of_all), **of_all, **unused} for file in files
+            {"path": f"s3://{bucket}/{batch_id}/{file.key}"}
+            | (
+                {**file.entry(options, of_all), **of_all, **unused}
+                if file.name is None
+                else {**file.entry({}, {}), **given(name=file.name, layer=file.layer)}
+            )
+            for file in files
         ],
+        **given(inputs=[{"dataset": each.dataset, "name": each.name} for each in inputs if each.dataset is not None] or None),
         **(policies or {}),
         "metadata": dict(metadata),
         "parameters": dict(parameters),

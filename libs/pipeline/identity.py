@@ -17,6 +17,7 @@ from datetime import timedelta
 from libs.ledger import Ledger
 from libs.models import LakeIdentity, LakeOfAnother, LedgerIdentity, Model, OwnLake, Reservation
 from libs.models.settings import Settings
+from libs.pipeline.build import release
 from libs.storage import IDENTITY, DataLake, ObjectInfo, ObjectRefused
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +48,9 @@ def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind
 
     Raises:
         LakeOfAnother: when they do not belong together, naming both.
+        NewerRelease: when the ledger is one of a later release.
     """
+    ledger.require_release()
     setting = _choosing(settings)
     pair = _look(lake, ledger, setting)
     if pair.found is None:
@@ -55,6 +58,7 @@ def require_own_lake(settings: Settings, lake: DataLake, ledger: Ledger, *, bind
         if bind:
             lake_id = pair.bound.lake_id if pair.bound else str(uuid.uuid4())
             own = ledger.identify()
+            ledger.note_format(release())
             lake.identify(
                 LakeIdentity(lake_id=lake_id, ledger_id=own.ledger_id, ledger=ledger.store.place, bound_at=ledger.clock())
             )

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from libs.ledger import KEPT_PROBLEMS, DocumentTooLarge
+from libs.logs import about
 from libs.models import (
     Asset,
     Decision,
@@ -24,6 +25,7 @@ from libs.models import (
 from libs.models.inputs import versions_of
 from libs.models.policies import effective, on_change
 from libs.pipeline import raw_files
+from libs.pipeline.dataset_rules import DatasetRules
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
 from libs.pipeline.fault import fault
 from libs.pipeline.growth import Growing
@@ -57,7 +59,7 @@ def ingest(stack: Stack, run: Run, batch: ValidBatch, progress: Progress) -> Out
     if not batch.intent_known:
         attempt.warnings.append(unknown_intent(batch.manifest.intent, stack.registry, batch.recipe))
     stop: BaseException | None = None
-    with Lease(stack.ledger, run) as lease, ExitStack() as kept:
+    with about(batch_id=run.batch_id, run_id=run.id), Lease(stack.ledger, run) as lease, ExitStack() as kept:
         try:
             scratch = kept.enter_context(run_folder(stack.scratch, run.id))
             outcome = attempt.find_nothing_new(scratch) or attempt.succeed(scratch, lease)
@@ -175,6 +177,8 @@ class _Attempt:
         delivered, datasets = datasets, [growing.grow(dataset, last.get(dataset.dataset_id)) for dataset in datasets]
         follow(self._delivered(datasets, last), last, self._of_others(last))  # before anything is placed
         taken, datasets = self._turns(growing, delivered, datasets, last, lease)
+        datasets, told = DatasetRules(self._stack, datasets, last, scratch).hold()
+        self.warnings += told
         self.warnings += [warning for dataset in datasets for warning in dataset.told]
         placed = place(self._stack.lake, self._stack.ledger, self._run, datasets, before, taken)
         last |= self._made_meanwhile(last, placed)
@@ -244,7 +248,7 @@ class _Attempt:
         by, owners = deliverer(self._manifest), POLICIES[self._stack.settings.spatial_etl_owners]
         delivered = []
         for dataset in datasets:
-            files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs}]
+            files = [self._manifest.files[number] for number in {layer.file for layer in dataset.inputs if layer.name is None}]
             policies = {**on_change(*(effective(file, self._manifest, self._recipe) for file in files)), "owner": owners}
             named = dataset.dataset_id in {self._manifest.metadata.get("dataset_id"), *(file.dataset_id for file in files)}
             delivered.append(Delivered(dataset, policies, by, named, namesakes.get(dataset.dataset_id)))
@@ -270,6 +274,7 @@ class _Attempt:
             changes=dataset.changes,
             files=lake_files(dataset, reservation),
             growth=dataset.growth,
+            rules=dataset.rule_results,
         )
 
     def _lineage(self, dataset: MadeDataset, reservation: Reservation, placing: float) -> Lineage:
@@ -297,7 +302,7 @@ class _Attempt:
 def _own_part(manifest: Manifest, dataset_id: str, inputs: Sequence[InputLayer]) -> tuple[Manifest, tuple[InputLayer, ...]]:
     """The manifest with only the files that a dataset was made of, and its inputs referring to these: records stay small."""
     files = {file: position for position, file in enumerate(sorted({layer.file for layer in inputs}))}
-    named = tuple(each for each in manifest.inputs if each.dataset_id == dataset_id)
+    named = tuple(each for each in manifest.inputs if each.name is not None or each.dataset_id == dataset_id)
     own = manifest.model_copy(update={"files": tuple(manifest.files[file] for file in files), "inputs": named})
     return own, tuple(layer.model_copy(update={"file": files[layer.file]}) for layer in inputs)
 

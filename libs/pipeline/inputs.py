@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from libs.models import Asset, InputObject, Lineage, Manifest, Outcome, Policies, Problem, Rejected
+from libs.models import Asset, InputObject, Lineage, Manifest, Outcome, Policies, Problem, Rejected, WithRules
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.staging import stage
 from libs.transformations import Recipe
@@ -48,7 +48,8 @@ def is_unchanged(earlier: Outcome, files: BatchFiles, manifest: Manifest, recipe
         folder: For the files; see :func:`present`.
     """
     now = recipe.model_dump(mode="json")
-    if any(record.recipe.get(key) != now.get(key) for record in earlier.lineage for key in ("steps", *Policies.model_fields)):
+    keys = ("steps", *Policies.model_fields, *WithRules.model_fields)
+    if any(record.recipe.get(key) != now.get(key) for record in earlier.lineage for key in keys):
         return False
     recorded = recorded_inputs(earlier.lineage)
     seen: set[str] = set()

@@ -47,7 +47,7 @@ def pin(manifest: Manifest, past: Records) -> tuple[Manifest, list[Problem]]:
         if problem is not None:
             problems.append(problem)
         elif asset is not None:
-            files += _files(asset, each.dataset_id)
+            files += _files(asset, each)
     return manifest.model_copy(update={"files": (*manifest.files, *files)}), problems
 
 
@@ -92,9 +92,10 @@ def _asset(named: DatasetInput, where: str, past: Records) -> tuple[Asset | None
     return asset, None
 
 
-def _files(asset: Asset, dataset_id: str) -> Iterable[FileSpec]:
+def _files(asset: Asset, named: DatasetInput) -> Iterable[FileSpec]:
     local = {"crs": NO_CRS} if asset.has_geometry and asset.crs is None else {}
+    made = {"name": named.name} if named.name is not None else {"dataset_id": named.dataset_id}
     kind = FileType.VECTOR if asset.has_geometry else FileType.TABULAR
     for file in asset.data:
         path = lake_path(file.key)
-        yield FileSpec(path=path, type=kind, format="GeoParquet", dataset_id=dataset_id, sha256=file.sha256, **local)
+        yield FileSpec(path=path, type=kind, format="GeoParquet", sha256=file.sha256, **made, **local)

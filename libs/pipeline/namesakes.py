@@ -41,7 +41,7 @@ def names_of(manifest: Manifest, recipe: Policies, past: Records, owners: Change
         past: Knows the datasets that are there.
         owners: What becomes of a delivery to another's dataset.
     """
-    ids = {index: name for index, spec in enumerate(manifest.files) if (name := _expected(manifest, spec))}
+    ids = {index: name for index, spec in manifest.main_files.items() if (name := _expected(manifest, spec))}
     problems, warnings = [*_within(manifest, ids)], list[Problem]()
     expected = frozenset(ids.values())
     current = past.current(expected) if expected else {}
@@ -86,7 +86,7 @@ def _expected(manifest: Manifest, spec: FileSpec) -> str | None:
     if spec.dataset_id is not None:
         return spec.dataset_id
     named = manifest.metadata.get("dataset_id")
-    if len(manifest.files) == 1 and isinstance(named, str):
+    if len(manifest.main_files) == 1 and isinstance(named, str):
         return named if _has_one_layer(spec) or _is_one_layer(spec) else None
     if _is_one_layer(spec):
         return dataset_id(manifest, spec, spec.layer or "", only_layer=False)
@@ -113,7 +113,7 @@ def _problem(difference: Difference, index: int) -> Problem:
 
 def _is_named(manifest: Manifest, spec: FileSpec) -> bool:
     """Whether somebody gave a file's dataset its identifier: then the file's name does not matter."""
-    return spec.dataset_id is not None or (len(manifest.files) == 1 and manifest.metadata.get("dataset_id") is not None)
+    return spec.dataset_id is not None or (len(manifest.main_files) == 1 and manifest.metadata.get("dataset_id") is not None)
 
 
 def _name(spec: FileSpec) -> str:

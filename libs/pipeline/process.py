@@ -1,11 +1,12 @@
 """Working off the landing zone: what lies in ``manifests/`` is unfinished work, and the ledger says what to do with each."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from time import monotonic, sleep
 
 from libs.ledger import Life
 from libs.ledger.receipt import batch_id_of
+from libs.logs import about
 from libs.models import LakeOfAnother, ParsedManifest, Report, Run, ServiceUnavailable, Status
 from libs.pipeline import scratch
 from libs.pipeline.ingest import canceled, ingest
@@ -66,7 +67,8 @@ def _one_pass(
     yield from reports
     waiting = [info for info in waiting if keys is None or info.key in keys]
     if waiting:
-        stack.warm_up()
+        known = [parsed.get(info.key) for info in waiting]
+        stack.warm_up(engine=not all(found is not None and found.only_rasters for found in known))
         stack.lake.store.check()
         scratch.check(stack.scratch)
     patience = _Patience(stack, seconds=stack.landing.settle_seconds + _LOOK_AGAIN if patient else 0.0)
@@ -121,13 +123,20 @@ def at_work(stack: Stack) -> Iterator[Run]:
             yield state.run
 
 
-def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progress) -> Iterator[Report]:
+def watch(
+    stack: Stack,
+    *,
+    interval: float = 1.0,
+    progress: Progress = no_progress,
+    looked: Callable[[ServiceUnavailable | None], None] = lambda _: None,
+) -> Iterator[Report]:
     """Process for ever. A service that fails is waited for, longer each time: what was not dealt with still waits.
 
     Args:
         stack: What to work with.
         interval: Seconds between two looks at the landing zone.
         progress: Told of every step.
+        looked: Told how each look at the landing zone ended.
     """
     pause = interval
     with sending(stack):
@@ -135,9 +144,11 @@ def watch(stack: Stack, *, interval: float = 1.0, progress: Progress = no_progre
             try:
                 yield from _one_pass(stack, None, {}, progress, patient=False)
                 pause = interval
+                looked(None)
             except LakeOfAnother:
                 raise
             except ServiceUnavailable as error:
+                looked(error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 _LOG.warning("%s Looking again in %g s.", error, pause)
             sleep(pause)
@@ -164,11 +175,12 @@ def cancel(stack: Stack, keys: Collection[str]) -> Iterator[Report]:
 def _deal_with(
     stack: Stack, info: ObjectInfo, progress: Progress, parsed: ParsedManifest | None
 ) -> Report | Growing | AtWork | None:
-    received = receive(stack, info, parsed)
-    if not isinstance(received, Ready):
-        return received
-    run = claim(stack, received)
-    if run is None:
-        return None
-    outcome = ingest(stack, run, received.batch, progress)
-    return finish(stack, received.info, received.content, outcome) if outcome else taken_over(stack, run)
+    with about(batch_id=batch_id_of(info.key)):
+        received = receive(stack, info, parsed)
+        if not isinstance(received, Ready):
+            return received
+        run = claim(stack, received)
+        if run is None:
+            return None
+        outcome = ingest(stack, run, received.batch, progress)
+        return finish(stack, received.info, received.content, outcome) if outcome else taken_over(stack, run)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from libs.ledger import Ledger
+from libs.logs import extra
 from libs.models import Asset, DamagedRecord, Lineage, NewerFormat, Outcome, VersionRecord
 from libs.storage import DataLake, ObjectMissing, ObjectRefused
 
@@ -36,16 +37,20 @@ def keys_of(lake: DataLake, asset: Asset) -> set[str]:
     return {lake.record_key(asset.dataset_id, asset.version), *(file.key for file in asset.files)}
 
 
+def without_record(lake: DataLake, ledger: Ledger) -> list[str]:
+    """The versions whose records are not in the lake. Lists the whole lake."""
+    there = {info.key for info in lake.objects()}
+    return [identity for identity in ledger.version_ids() if lake.record_key(*_split(identity)) not in there]
+
+
 def record_missing(lake: DataLake, ledger: Ledger) -> list[str]:
     """Write the records that are not in the lake: of versions that an earlier release made, or that somebody removed.
 
     Returns:
         The versions.
     """
-    there = {info.key for info in lake.objects()}
-    missing = [identity for identity in ledger.version_ids() if lake.record_key(*_split(identity)) not in there]
     by_run: dict[str, list[str]] = {}
-    for identity in missing:
+    for identity in without_record(lake, ledger):
         if asset := ledger.asset(*_split(identity)):
             by_run.setdefault(asset.run_id, []).append(identity)
     written: list[str] = []
@@ -115,7 +120,8 @@ def _write(lake: DataLake, ledger: Ledger, shared: dict[str, Any], asset: Asset,
     except (ObjectRefused, ObjectMissing) as error:
         why = str(error)
     if why is not None:
-        _LOG.warning("The record of %s was not written to %s. %s", asset.id, lake.uri(key), why)
+        what = {"batch_id": asset.batch_id, "run_id": asset.run_id, "dataset_id": asset.dataset_id}
+        _LOG.warning("The record of %s was not written to %s. %s", asset.id, lake.uri(key), why, extra=extra(**what))
         if not any(entry.action == IN_THE_WAY for entry in ledger.activity(key)):
             ledger.log(IN_THE_WAY, key, reason=why)
     return why is None

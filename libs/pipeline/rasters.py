@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from libs.compute.engine import default_threads
 from libs.models import FileSpec, FileType, Problem, RasterBand, RasterSummary, Rejected
 from libs.models.manifest import NO_CRS
 from libs.spatial_utils.cog import BandStatistics, CogProfile, CogResult, RawTag, Strip, write_cog
@@ -39,7 +38,7 @@ class MadeRaster:
 
 
 def make_raster(
-    source: RasterFile, raster: Raster, spec: FileSpec, where: str, folder: Path, limits: ReadLimits, memory_mb: int
+    source: RasterFile, raster: Raster, spec: FileSpec, where: str, folder: Path, limits: ReadLimits, threads: int
 ) -> MadeRaster:
     """Write a raster as it is.
 
@@ -50,7 +49,7 @@ def make_raster(
         where: The raster, for problems.
         folder: To write to; has to be there.
         limits: Of the reading process that reads the result back.
-        memory_mb: That may be used.
+        threads: That compress tiles.
 
     Raises:
         Rejected: when it cannot be read to its end, or the file would not say what the source says.
@@ -64,7 +63,7 @@ def make_raster(
         gdal_metadata=lambda found: _with_statistics(tags.metadata, found, raster.width * raster.height),
         resampling="mode" if categorical else "average", mask=raster.facts["mask"], tile=raster.tile,
     )  # fmt: skip
-    result = write_cog(path, profile, _strips(source, raster), default_threads(memory_mb))
+    result = write_cog(path, profile, _strips(source, raster), threads)
     warnings, lost = _compared(raster, path, where, limits)
     summary = _summary(raster, profile, result)
     return MadeRaster(path, result, summary, warnings, lost)

@@ -141,7 +141,9 @@ def _manifest_of(lineage: Lineage) -> Manifest:
     """A manifest that makes this version and nothing else: an entry for each layer that went into it."""
     manifest = Manifest.model_validate(lineage.manifest)
     pinned = (
-        manifest.files[layer.file].model_copy(update={"layer": layer.layer, "dataset_id": lineage.dataset_id})
+        manifest.files[layer.file].model_copy(
+            update={"layer": layer.layer} | ({} if layer.name else {"dataset_id": lineage.dataset_id})
+        )
         for layer in lineage.inputs
     )
     return manifest.model_copy(update={"files": tuple(pinned)})

@@ -38,7 +38,7 @@ def reprocess(stack: Stack, batch_id: str, progress: Progress = no_progress) -> 
     if problems or validation.batch is None:
         raise Rejected(problems)
     manifest, state = validation.batch.manifest, stack.ledger.batch(batch_id)
-    if state is not None and state.made is not None and any(rule_of(file, manifest) for file in manifest.files):
+    if state is not None and state.made is not None and any(rule_of(file, manifest) for file in manifest.main_files.values()):
         raise refuse_again(batch_id)
     stack.warm_up()
     stack.lake.store.check()

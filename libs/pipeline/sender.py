@@ -9,6 +9,7 @@ from time import monotonic
 
 from libs.ledger import Ledger
 from libs.ledger.notices import Notices
+from libs.logs import extra
 from libs.models import Notice, NoticeResult, NoticeTry, Receipt, Report, ServiceUnavailable
 from libs.notify import TIME_LIMIT, Channel, Message, Notification, NotSent
 from libs.notify.channel import SHOWN
@@ -89,7 +90,15 @@ class Sender:
     def _failed(self, notices: Notices, notice: Notice, claimed: NoticeTry, error: NotSent) -> None:
         given_up = notices.failed(notice, claimed, str(error))
         what = "given up" if given_up else "tried again later"
-        _LOG.warning("%s was not told that %s is %s: %s It is %s.", notice.channel, notice.batch_id, notice.event, error, what)
+        _LOG.warning(
+            "%s was not told that %s is %s: %s It is %s.",
+            notice.channel,
+            notice.batch_id,
+            notice.event,
+            error,
+            what,
+            extra=extra(batch_id=notice.batch_id),
+        )
         if error.down:
             pause = min(max(2 * self._pause(notice.channel)[1], _FIRST_PAUSE), _LONGEST_PAUSE)
             self._paused[notice.channel] = monotonic() + pause, pause

@@ -63,10 +63,14 @@ class Stack:
         """
         require_own_lake(self.settings, self.lake, self.ledger, bind=bind)
 
-    def warm_up(self) -> None:
-        """Start what takes a moment, the reading process, the engine and what knows of CRSs, and return at once."""
+    def warm_up(self, *, engine: bool = True) -> None:
+        """Start what takes a moment, the reading process, the engine and what knows of CRSs, and return at once.
+
+        Args:
+            engine: Whether it is needed: rasters do without, in 60 MB less.
+        """
         reading.warm_up()
-        for part in (self.engine, crs):
+        for part in (self.engine, crs) if engine else (crs,):
             threading.Thread(target=_warm_up, args=(part.warm_up,), name="warm-up", daemon=True).start()
 
 

@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, lake_key, landing_key, says_no_crs
+from libs.models import FileType, Manifest, ParsedManifest, Problem, Rejected, lake_key, landing_key, rules_of, says_no_crs
 from libs.models.base import ID_PATTERN
 from libs.pipeline.batch_files import BatchFiles
 from libs.pipeline.lake_inputs import pin
+from libs.pipeline.named_inputs import named_problems
 from libs.pipeline.namesakes import Names, names_of
 from libs.pipeline.ownership import POLICIES
 from libs.pipeline.stack import Stack
@@ -84,7 +85,8 @@ class Validation:
         problems += recipe_problems
         manifest = self._parsed.manifest
         if manifest is not None and recipe is not None:
-            problems += _steps_problems(manifest, recipe)
+            problems += [*_steps_problems(manifest, recipe), *named_problems(manifest, recipe)]
+            problems += _rules_problems(manifest, recipe)
             manifest, unknown = pin(manifest, self._stack.past)
             problems += unknown
             names = names_of(manifest, recipe, self._stack.past, POLICIES[self._stack.settings.spatial_etl_owners])
@@ -174,8 +176,20 @@ def _steps_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
             message=f"The recipe {recipe.name!r} has steps for features. A raster is kept as it is.",
             remedy=f'Deliver rasters in a batch of their own, with "intent": "{INGEST_RASTER.name}".',
         )
-        for index, spec in enumerate(manifest.files)
+        for index, spec in manifest.main_files.items()
         if spec.type is FileType.RASTER
+    ]  # fmt: skip
+
+
+def _rules_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
+    """Rules are for features: what somebody asks to be checked must not be left unchecked for a raster."""
+    return [
+        Problem(
+            code="bad_rule", where=f"files[{index}].type", message="Quality rules are for features, and this is a raster.",
+            remedy="Deliver rasters in a batch of their own, without 'rules'.",
+        )
+        for index, spec in enumerate(manifest.files)
+        if spec.type is FileType.RASTER and rules_of(spec, manifest, recipe)
     ]  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from libs.transformations.builtin import INGEST_RASTER
 from libs.transformations.dialect import Dialect
 from libs.transformations.duckdb import DuckDb
 from libs.transformations.parameter import Parameter
-from libs.transformations.plan import Check, Counter, Plan, Reason, Stage
+from libs.transformations.plan import Check, Counter, Plan, Preparation, Reason, Stage
 from libs.transformations.postgis import PostGis
-from libs.transformations.recipe import Recipe
+from libs.transformations.recipe import Recipe, RecipeInput
 from libs.transformations.registry import OwnRecipe, Registry
 from libs.transformations.relation import Column, Relation
 
@@ -19,5 +19,5 @@ DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (Duck
 
 __all__ = [
     "DIALECTS", "INGEST_RASTER", "Check", "Column", "Counter", "Dialect", "DuckDb", "OwnRecipe", "Parameter", "Plan", "PostGis",
-    "Reason", "Recipe", "Registry", "Relation", "Stage",
+    "Preparation", "Reason", "Recipe", "RecipeInput", "Registry", "Relation", "Stage",
 ]  # fmt: skip

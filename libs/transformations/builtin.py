@@ -2,7 +2,7 @@
 
 from libs.transformations.crs import DEFAULT_CRS
 from libs.transformations.parameter import Parameter, ParameterType
-from libs.transformations.recipe import Recipe
+from libs.transformations.recipe import Recipe, RecipeInput
 
 DEFAULT = "default"
 
@@ -195,5 +195,61 @@ BUILTIN = (
             _CRS,
         ),
         steps=({"op": "cast", "columns": {"$param": "columns"}, "on_error": {"$param": "on_error"}}, _REPROJECT, _REPAIR),
+    ),
+    Recipe(
+        name="join",
+        description="Add columns of a table or layer, the input 'other', by a key. Otherwise as 'default'.",
+        inputs=(RecipeInput(name="other", description="Table or layer with the columns to add."),),
+        parameters=(
+            Parameter(
+                name="on",
+                type=ParameterType.VALUE,
+                required=True,
+                description="The key: ['id'], or {'id': 'area_id'} where the column of the input has another name.",
+            ),
+            Parameter(
+                name="columns",
+                type=ParameterType.VALUE,
+                description="Columns to add: ['name'], or with new names {'name': 'other_name'}. Left out: all but the key.",
+            ),
+            Parameter(
+                name="how",
+                type=ParameterType.TEXT,
+                default="left",
+                description="'left': keep every feature. 'inner': those that find a row. 'anti': those that find none.",
+            ),
+            Parameter(
+                name="cardinality",
+                type=ParameterType.TEXT,
+                default="one",
+                description="'one': a feature finds one row at most. 'many': it becomes a feature for each.",
+            ),
+            Parameter(
+                name="max_unmatched",
+                type=ParameterType.VALUE,
+                description="How many features may find no row: a number, or a share such as 0.05.",
+            ),
+            Parameter(
+                name="max_doubled",
+                type=ParameterType.VALUE,
+                description="How many features may find several rows, where they may: a number, or a share.",
+            ),
+            Parameter(
+                name="cast",
+                type=ParameterType.OBJECT,
+                description="Types of columns to change before, such as {'id': 'string'}: keys must be of one type.",
+            ),
+            _CRS,
+        ),
+        steps=(
+            {"op": "cast", "columns": {"$param": "cast"}},
+            {
+                "op": "join",
+                "input": "other",
+                **{name: {"$param": name} for name in ("on", "columns", "how", "cardinality", "max_unmatched", "max_doubled")},
+            },
+            _REPROJECT,
+            _REPAIR,
+        ),
     ),
 )

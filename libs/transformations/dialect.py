@@ -96,6 +96,10 @@ class Dialect(ABC):
         """Whether the geometry is valid (OGC Simple Features); true for empty ones."""
         return f"ST_IsValid({geometry})"
 
+    def is_simple(self, geometry: str) -> str:
+        """Whether it has no anomalous points, such as where it crosses itself (OGC Simple Features)."""
+        return f"ST_IsSimple({geometry})"
+
     def points(self, geometry: str) -> str:
         """Number of vertices."""
         return f"ST_NPoints({geometry})"
@@ -171,6 +175,10 @@ class Dialect(ABC):
         """Whether it is a GeometryCollection, which may mix points, lines and polygons."""
 
     @abstractmethod
+    def type_name(self, geometry: str) -> str:
+        """Its type in capitals, whether or not it has heights: ``MULTIPOLYGON``."""
+
+    @abstractmethod
     def differs(self, one: str, other: str) -> str:
         """Whether two geometries differ in any vertex, or in the order of vertices."""
 
@@ -243,6 +251,10 @@ class Dialect(ABC):
     def trimmed(self, text: str) -> str:
         """A text without blanks at either end."""
         return f"trim({text})"
+
+    def without_leading_zeros(self, text: str) -> str:
+        """A text without the zeros that it begins with, but for one that is all there is."""
+        return f"regexp_replace({text}, '^0+(.)', '\\1')"
 
     def lower_case(self, text: str) -> str:
         """A text in lower case."""

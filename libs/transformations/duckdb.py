@@ -75,6 +75,10 @@ class DuckDb(Dialect):
         return f"ST_GeometryType({geometry}) = 'GEOMETRYCOLLECTION'"
 
     @override
+    def type_name(self, geometry: str) -> str:
+        return f"CAST(ST_GeometryType({geometry}) AS VARCHAR)"
+
+    @override
     def differs(self, one: str, other: str) -> str:
         return f"{one} IS DISTINCT FROM {other}"
 

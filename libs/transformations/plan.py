@@ -1,5 +1,6 @@
 """A recipe as SQL for one relation and one engine: its statements, and how to count what they changed."""
 
+import collections
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +31,8 @@ class Counter:
 
     Attributes:
         slot: Where it is reported, as a path into ``Changes``: ``repaired``, ``dropped.filter``, ``counts.simplified``.
-            Counters of one slot add up. ``absent`` is not reported: rows whose coordinates there is nothing to say of.
+            Counters of one slot add up. A slot of one word is not reported, but ``repaired``: ``absent`` are rows whose
+            coordinates there is nothing to say of, others are what a ``Tolerance`` refers to.
         predicate: On the stage's target table, true for a row that counts.
         amount: How much it counts, an expression there.
         prefilter: Predicate that is true wherever this one is. Several counters and checks share it, so that most rows are tested
@@ -44,6 +46,25 @@ class Counter:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How many rows may fail a check.
+
+    Attributes:
+        base: Slot of a counter of the same stage, which is not reported: the rows that are looked at.
+        most: So many, or such a share of them; None: all but one.
+    """
+
+    base: str
+    most: int | float | None
+
+    def admits(self, count: int, rows: int) -> bool:
+        """Whether so many of so many rows may fail."""
+        if self.most is None:
+            return count < rows
+        return count <= (self.most if isinstance(self.most, int) else round(self.most * rows, 6))
+
+
+@dataclass(frozen=True)
 class Check:
     """Something that must not happen to any row, or is reported if it does.
 
@@ -54,9 +75,12 @@ class Check:
         message: What is wrong, following the words "the feature".
         remedy: What to do about it.
         fatal: Whether the batch is rejected: if it happens to any row, only if each row with a geometry has a check of this
-            kind that fails, or never. Else it is a warning.
+            kind that fails, or never. Else it is a warning. One that is "told" makes neither: it is only counted.
         only_if_all_fail: Whether it is a warning only if it happens to all of those.
         prefilter: See :class:`Counter`.
+        tolerance: How many rows may fail without a word; None: none.
+        explains: Whether it is told, too, where another check rejects the batch, though it does not itself.
+        rule: Number of the quality rule that it is of, from 0; None where it is of a step.
     """
 
     failing: str
@@ -64,9 +88,12 @@ class Check:
     where: str
     message: str
     remedy: str
-    fatal: Literal["any", "all", "never"] = "any"
+    fatal: Literal["any", "all", "never", "told"] = "any"
     only_if_all_fail: bool = False
     prefilter: str | None = None
+    tolerance: Tolerance | None = None
+    explains: bool = False
+    rule: int | None = None
 
     def problem(self, count: int, feature: str) -> Problem:
         """The problem to report for ``count`` offending rows, the first of them at ``feature``."""
@@ -150,6 +177,23 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """The table of a named input that the stages of a plan read: made of all its rows, before the first stage.
+
+    Attributes:
+        input: Its name.
+        plan: Makes it of the table ``input_<name>``, which has the columns of ``raw_data``.
+        table: What the plan's last stage makes.
+        indexed: Columns by which its rows are looked for.
+    """
+
+    input: str
+    plan: "Plan"
+    table: str
+    indexed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The statements of a recipe for one relation and engine, in order.
 
@@ -166,6 +210,7 @@ class Plan:
         constants: Counts that are known without a look at the rows, by name.
         reasons: Why the first stage may set features aside: where its ``_etl_drop`` is -1, it is the first of them. Without
             reasons, it has no ``_etl_drop`` below zero.
+        preparations: What is to be made of named inputs before.
     """
 
     stages: tuple[Stage, ...]
@@ -178,6 +223,14 @@ class Plan:
     renamed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, int] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
+    preparations: tuple[Preparation, ...] = ()
+
+    @property
+    def statements(self) -> Iterator[Stage]:
+        """All that is made, in order: tables of named inputs first."""
+        for each in self.preparations:
+            yield from each.plan.stages
+        yield from self.stages
 
     def changes(self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int) -> Changes:
         """What was changed, from the rows that the stages' audits gave (None for a stage without one), in order.
@@ -190,8 +243,9 @@ class Plan:
         Raises:
             Rejected: when a check failed, with a problem for each.
         """
-        if problems := [problem for problem, fatal in self._failed_checks(audits, locate, rows) if fatal]:
-            raise Rejected(problems)
+        failed = [*self._failed_checks(audits, locate, rows)]
+        if any(fatal for _, _, fatal in failed):
+            raise Rejected(problem for check, problem, fatal in failed if fatal or check.explains)
         repaired = 0
         dropped: dict[str, int] = {}
         counts = dict(self.constants)
@@ -212,22 +266,45 @@ class Plan:
         self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
     ) -> tuple[Problem, ...]:
         """What is doubtful about rows, though it rejects nothing. For the arguments see :meth:`changes`."""
-        return tuple(problem for problem, fatal in self._failed_checks(audits, locate, rows) if not fatal)
+        return tuple(problem for _, problem, fatal in self._failed_checks(audits, locate, rows) if not fatal)
+
+    def broken_rules(
+        self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str]
+    ) -> Mapping[int, tuple[int, str]]:
+        """How many rows break each quality rule, and the place of the first; those that none breaks are left out.
+
+        For the arguments see :meth:`changes`.
+        """
+        return {
+            check.rule: (count, locate(row))
+            for stage, audit in zip(self.stages, audits, strict=True)
+            for check, count, row in _failures(stage, audit or ())
+            if check.rule is not None
+        }
 
     def _failed_checks(
         self, audits: Sequence[Sequence[int | None] | None], locate: Callable[[int], str], rows: int
-    ) -> Iterator[tuple[Problem, bool]]:
-        """A problem for each check that failed, and whether it rejects the batch."""
+    ) -> Iterator[tuple[Check, Problem, bool]]:
+        """The checks that failed: each with its problem, and whether it rejects the batch."""
         for stage, audit in zip(self.stages, audits, strict=True):
             found = audit or ()
-            absent = sum(number or 0 for counter, number in zip(stage.counters, found, strict=False) if counter.slot == ABSENT)
-            pairs = found[len(stage.counters) :]
-            failed = [
-                (check, count, row)
-                for check, count, row in zip(stage.checks, pairs[::2], pairs[1::2], strict=True)
-                if count and row is not None
-            ]
+            counted = collections.Counter[str]()
+            for counter, number in zip(stage.counters, found, strict=False):
+                counted[counter.slot] += number or 0
+            absent = counted[ABSENT]
+            failed = [each for each in _failures(stage, found) if each[0].fatal != "told"]
             all_bad = sum(count for check, count, _ in failed if check.fatal == "all") == rows - absent
             for check, count, row in failed:
+                if check.tolerance and check.tolerance.admits(count, counted[check.tolerance.base]):
+                    continue
                 if not check.only_if_all_fail or count == rows - absent:
-                    yield check.problem(count, locate(row)), check.fatal == "any" or (check.fatal == "all" and all_bad)
+                    fatal = check.fatal == "any" or (check.fatal == "all" and all_bad)
+                    yield check, check.problem(count, locate(row)), fatal
+
+
+def _failures(stage: Stage, audit: Sequence[int | None]) -> Iterator[tuple[Check, int, int]]:
+    """Each check of a stage that failed, how often, and its first row."""
+    pairs = audit[len(stage.counters) :]
+    for check, count, row in zip(stage.checks, pairs[::2], pairs[1::2], strict=bool(audit)):
+        if count and row is not None:
+            yield check, count, row

@@ -112,6 +112,10 @@ class PostGis(Dialect):
         return f"GeometryType({geometry}) = 'GEOMETRYCOLLECTION'"
 
     @override
+    def type_name(self, geometry: str) -> str:
+        return f"GeometryType({geometry})"
+
+    @override
     def differs(self, one: str, other: str) -> str:
         return f"ST_AsEWKB({one}) IS DISTINCT FROM ST_AsEWKB({other})"
 

@@ -1,7 +1,8 @@
 """The statement under construction: steps extend it, a plan comes out of it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal
 
 from libs.column_names import GEOMETRY, RESERVED_PREFIX
@@ -11,45 +12,21 @@ from libs.transformations import coordinates
 from libs.transformations.bad_rows import Bad, BadRows
 from libs.transformations.crs import CrsFacts, CrsLookup
 from libs.transformations.dialect import Dialect
-from libs.transformations.plan import ABSENT, DROP, ROW, SOURCE, TARGET, Check, Counter, Plan, Stage
+from libs.transformations.plan import (
+    ABSENT,
+    DROP,
+    ROW,
+    SOURCE,
+    TARGET,
+    Check,
+    Counter,
+    Plan,
+    Preparation,
+    Stage,
+    Tolerance,
+)
 from libs.transformations.relation import Column, Relation
-
-
-@dataclass
-class _Statement:
-    """One stage under construction.
-
-    Attributes:
-        source: Table that it reads.
-        columns: Attribute columns of the open SELECT: name and expression.
-        geometry: Expression of its geometry.
-        marks: Its columns for the plan's own use.
-        scratch: Further ones, which the SELECT after the next does not have.
-        tail: What follows its FROM.
-        chain: The SELECTs before it, by name.
-        order: Marks that give the source order of rows.
-        stale: Whether rows have been left out that still have their geometry.
-        nulled: Whether rows of ``geometry_hidden_by`` are in the result, without their geometry.
-        counts: Slot, predicate, amount, its prefilter, and how much of ``order`` there was when it was set.
-        refused: Marks that reject the batch.
-        geometry_hidden_by: Those of them whose rows still have their geometry.
-        checks: And how much of ``order`` there was when each was set.
-    """
-
-    source: str
-    columns: dict[str, str]
-    geometry: str | None
-    marks: dict[str, str]
-    scratch: dict[str, str] = field(default_factory=dict)
-    tail: str = ""
-    chain: list[tuple[str, str]] = field(default_factory=list)
-    order: tuple[str, ...] = (ROW,)
-    stale: bool = False
-    nulled: bool = False
-    counts: list[tuple[str, str, str, str | None, int]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    geometry_hidden_by: list[str] = field(default_factory=list)
-    checks: list[tuple[Check, int]] = field(default_factory=list)
+from libs.transformations.statement import Statement
 
 
 class Query:
@@ -74,6 +51,9 @@ class Query:
     Args:
         not_loaded: Columns that ``raw_data`` does not have, as nothing that the steps do reads them.
         policies: What becomes of rows that cannot be kept as they are.
+        inputs: What is known of the named inputs, by name.
+        source: Table that is read.
+        target: Table that is made.
     """
 
     def __init__(
@@ -83,8 +63,14 @@ class Query:
         look_up: CrsLookup,
         not_loaded: Collection[str] = (),
         policies: Policies | None = None,
+        inputs: Mapping[str, Relation] = MappingProxyType({}),
+        *,
+        source: str = SOURCE,
+        target: str = TARGET,
     ) -> None:
         self.relation, self.dialect, self._look_up, self._not_loaded = relation, dialect, look_up, not_loaded
+        self._inputs, self._target = inputs, target
+        self._preparations: list[Preparation] = []
         self._bad_rows = BadRows(policies)
         self.where, self.valid = "recipe", False
         self.surfaces: str | None = None
@@ -96,7 +82,7 @@ class Query:
         self._coordinates_checked = False
         self._stages: list[Stage] = []
         geometry = dialect.source_geometry(GEOMETRY) if relation.geometry else None
-        self._open = _Statement(SOURCE, self._named(relation.names), geometry, self._named([ROW]))
+        self._open = Statement(source, self._named(relation.names), geometry, self._named([ROW]))
 
     def begin(self, number: int, op: str, occurrence: int) -> None:
         """Begin a step: its number in the recipe, its ``op``, and its occurrence among steps of this ``op``, from 1."""
@@ -229,7 +215,7 @@ class Query:
         Returns:
             The column's name, as an expression that may be read once the mark is settled.
         """
-        column = f"_etl_{self._step}_{name}"
+        column = self.own(name)
         self._open.marks[column] = expression
         return column
 
@@ -258,33 +244,129 @@ class Query:
         part = self.mark("part", self.dialect.part_numbers(parts))
         self._open.geometry = self.dialect.each_part(parts)
         self.settle()
-        self._open.order += (part,)
+        self.spread(part)
         self.count("counts.exploded", f"{part} > 0")
 
-    def group(self, by: Sequence[str], columns: Sequence[tuple[Column, str]], geometry: str) -> None:
+    def spread(self, part: str) -> None:
+        """Say that rows have become several: by a mark that is 0 for the first of them, and gives their order."""
+        self._open.order += (part,)
+
+    def group(self, by: Sequence[str], columns: Sequence[tuple[Column, str]], geometry: str | None) -> str:
         """End the stage; in the next one, make a row of each group. The caller settles it in the end.
 
         Args:
             by: Columns to group by; none: everything is one group. They stay.
             columns: Further columns of the result and their aggregates.
-            geometry: Aggregate for the geometry, its results valid.
+            geometry: Aggregate for the geometry, its results valid; None: the result has none.
+
+        Returns:
+            Mark: how many rows went into the group.
         """
         if self._open.geometry_hidden_by:
             self.geometry_once()
-        not_dropped, table = self.not_dropped, f"stage_{len(self._stages) + 1}"
-        self._close(table)
-        self._open = _Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
+        not_dropped, table = self.not_dropped, self._end_stage()
+        self._open = Statement(table, self._open.columns, geometry, {ROW: f"min({ROW})"})
         self._passthrough = {}
         keys = [column for name in by if (column := self.relation.column(name)) is not None]
         self.set_columns(
             [(key, self.member(key.name), key.name) for key in keys]
             + [(column, aggregate, None) for column, aggregate in columns]
         )
+        if geometry is None:
+            self._forget_geometry()
         self.valid, self.surfaces = True, None
-        members = self.mark("members", "count(*)")
-        self.count("counts.dissolved", f"{members} > 1", amount=f"{members} - 1")
         grouping = f"GROUP BY {', '.join(map(self.dialect.identifier, by))}" if by else "HAVING count(*) > 0"
         self._open.tail = f"\nWHERE {not_dropped}\n{grouping}"
+        return self.mark("members", "count(*)")
+
+    def number_within(self, keys: Sequence[str]) -> tuple[str, str]:
+        """End the stage; in the next one, each row knows the first row of its key, and how many have it.
+
+        Rows without a key are gone. It spills, as window functions do not.
+
+        Returns:
+            Marks: number of the key's first row, and how many rows have the key.
+        """
+        names = [self.member(name) for name in keys]
+        table = self._end_stage()
+        self._open = Statement(table, self._named(self._open.columns), None, self._named([ROW]))
+        self._forget_geometry()
+        self._passthrough = {}
+        own = [self.own(f"key_{number}") for number in range(len(names))]
+        selected = ", ".join(f"{name} AS {mine}" for name, mine in zip(names, own, strict=True))
+        numbers = f"min({ROW}) AS {self.own('least')}, count(*) AS {self.own('number')}"
+        alike = " AND ".join(f"{name} = {mine}" for name, mine in zip(names, own, strict=True))
+        groups = f"SELECT {selected}, {numbers} FROM {table} GROUP BY {', '.join(names)}"
+        self._open.tail = f"\nINNER JOIN ({groups}) AS groups ON {alike}"
+        return self.mark("first", self.own("least")), self.mark("same", self.own("number"))
+
+    # Named inputs
+
+    def input(self, name: str) -> Relation:
+        """What is known of a named input.
+
+        Raises:
+            Rejected: when the batch has none of this name.
+        """
+        if name not in self._inputs:
+            raise self.rejection(
+                "missing_input", f"The batch has no input named {name!r}.",
+                f'Write "name": "{name}" for one of its \'files\' or \'inputs\', or use ingest --input {name}=FILE.',
+            )  # fmt: skip
+        return self._inputs[name]
+
+    def begin_input(self, name: str, columns: Iterable[str], *, geometry: bool) -> "Query":
+        """The rows of a named input on their way into a table of their own, made once before the first row is read.
+
+        Args:
+            name: Of the input.
+            columns: Those that it is to have.
+            geometry: Whether it is to have its geometry.
+        """
+        known = self.input(name)
+        kept = [column for each in dict.fromkeys(columns) if (column := known.column(each)) is not None]
+        without = {} if geometry else {"geometry": False, "crs": None}
+        relation = known.model_copy(update={"columns": tuple(kept), **without})
+        table = input_table(name)
+        query = Query(relation, self.dialect, self._look_up, source=table, target=f"{table}_{len(self._preparations) + 1}")
+        query.begin(self._step, self._slot.partition("#")[0], 1)
+        query.where = f"{self.where}, input {name!r}"
+        return query
+
+    def use_input(self, name: str, query: "Query", indexed: Sequence[str]) -> str:
+        """The table of a named input that was begun last, as the steps so far leave it.
+
+        Args:
+            name: Of the input.
+            query: What ``begin_input`` gave.
+            indexed: Columns by which its rows are looked for.
+        """
+        table = query._target  # noqa: SLF001 - another of this class
+        self._preparations.append(Preparation(name, query.plan(), table, tuple(indexed)))
+        return table
+
+    def attach(self, join: Callable[[str], str]) -> None:
+        """Settle, and let a join follow the FROM of the open SELECT, whose columns can be named until it is settled.
+
+        Args:
+            join: Makes it, given the name by which the rows are known in it.
+        """
+        self.settle()
+        self._open.tail = f"\n{join(self._open.chain[-1][0])}"
+
+    def own(self, name: str) -> str:
+        """The name of a column of the current step's own."""
+        return f"{RESERVED_PREFIX}{self._step}_{name}"
+
+    def _end_stage(self) -> str:
+        """Close the stage. Returns the name of its table."""
+        table = f"{'' if self._target == TARGET else f'{self._target}_'}stage_{len(self._stages) + 1}"
+        self._close(table)
+        return table
+
+    def _forget_geometry(self) -> None:
+        self._open.geometry = None
+        self.relation = self.relation.model_copy(update={"geometry": False, "crs": None, "crs_assumed": False})
 
     def settle(self) -> None:
         """Close the open SELECT; from here on its columns are known by name."""
@@ -304,9 +386,22 @@ class Query:
         """
         self._open.counts.append((slot, predicate, amount, prefilter, len(self._open.order)))
 
-    def warn(self, mark: str, code: str, message: str, remedy: str) -> None:
-        """Report the rows for which a mark holds as a warning. The batch is not rejected."""
-        self._open.checks.append((Check(mark, code, self.where, message, remedy, fatal="never"), len(self._open.order)))
+    def warn(self, mark: str, code: str, message: str, remedy: str, *, explains: bool = False) -> None:
+        """Report the rows for which a mark holds as a warning. The batch is not rejected.
+
+        Args:
+            mark: It.
+            code: Code of the warning.
+            message: Following the words "the feature".
+            remedy: What to do about it.
+            explains: Whether it is also told where the batch is rejected: as what may be behind it.
+        """
+        check = Check(mark, code, self.where, message, remedy, fatal="never", explains=explains)
+        self._open.checks.append((check, len(self._open.order)))
+
+    def limit(self, mark: str, code: str, message: str, remedy: str, tolerance: Tolerance) -> None:
+        """Reject the batch when a mark holds for more rows than is tolerated. They are not bad by themselves."""
+        self._open.checks.append((Check(mark, code, self.where, message, remedy, tolerance=tolerance), len(self._open.order)))
 
     def policy(self, bad: Bad | None) -> Literal["reject", "set_aside", "null"]:
         """What becomes of rows that are bad in some way; None: no policy is for them."""
@@ -375,6 +470,17 @@ class Query:
         told = replace(check, message=f"{check.message}; it has no geometry now, as 'on_bad_geometry' says", fatal="never")
         self._open.checks.append((told, len(self._open.order)))
 
+    def judge(self, checks: Sequence[Check]) -> None:
+        """Count the rows that fail checks of quality rules, each for itself. For those that are only told, they are set aside."""
+        self._open.checks += [(check, len(self._open.order)) for check in checks]
+        if aside := [check for check in checks if check.fatal == "told"]:
+            self._set_aside(aside)
+
+    @property
+    def may_set_aside(self) -> bool:
+        """Whether a row is still a feature of the source here, which can be given back as it came."""
+        return self._policies_hold
+
     def rejection(self, code: str, message: str, remedy: str) -> Rejected:
         """A rejection of the current step for a single reason."""
         return Rejected([self.problem(code, message, remedy)])
@@ -388,13 +494,13 @@ class Query:
         self.check_coordinates(strict=False)
         if self._open.stale or self._open.nulled:
             self.geometry_once()
-        self._close(TARGET)
+        self._close(self._target)
         row_filter = self.not_dropped if DROP in self._open.marks else None
         renamed = {origin: name for name, origin in self._origins.items() if origin != name}
         read = frozenset(self._read)
         return Plan(
             tuple(self._stages), self.relation, row_filter, self._open.order, read, self._passthrough, self._origins, renamed,
-            self._constants, tuple(self._bad_rows.reasons),
+            self._constants, tuple(self._bad_rows.reasons), tuple(self._preparations),
         )  # fmt: skip
 
     def check_coordinates(self, *, strict: bool = True, wraps: bool = False) -> None:
@@ -488,8 +594,13 @@ class Query:
 
 
 def _is_of_rows(check: Check) -> bool:
-    return check.fatal == "never" and not check.only_if_all_fail
+    return check.fatal == "never" and not check.only_if_all_fail and check.rule is None
 
 
 def _both(predicate: str, further: str) -> str:
     return f"({predicate}){further}" if further else predicate
+
+
+def input_table(name: str) -> str:
+    """The table with the rows of a named input, as they were read."""
+    return f"input_{name}"

@@ -3,6 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -14,7 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from libs.models import Policies, Problem, Rejected
+from libs.models import Model, Policies, Problem, Rejected, WithRules
+from libs.models.inputs import InputName
+from libs.models.quality import rule_place
 from libs.transformations.crs import CrsLookup, unresolved_crs
 from libs.transformations.dialect import Dialect
 from libs.transformations.parameter import Parameter
@@ -22,17 +25,31 @@ from libs.transformations.plan import Plan
 from libs.transformations.query import Query
 from libs.transformations.references import is_missing, place, references, resolve
 from libs.transformations.relation import Relation
+from libs.transformations.rules import apply_rules
 from libs.transformations.steps import STEPS
 
 
-class Recipe(Policies):
-    """An ordered list of steps, and policies where the manifest has none.
+class RecipeInput(Model):
+    """A further input of a recipe, beside the rows that its steps change.
+
+    Attributes:
+        name: By which its steps refer to it, and a manifest to the file or dataset that it is.
+        description: For the author of a manifest.
+    """
+
+    name: InputName
+    description: Annotated[str, StringConstraints(min_length=1)]
+
+
+class Recipe(WithRules, Policies):
+    """An ordered list of steps, quality rules for what they leave, and policies where the manifest has none.
 
     With its parameters bound it has none left, and its steps say all: as JSON it makes the same plan wherever it is read again.
 
     Attributes:
         name: What an intent says to select it.
         parameters: What a manifest may or must give.
+        inputs: Further inputs, each of which a manifest must give.
         steps: Each an object with ``op`` and the step's own keys, where ``{"$param": "name"}`` stands for a parameter's value.
         arguments: What a bound recipe has been bound to, for the record.
     """
@@ -40,6 +57,7 @@ class Recipe(Policies):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     description: Annotated[str, StringConstraints(min_length=1)]
     parameters: tuple[Parameter, ...] = ()
+    inputs: tuple[RecipeInput, ...] = ()
     steps: tuple[dict[str, JsonValue], ...] = ()
     arguments: dict[str, JsonValue] = {}
 
@@ -60,22 +78,33 @@ class Recipe(Policies):
                     parameter.type.check(parameter.default)
                 except ValueError as error:
                     errors.append(f"parameter {parameter.name!r}: its default {error}")
+        inputs = {each.name for each in self.inputs}
+        if len(inputs) < len(self.inputs):
+            errors.append("an input is declared twice")
         used: set[str] = set()
+        read: set[str] = set()
         for number, data in enumerate(self.steps, start=1):
+            if isinstance(name := data.get("input"), str):
+                read.add(name)
+                errors += [f"step {number}: the input {name!r} is not declared"] if name not in inputs else []
             names = set(references(data))
             used |= names
             errors += [f"step {number}: the parameter {name!r} is not declared" for name in sorted(names - declared.keys())]
             errors += [f"step {number}: {error}" for error in _step_errors(data, complete=not names)]
         errors += [f"the parameter {name!r} is declared but not used" for name in declared if name not in used]
+        errors += [f"the input {name!r} is declared but not used" for name in sorted(inputs - read)]
         if errors:
             raise ValueError("\n".join(errors))
         return self
 
     @model_serializer(mode="wrap")
     def _without_what_it_does_not_say(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Its policies stand last, and only those that it has: a record of a recipe without any looks as ever."""
+        """Its policies and rules stand last, and only those that it has: a record of a recipe without any looks as ever."""
         data: dict[str, Any] = dump(self)
+        if not self.inputs:
+            del data["inputs"]
         said = {name: value for name in Policies.model_fields if (value := data.pop(name, None)) is not None}
+        said |= {name: value for name in WithRules.model_fields if (value := data.pop(name, None))}
         return data | said
 
     @property
@@ -88,7 +117,8 @@ class Recipe(Policies):
         """A user's own recipe.
 
         Args:
-            text: YAML with the keys ``name``, ``description``, ``parameters``, ``steps``, and those of ``Policies``.
+            text: YAML with the keys ``name``, ``description``, ``parameters``, ``inputs``, ``steps``, ``rules``, and those of
+                ``Policies``.
             where: Where it comes from, for people: a file name.
 
         Raises:
@@ -109,7 +139,7 @@ class Recipe(Policies):
             return cls.model_validate(data)
         except ValidationError as error:
             raise Rejected(
-                Problem(code="bad_recipe", where=": ".join(filter(None, (where, ".".join(map(str, location))))),
+                Problem(code="bad_recipe", where=": ".join(filter(None, (where, ".".join(map(str, _place(location)))))),
                         message=_sentence(line), remedy=remedy)
                 for location, message in _explained(error)
                 for line in message.splitlines()
@@ -179,6 +209,7 @@ class Recipe(Policies):
         look_up: CrsLookup = unresolved_crs,
         not_loaded: Collection[str] = (),
         policies: Policies | None = None,
+        inputs: Mapping[str, Relation] = MappingProxyType({}),
     ) -> Plan:
         """The statements that apply this recipe to a relation.
 
@@ -188,30 +219,44 @@ class Recipe(Policies):
             look_up: Knows CRSs. Without one, a CRS is what the recipe says, and lengths cannot be converted to its unit.
             not_loaded: Columns that the statements leave out, because no step reads them (see ``Plan.read``).
             policies: What becomes of rows that cannot be kept as they are; None: they reject the batch.
+            inputs: What is in each named input.
 
         Raises:
             Rejected: when the relation does not allow a step: an unknown column, a type that does not fit. Also when the recipe
                 is not bound and has a parameter that must be given.
         """
         recipe = self.bind({}) if self.parameters else self
-        query = Query(relation, dialect, look_up, not_loaded, policies)
+        query = Query(relation, dialect, look_up, not_loaded, policies, inputs)
         times: Counter[str] = Counter()
         for number, data in enumerate(recipe.steps, start=1):
             step = STEPS[str(data["op"])].model_validate(data)
             times[step.op] += 1
             query.begin(number, step.op, times[step.op])
             step.apply(query)
+        apply_rules(query, recipe.rules, len(recipe.steps) + 1)
         return query.plan()
 
     @property
     def named(self) -> frozenset[str]:
-        """The columns of the source that its steps name, once it is bound."""
+        """The columns of the source that its steps and rules name, once it is bound."""
         named, made = set[str](), set[str]()
         for data in self.steps:
             step = STEPS[str(data["op"])].model_validate(data)
             named |= step.named - made
             made |= step.made
-        return frozenset(named)
+        return frozenset(named | {name for rule in self.rules for name in rule.columns_named} - made)
+
+    def columns_read(self, name: str) -> frozenset[str] | None:
+        """The columns of a named input that its steps read, once it is bound; None: all that there are."""
+        read = set[str]()
+        for data in self.steps:
+            reads = STEPS[str(data["op"])].model_validate(data).reads
+            if name in reads:
+                columns = reads[name]
+                if columns is None:
+                    return None
+                read |= {*columns}
+        return frozenset(read)
 
     def _step_problems(
         self, number: int, written: dict[str, Any], resolved: dict[str, Any], arguments: dict[str, Any]
@@ -244,6 +289,10 @@ def _explained(error: ValidationError) -> Iterator[tuple[tuple[int | str, ...], 
             case _:
                 message = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         yield details["loc"], message
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    return rule_place(location)[0] if location[:1] == ("rules",) and len(location) > 1 else location
 
 
 def _sentence(message: str) -> str:

@@ -70,3 +70,12 @@ def check_name(name: str) -> None:
         raise ValueError(f"{folded!r} is the {'geometry' if folded == GEOMETRY else 'extent'}")
     if folded.startswith(RESERVED_PREFIX):
         raise ValueError(f"names that begin with {RESERVED_PREFIX!r} are kept for the platform's own use")
+
+
+EXAMPLE = Relation(columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832")
+"""What SQL is shown for, where nothing else is said."""
+
+EXAMPLE_INPUT = EXAMPLE.model_copy(
+    update={"columns": (Column(name="id", type="int64"), Column(name="value", type="double")), "crs": "EPSG:4326"}
+)
+"""The same for a named input."""

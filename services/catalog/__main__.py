@@ -6,6 +6,7 @@ import socket
 import sys
 from contextlib import suppress
 
+from libs import logs
 from libs.models import ServiceUnavailable
 from libs.models.settings import Settings
 from libs.platform.extras import needing
@@ -25,7 +26,9 @@ def main() -> int:
         signal.signal(ending, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt), needing("catalog", "the catalog", "the installation"):
-            _serve(Settings(), port)
+            settings = Settings()
+            logs.install(sys.stderr, lambda: settings.spatial_etl_log)
+            _serve(settings, port)
     except ServiceUnavailable as error:
         print(f"Cannot go on: {inert(str(error))}", file=sys.stderr)  # noqa: T201
         return UNREACHABLE

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from libs.models import ServiceUnavailable
 from libs.models.document import DamagedDocument
 from libs.storage import ObjectMissing, ObjectRefused
-from services.catalog import ogc, pages
+from services.catalog import maps, ogc, ogc_tiles, pages
 from services.catalog.answers import Refused, SecurityHeaders, json_error
 from services.catalog.state import State
 
@@ -33,6 +33,9 @@ def application(state: State) -> Starlette:
             Route("/datasets/{dataset}/{version}", pages.dataset),
             Route("/datasets/{dataset}/{version}/{file}", pages.file),
             Route("/pictures/{dataset}/{version}", pages.picture),
+            Route("/maps/{dataset}/{version}", maps.overview),
+            Route("/maps/{dataset}/{version}/features/{feature}", maps.feature),
+            Route("/maps/{dataset}/{version}/{zoom}/{x}/{y}", maps.tile),
             Route("/activity", pages.activity),
             Route("/batches/{batch}", pages.batch),
             Route("/ogc", ogc.landing),
@@ -43,6 +46,11 @@ def application(state: State) -> Starlette:
             Route("/ogc/collections/{collection}", ogc.collection),
             Route("/ogc/collections/{collection}/items", ogc.items),
             Route("/ogc/collections/{collection}/items/{item}", ogc.item),
+            Route("/ogc/collections/{collection}/tiles", ogc_tiles.tilesets),
+            Route("/ogc/collections/{collection}/tiles/WebMercatorQuad", ogc_tiles.tileset),
+            Route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{zoom}/{y}/{x}", ogc_tiles.tile),
+            Route("/ogc/tileMatrixSets", ogc_tiles.tile_matrix_sets),
+            Route("/ogc/tileMatrixSets/WebMercatorQuad", ogc_tiles.tile_matrix_set),
             Mount("/static", StaticFiles(directory=pages.HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
@@ -64,6 +72,7 @@ def server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            log_config=None,  # as all else that this process logs
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CRS84 = "OGC:CRS84"
+_LON_LAT = {CRS84, "EPSG:4326"}
 LARGEST = 32 * 1024 * 1024
 """Bytes of the features of one page. A page of larger features is shorter than what was asked for, and links to the next one."""
 _ROWS = 1_000
 """Rows that are turned into GeoJSON at once."""
 _EDGE = 21
 """Points of a side of a bounding box that is transformed: sides of a box in one CRS are curves in another."""
-_ROW = f"{RESERVED_PREFIX}row"
-_ROWS_OF_FILE = f"SELECT *, file_row_number AS {_ROW} FROM read_parquet(?, file_row_number = true)"
-_ROWS_COUNTED = f"SELECT *, row_number() OVER () - 1 AS {_ROW} FROM read_parquet(?)"
+ROW = f"{RESERVED_PREFIX}row"
+_ROWS_OF_FILE = f"SELECT *, file_row_number AS {ROW} FROM read_parquet(?, file_row_number = true)"
+_ROWS_COUNTED = f"SELECT *, row_number() OVER () - 1 AS {ROW} FROM read_parquet(?)"
 """For a file with a column of DuckDB's name: slower, since all rows before are counted."""
 
 
@@ -75,6 +76,11 @@ def time_column(asset: Asset) -> str | None:
     return next((field.name for field in asset.table_schema if field.type.startswith(("date", "timestamp"))), None)
 
 
+def is_lon_lat(crs: str) -> bool:
+    """Whether coordinates are longitudes and latitudes of WGS 84. The first one is the longitude, always."""
+    return crs in _LON_LAT
+
+
 @lru_cache(maxsize=65_536)
 def extent(crs: str | None, bbox: BBox | None) -> BBox | None:
     """An extent as longitudes and latitudes; None where it has none: local coordinates, an empty layer."""
@@ -84,6 +90,11 @@ def extent(crs: str | None, bbox: BBox | None) -> BBox | None:
 def is_served(asset: Asset) -> bool:
     """Whether its features can be given as GeoJSON: a layer, empty or with an extent on the earth."""
     return asset.has_geometry and asset.crs is not None and (asset.bbox is None or extent(asset.crs, asset.bbox) is not None)
+
+
+def is_mapped(asset: Asset) -> bool:
+    """Whether there is a map of a version: some of its features have places on the earth."""
+    return is_served(asset) and asset.bbox is not None
 
 
 class Features:
@@ -99,8 +110,8 @@ class Features:
 
         self._files = files
         self._database = duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "threads": 2, "temp_directory": ""})
-        self._database.execute("SET enable_geoparquet_conversion = false")  # WKB as it is; the spatial extension is not needed
-        self._database.execute("SET TimeZone = 'UTC'")
+        self._database.execute("SET GLOBAL enable_geoparquet_conversion = false")  # WKB as it is: no extension is needed
+        self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         self._database.execute("SET enable_object_cache = true")
         self._database.execute(f"SET allowed_directories = ['{str(files.folder).replace(chr(39), chr(39) * 2)}/']")
         self._database.execute("SET enable_external_access = false")
@@ -132,6 +143,21 @@ class Features:
             return None
         return next((feature for at, feature in self._rows(asset, Question(start=row, limit=1)) if at == row), None)
 
+    def values(self, asset: Asset, row: int) -> dict[str, Any] | None:
+        """The attributes of the feature in a row; None when there is none."""
+        for file in asset.data:
+            if 0 <= row < (file.features or 0):
+                cursor = self._database.cursor()
+                try:
+                    path = str(self._files.path(file))
+                    for batch in self._selected(cursor, asset, path, Question(), row, 1):
+                        (found,) = batch.drop_columns([ROW, *({GEOMETRY} & {*batch.schema.names})]).to_pylist()
+                        return dict(found)
+                finally:
+                    cursor.close()
+            row -= file.features or 0
+        return None
+
     def _rows(self, asset: Asset, question: Question) -> Iterator[tuple[int, str]]:
         """Numbers and features of the rows that match, one more than are wanted."""
         first, wanted = 0, question.limit + 1
@@ -146,7 +172,7 @@ class Features:
                         for row, feature in _features(batch, asset, question.bbox, first):
                             wanted -= 1
                             yield row, feature
-                        count, begin = count + batch.num_rows, batch.column(_ROW)[-1].as_py() + 1
+                        count, begin = count + batch.num_rows, batch.column(ROW)[-1].as_py() + 1
                 finally:
                     cursor.close()
                 is_all = count < asked  # the boxes of some rows matched and their shapes did not: there may be more behind them
@@ -157,12 +183,12 @@ class Features:
     ) -> Iterator["pa.RecordBatch"]:
         """Rows of a file whose boxes and times match, from one on."""
         columns = ", ".join(_expression(field.name, field.type) for field in asset.table_schema if field.name != BBOX)
-        conditions, values = [f"{_ROW} >= ?"], [path, begin]
+        conditions, values = [f"{ROW} >= ?"], [path, begin]
         if not question.is_filtered:
-            conditions.append(f"{_ROW} < ?")
+            conditions.append(f"{ROW} < ?")
             values.append(begin + wanted)
         if question.bbox is not None:
-            boxes = [box for part in _parts(question.bbox) if (box := _within(asset, part))]
+            boxes = [box for part in _parts(question.bbox) if (box := within(asset, part))]
             conditions.append(
                 "("
                 + " OR ".join([f"({BBOX}.xmax >= ? AND {BBOX}.ymax >= ? AND {BBOX}.xmin <= ? AND {BBOX}.ymin <= ?)"] * len(boxes))
@@ -173,14 +199,13 @@ class Features:
             values += [side for box in boxes for side in box]
         column = time_column(asset)
         if column is not None:
-            quoted = _quoted(column)
+            value = quoted(column)
             for moment, compared in ((question.since, ">="), (question.until, "<=")):
                 if moment is not None:
-                    conditions.append(f"{quoted}::TIMESTAMPTZ {compared} ?::TIMESTAMPTZ")
+                    conditions.append(f"{value}::TIMESTAMPTZ {compared} ?::TIMESTAMPTZ")
                     values.append(moment)
-        is_taken = any(field.name.lower() == "file_row_number" for field in asset.table_schema)
-        source = _ROWS_COUNTED if is_taken else _ROWS_OF_FILE
-        sql = f"SELECT {columns}, {_ROW} FROM ({source}) WHERE {' AND '.join(conditions)} ORDER BY {_ROW} LIMIT {wanted}"
+        where = f"WHERE {' AND '.join(conditions)} ORDER BY {ROW} LIMIT {wanted}"
+        sql = f"SELECT {columns}, {ROW} FROM ({numbered_rows(asset)}) {where}"
         yield from (batch for batch in cursor.execute(sql, values).to_arrow_reader(_ROWS) if batch.num_rows)
 
 
@@ -194,9 +219,9 @@ def _features(batch: "pa.RecordBatch", asset: Asset, bbox: BBox | None, first: i
     if bbox is not None:
         touching = np.logical_or.reduce([shapely.intersects(shapes, shapely.box(*part)) for part in _parts(bbox)])
     texts = shapely.to_geojson(shapes)
-    names = [name for name in batch.schema.names if name not in {GEOMETRY, _ROW}]
+    names = [name for name in batch.schema.names if name not in {GEOMETRY, ROW}]
     columns = [batch.column(name).to_pylist() for name in names]
-    for at, row in enumerate(batch.column(_ROW).to_pylist()):
+    for at, row in enumerate(batch.column(ROW).to_pylist()):
         if touching[at]:
             properties = dict(zip(names, (column[at] for column in columns), strict=True))
             number = first + row
@@ -214,7 +239,7 @@ def _on_earth(shapes: Any, crs: str) -> Any:
     """
     import shapely
 
-    if crs in {CRS84, "EPSG:4326"}:
+    if is_lon_lat(crs):
         return shapes
 
     def turned(points: Any) -> Any:
@@ -237,7 +262,7 @@ def _parts(bbox: BBox) -> list[BBox]:
     return [bbox] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
 
 
-def _within(asset: Asset, part: BBox) -> BBox | None:
+def within(asset: Asset, part: BBox) -> BBox | None:
     """What of a box lies in the extent of a version, in its CRS and a little larger; None for nothing."""
     whole = extent(asset.crs, asset.bbox)
     if whole is None or asset.bbox is None or asset.crs is None:
@@ -245,14 +270,14 @@ def _within(asset: Asset, part: BBox) -> BBox | None:
     west, south, east, north = (*map(max, part[:2], whole[:2]), *map(min, part[2:], whole[2:]))
     if west > east or south > north:
         return None
-    if asset.crs in {CRS84, "EPSG:4326"}:
+    if is_lon_lat(asset.crs):
         return west, south, east, north
     return _boxed(CRS84, asset.crs, (west, south, east, north)) or asset.bbox
 
 
 def _boxed(source: str, target: str, bbox: BBox) -> BBox | None:
     """The box in another CRS around a box, a little larger; None where a part of its edge has no place there."""
-    if source == target or {source, target} == {CRS84, "EPSG:4326"}:
+    if source == target or {source, target} == _LON_LAT:
         return bbox
     xs, ys = np.linspace(bbox[0], bbox[2], _EDGE), np.linspace(bbox[1], bbox[3], _EDGE)
     grid = np.column_stack([each.ravel() for each in np.meshgrid(xs, ys)])
@@ -269,22 +294,40 @@ def _boxed(source: str, target: str, bbox: BBox) -> BBox | None:
     return float(west), float(south), float(east), float(north)
 
 
-def _quoted(name: str) -> str:
+def numbered_rows(asset: Asset) -> str:
+    """SQL for the rows of a file, whose path is its one parameter, each with its number from 0 in ``_etl_row``."""
+    is_taken = any(field.name.lower() == "file_row_number" for field in asset.table_schema)
+    return _ROWS_COUNTED if is_taken else _ROWS_OF_FILE
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _expression(name: str, kind: str) -> str:
-    """A column as it is asked for: times as text, since not every one of them is a time in Python."""
-    quoted = _quoted(name)
+def time_as_text(name: str, kind: str) -> str | None:
+    """A column of times as text, in SQL: not every one of them is a time in Python. None for other columns."""
+    column = quoted(name)
     if kind.startswith("timestamp"):
-        text = f"replace({quoted}::VARCHAR, ' ', 'T')"
-        return f"regexp_replace({text}, '\\+00$', 'Z') AS {quoted}" if "tz=" in kind else f"{text} AS {quoted}"
-    if kind.startswith(("date", "time", "duration", "month")):
-        return f"{quoted}::VARCHAR AS {quoted}"
-    return quoted
+        text = f"replace({column}::VARCHAR, ' ', 'T')"
+        return f"regexp_replace({text}, '\\+00$', 'Z')" if "tz=" in kind else text
+    return f"{column}::VARCHAR" if kind.startswith(("date", "time", "duration", "month")) else None
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _expression(name: str, kind: str) -> str:
+    """A column as it is asked for."""
+    text = time_as_text(name, kind)
+    return f"{text} AS {quoted(name)}" if text else quoted(name)
+
+
+def as_text(value: Any) -> str:
+    """A value as it is to be read; nothing for none."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else _json(value)
+
+
+def _json(value: Any) -> str:
     try:
         return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:  # NaN and infinity, which JSON does not have

@@ -1,4 +1,4 @@
-"""OGC API - Features, Part 1 (Core, GeoJSON, OpenAPI 3.0), over the current versions of the datasets."""
+"""OGC API - Features, Part 1 (Core, GeoJSON, OpenAPI 3.0), over the current versions of the datasets. Tiles: `ogc_tiles.py`."""
 
 import math
 import re
@@ -19,7 +19,16 @@ GEOJSON = "application/geo+json"
 CRS84_URI = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 DEFAULT, MOST = 10, 10_000
 """Features of a page."""
-CONFORMANCE = tuple(f"http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/{name}" for name in ("core", "geojson", "oas30"))
+CONFORMANCE = tuple(
+    f"http://www.opengis.net/spec/{standard}/conf/{name}"
+    for standard, names in {
+        "ogcapi-features-1/1.0": ("core", "geojson", "oas30"),
+        "ogcapi-tiles-1/1.0": ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30"),
+        "tms/2.0": ("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata"),
+    }.items()
+    for name in names
+)
+_TILESETS = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector"
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 
 
@@ -28,11 +37,12 @@ def landing(request: Request) -> Response:
     only(request.query_params, ("f",))
     base = f"{base_url(request)}/ogc"
     links = [
-        _link(base, "self", "This document"),
-        _link(f"{base}/api", "service-desc", "The description of the API", "application/vnd.oai.openapi+json;version=3.0"),
-        _link(f"{base}/conformance", "conformance", "What it conforms to"),
-        _link(f"{base}/collections", "data", "The datasets"),
-        _link(f"{base_url(request)}/", "alternate", "The same for people", "text/html"),
+        link(base, "self", "This document"),
+        link(f"{base}/api", "service-desc", "The description of the API", "application/vnd.oai.openapi+json;version=3.0"),
+        link(f"{base}/conformance", "conformance", "What it conforms to"),
+        link(f"{base}/collections", "data", "The datasets"),
+        link(f"{base}/tileMatrixSets", "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes", "The tiles' schemes"),
+        link(f"{base_url(request)}/", "alternate", "The same for people", "text/html"),
     ]
     return JSONResponse(
         {"title": "spatial-etl", "description": "The datasets of this lake, in their current versions.", "links": links}
@@ -58,19 +68,19 @@ def collections(request: Request) -> Response:
     only(request.query_params, ("f",))
     base, state = base_url(request), state_of(request)
     shown = [_collection(base, asset) for asset in state.ledger.datasets() if is_served(asset)]
-    links = [_link(f"{base}/ogc/collections", "self", "This document")]
+    links = [link(f"{base}/ogc/collections", "self", "This document")]
     return JSONResponse({"links": links, "collections": shown})
 
 
 def collection(request: Request) -> Response:
     """One dataset."""
     only(request.query_params, ("f",))
-    return JSONResponse(_collection(base_url(request), _served(request)))
+    return JSONResponse(_collection(base_url(request), served(request)))
 
 
 def items(request: Request) -> Response:
     """Features of a dataset, page by page."""
-    asset, state = _served(request), state_of(request)
+    asset, state = served(request), state_of(request)
     has_times = ("datetime",) if time_column(asset) else ()
     only(request.query_params, ("limit", "bbox", *has_times, "start", "f"))
     question = _question(request.query_params)
@@ -78,12 +88,12 @@ def items(request: Request) -> Response:
     address = f"{base_url(request)}/ogc/collections/{asset.dataset_id}/items"
     asked = {name: request.query_params.get(name) for name in ("bbox", "datetime")}
     links = [
-        _link(url(address, "", limit=question.limit, start=question.start or None, **asked), "self", "This page", GEOJSON),
-        _link(address.removesuffix("/items"), "collection", "The dataset"),
+        link(url(address, "", limit=question.limit, start=question.start or None, **asked), "self", "This page", GEOJSON),
+        link(address.removesuffix("/items"), "collection", "The dataset"),
     ]
     if page.following is not None:
         links.append(
-            _link(url(address, "", limit=question.limit, start=page.following, **asked), "next", "The next page", GEOJSON)
+            link(url(address, "", limit=question.limit, start=page.following, **asked), "next", "The next page", GEOJSON)
         )
     head = {
         "type": "FeatureCollection",
@@ -98,7 +108,7 @@ def items(request: Request) -> Response:
 def item(request: Request) -> Response:
     """One feature, by the number of its row."""
     only(request.query_params, ("f",))
-    asset, number = _served(request), request.path_params["item"]
+    asset, number = served(request), request.path_params["item"]
     feature = None
     if _NUMBER.fullmatch(number):
         feature = _asked(state_of(request), asset, int(number))
@@ -106,7 +116,7 @@ def item(request: Request) -> Response:
         raise Refused(404, f"{asset.id} has no feature {number!r}. Their ids are numbers from 0 to {(asset.features or 0) - 1}.")
     address = f"{base_url(request)}/ogc/collections/{asset.dataset_id}"
     links = JSONResponse(
-        [_link(f"{address}/items/{number}", "self", "This feature", GEOJSON), _link(address, "collection", "The dataset")]
+        [link(f"{address}/items/{number}", "self", "This feature", GEOJSON), link(address, "collection", "The dataset")]
     )
     return Response(f'{feature[:-1]},"links":{bytes(links.body).decode()}}}', media_type=GEOJSON)
 
@@ -122,7 +132,7 @@ def _asked(state: State, asset: Asset, question: Any) -> Any:
         ) from error
 
 
-def _served(request: Request) -> Asset:
+def served(request: Request) -> Asset:
     """The current version of the dataset in the address.
 
     Raises:
@@ -148,11 +158,12 @@ def _collection(base: str, asset: Asset) -> dict[str, Any]:
         "crs": [CRS84_URI],
         **({"extent": {"spatial": {"bbox": [where], "crs": CRS84_URI}}} if where else {}),
         "links": [
-            _link(address, "self", "This document"),
-            _link(f"{address}/items", "items", "Its features", GEOJSON),
-            _link(f"{base}/datasets/{asset.dataset_id}/{asset.version}", "describedby", "The same for people", "text/html"),
+            link(address, "self", "This document"),
+            link(f"{address}/items", "items", "Its features", GEOJSON),
+            *([link(f"{address}/tiles", _TILESETS, "Its vector tiles")] if asset.bbox is not None else []),
+            link(f"{base}/datasets/{asset.dataset_id}/{asset.version}", "describedby", "The same for people", "text/html"),
             *(
-                _link(
+                link(
                     f"{base}/datasets/{asset.dataset_id}/{asset.version}/{file.name}",
                     "enclosure",
                     "The lake file",
@@ -164,7 +175,8 @@ def _collection(base: str, asset: Asset) -> dict[str, Any]:
     }
 
 
-def _link(address: str, rel: str, title: str, kind: str = "application/json") -> dict[str, str]:
+def link(address: str, rel: str, title: str, kind: str = "application/json") -> dict[str, Any]:
+    """A link."""
     return {"href": address, "rel": rel, "type": kind, "title": title}
 
 

@@ -26,9 +26,19 @@ def description(server: str, default: int, most: int) -> dict[str, Any]:
     box = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
     bbox = _query("bbox", "west,south,east,north in degrees", box) | {"style": "form", "explode": False}
     times = _query("datetime", "A moment or an interval; for datasets with a column of times", {"type": "string"})
+    tiling = "/collections/{collectionId}/tiles"
+    place = [
+        _path(name, meaning)
+        for name, meaning in (("z", "The zoom"), ("row", "From the north, from 0"), ("col", "From 180 west, from 0"))
+    ]
+    described = form | {"schema": {"type": "string", "enum": ["json", "tilejson"]}}
     return {
         "openapi": "3.0.3",
-        "info": {"title": "spatial-etl", "version": "1.0.0", "description": "OGC API - Features over the lake. Read only."},
+        "info": {
+            "title": "spatial-etl",
+            "version": "1.0.0",
+            "description": "OGC API - Features and Tiles over the lake. Read only.",
+        },
         "servers": [{"url": server}],
         "paths": {
             "/": _get("landing", "What there is", [form]),
@@ -42,6 +52,13 @@ def description(server: str, default: int, most: int) -> dict[str, Any]:
             "/collections/{collectionId}/items/{featureId}": _get(
                 "item", "One feature", [collection, item, form], "application/geo+json"
             ),
+            tiling: _get("tilesets", "Its vector tiles", [collection, form]),
+            f"{tiling}/WebMercatorQuad": _get("tileset", "Their description", [collection, described]),
+            f"{tiling}/WebMercatorQuad/{{z}}/{{row}}/{{col}}": _get(
+                "tile", "One tile", [collection, *place], "application/vnd.mapbox-vector-tile", "string"
+            ),
+            "/tileMatrixSets": _get("tileMatrixSets", "The tiles' schemes", [form]),
+            "/tileMatrixSets/WebMercatorQuad": _get("tileMatrixSet", "The tiles' scheme", [form]),
         },
     }
 
@@ -54,9 +71,9 @@ def _query(name: str, meaning: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": meaning}
 
 
-def _get(name: str, summary: str, parameters: list[dict[str, Any]], kind: str = JSON) -> dict[str, Any]:
+def _get(name: str, summary: str, parameters: list[dict[str, Any]], kind: str = JSON, form: str = "object") -> dict[str, Any]:
     refused = {"type": "object", "properties": {"code": {"type": "string"}, "description": {"type": "string"}}}
-    responses: dict[str, Any] = {"200": {"description": summary, "content": {kind: {"schema": {"type": "object"}}}}}
+    responses: dict[str, Any] = {"200": {"description": summary, "content": {kind: {"schema": {"type": form}}}}}
     for status, why in (("400", "A parameter is wrong"), ("404", "There is no such thing"), ("500", "It cannot be read")):
         responses[status] = {"description": why, "content": {JSON: {"schema": refused}}}
     return {"get": {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}}

@@ -17,7 +17,7 @@ from libs.platform.wording import size
 from libs.raw_text import inert
 from services.catalog import pictures, ranges
 from services.catalog.answers import Refused, base_url, only, url
-from services.catalog.features import is_served
+from services.catalog.features import is_mapped, is_served
 from services.catalog.index import SORTS, Search
 from services.catalog.state import state_of
 from services.catalog.texts import TEXTS, language_of
@@ -105,7 +105,7 @@ def datasets(request: Request) -> Response:
 def dataset(request: Request) -> Response:
     """A dataset in one version."""
     only(request.query_params, ())
-    state, asset = state_of(request), _asset(request)
+    state, asset = state_of(request), asset_of(request)
     standing = state.ledger.standing(asset.dataset_id)
     base = base_url(request)
     address = f"{base}/datasets/{asset.dataset_id}/{asset.version}"
@@ -120,16 +120,25 @@ def dataset(request: Request) -> Response:
         changed=changes(asset.changes),
         lineage=state.ledger.lineage(asset.dataset_id, asset.version),
         has_picture=pictures.is_drawn(asset),
+        has_map=is_mapped(asset),
+        map_texts=_map_texts(request, asset),
         columns=asset.table_schema,
         uses=list(_uses(asset, base, address, is_current=asset.version == standing.current)),
         shown=SHOWN,
     )
 
 
+def _map_texts(request: Request, asset: Asset) -> str:
+    """What the map says, as JSON."""
+    texts = TEXTS[language_of(request.headers.get("Accept-Language"))]
+    said = {key.removeprefix("map_"): text for key, text in texts.items() if key.startswith("map_")}
+    return json.dumps(said | {"id": asset.id}, ensure_ascii=False)
+
+
 def picture(request: Request) -> Response:
     """The drawing of a version."""
     only(request.query_params, ())
-    asset = _asset(request)
+    asset = asset_of(request)
     svg = pictures.svg(state_of(request).files, asset)
     if svg is None:
         raise Refused(404, f"There is no picture of {asset.id}.")
@@ -139,7 +148,7 @@ def picture(request: Request) -> Response:
 def file(request: Request) -> Response:
     """A file of a version, whole or in ranges."""
     only(request.query_params, ())
-    asset, name = _asset(request), request.path_params["file"]
+    asset, name = asset_of(request), request.path_params["file"]
     found = next((each for each in asset.files if each.name == name), None)
     if found is None:
         raise Refused(404, f"{asset.id} has no file {name!r}. It has {', '.join(each.name for each in asset.files)}.")
@@ -198,7 +207,7 @@ def refused(request: Request, status: int, reason: str) -> Response:
     return render(request, "error.html", status, reason=reason)
 
 
-def _asset(request: Request) -> Asset:
+def asset_of(request: Request) -> Asset:
     """The version in the address; without a number, the current one.
 
     Raises:

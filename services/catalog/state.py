@@ -1,7 +1,7 @@
 """What the catalog has open while it runs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import cast
@@ -16,6 +16,7 @@ from libs.storage import DataLake, LandingZone
 from services.catalog.features import Features
 from services.catalog.index import Index
 from services.catalog.local import LocalFiles
+from services.catalog.tiles import Tiles
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class State:
     index: Index
     files: LocalFiles
     features: Features
+    tiles: Tiles
 
 
 @contextmanager
@@ -40,12 +42,11 @@ def opened(settings: Settings) -> Iterator[State]:
     ledger, lake = open_ledger(settings), open_lake(settings)
     try:
         with run_folder(settings.scratch, f"catalog-{token_hex(8)}") as folder:
-            files = LocalFiles(lake, folder.resolve())
-            features = Features(files)
-            try:
-                yield State(ledger, lake, open_landing_zone(settings), Index(ledger), files, features)
-            finally:
-                features.close()
+            lent, counted = folder.resolve() / "files", folder.resolve() / "tiles"
+            lent.mkdir()
+            files = LocalFiles(lake, lent)
+            with closing(Features(files)) as features, closing(Tiles(files, counted)) as tiles:
+                yield State(ledger, lake, open_landing_zone(settings), Index(ledger), files, features, tiles)
     finally:
         ledger.store.close()
 

@@ -2,13 +2,17 @@
 
 import getpass
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from libs.models import Rejected
+from libs.models.inputs import VERSION_PATTERN
+from libs.pipeline.delivery import NamedInput
 from libs.pipeline.upload import DeliveryError
 from libs.raw_text import inert
 
@@ -77,6 +81,28 @@ def changes(said: str | None) -> str | dict[str, str] | None:
     return {name.strip(): policy.strip() for name, _, policy in pairs}
 
 
+def quality_rules(file: Path | None) -> Any:
+    """``--rules``: what a file of YAML or JSON holds. The manifest's checks say what is wrong with the rules.
+
+    Raises:
+        typer.BadParameter: when it is neither, or holds no rule.
+    """
+    if file is None:
+        return None
+    from libs.transformations.yaml12 import parse_yaml
+
+    try:
+        said = parse_yaml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(inert(f"{file} cannot be read: {error}."), param_hint="--rules") from error
+    rules = said.get("rules") if isinstance(said, dict) else said
+    if not isinstance(rules, list) or not rules:
+        raise typer.BadParameter(
+            inert(f"{file} holds no list of rules, such as\n- {{rule: not_null, column: name}}"), param_hint="--rules"
+        )
+    return rules
+
+
 def row_number(said: str | None) -> int | str | None:
     """``--header``: a row's number as a number; the manifest's checks say what else is wrong."""
     return int(said) if said is not None and said.isascii() and said.isdigit() else said
@@ -100,3 +126,28 @@ def parameters(pairs: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             values[name] = value
     return values
+
+
+def named_inputs(pairs: Iterable[str]) -> list[NamedInput]:
+    """``--input`` values: ``zones=zones.gpkg``, ``zones=town.gpkg:districts`` for one of its layers, ``zones=zones@3``.
+
+    What is a file is taken for it; everything else that can be the name of a dataset, for a dataset.
+
+    Raises:
+        typer.BadParameter: for what is neither.
+    """
+    found = []
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name or not value:
+            raise typer.BadParameter(f"{pair!r} is not of the form NAME=FILE or NAME=DATASET.", param_hint="--input")
+        path, _, layer = value.rpartition(":")
+        if Path(value).exists():
+            found.append(NamedInput(name, path=Path(value)))
+        elif path and layer and Path(path).exists():
+            found.append(NamedInput(name, path=Path(path), layer=layer))
+        elif re.fullmatch(VERSION_PATTERN, value):
+            found.append(NamedInput(name, dataset=value))
+        else:
+            raise typer.BadParameter(f"There is no file {value!r}, and it cannot be the name of a dataset.", param_hint="--input")
+    return found

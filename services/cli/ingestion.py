@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from libs.models import Problem, Rejected, Report, Status
 from libs.models.settings import Settings
-from libs.pipeline.delivery import LocalFile, local_files, new_batch_id
+from libs.pipeline.delivery import LocalFile, NamedInput, local_files, new_batch_id
 from libs.pipeline.naming import dataset_id
 from libs.pipeline.upload import DeliveryError, Upload, upload_all
 from libs.platform.telling import of_state
@@ -43,6 +43,7 @@ class Order:
         settings: Of the platform.
         chosen: The format of all files; None: proposed for each.
         manifest: Makes the manifest of files, for a batch of a name.
+        inputs: Named inputs of each batch.
         options: Of formats that are tables of text.
         of_all: Keys that every file's entry gets.
         replace: Other files of the landing zone may be replaced.
@@ -53,11 +54,16 @@ class Order:
     settings: Settings
     chosen: Format | None
     manifest: "Callable[[Sequence[LocalFile], str], ParsedManifest]"
+    inputs: Sequence[NamedInput]
     options: Mapping[str, Any]
     of_all: Mapping[str, Any]
     replace: bool
     dry_run: bool
     as_json: bool
+
+    def names(self, files: Sequence[Path]) -> list[str]:
+        """The files of a batch as typed, in the order of its manifest."""
+        return [str(file) for file in (*files, *(each.path for each in self.inputs if each.path is not None))]
 
 
 def data_of(paths: Sequence[Path], settings: Settings) -> list[Path]:
@@ -84,8 +90,8 @@ def data_of(paths: Sequence[Path], settings: Settings) -> list[Path]:
 
 def ingest_together(order: Order, files: Sequence[Path], batch_id: str) -> bool:
     """Ingest files as one batch, print the report, and say whether it succeeded."""
-    uploads = local_files(files, order.chosen)
-    with nullcontext() if order.as_json else rejections_spelled([str(file) for file in files]):
+    uploads = local_files(files, order.chosen, order.inputs)
+    with nullcontext() if order.as_json else rejections_spelled(order.names(files)):
         manifest = order.manifest(uploads, batch_id)
     started = time.monotonic()
     made = _tried(order, manifest, uploads, batch_id) if order.dry_run else _ingested(order, manifest, uploads, batch_id)
@@ -142,7 +148,7 @@ def _one(
 ) -> tuple[Report, Sequence[LocalFile]]:
     """One file as a batch. What is wrong with the file alone becomes a report, so that the next one gets its turn."""
     try:
-        uploads = local_files([file], order.chosen)
+        uploads = local_files([file], order.chosen, order.inputs)
         manifest = order.manifest(uploads, batch_id)
         dataset = dataset_id(manifest.require(), manifest.require().files[0], "", only_layer=True)
         before = taken.setdefault(dataset, file)
@@ -159,7 +165,7 @@ def _one(
         return _refusal(batch_id, [Problem(code="not_delivered", where="files[0]", message=str(error), remedy=remedy)]), []
     except Rejected as rejected:
         if any(problem.where != "files[0].path" for problem in rejected.problems):  # an option is wrong, for all files
-            with nullcontext() if order.as_json else rejections_spelled([str(file)]):
+            with nullcontext() if order.as_json else rejections_spelled(order.names([file])):
                 raise
         return _refusal(batch_id, rejected.problems), []
 
@@ -170,13 +176,13 @@ def _refusal(batch_id: str, problems: Sequence[Problem]) -> Report:
 
 
 def _show(order: Order, made: Report, files: Sequence[Path], uploads: Sequence[LocalFile], took: float | None) -> None:
-    shown = all_spelled(made, [str(file) for file in files])
+    shown = all_spelled(made, order.names(files))
     if order.dry_run:
         report.show_dry_run(shown, took=took)
     else:
         report.show(shown, located, took=took)
     for file in uploads:  # a table that was made of a CSV might have been points
-        columns = file.likely_points(order.options, order.of_all)
+        columns = file.likely_points(order.options, order.of_all) if file.name is None else None
         if columns:
             said = f"{file.path.name} is loaded as a table. For points: {shlex.join(['--x', columns[0], '--y', columns[1]])}"
             said += "" if order.dry_run else " --on-change kind=allow"
@@ -228,7 +234,7 @@ def _ingested(
     with progress.shown(quiet=order.as_json) as tell:
         uploading = _uploading(landing, order, uploads, manifest, batch_id, tell)
         with open_stack(order.settings) as opened:
-            opened.warm_up()  # while the rest is imported
+            opened.warm_up(engine=not manifest.only_rasters)  # while the rest is imported
             return _processed(opened, uploading, manifest, batch_id, tell)
 
 

@@ -5,6 +5,7 @@ of ``verify`` 4 the lake is damaged, 5 the ledger, 6 both.
 """
 
 import gc
+import logging
 import os
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from services.cli.commands import (
     housekeeping,
     ingest,
     inspect,
+    metrics,
     recipes,
     refresh,
     serve,
@@ -64,6 +66,7 @@ for command in (
     housekeeping.reconcile,
     housekeeping.gc,
     serve.serve,
+    metrics.metrics,
     doctor.doctor,
     settings_command.config,
 ):
@@ -116,7 +119,7 @@ def main() -> None:
         streams.silence()
         code = REJECTED
         if not lost.is_unwanted:
-            typer.echo(lost, err=True)
+            streams.say(str(lost), logging.ERROR)
             code = UNREACHABLE
     finally:
         gc.freeze()  # the interpreter would look for garbage among all that is left as it ends (0.1 s)
@@ -129,7 +132,7 @@ def _run() -> str | int | None:
         app(prog_name="spatial-etl")
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.echo("\nInterrupted. Nothing is half done: `spatial-etl status` says where the batches stand.", err=True)
+            streams.say("\nInterrupted. Nothing is half done: `spatial-etl status` says where the batches stand.")
         return ended.code
     except streams.OutputLost:
         raise
@@ -156,19 +159,23 @@ def _explained(error: Exception) -> int:
         if "--json" in sys.argv:
             said = {"code": error.code, "service": error.service, "message": str(error), "setting": error.setting}
             output.emit_json({"status": "unavailable", **said})
-        typer.echo(f"Cannot go on: {inert(str(error))}\n`spatial-etl doctor` shows what works and what is missing.", err=True)
+        streams.say(
+            f"Cannot go on: {inert(str(error))}\n`spatial-etl doctor` shows what works and what is missing.", logging.ERROR
+        )
         return UNREACHABLE
     if isinstance(error, ObjectRefused):
         if "--json" in sys.argv:
             output.emit_json({"status": "unavailable", "code": "not_writable", "service": error.uri, "message": str(error)})
-        typer.echo(f"Cannot go on: {error} Change the rights to it, or run this where it may be written to.", err=True)
+        streams.say(f"Cannot go on: {error} Change the rights to it, or run this where it may be written to.", logging.ERROR)
         return UNREACHABLE
     if isinstance(error, ValidationError) and error.title == "Settings":
         for details in error.errors(include_url=False):
             wrong = f"wrong: {details['msg'].removeprefix('Value error, ')}"
             if details["loc"]:
-                typer.echo(f"The setting {str(details['loc'][0]).upper()} is {wrong} (it is {details['input']!r}).", err=True)
+                streams.say(
+                    f"The setting {str(details['loc'][0]).upper()} is {wrong} (it is {details['input']!r}).", logging.ERROR
+                )
             else:  # of several that do not go together; the input would be all of them, the secrets, too
-                typer.echo(f"The settings are {wrong}.", err=True)
+                streams.say(f"The settings are {wrong}.", logging.ERROR)
         return UNREACHABLE
     raise error

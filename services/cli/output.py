@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from libs.platform.wording import NO_MANIFEST, count, size
 from libs.raw_text import inert, inert_json
+from services.cli import streams
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -90,7 +91,7 @@ def line(*parts: "object | Text", indent: int = 0) -> None:
 
 def aside(said: str) -> None:
     """Say something beside the result, on the standard error, so that a program that reads the result does not meet it."""
-    sys.stderr.write(f"{inert(said)}\n")
+    streams.say(inert(said))
 
 
 def note(said: str | None) -> None:

@@ -1,5 +1,6 @@
 """A line that says what is being done, how far it is and how long it will take, for whoever waits at a terminal."""
 
+import logging
 import os
 import shutil
 import threading
@@ -8,10 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from libs.logs import extra
 from services.cli import streams
 
 if TYPE_CHECKING:
     from libs.pipeline.progress import Event, Progress
+
+_LOG = logging.getLogger(__name__)
 
 QUICK = 0.4
 """Seconds that pass before anything is shown: what is over by then needs no line, nor the time to draw it."""
@@ -25,6 +29,10 @@ VERBS = {
     "write": "writing", "place": "placing", "done": "done with",
     "watch": "waiting for a sign of life of",
 }  # fmt: skip
+
+
+OF_DATASETS = {"write", "place"}
+"""Phases whose subject is a dataset."""
 
 
 def described(event: "Event", seconds: float) -> str:
@@ -82,9 +90,28 @@ class _Line:
             pass
 
 
+class _Logged:
+    """A log line for each step of a batch."""
+
+    def __init__(self) -> None:
+        self._last = ("", "", "")
+
+    def __call__(self, event: "Event") -> None:
+        now = (event.batch_id, event.phase, event.subject)
+        if now != self._last:
+            self._last = now
+            fields = {"batch_id": event.batch_id, "phase": event.phase, "subject": event.subject}
+            if event.phase in OF_DATASETS:
+                fields["dataset_id"] = event.subject
+            _LOG.info("%s %s", VERBS.get(event.phase, event.phase), event.subject, extra=extra(**fields))
+
+
 @contextmanager
 def shown(*, quiet: bool = False) -> Iterator["Progress"]:
-    """What to give to a use case so that its events are shown: at a terminal and unless ``quiet``; nothing elsewhere."""
+    """What to give to a use case so that its events are shown: at a terminal and unless ``quiet``; in logs that are JSON."""
+    if streams.writes_json():
+        yield _Logged()
+        return
     if quiet or not os.isatty(2) or os.environ.get("TERM") == "dumb":
         yield lambda _: None
         return

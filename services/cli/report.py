@@ -1,8 +1,8 @@
 """The report on a batch, for people: what became of it, and either where its data is or what was wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from libs.models import Asset, DatasetReport, FileRole, Growth, InputLayer, RasterSummary, Report, Status
+from libs.models import Asset, DatasetReport, FileRole, Growth, InputLayer, RasterSummary, Report, RuleResult, Status
 from libs.platform.telling import changes
 from services.cli import output
 
@@ -65,6 +65,8 @@ def _dataset(dataset: DatasetReport, locate: Callable[[str], str]) -> None:
         output.line(output.text("title    ", "dim"), name, indent=4)
     if dataset.growth:
         output.line(output.text("growth   ", "dim"), growth(dataset.growth, dataset.dataset_id), indent=4)
+    for number, said in enumerate(rules(dataset.rules)):
+        output.line(output.text("" if number else "rules    ", "dim"), said, indent=13 if number else 4)
     changed = changes(dataset.changes)
     if changed:
         output.line(output.text("changed  ", "dim"), "; ".join(changed), indent=4)
@@ -112,6 +114,15 @@ def input_crs(layer: InputLayer) -> str:
         case "manifest", None:
             return "no CRS"
     return output.short_crs(layer.crs)
+
+
+def rules(results: Sequence[RuleResult]) -> list[str]:
+    """What quality rules have found, a line each for those that do not hold; nothing where there are none."""
+    broken = [result for result in results if result.failed]
+    if not results:
+        return []
+    held = f"{len(results) - len(broken)} of {output.count(len(results), 'rule')} held"
+    return [held, *(f"{result.label} ({result.severity}): {result.said}" for result in broken)]
 
 
 def growth(made: Growth, dataset_id: str) -> str:

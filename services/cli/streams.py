@@ -7,9 +7,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
-from libs.raw_text import InertFormatter, inert
+from libs import logs
+from libs.raw_text import inert
 
 
 class _Status:
@@ -38,6 +40,7 @@ class _Status:
 
 
 status = _Status()
+_log: logs.Handler | None = None
 
 
 class OutputLost(Exception):  # noqa: N818 - what happened
@@ -85,10 +88,46 @@ def prepare() -> None:
     errors = io.FileIO(2, "wb", closefd=False)
     encoding = sys.stderr.encoding if sys.stderr else None
     sys.stderr = _Errors(io.BufferedWriter(errors), encoding, errors="replace", line_buffering=True)
-    log = logging.StreamHandler(sys.stderr)
-    log.setLevel(logging.WARNING)
-    log.setFormatter(InertFormatter())
-    logging.getLogger().addHandler(log)
+    global _log  # noqa: PLW0603 - there is one standard error
+    _log = logs.install(sys.stderr, _chosen)
+    sys.excepthook = _unexpected
+
+
+def writes_json() -> bool:
+    """Whether the lines of the standard error are JSON documents."""
+    return _log is not None and _log.is_json
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """Write a text to the standard error: as it is, or as a log line where these are JSON.
+
+    Args:
+        text: May have several lines.
+        level: Of the log line.
+    """
+    if writes_json():
+        logging.getLogger(__name__).log(level, text)
+    else:
+        sys.stderr.write(f"{text}\n")
+
+
+def _chosen() -> str:
+    from pydantic import ValidationError
+
+    from libs.models.settings import Settings
+
+    try:
+        return Settings().spatial_etl_log
+    except ValidationError:  # which is about to be told
+        return os.environ.get("SPATIAL_ETL_LOG", logs.TEXT)
+
+
+def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell of an error that nobody expected."""
+    if writes_json():
+        logging.getLogger(__name__).critical("%s: %s", kind.__name__, error, exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def silence() -> None:

@@ -18,7 +18,7 @@ GROWING = ("mode", "key", "schema")
 OPTIONS = {
     **{
         key: f"--{key.replace('_', '-')}"
-        for key in ("batch_id", "uploader", "intent", "project", "raw", *OF_FILES, *GROWING, *Policies.model_fields)
+        for key in ("batch_id", "uploader", "intent", "project", "raw", "rules", *OF_FILES, *GROWING, *Policies.model_fields)
     },
     "null_values": "--null-value",
 }

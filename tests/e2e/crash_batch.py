@@ -26,6 +26,7 @@ from libs.pipeline.verify import verify
 from libs.platform import open_landing_zone, open_ledger, open_stack
 from libs.storage import FolderStore, ObjectStore
 from libs.storage.s3 import PROBES, S3Store
+from tests.plain_tiff import plain_tiff
 
 BATCH = "three-files"
 _POINT = '{"type": "Feature", "properties": {"n": %d}, "geometry": {"type": "Point", "coordinates": [9, %d]}}'
@@ -65,6 +66,20 @@ GROWING_ENTRIES: list[dict[str, Any]] = [
     ENTRIES[2] | {"mode": "upsert", "dataset_id": "trees", "path": "trees_again.csv", "key": "species"},
 ]
 
+RASTERS = "SPATIAL_ETL_TEST_RASTERS"
+"""Set in the environment: two of the files are rasters, one of which S3 takes in two parts."""
+
+RASTER_FILES = {
+    "points.geojson": FILES["points.geojson"],
+    "scan.tif": plain_tiff(random.Random(2).randbytes(3 * 1400 * 1400), 1400, 1400, 3),
+    "grid.asc": b"ncols 2\nnrows 2\nxllcorner 9\nyllcorner 53\ncellsize 0.5\n1 2\n3 4\n",
+}
+RASTER_ENTRIES: list[dict[str, Any]] = [
+    ENTRIES[0],
+    {"path": "scan.tif", "type": "raster", "format": "GeoTIFF"},
+    {"path": "grid.asc", "type": "raster", "format": "AAIGrid", "crs": "EPSG:4326"},
+]
+
 EVERYTHING = {
     "successes": 1,
     "datasets": {"points": 1, "noise": 6, "trees": 2},
@@ -85,6 +100,8 @@ EVERYTHING_GROWN = EVERYTHING | {
     "datasets": {"points": 2, "more": 1, "noise": 6, "trees": 3}, "versions": 6, "lineage": 6,
 }  # fmt: skip
 
+EVERYTHING_OF_RASTERS = EVERYTHING | {"datasets": {"points": 1, "scan": None, "grid": None}}
+
 _SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 _ENDING = 10.0
 
@@ -95,6 +112,9 @@ def submit(settings: Settings) -> None:
         with open_stack(settings) as stack:
             _clear(stack)
     shutil.rmtree(settings.spatial_etl_home, ignore_errors=True)
+    if RASTERS in os.environ:
+        _submit(settings, BATCH, RASTER_FILES, RASTER_ENTRIES)
+        return
     if GROWING not in os.environ:
         _submit(settings, BATCH, FILES, ENTRIES)
         return

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from libs.compute.postgis.connection import Connection, Server
 from libs.models.settings import Settings
 from tests.buckets import Buckets
-from tests.e2e.crash_batch import EVERYTHING, EVERYTHING_GROWN
+from tests.e2e.crash_batch import EVERYTHING
 
 DRIVER = Path(__file__).with_name("crash_driver.py")
 
@@ -57,9 +57,8 @@ def drive(platform: Mapping[str, str], *arguments: object, timeout: float = 900)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def wrong(point: Mapping[str, Any], *, grown: bool = False) -> dict[str, Any]:
+def wrong(point: Mapping[str, Any], everything: Mapping[str, Any] = EVERYTHING) -> dict[str, Any]:
     """What was lost, doubled or left at a crash."""
-    everything = EVERYTHING_GROWN if grown else EVERYTHING
     return {name: point[name] for name, expected in everything.items() if point[name] != expected}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.crash_batch import GROWING
+from tests.e2e.crash_batch import EVERYTHING, EVERYTHING_GROWN, EVERYTHING_OF_RASTERS, GROWING, RASTERS
 from tests.e2e.crash_platforms import drive, embedded, on_servers, wrong
 from tests.sampling import every
 
@@ -30,7 +30,7 @@ EFFECTS = {
 }  # fmt: skip
 
 
-GROWING_EVERY = 16
+GROWING_EVERY = RASTERS_EVERY = 16
 
 
 @pytest.fixture(scope="module", params=["embedded", "servers"])
@@ -67,14 +67,14 @@ def crash_at(
     return sorted(found, key=lambda point: point["point"])
 
 
-def all_wrong(points: list[dict[str, Any]], *, grown: bool = False) -> list[str]:
+def all_wrong(points: list[dict[str, Any]], everything: Mapping[str, Any] = EVERYTHING) -> list[str]:
     """What was lost, doubled or left, at which effect of the worker that lived."""
     trail = next(point["trail"] for point in points if point["trail"])
     named = [*trail, "none"]
     return [
-        f"killed before effect {point['point']} ({named[min(point['point'], len(named)) - 1]}): {wrong(point, grown=grown)}"
+        f"killed before effect {point['point']} ({named[min(point['point'], len(named)) - 1]}): {wrong(point, everything)}"
         for point in points
-        if wrong(point, grown=grown)
+        if wrong(point, everything)
     ]
 
 
@@ -120,6 +120,14 @@ def test_a_crash_of_the_recovery(points: list[dict[str, Any]], committed: bool, 
 def test_a_dataset_that_grows_is_whole_and_no_row_comes_twice(platforms: list[Mapping[str, str]]) -> None:
     first, step = every(GROWING_EVERY)
     points = crash_at([platform | {GROWING: "1"} for platform in map(dict, platforms)], first=first, step=step)
-    assert all_wrong(points, grown=True) == []
+    assert all_wrong(points, EVERYTHING_GROWN) == []
     assert {len(point["visible"]) for point in points} == {3, 6}, "all of a batch, or nothing"
+    assert {point["attempts"] for point in points if point["committed"]} == {1}
+
+
+def test_rasters_are_whole_or_not_there(platforms: list[Mapping[str, str]]) -> None:
+    first, step = every(RASTERS_EVERY)
+    points = crash_at([platform | {RASTERS: "1"} for platform in map(dict, platforms)], first=first, step=step)
+    assert all_wrong(points, EVERYTHING_OF_RASTERS) == []
+    assert {len(point["visible"]) for point in points} == {0, 3}, "all of a batch, or nothing"
     assert {point["attempts"] for point in points if point["committed"]} == {1}

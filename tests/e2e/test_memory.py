@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import memory
+from benchmarks import memory, rasters
+from tests.sampling import FULL
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     results = list(memory.measure(1_000_000, 3_000_000, tmp_path))
+    assert [(result.what, result.judged) for result in results if not result.met] == []
+
+
+def test_memory_does_not_grow_with_a_raster(tmp_path: Path) -> None:
+    results = list(rasters.jobs(30_000 if FULL else 16_000, tmp_path))
     assert [(result.what, result.judged) for result in results if not result.met] == []

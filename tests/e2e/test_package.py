@@ -169,7 +169,7 @@ def test_what_the_wheel_carries(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     data = {"services/minio/policies/pipeline.json", "services/mongodb/roles.json", "services/dagster/dagster.yaml"}
-    data |= {"services/catalog/templates/base.html", "services/catalog/static/catalog.css"}
+    data |= {"services/catalog/templates/base.html", "services/catalog/static/map.js"}
     assert names >= {"libs/py.typed", "services/py.typed", *data}
     assert not any(re.match(r"(tests|benchmarks|demo|docs)/|.*(AGENTS\.md|requirements.*\.txt)$", name) for name in names)
     of_tree = {path.relative_to(ROOT).as_posix() for top in ("libs", "services") for path in (ROOT / top).rglob("*.py")}

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.buildings import FORMATS, file_of
+from tests.plain_tiff import NODATA, plain_tiff
 
 pytestmark = pytest.mark.integration
 
@@ -98,3 +100,22 @@ def test_names_and_texts_beyond_ascii(cli: Any, tmp_path: Path) -> None:
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}, ensure_ascii=False), encoding="utf-8")
     found = {world: hashes(cli, world, tmp_path / world, path) for world in WORLDS}
     assert len(set(map(tuple, found.values()))) == 1, found
+
+
+def test_rasters(cli: Any, tmp_path: Path) -> None:
+    """Each of several rows of tiles, with parts of tiles at the edges; means, classes, and a part without data."""
+    random, (height, width) = np.random.default_rng(3), (1100, 1700)
+    colours = random.integers(0, 255, (height, width, 3), "uint8")
+    heights = (300 + 60 * np.sin(np.arange(height * width) / 977)).astype("<f4").reshape(height, width)
+    heights[200:700, 300:900] = -9999
+    files = {
+        "colours.tif": plain_tiff(colours.tobytes(), width, height, 3),
+        "heights.tif": plain_tiff(heights.tobytes(), width, height, bits=32, kind=3, tags={NODATA: b"-9999\0"}),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    found = {world: hashes(cli, world, tmp_path / world, *(tmp_path / name for name in files)) for world in WORLDS}
+    assert [len(each) for each in found.values()] == [2] * len(WORLDS)
+    assert len(set(map(tuple, found.values()))) == 1, found
+    replayed = cli("replay", "heights", "--json", SPATIAL_ETL_HOME=str(tmp_path / "small"), SPATIAL_ETL_THREADS="3").json
+    assert replayed["identical"]

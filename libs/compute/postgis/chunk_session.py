@@ -1,6 +1,6 @@
 """A session that transforms chunks one after the other. Several sessions work side by side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -30,6 +30,22 @@ class Chunk:
     where: str
 
 
+def raw_table(names: Sequence[str], columns: Columns, *, geometry: bool) -> tuple[str, pa.Schema]:
+    """The table of source rows: its columns in SQL, and what is appended to it.
+
+    Args:
+        names: Of its attributes.
+        columns: The same.
+        geometry: Whether it has a geometry.
+    """
+    fields = [(ROW, ColumnType("bigint", pa.int64())), *zip(names, columns.column_types, strict=True)]
+    if geometry:
+        fields.append((GEOMETRY, ColumnType("geometry", pa.binary())))
+    dialect = PostGis()
+    created = ", ".join(f"{dialect.identifier(name)} {column_type.sql}" for name, column_type in fields)
+    return created, pa.schema([(dialect.engine_name(name), column_type.arrow) for name, column_type in fields])
+
+
 class ChunkSession:
     """Its table ``raw_data`` holds a chunk. Its view ``processed`` is the transformed chunk.
 
@@ -43,14 +59,9 @@ class ChunkSession:
     def __init__(self, own: OwnSchema, layout: Layout, columns: Columns, functions: Iterable[str] = ()) -> None:
         self.connection, self._schema = own.connection, own.name
         self._layout, self._columns = layout, columns
-        fields = [(ROW, ColumnType("bigint", pa.int64())), *zip(layout.loaded, columns.column_types, strict=True)]
-        if GEOMETRY in layout.source_schema.names:
-            fields.append((GEOMETRY, ColumnType("geometry", pa.binary())))
-        dialect = PostGis()
-        self._raw = pa.schema([(dialect.engine_name(name), column_type.arrow) for name, column_type in fields])
+        created, self._raw = raw_table(layout.loaded, columns, geometry=GEOMETRY in layout.source_schema.names)
         self._view_select = ""
         self._filled = False
-        created = ", ".join(f"{dialect.identifier(name)} {column_type.sql}" for name, column_type in fields)
         self.connection.execute(f"CREATE UNLOGGED TABLE {SOURCE} ({created}) {UNLOGGED}")
         for statement in functions:
             self.connection.execute(statement)

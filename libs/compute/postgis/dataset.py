@@ -8,7 +8,7 @@ hands on unchanged are not fetched from it.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,18 +20,21 @@ import pyarrow as pa
 
 from libs.compute.batching import chunks
 from libs.compute.engine import Processed, Source
+from libs.compute.inputs import Audits, LoadedInput, Prepared, prepared
 from libs.compute.layout import Layout, Report, plan_of
 from libs.compute.postgis.chunk_session import UNLOGGED, Chunk, ChunkSession
 from libs.compute.postgis.columns import Columns
 from libs.compute.postgis.connection import Connection, StatementFailed
+from libs.compute.postgis.inputs import prepare, views
 from libs.compute.postgis.output import PostGISOutput
+from libs.compute.postgis.refusal import refused
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.postgis.srids import Srids
 from libs.compute.result_collector import ResultCollector
 from libs.compute.rows import Rows
 from libs.compute.set_aside import SetAside
 from libs.compute.type_mapping import engine_schema
-from libs.models import Policies, Rejected
+from libs.models import Policies
 from libs.transformations import Plan, PostGis, Recipe, Stage
 from libs.transformations.plan import DROP, ROW
 from libs.transformations.postgis import GuardedPostGis
@@ -40,11 +43,6 @@ T = TypeVar("T")
 CHUNK_ROWS = 32_768
 """Small enough that sessions begin early and end together: with twice as many, a million rows take 4 % more time."""
 CHUNK_BYTES = 16 * 1024 * 1024
-_OF_THE_DATA = {
-    "22021": "a text with a NUL character",
-    "22008": "a date or time out of PostgreSQL's range",
-    "54": "too much of it",
-}
 
 
 class PostGISDatasetBuilder:
@@ -54,6 +52,7 @@ class PostGISDatasetBuilder:
         new_schema: Begins a session with a schema of its own. Called from several threads.
         recipe: With its parameters bound.
         policies: See :meth:`libs.compute.engine.Workspace.dataset`.
+        inputs: Named inputs, by name.
         rows: Where to keep the result.
         aside: Where to keep what is set aside.
         side_path: Path for values that the server cannot hold.
@@ -65,12 +64,14 @@ class PostGISDatasetBuilder:
         new_schema: Callable[[], OwnSchema],
         recipe: Recipe,
         policies: Policies | None,
+        inputs: Mapping[str, LoadedInput],
         rows: Rows,
         aside: SetAside,
         side_path: Path,
         sessions: int,
     ) -> None:
         self._new_schema, self._recipe, self._policies, self._result, self._aside = new_schema, recipe, policies, rows, aside
+        self._inputs = inputs
         self._side_path, self._sessions = side_path, sessions
         self._rows = 0
         self._closed = False
@@ -125,9 +126,20 @@ class PostGISDatasetBuilder:
                 schema.close()
 
     def _begin(self, source: Source) -> "_PlannedDataset":
+        first_connection = self._first.connection
         planned = _PlannedDataset(
-            source, self._recipe, self._policies, Srids(self._first.connection), self._result, self._aside, self._side_path
+            source,
+            self._recipe,
+            self._policies,
+            self._inputs,
+            Srids(first_connection),
+            self._result,
+            self._aside,
+            self._side_path,
         )
+        for statement in (*planned.functions, *views(self._inputs.values())) if planned.layout.plan.preparations else ():
+            first_connection.execute(statement)
+        planned.prepare(first_connection)
         try:
             self._free_sessions.append(ChunkSession(self._first, planned.layout, planned.columns, planned.functions))
         except StatementFailed as error:
@@ -160,7 +172,9 @@ class PostGISDatasetBuilder:
         schema = self._new_schema()
         with self._lock:
             self._schemas.append(schema)
-        return ChunkSession(schema, planned.layout, planned.columns, planned.functions)
+        tables = [each.table for each in planned.layout.plan.preparations]
+        seen = [f'CREATE VIEW {table} AS SELECT * FROM "{self._first.name}".{table}' for table in tables]
+        return ChunkSession(schema, planned.layout, planned.columns, [*planned.functions, *seen])
 
     def _transformed(self, planned: "_PlannedDataset", session: ChunkSession, plan: Plan) -> list[pa.RecordBatch]:
         """The result's rows of the session's chunk; where a stage follows that must see all rows, only what is set aside."""
@@ -197,15 +211,16 @@ class _PlannedDataset:
         source: Source,
         recipe: Recipe,
         policies: Policies | None,
+        inputs: Mapping[str, LoadedInput],
         srids: Srids,
         rows: Rows,
         aside: SetAside,
         side_path: Path,
     ) -> None:
         self._source, self._recipe, self._policies, self._srids = replace(source, batches=()), recipe, policies, srids
-        self._aside = aside
+        self._aside, self._inputs = aside, inputs
         dialect = PostGis(srids.of)
-        self.layout = Layout.plan_for(source, partial(plan_of, recipe, dialect), policies)
+        self.layout = Layout.plan_for(source, partial(plan_of, recipe, dialect, inputs), policies, inputs)
         self.functions = list(chain.from_iterable(dialect.functions.values()))
         self.columns = Columns(pa.schema([source.schema.field(name) for name in self.layout.loaded]), side_path)
         self.collector = ResultCollector(rows, self.layout.plan.stages[-1])
@@ -222,10 +237,20 @@ class _PlannedDataset:
             if "transform" not in str(error):
                 raise
         dialect = GuardedPostGis(self._srids.of)
-        plan = Layout.plan_for(self._source, partial(plan_of, self._recipe, dialect), self._policies).plan
+        planner = partial(plan_of, self._recipe, dialect, self._inputs)
+        plan = Layout.plan_for(self._source, planner, self._policies, self._inputs).plan
         for statement in chain.from_iterable(dialect.functions.values()):
             connection.execute(statement)
         return work(plan)
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the tables of named inputs."""
+
+        def made(plan: Plan) -> Prepared:
+            return prepared(plan.preparations, self._inputs, lambda each: prepare(connection, each, _made))
+
+        if self.layout.plan.preparations:
+            self.layout.prepared = self.run_guarded(connection, made)
 
     @property
     def is_one_stage(self) -> bool:
@@ -240,22 +265,14 @@ class _PlannedDataset:
 
     def refused(self, error: StatementFailed, where: str, first: int) -> Exception:
         """What the data is to blame for, with the place of it; rows are counted from ``first`` on."""
-        known = _OF_THE_DATA.get(error.state) or _OF_THE_DATA.get(error.state[:2])
-        if known is None and error.row is None:
-            return error
-        return Rejected.because(
-            "not_storable",
-            where if error.row is None else self.layout.locate(first + error.row),
-            f"PostGIS cannot keep it as it is: {f'{known} ({error})' if known else error}.",
-            "Correct it, or have the batch processed on DuckDB, which keeps it (SPATIAL_ETL_ENGINE=duckdb).",
-        )
+        return refused(error, where if error.row is None else self.layout.locate(first + error.row))
 
 
 class _PostGISProcessed(Processed):
     def __init__(self, layout: Layout, collector: ResultCollector, report: Report, aside: SetAside) -> None:
         self.schema, self.crs = layout.schema, layout.plan.relation.crs
         self.origins = layout.plan.origins
-        self.changes, self.warnings = report.changes, report.warnings
+        self.changes, self.warnings, self.broken_rules = report.changes, report.warnings, report.broken_rules
         self.features, self.bbox, self._collector = collector.features, collector.bbox, collector
         self.set_aside, self._aside = aside.count, aside
 
@@ -269,6 +286,11 @@ class _PostGISProcessed(Processed):
 def _make(connection: Connection, stage: Stage) -> None:
     connection.execute(f"DROP TABLE IF EXISTS {stage.target}")  # of an attempt that failed
     connection.execute(f"CREATE UNLOGGED TABLE {stage.target} {UNLOGGED} AS {stage.select}")
+
+
+def _made(connection: Connection, stage: Stage) -> Audits:
+    _make(connection, stage)
+    return [_audit(connection, stage)]
 
 
 def _audit(connection: Connection, stage: Stage) -> tuple[int | None, ...] | None:

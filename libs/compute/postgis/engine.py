@@ -1,16 +1,17 @@
 """PostGIS: its sessions, and the messages when it cannot be used. :mod:`libs.compute.postgis.dataset` uses the sessions."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Self
 
-from libs.compute.engine import Capabilities, DatasetBuilder, Workspace, default_threads, schema_name
+from libs.compute.engine import Capabilities, DatasetBuilder, Source, Workspace, default_threads, schema_name
 from libs.compute.postgis import schema
 from libs.compute.postgis.connection import Connection, Server
 from libs.compute.postgis.dataset import PostGISDatasetBuilder
+from libs.compute.postgis.inputs import PostGISInputs
 from libs.compute.postgis.schema import OwnSchema
 from libs.compute.rows import Rows
 from libs.compute.set_aside import SetAside
@@ -181,12 +182,22 @@ class _PostGISWorkspace:
     def __init__(self, engine: PostGISEngine, run_id: str, scratch: Path, open_datasets: ExitStack) -> None:
         self._engine, self._run_id, self._scratch, self._open_datasets = engine, run_id, scratch, open_datasets
         self._numbers, self._tables = count(1), count(1)
+        self._inputs = PostGISInputs(self._new_schema, scratch / schema_name(run_id, 0))
+        open_datasets.callback(self._inputs.close)
+
+    def add_input(self, name: str, source: Source, columns: Collection[str] | None = None) -> int:
+        return self._inputs.add(name, source, columns)
+
+    def drop_input(self, name: str) -> None:
+        self._inputs.drop(name)
 
     def dataset(self, recipe: Recipe, policies: Policies | None = None) -> DatasetBuilder:
         path = self._scratch / schema_name(self._run_id, next(self._tables))
         rows = Rows.in_share(path.with_name(f"{path.name}.arrow"), self._engine.memory_mb)
         aside = SetAside(Rows.aside(path.with_name(f"{path.name}.aside.arrow")))
-        builder = PostGISDatasetBuilder(self._new_schema, recipe, policies, rows, aside, path, self._engine.sessions)
+        builder = PostGISDatasetBuilder(
+            self._new_schema, recipe, policies, self._inputs.loaded, rows, aside, path, self._engine.sessions
+        )
         self._open_datasets.callback(builder.close)
         return builder
 

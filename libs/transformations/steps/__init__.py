@@ -3,12 +3,13 @@
 from libs.transformations.steps.base import Step
 from libs.transformations.steps.clip import Clip
 from libs.transformations.steps.columns import Cast, Rename, Select
+from libs.transformations.steps.join import Join
 from libs.transformations.steps.rows import Dissolve, Explode, Filter
 from libs.transformations.steps.shape import Force2d, Repair, Reproject, SetPrecision, Simplify
 
 STEPS: dict[str, type[Step]] = {
     step.model_fields["op"].default: step
-    for step in (Reproject, Repair, Simplify, SetPrecision, Force2d, Clip, Filter, Explode, Dissolve, Select, Rename, Cast)
+    for step in (Reproject, Repair, Simplify, SetPrecision, Force2d, Clip, Filter, Explode, Dissolve, Select, Rename, Cast, Join)
 }
 """Every step by its ``op``."""
 

@@ -1,6 +1,7 @@
 """What every step is."""
 
 from abc import abstractmethod
+from collections.abc import Collection, Mapping
 
 from libs.models import Model
 from libs.transformations.query import Query
@@ -23,6 +24,11 @@ class Step(Model):
     def made(self) -> frozenset[str]:
         """Names that it gives to columns, new or renamed."""
         return frozenset()
+
+    @property
+    def reads(self) -> Mapping[str, Collection[str] | None]:
+        """The named inputs that it reads: of each the columns, by name, or None for all that there are."""
+        return {}
 
     @abstractmethod
     def apply(self, query: Query) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from libs.models import Problem, Rejected
 from libs.transformations.casting import TARGETS, CastTarget, exactly
 from libs.transformations.query import Query
-from libs.transformations.relation import Column, check_name
+from libs.transformations.relation import Column, Relation, check_name
 from libs.transformations.steps.base import Step
 from libs.transformations.types import family
 
@@ -164,7 +164,20 @@ def find_columns(names: Iterable[str], query: Query) -> list[Column]:
     Raises:
         Rejected: naming each that is not there, with what it may have been meant to be.
     """
-    known, problems, found = {column.name: column for column in query.relation.columns}, [], []
+    return _found(names, query.relation, "", query)
+
+
+def find_input_columns(name: str, names: Iterable[str], query: Query) -> list[Column]:
+    """The same of a named input.
+
+    Raises:
+        Rejected: likewise, and when the batch has no such input.
+    """
+    return _found(names, query.input(name), f" in the input {name!r}", query)
+
+
+def _found(names: Iterable[str], relation: Relation, place: str, query: Query) -> list[Column]:
+    known, problems, found = {column.name: column for column in relation.columns}, [], []
     for name in names:
         if name in known:
             found.append(known[name])
@@ -173,7 +186,9 @@ def find_columns(names: Iterable[str], query: Query) -> list[Column]:
         meant = [other for other in known if [other.casefold()] == close]
         hint = f"Did you mean {meant[0]!r}? " if meant else ""
         problems.append(
-            query.problem("unknown_column", f"There is no column {name!r}.", f"{hint}The columns: {', '.join(known) or 'none'}.")
+            query.problem(
+                "unknown_column", f"There is no column {name!r}{place}.", f"{hint}The columns: {', '.join(known) or 'none'}."
+            )
         )
     if problems:
         raise Rejected(problems)

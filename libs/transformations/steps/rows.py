@@ -212,12 +212,13 @@ class Dissolve(Step):
         values = [item.sql(result, query) for item, result in zip(self.aggregate.values(), columns, strict=True)]
         empty = dialect.is_empty(GEOMETRY)
         solid = f"NOT {empty}"
-        query.group(
+        members = query.group(
             self.by,
             list(zip(columns, values, strict=True)),
             f"CASE WHEN count(*) FILTER (WHERE {solid}) > 0 THEN {dialect.union(GEOMETRY, order, solid)} "
             f"ELSE {dialect.first(GEOMETRY, order, empty)} END",
         )
+        query.count("counts.dissolved", f"{members} > 1", amount=f"{members} - 1")
         has_z = dialect.has_z(GEOMETRY)
         mixed = f"{dialect.any_row(has_z)} FILTER (WHERE {solid}) AND NOT {dialect.every_row(has_z)} FILTER (WHERE {solid})"
         query.refuse(

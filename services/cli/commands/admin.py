@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.administration import Accounts, SetupStep
 
 app = typer.Typer(
-    help="Prepare servers, try notifications, decide who may deliver a dataset, prove, back up, restore or rebuild the ledger.",
+    help="Prepare servers, try notifications, decide who may deliver a dataset; prove, back up, upgrade or rebuild the ledger.",
     no_args_is_help=True,
 )
 
@@ -27,7 +27,7 @@ app.command()(backup.restore)
 
 @app.callback()
 def admin() -> None:
-    """Prepare servers, try notifications, decide who may deliver a dataset, prove, back up, restore or rebuild the ledger."""
+    """Prepare servers, try notifications, decide who may deliver a dataset; prove, back up, upgrade or rebuild the ledger."""
 
 
 @app.command()
@@ -176,6 +176,51 @@ def rebuild_ledger(
         before = f"; the lake had {done.ledger_before}, which is refused from now on" if done.ledger_before else ""
         output.line(f"The ledger is {done.ledger_id}{before}.")
     raise typer.Exit(1 if done.damaged or done.without_record or done.incomplete else 0)
+
+
+@app.command()
+def upgrade(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the ledger of an earlier release to this one. Back it up first.
+
+    Adds what that release did not write yet; no record is changed. Run it again if it was killed. Refused when a later release
+    has upgraded the ledger.
+    """
+    from libs.pipeline.upgrade import plan
+    from libs.pipeline.upgrade import upgrade as bring
+    from libs.platform import open_lake
+    from services.cli import output
+    from services.cli.place import existing, opened_ledger
+
+    settings = existing()
+    with opened_ledger() as ledger:
+        done = (plan if dry_run else bring)(settings, open_lake(settings), ledger)
+    if as_json:
+        output.emit_json(done)
+        return
+    formats = ", ".join(f"{output.count(number, 'record')} of format {name}" for name, number in done.records.items())
+    output.line(
+        f"Release {done.release} writes format {done.format}. The ledger has {formats or 'no record'}: they stay as they are."
+    )
+    will = "to be " if dry_run else ""
+    steps = (
+        ("run", done.working, "left to its worker, which is at it"),
+        ("run", done.published, f"{will}finished: it was committed, and its worker died"),
+        ("decision", done.linked, f"{will}added to the chain"),
+        ("version", done.described, f"{will}given a record in the lake"),
+    )
+    for noun, names, what in steps:
+        if names:
+            output.line(output.text(output.count(len(names), noun), "bold"), f" {what}")
+    if done.noted:
+        output.line(
+            f"Earlier releases {'will refuse' if dry_run else 'refuse from now on'} to write to it, if they would spoil it."
+        )
+    elif not any(names for _, names, _ in steps[1:]):
+        output.line("Nothing to upgrade.")
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """``submit``, ``process``, ``watch``: manifests that people wrote, and the work on what is waiting."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -10,8 +11,9 @@ import typer
 from services.cli.options import AsJson, DryRun, ManifestFile, Replace, complete_batches
 
 if TYPE_CHECKING:
-    from libs.models import Manifest, ParsedManifest, Report
+    from libs.models import Manifest, ParsedManifest, Report, ServiceUnavailable
     from libs.models.settings import Settings
+    from libs.pipeline.stack import Stack
     from libs.pipeline.upload import Upload
 
 
@@ -158,6 +160,12 @@ def watch(
     interval: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="Seconds between two looks at the landing zone.")
     ] = 2.0,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT", help="Tell /metrics for Prometheus and /health there, on this machine if no HOST is given."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Process batches as they arrive, until interrupted.
@@ -168,10 +176,24 @@ def watch(
     from libs.platform import open_stack
     from services.cli import output, progress
 
-    with open_stack() as stack, progress.shown(quiet=as_json) as tell:
+    with open_stack() as stack, _monitored(stack, metrics) as looked, progress.shown(quiet=as_json) as tell:
         if not as_json:
             output.line(output.text("Watching the landing zone; Ctrl-C ends it.", "dim"))
-        finish(watch_waiting(stack, interval=interval, progress=tell), as_json=as_json, worker=stack.ledger.owner, lines=True)
+        reports = watch_waiting(stack, interval=interval, progress=tell, looked=looked)
+        finish(reports, as_json=as_json, worker=stack.ledger.owner, lines=True)
+
+
+@contextmanager
+def _monitored(stack: "Stack", address: str | None) -> "Iterator[Callable[[ServiceUnavailable | None], None]]":
+    """Tell metrics at an address, if there is one, until the context ends. Gives what wants to know how each look ended."""
+    if address is None:
+        yield lambda _: None
+        return
+    from services.cli import monitoring
+
+    monitor = monitoring.Monitor(stack.ledger, stack.landing, stack.settings)
+    with monitoring.served(monitor, *monitoring.address(address)):
+        yield monitor.looked
 
 
 def finish(reports: Iterable["Report"], *, as_json: bool, worker: str, lines: bool = False) -> list[bool]:

@@ -114,7 +114,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     from services.cli import output
     from services.cli.place import lake_uri, located, opened_ledger
     from services.cli.raster import facts_of, raster_bands
-    from services.cli.report import crs, geometry, growth
+    from services.cli.report import crs, geometry, growth, rules
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
@@ -134,6 +134,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
             *([("growth", growth(asset.growth, asset.dataset_id))] if asset.growth else []),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
+            *(("rules" if not number else "", said) for number, said in enumerate(rules(asset.rules))),
             *([("owner", asset.owner)] if asset.owner else []),
             ("versions", ", ".join(map(str, standing.versions))),
             ("current", _current(asset, standing)),
@@ -395,7 +396,7 @@ def _show_lineage(asset: "Asset", record: "Lineage", standing: "Standing") -> No
     output.line()
     output.line(output.text("Inputs", "bold"))
     for layer in record.inputs:
-        output.line(f"{layer.path}  layer {layer.layer}", indent=2)
+        output.line(f"{f'{layer.name}: ' if layer.name else ''}{layer.path}  layer {layer.layer}", indent=2)
         features = [] if layer.features is None else [output.count(layer.features, "feature")]
         read = ", ".join([layer.format, *features, input_crs(layer)])
         if own := steps.policies(record.manifest["files"][layer.file]):

@@ -29,6 +29,14 @@ def ingest(
     *,
     intent: Intent = "ingest_vector",
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the recipe. Repeatable.")] = None,
+    named_input: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=FILE|DATASET",
+            help="A further input of the recipe: a file, FILE:LAYER, or a dataset, DATASET@N. Repeatable.",
+        ),
+    ] = None,
     project: Annotated[str | None, typer.Option(metavar="NAME", help="Begins the names of the datasets.")] = None,
     dataset_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name the dataset; several FILEs are appended into it.")
@@ -111,6 +119,16 @@ def ingest(
             rich_help_panel=POLICIES,
         ),
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Quality rules that must hold, a list as YAML or JSON.",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=POLICIES,
+        ),
+    ] = None,
     raw: Annotated[
         str | None,
         typer.Option(metavar="keep|leave", help="'keep': keep a copy of each raw file in the lake, for `replay`."),
@@ -171,7 +189,16 @@ def ingest(
     from libs.pipeline.delivery import given, make_manifest, new_batch_id
     from libs.spatial_utils.formats import find_format
     from services.cli import ingestion
-    from services.cli.delivery import changes, number_or_share, parameters, row_number, usage_errors, user
+    from services.cli.delivery import (
+        changes,
+        named_inputs,
+        number_or_share,
+        parameters,
+        quality_rules,
+        row_number,
+        usage_errors,
+        user,
+    )
     from services.cli.place import home_told
 
     options = given(
@@ -194,11 +221,13 @@ def ingest(
         on_bad_text=on_bad_text,
         max_set_aside=number_or_share(max_set_aside),
         on_change=changes(on_change),
+        rules=quality_rules(rules),
         mode=mode,
         key=key or None,
         schema=schema,
     )
     settings = Settings()
+    inputs = named_inputs(named_input or ())
 
     def manifest(uploads: "Sequence[LocalFile]", batch_id: str) -> "ParsedManifest":
         return make_manifest(
@@ -213,6 +242,7 @@ def ingest(
             of_all=of_all,
             policies=policies,
             raw=raw,
+            inputs=inputs,
         )
 
     with usage_errors(), home_told(settings):
@@ -220,6 +250,7 @@ def ingest(
             settings=settings,
             chosen=find_format(file_format, "--format") if file_format else None,
             manifest=manifest,
+            inputs=inputs,
             options=options,
             of_all=of_all,
             replace=replace,

@@ -93,6 +93,9 @@ def _show(recipe: "Recipe") -> None:
             for parameter in recipe.parameters
         ]
         output.table(("PARAMETER", "TYPE", "DEFAULT", "MEANING"), rows)
+    if recipe.inputs:
+        output.line()
+        output.table(("INPUT", "MEANING"), [(each.name, each.description) for each in recipe.inputs])
     output.line()
     steps.show(recipe.steps)
     if recipe.policies:
@@ -103,23 +106,25 @@ def _show(recipe: "Recipe") -> None:
 def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
     from libs.compute.crs import look_up_crs
     from libs.transformations import DIALECTS
+    from libs.transformations.relation import EXAMPLE_INPUT
     from services.cli.delivery import parameters
 
     if engine not in DIALECTS:
         raise typer.BadParameter(f"{engine!r} is not an engine; give {' or '.join(map(repr, DIALECTS))}.", param_hint="--sql")
-    plan = recipe.bind(parameters(pairs)).plan(_relation(dataset), DIALECTS[engine](), look_up_crs)
-    for stage in plan.stages:
+    shown = _relation(dataset)
+    inputs = {each.name: EXAMPLE_INPUT for each in recipe.inputs}
+    plan = recipe.bind(parameters(pairs)).plan(shown, DIALECTS[engine](), look_up_crs, inputs=inputs)
+    for stage in plan.statements:
         typer.echo(inert(f"CREATE TABLE {stage.target} AS\n{stage.select};", keep="\n"))
 
 
 def _relation(dataset: str | None) -> "Relation":
     """Columns and CRS that SQL is shown for."""
     from libs.transformations import Column, Relation
+    from libs.transformations.relation import EXAMPLE
 
     if dataset is None:
-        return Relation(
-            columns=(Column(name="id", type="int64"), Column(name="name", type="string")), geometry=True, crs="EPSG:25832"
-        )
+        return EXAMPLE
     from libs.column_names import RESERVED_NAMES
     from services.cli.commands.catalog import find_asset
     from services.cli.place import opened_ledger

@@ -25,7 +25,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None, datasets: Se
     """
     return dg.Definitions(
         assets=specs(datasets),
-        asset_checks=checks([each.dataset_id for each in datasets]),
+        asset_checks=checks([each.dataset_id for each in datasets], [each.dataset_id for each in datasets if each.has_rules]),
         jobs=[ingest, maintenance.reconcile, maintenance.gc, maintenance.verify],
         sensors=[landing_zone, start],
         schedules=SCHEDULES,

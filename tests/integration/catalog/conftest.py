@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -73,15 +74,42 @@ def served(state: State) -> Iterator[Served]:
             thread.join()
 
 
+def crowd() -> Iterator[dict[str, Any]]:
+    """More features than one tile shows: points, tiny and huge and thin shapes, and three without a place on the map."""
+    chance = random.Random(1)
+    shapes: list[dict[str, Any] | None] = [
+        {"type": "Point", "coordinates": [chance.gauss(10, 2), chance.gauss(50, 2)]} for _ in range(5_000)
+    ]
+    for _ in range(1_000):
+        x, y = chance.gauss(9, 0.01), chance.gauss(48, 0.01)
+        shapes.append({"type": "Polygon", "coordinates": [[[x, y], [x + 1e-6, y], [x, y + 1e-6], [x, y]]]})
+    shapes += [
+        {"type": "Polygon", "coordinates": [[[-60, 0], [60, 0], [60, 70], [-60, 70], [-60, 0]]]},
+        {"type": "Polygon", "coordinates": [[[0, 40], [20, 40], [20, 40.0000001], [0, 40]]]},
+        {"type": "LineString", "coordinates": [[179, 10], [180, 10]]},
+        {"type": "LineString", "coordinates": [[5, 60], [5, 89]]},
+        {
+            "type": "GeometryCollection",
+            "geometries": [{"type": "Point", "coordinates": [x, 1]} for x in (1, 2)],
+        },
+        {"type": "Point", "coordinates": [10, 88]},
+        {"type": "Point", "coordinates": []},
+        None,
+    ]
+    for number, shape in enumerate(shapes):
+        yield {"type": "Feature", "properties": {"number": number, "big": 2**60 + number, "day": "2026-03-01"}, "geometry": shape}
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Parks in two versions, the second in UTM; a town's buildings and roads; a table; a hostile dataset; a rejected batch."""
+    """Parks in two versions, the second in UTM; a town; a table; a crowd; a hostile dataset; a rejected batch."""
     folder = tmp_path_factory.mktemp("catalog")
     feature = {
         "type": "Feature",
         "properties": {HOSTILE: HOSTILE, "File_Row_Number": 7, "a": 1, "A": 2},
         "geometry": {"type": "Point", "coordinates": [1, 2]},
     }
+    (folder / "crowd.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [*crowd()]}))
     (folder / "hostile.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SPATIAL_", "MINIO_", "MONGO_"))}
     environment |= {"SPATIAL_ETL_HOME": str(folder / "var"), "USER": "<b>tester</b>"}
@@ -90,6 +118,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (0, data / "parks.geojson", data / "town.gpkg", data / "trees.csv", "--project", "Riverton"),
         (0, data / "parks.geojson", "--project", "Riverton", "--intent", "reproject", "--param", "crs=EPSG:25832"),
         (0, folder / "hostile.geojson", "--project", "<i>Evil</i>"),
+        (0, folder / "crowd.geojson", "--project", "City"),
         (1, data / "cut_off/districts.shp", "--project", "Riverton", "--batch-id", "cut-off"),
     ):
         command = [Path(sys.executable).with_name("spatial-etl"), "ingest", *arguments]

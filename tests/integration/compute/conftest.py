@@ -1,6 +1,6 @@
 """Every engine behind the seam, and a short way through one of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ class Result:
     warnings: tuple[Problem, ...]
     set_aside: int
     rejects: list[dict[str, Any]]
+    broken_rules: dict[int, tuple[int, str]]
 
 
 @pytest.fixture(scope="session", params=sorted(ENGINES))
@@ -110,8 +111,11 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
         run_id: str = "run#1",
         on: ComputeEngine = engine,
         policies: Policies | None = None,
+        inputs: Mapping[str, Source] | None = None,
     ) -> Result:
         with on.workspace(run_id, tmp_path) as workspace:
+            for name, each in (inputs or {}).items():
+                workspace.add_input(name, each)
             table = workspace.dataset(recipe(by) if isinstance(by, str) else by, policies)
             for each in [sources] if isinstance(sources, Source) else sources:
                 table.load(each)
@@ -120,7 +124,7 @@ def through(engine: ComputeEngine, recipe: Callable[..., Recipe], tmp_path: Path
             rejects = [row for batch in processed.rejects() for row in batch.to_pylist()]
             return Result(
                 rows, processed.crs, processed.features, processed.bbox, processed.changes, processed.warnings,
-                processed.set_aside, rejects,
+                processed.set_aside, rejects, dict(processed.broken_rules),
             )  # fmt: skip
 
     return through

@@ -84,6 +84,21 @@ RECIPES: dict[str, list[dict[str, Any]]] = {
         {"columns": {"note": "int64"}},
     ],
     "ingest_tabular": [{}],
+    "join": [
+        {"on": [name], "columns": {"n": "their_n", "note": "their_note", "zoned": "when"}, "cardinality": "many", "how": how}
+        for name, how in (
+            ("kind", "left"),
+            ("double", "inner"),
+            ("real", "left"),
+            ("unsigned", "inner"),
+            ("amount", "left"),
+            ("day", "left"),
+            ("fine", "left"),
+            ("zoned", "left"),
+            ("flag", "anti"),
+        )
+    ]
+    + [{"on": {"note": "kind"}, "columns": {"n": "their_n", "bytes": "their_bytes"}, "cardinality": "many"}],
 }
 
 
@@ -106,11 +121,13 @@ Made = Callable[[pa.Table, str | None, Recipe], list[Any]]
 
 @pytest.fixture
 def made(engines: list[ComputeEngine], through: Callable, source: Callable) -> Made:
-    """What each engine makes of a table: its result, or its problems."""
+    """What each engine makes of a table, which is every named input, too: its result, or its problems."""
 
     def one(table: pa.Table, crs: str | None, recipe: Recipe, engine: ComputeEngine) -> Any:
         try:
-            return through(Source(table.schema, crs, table.to_batches(), "files[0]"), recipe, run_id=RUN, on=engine)
+            inputs = {each.name: Source(table.schema, crs, table.to_batches(), "files[1]") for each in recipe.inputs}
+            source = Source(table.schema, crs, table.to_batches(), "files[0]")
+            return through(source, recipe, run_id=RUN, on=engine, inputs=inputs)
         except Rejected as rejected:
             return [(problem.code, problem.where) for problem in rejected.problems]
 

@@ -17,7 +17,9 @@ from libs.models import Status, utc_now
 from libs.pipeline.ingest import canceled
 from libs.pipeline.intake import receive
 from libs.pipeline.process import cancel, process
+from services.dagster.etl_pipelines.assets.known import Known
 from services.dagster.etl_pipelines.checks.in_time import IN_TIME, LATE, WAITING
+from services.dagster.etl_pipelines.definitions import build_defs
 
 pytestmark = pytest.mark.integration
 
@@ -94,6 +96,24 @@ def test_the_check_of_a_version(orchestra: Any, intent: str, validity: str) -> N
         "covering": "the boxes of the rows come to 9, 53, 9, 53",
         "geometry valid": validity,
     }
+
+
+def test_the_check_of_quality(orchestra: Any) -> None:
+    rules = [{"rule": "has_geometry"}, {"rule": "features", "min": 2, "severity": "warn"}]
+    result = ran(orchestra, "b1", orchestra.put("a.geojson"), rules=rules)
+    (check,) = [
+        event.event_specific_data
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION and event.event_specific_data.check_name == "quality"
+    ]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.description.startswith("Version 1: 1 of 2 rules held: features did not")
+    assert {name: value.value for name, value in check.metadata.items()} == {
+        "1. has_geometry": "reject: every feature holds it",
+        "2. features": "warn: It has 1 features; at least 2 are asked for.",
+    }
+    graph = build_defs(datasets=[Known("a", has_rules=True), Known("b")]).get_repository_def().asset_graph
+    assert {key.asset_key.path[0] for key in graph.asset_check_keys if key.name == "quality"} == {"a"}
 
 
 def test_what_was_set_aside_is_seen(orchestra: Any) -> None:

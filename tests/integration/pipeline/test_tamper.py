@@ -46,7 +46,9 @@ def kept(request: pytest.FixtureRequest, open_platform: Callable[..., Any]) -> I
 def filled(kept: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """A ledger with every kind of record: versions of two datasets, one batch in parts, a rejected manifest; runs that were
     rejected or lost, one at work."""
-    kept.ingest("one", kept.entry(kept.put("in/a.geojson", geojson(3, words=["x"], of={"s": 1.5})), dataset_id="a"))
+    rules = [{"rule": "in_range", "column": "n", "max": 1, "severity": "warn"}]
+    first = kept.entry(kept.put("in/a.geojson", geojson(3, words=["x"], of={"s": 1.5})), dataset_id="a", rules=rules)
+    kept.ingest("one", first)
     with monkeypatch.context() as small:
         small.setattr(parts.split, "__defaults__", (1,))
         prices = kept.entry(kept.put("in/p.csv", "year,price\n2024,1.5\n"), dataset_id="p", type="tabular")

@@ -1,6 +1,6 @@
 """A DuckDB with the spatial extension from its wheel, as the engine sets it up: nothing is downloaded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,24 +61,19 @@ def apply(
     schema: pa.Schema | None = None,
     crs: str = "EPSG:32632",
     dialect: Dialect | None = None,
+    inputs: Mapping[str, Sequence[Row]] | None = None,
 ) -> Result:
-    """Run a recipe on rows, whose ``geom``, if there is one, is a Shapely geometry, WKB or None."""
+    """Run a recipe on rows, whose ``geom``, if there is one, is a Shapely geometry, WKB or None; so have named inputs."""
     schema = schema or pa.schema([("id", pa.int64())])
-    has_geometry = bool(rows) and "geom" in rows[0]
-    relation = Relation(
-        columns=tuple(Column(name=field.name, type=str(field.type)) for field in schema),
-        geometry=has_geometry,
-        crs=crs if has_geometry else None,
-    )
-    columns = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}
-    if has_geometry:
-        columns["geom"] = pa.array(map(_wkb, (row["geom"] for row in rows)), pa.binary())
-    connection.register("raw_data", pa.table({"_etl_row": pa.array(range(len(rows)), pa.int64()), **columns}))
-    plan = what.plan(relation, dialect or DuckDb(), look_up)
+    relation = _register(connection, "raw_data", rows, schema, crs)
+    known = {name: _register(connection, f"input_{name}", each, schema, crs) for name, each in (inputs or {}).items()}
+    has_geometry = relation.geometry
+    plan = what.plan(relation, dialect or DuckDb(), look_up, inputs=known)
     audits: list[tuple[Any, ...] | None] = []
-    for stage in plan.stages:
+    for stage in plan.statements:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {stage.target} AS {stage.select}")
         audits.append(connection.execute(stage.audit).fetchone() if stage.audit else None)
+    audits = audits[-len(plan.stages) :]
     changes = plan.changes(audits, lambda row: f"feature {row + 1}", len(rows))
     names = [(DuckDb().identifier(name), name) for name in plan.relation.names]
     if has_geometry:
@@ -88,6 +83,19 @@ def apply(
     found = connection.execute(select).fetchall() if names else []
     made = [dict(zip([name for _, name in names], values, strict=True)) for values in found]
     return Result(plan.relation, changes, made)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row], schema: pa.Schema, crs: str) -> Relation:
+    has_geometry = bool(rows) and "geom" in rows[0]
+    columns = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}
+    if has_geometry:
+        columns["geom"] = pa.array(map(_wkb, (row["geom"] for row in rows)), pa.binary())
+    connection.register(table, pa.table({"_etl_row": pa.array(range(len(rows)), pa.int64()), **columns}))
+    return Relation(
+        columns=tuple(Column(name=field.name, type=str(field.type)) for field in schema),
+        geometry=has_geometry,
+        crs=crs if has_geometry else None,
+    )
 
 
 def _wkb(shape: shapely.Geometry | bytes | None) -> bytes | None:

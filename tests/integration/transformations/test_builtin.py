@@ -28,7 +28,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "select": {"columns": ["kind"]},
     "rename": {"columns": {"kind": "what"}},
     "cast": {"columns": {"id": "string"}},
+    "join": {"on": ["id"], "columns": {"kind": "their_kind"}, "how": "inner"},
 }
+INPUTS = {"other": [{"id": 1, "kind": "x", "geom": shapely.Point(500_000, 50)}, {"id": 9, "kind": "y", "geom": None}]}
 EXPECTED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "default": ("EPSG:4326", 4, {"repaired": 1}),
     "ingest_tabular": ("EPSG:32632", 4, {}),
@@ -47,6 +49,7 @@ EXPECTED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "select": ("EPSG:4326", 4, {"repaired": 1, "counts": {"columns_dropped": 1}}),
     "rename": ("EPSG:4326", 4, {"repaired": 1, "renamed": {"kind": "what"}}),
     "cast": ("EPSG:4326", 4, {"repaired": 1}),
+    "join": ("EPSG:4326", 1, {"repaired": 1, "dropped": {"join": 3}, "counts": {"other_matched": 1, "other_unmatched": 3}}),
 }
 
 
@@ -58,7 +61,7 @@ def test_every_recipe_is_tried() -> None:
 def test_a_recipe_does_what_it_says_and_counts_it(transform: Transform, name: str) -> None:
     crs, features, changes = EXPECTED[name]
     recipe = Registry().recipes[name].bind(PARAMETERS.get(name, {}))
-    result = transform(recipe, ROWS, schema=SCHEMA)
+    result = transform(recipe, ROWS, schema=SCHEMA, inputs=INPUTS)
     assert result.relation.crs == crs
     assert len(result.rows) == features
     assert result.changes.model_dump(exclude_defaults=True) == changes
@@ -69,5 +72,5 @@ def test_a_recipe_does_what_it_says_and_counts_it(transform: Transform, name: st
 @pytest.mark.parametrize("name", sorted(EXPECTED.keys() - {"clip", "dissolve", "explode"}))
 def test_a_table_goes_through_what_needs_no_geometry(transform: Transform, name: str) -> None:
     rows = [{key: value for key, value in row.items() if key != "geom"} for row in ROWS]
-    result = transform(Registry().recipes[name].bind(PARAMETERS.get(name, {})), rows, schema=SCHEMA)
-    assert len(result.rows) == (2 if name == "filter" else 4)
+    result = transform(Registry().recipes[name].bind(PARAMETERS.get(name, {})), rows, schema=SCHEMA, inputs=INPUTS)
+    assert len(result.rows) == {"filter": 2, "join": 1}.get(name, 4)

@@ -22,8 +22,8 @@ TYPES = {
 }  # fmt: skip
 COLUMNS = tuple(Column(name=name, type=type_) for name, (type_, _) in TYPES.items())
 STANDARD = {
-    "and", "as", "between", "bigint", "case", "cast", "coalesce", "count", "decimal", "else", "filter", "from", "in", "max",
-    "min", "not", "on", "or", "select", "sum", "then", "when", "where",
+    "and", "as", "between", "bigint", "case", "cast", "coalesce", "count", "decimal", "else", "filter", "from", "in",
+    "join", "max", "min", "not", "on", "or", "select", "sum", "then", "when", "where",
 }  # fmt: skip
 """Words of SQL:2003 before a bracket."""
 OPERATORS = re.compile(r"\"|::|!?~|\[|\]|->|\{|\}|\b(?:ilike|array|interval|lambda|at time zone)\b", re.IGNORECASE)
@@ -59,6 +59,23 @@ STEP_LISTS: list[list[dict[str, Any]]] = [
         [REPAIR, {"op": "dissolve", "by": ["text"], "aggregate": {"result": {"op": op, "column": name}}}]
         for name in TYPES for op in ("count", "sum", "min", "max", "first")
     ),
+    *([{"op": "join", "input": "other", "on": [name]}] for name in TYPES),
+    *(
+        [{"op": "join", "input": "other", "on": ["text", "big"], "how": how, "cardinality": "many", "max_doubled": 1}]
+        for how in ("left", "inner", "anti")
+    ),
+]  # fmt: skip
+OTHER = Relation(columns=(*COLUMNS, Column(name="more", type="string")), geometry=True, crs="EPSG:3857")  # of the named input
+INPUTS = [{"name": "other", "description": "Other."}]
+
+
+RULES: list[dict[str, Any]] = [
+    *({"rule": "in_range", "column": name, "min": value} for name, (_, value) in TYPES.items() if name != "flag"),
+    *({"rule": "in_set", "column": name, "values": [value]} for name, (_, value) in TYPES.items()),
+    {"rule": "not_null", "column": "text"}, {"rule": "matches", "column": "text", "pattern": "a+"},
+    {"rule": "has_geometry", "severity": "set_aside"}, {"rule": "geometry_valid", "severity": "warn"},
+    {"rule": "geometry_simple"}, {"rule": "geometry_type", "types": ["Point"]}, {"rule": "within", "bbox": [0, 0, 1, 1]},
+    {"rule": "within", "area": "POLYGON((0 0, 1 0, 1 1, 0 0))", "crs": "EPSG:25832"},
 ]  # fmt: skip
 
 
@@ -70,8 +87,13 @@ def look_up(text: str) -> CrsFacts:
     return CrsFacts(text, CrsUnit("length", 1), 1e6, (0, 0, 1e6, 1e7), reaches_180=True)
 
 
+def with_columns(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is joined has a new name: the other columns of the input are called as those that are there."""
+    return [{**step, "columns": ["more"]} if step["op"] == "join" else step for step in steps]
+
+
 def statements(plan: Plan) -> Iterator[str]:
-    for stage in plan.stages:
+    for stage in plan.statements:
         yield from filter(None, (stage.select, stage.audit, stage.row_audit(StubDialect())))
     if plan.row_filter is not None:
         yield plan.row_filter
@@ -100,14 +122,23 @@ def test_the_stub_spells_everything_in_its_own_way() -> None:
 )
 def test_no_step_is_spelled_for_an_engine(steps: list[dict[str, Any]], crs: str | None) -> None:
     relation = Relation(columns=COLUMNS, geometry=True, crs=crs)
-    recipe = Recipe.model_validate({"name": "mine", "description": "Mine.", "steps": steps})
+    inputs = INPUTS if any("input" in step for step in steps) else []
+    recipe = Recipe.model_validate({"name": "mine", "description": "Mine.", "inputs": inputs, "steps": with_columns(steps)})
     try:
-        plan = recipe.plan(relation, StubDialect(), look_up)
+        plan = recipe.plan(relation, StubDialect(), look_up, inputs={"other": OTHER})
     except Rejected as rejected:
         codes = {problem.code for problem in rejected.problems}
         assert codes <= {"cannot_cast", "cannot_aggregate", "missing_crs"}, "types that no engine converts, and local coordinates"
         return
     assert {word for sql in statements(plan) for word in foreign(sql)} == set()
+
+
+@pytest.mark.parametrize("policies", [None, Policies(on_bad_geometry="set_aside")])
+def test_no_rule_is_spelled_for_an_engine(policies: Policies | None) -> None:
+    recipe = Recipe.model_validate({"name": "mine", "description": "Mine.", "steps": [REPAIR], "rules": RULES})
+    plan = recipe.plan(Relation(columns=COLUMNS, geometry=True, crs="EPSG:4326"), StubDialect(), look_up, policies=policies)
+    assert {word for sql in statements(plan) for word in foreign(sql)} == set()
+    assert {check.rule for stage in plan.stages for check in stage.checks} - {None} == {*range(len(RULES))}
 
 
 def test_every_step_is_planned_here() -> None:
@@ -118,6 +149,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "cast": {"columns": {"text": "date"}},
     "clip": {"bbox": [0, 0, 1, 1]},
     "filter": {"condition": {"column": "text", "op": "eq", "value": "a"}},
+    "join": {"on": ["text"], "columns": ["more"]},
     "rename": {"columns": {"text": "name"}},
     "reproject": {"crs": "EPSG:3857"},
     "select": {"columns": ["text"]},
@@ -130,7 +162,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def test_no_built_in_recipe_is_spelled_for_an_engine(name: str) -> None:
     recipe = Registry().recipes[name]
     plan = recipe.bind(ARGUMENTS.get(name, {})).plan(
-        Relation(columns=COLUMNS, geometry=True, crs="EPSG:25832"), StubDialect(), look_up
+        Relation(columns=COLUMNS, geometry=True, crs="EPSG:25832"), StubDialect(), look_up, inputs={"other": OTHER}
     )
     assert {word for sql in statements(plan) for word in foreign(sql)} == set()
 
@@ -140,7 +172,7 @@ def test_policies_are_seen_only_where_they_change_something(name: str) -> None:
     bound = Registry().recipes[name].bind(ARGUMENTS.get(name, {}))
     relation = Relation(columns=COLUMNS, geometry=True, crs="EPSG:25832")
     none, rejecting, fixing, aside = (
-        bound.plan(relation, StubDialect(), look_up, policies=policies)
+        bound.plan(relation, StubDialect(), look_up, policies=policies, inputs={"other": OTHER})
         for policies in (
             None,
             Policies(on_bad_geometry="reject", on_bad_value="reject"),

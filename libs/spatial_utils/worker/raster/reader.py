@@ -111,10 +111,12 @@ class Raster:
         number = api.GDALGetRasterDataType(api.GDALGetRasterBand(dataset, 1))
         mask = api.GDALGetMaskBand(api.GDALGetRasterBand(dataset, 1)) if self._facts["mask"] else None
         row = width * self._size
+        strip = bytearray(
+            min(self._tile, height) * (row * bands + (width if mask else 0))
+        )  # one for all: each is sent before the next
+        place = ctypes.addressof((ctypes.c_char * len(strip)).from_buffer(strip))
         for top in range(0, height, self._tile):
             rows = min(self._tile, height - top)
-            buffer = bytearray(rows * (row * bands + (width if mask else 0)))
-            place = ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
             failed = api.GDALDatasetRasterIOEx(
                 dataset, 0, 0, top, width, rows, place, width, rows, number, bands, None, self._size, row, row * rows, None
             )
@@ -125,7 +127,7 @@ class Raster:
                 raise Unreadable(
                     "damaged", f"The rows from {top:,} on of the raster {self.name!r} cannot be read.", "Upload the file again."
                 )
-            yield memoryview(buffer)
+            yield memoryview(strip)[: rows * (row * bands + (width if mask else 0))]
 
     def _projection_beside(self) -> str | None:
         """The CRS in the ``.prj`` beside the file, as WKT; drivers of pictures do not look for it."""

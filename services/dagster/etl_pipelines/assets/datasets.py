@@ -12,6 +12,7 @@ from libs.models import Asset, FileRole, Lineage, RasterSummary
 from libs.pipeline.stack import Stack
 from services.dagster.etl_pipelines.assets.preview import preview
 from services.dagster.etl_pipelines.assets.raster import raster_metadata
+from services.dagster.etl_pipelines.checks.quality import quality
 from services.dagster.etl_pipelines.checks.self_check import self_check
 from services.dagster.etl_pipelines.markdown import inert, plain
 
@@ -27,6 +28,8 @@ def events(stack: Stack, asset: Asset) -> Iterator[Any]:
     if lineage is not None:
         yield _materialization(stack, asset, lineage, preview(stack.lake, asset))
         yield self_check(asset, lineage)
+        if asset.rules:
+            yield quality(asset)
 
 
 def project_of(lineage: Lineage | None) -> str | None:
@@ -122,7 +125,7 @@ def version_of(tags: Mapping[str, str]) -> int | None:
 
 def _lineage(asset: Asset, lineage: Lineage) -> str:
     inputs = [
-        f"- {inert(layer.path)}, layer {inert(layer.layer)}, "
+        f"- {f'input {layer.name}: ' if layer.name else ''}{inert(layer.path)}, layer {inert(layer.layer)}, "
         + ("a raster" if layer.features is None else f"{layer.features:,} features")
         + "".join(f"\n  - {inert(each.key)}: SHA-256 `{each.sha256}`" for each in layer.objects)
         for layer in lineage.inputs

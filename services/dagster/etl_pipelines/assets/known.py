@@ -49,11 +49,13 @@ class Known:
         dataset_id: Its id.
         group: Its project, as a name that Dagster allows.
         description: Markdown: what the latest version is, and a link by which it is verified.
+        has_rules: Whether its latest version was held against quality rules.
     """
 
     dataset_id: str
     group: str = NO_PROJECT
     description: str = ""
+    has_rules: bool = False
 
 
 def known_datasets() -> list[Known]:
@@ -113,7 +115,7 @@ def _described(asset: Asset, lineage: Lineage | None, picture: str | None) -> Kn
     lines.append(
         f"[Verify the files of this dataset]({verify_link(asset.dataset_id)}). In a terminal: `spatial-etl show {asset.id}`"
     )
-    return Known(asset.dataset_id, _group(project_of(lineage)), "\n\n".join(lines))
+    return Known(asset.dataset_id, _group(project_of(lineage)), "\n\n".join(lines), bool(asset.rules))
 
 
 def _group(project: str | None) -> str:

@@ -5,12 +5,12 @@ from typing import Any, NoReturn
 
 import dagster as dg
 
-from services.dagster.etl_pipelines.checks import intact, self_check
+from services.dagster.etl_pipelines.checks import intact, quality, self_check
 from services.dagster.etl_pipelines.checks.in_time import IN_TIME
 
 
-def checks(datasets: Sequence[str]) -> list[dg.AssetChecksDefinition]:
-    """Those of datasets, and that of waiting work; none where no dataset is known.
+def checks(datasets: Sequence[str], with_rules: Sequence[str] = ()) -> list[dg.AssetChecksDefinition]:
+    """Those of datasets, of quality rules where they have some, and of waiting work; none where no dataset is known.
 
     Dagster wants an op that makes them. It has no inputs, whose number would square the time to load it, and cannot make one
     without all others: by that Dagster offers nobody to start one, and with waiting work's there are always others. What makes
@@ -20,7 +20,9 @@ def checks(datasets: Sequence[str]) -> list[dg.AssetChecksDefinition]:
         return []
     specs = {
         f"check_{number}": spec
-        for number, spec in enumerate([IN_TIME, *map(self_check.spec, datasets), *map(intact.spec, datasets)])
+        for number, spec in enumerate(
+            [IN_TIME, *map(self_check.spec, datasets), *map(intact.spec, datasets), *map(quality.spec, with_rules)]
+        )
     }
     op = dg.OpDefinition(_made_by_jobs, name="checks", outs={name: dg.Out(dg.Nothing) for name in specs})
     return [

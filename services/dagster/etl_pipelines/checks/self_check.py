@@ -10,7 +10,7 @@ NAME = "self_check"
 
 def self_check(asset: Asset, lineage: Lineage) -> dg.AssetCheckEvaluation:
     """What was compared before the version was placed. One event for all of it: each costs a good part of a small batch."""
-    read, written = sum(layer.features or 0 for layer in lineage.inputs), sum(file.features or 0 for file in asset.data)
+    read, written = sum(layer.features or 0 for layer in lineage.made_of), sum(file.features or 0 for file in asset.data)
     dropped = sum(asset.changes.dropped.values())
     aside = f"{asset.changes.set_aside:,} set aside, " if asset.changes.set_aside else ""
     counts = f"{read:,} read, {aside}{dropped:,} dropped by the recipe, {written:,} in the file as in the record"

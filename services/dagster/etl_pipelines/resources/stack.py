@@ -1,11 +1,14 @@
 """The platform that the settings choose, one for each process."""
 
 import atexit
+import sys
 from contextlib import ExitStack
 from functools import cache
 
 import dagster as dg
 
+from libs import logs
+from libs.models.settings import Settings
 from libs.pipeline.stack import Stack
 from libs.platform import open_stack
 
@@ -21,4 +24,7 @@ def opened() -> Stack:
     """The stack of this process, opened at the first call: a sensor that looks every few seconds opens no connection for it."""
     closing = ExitStack()
     atexit.register(closing.close)
-    return closing.enter_context(open_stack())
+    settings = Settings()
+    if settings.spatial_etl_log == logs.JSON:  # texts are written by Dagster
+        logs.install(sys.stderr, lambda: logs.JSON)
+    return closing.enter_context(open_stack(settings))
