@@ -75,8 +75,8 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "Put yours into another folder, or wait for that batch's report.",
             ),
             "file_taken": _problem(
-                "A file that is not of this batch, or whose delivery has no report yet, lies where one is to be uploaded, or would "
-                "be read with it. It was left as it is.",
+                "A file that is not of this batch, or whose delivery has no report yet, lies where one is to be uploaded, or "
+                "would be read with it. It was left as it is.",
                 "Put yours into another folder, or upload with `--replace`, if it is yours.",
             ),
             "batch_waiting": _problem(
