@@ -70,15 +70,6 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The manifest's name is not its 'batch_id'.", "Upload it as manifests/<batch_id>.json."
             ),
             "batch_running": _problem("The batch is being processed.", "Wait for its end, or choose another 'batch_id'."),
-            "file_awaited": _problem(
-                "Another file lies where one is to be uploaded, and a manifest that waits names it. It was left as it is.",
-                "Put yours into another folder, or wait for that batch's report.",
-            ),
-            "file_taken": _problem(
-                "A file that is not of this batch, or whose delivery has no report yet, lies where one is to be uploaded, or "
-                "would be read with it. It was left as it is.",
-                "Put yours into another folder, or upload with `--replace`, if it is yours.",
-            ),
             "batch_waiting": _problem(
                 "Another manifest waits under the same batch_id. It was left as it is.", "Choose another 'batch_id', or wait."
             ),
@@ -96,6 +87,15 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "empty": _problem("A value of the manifest is empty.", "Write a value, or leave the key out."),
             "encoding_ignored": _warning(
                 "'encoding' has no use for this format.", "Leave it out, and check that the text is right."
+            ),
+            "file_awaited": _problem(
+                "Another file lies where one is to be uploaded, and a manifest that waits names it. It was left as it is.",
+                "Put yours into another folder, or wait for that batch's report.",
+            ),
+            "file_taken": _problem(
+                "A file of another batch, or whose delivery has no report yet, lies where one is to be uploaded, or would be "
+                "read with it. It was left as it is.",
+                "Put yours into another folder, or upload with `--replace`, if it is yours.",
             ),
             "geometry_ignored": _warning("'geometry' has no use for this format.", "Leave it out."),
             "input_is_output": _problem("A dataset would be made from itself.", "Give what is made another 'dataset_id'."),

@@ -205,7 +205,7 @@ class LandingZone:
     def there(self, keys: Iterable[str]) -> dict[str, ObjectInfo]:
         """What lies under keys, and beside them what may belong to them, as far as the account may look."""
         with suppress(ServiceUnavailable):  # an account that may only write; where the store is down, writing says so
-            return self.look_up([*keys])[0]
+            return {info.key: info for info in self.store.look({_beginning(key) for key in keys})[0]}
         return {}
 
     def awaited(self, keys: Collection[str], own: bytes) -> tuple[str, Manifest] | None:
