@@ -3,6 +3,7 @@
 from libs.transformations.steps.base import Step
 from libs.transformations.steps.clip import Clip
 from libs.transformations.steps.columns import Cast, Rename, Select
+from libs.transformations.steps.derive import Buffer, Centroid, Hull, Measure
 from libs.transformations.steps.join import Join
 from libs.transformations.steps.overlay import ClipBy, Erase, SpatialJoin
 from libs.transformations.steps.rows import Dissolve, Explode, Filter
@@ -27,6 +28,10 @@ STEPS: dict[str, type[Step]] = {
         SpatialJoin,
         ClipBy,
         Erase,
+        Measure,
+        Buffer,
+        Centroid,
+        Hull,
     )
 }
 """Every step by its ``op``."""
