@@ -1,11 +1,12 @@
 """Steps that change which rows there are."""
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from libs.column_names import GEOMETRY
-from libs.models import Model, Rejected
+from libs.models import Model, Problem, Rejected
 from libs.transformations import conditions
 from libs.transformations.conditions import Condition
 from libs.transformations.query import Query
@@ -52,6 +53,37 @@ class Filter(Step):
             query.column(name)  # settles what is still an expression, before any is written down
         readable = {name: (columns[name], query.column(name)) for name in used}
         query.drop(f"NOT {conditions.predicate(self.condition, readable, query.dialect)}")
+
+
+class Deduplicate(Step):
+    """Keep the first feature, in source order, of those that agree in some columns. A missing value agrees with another.
+
+    Attributes:
+        by: Columns to agree in. Their geometries need not.
+    """
+
+    op: Literal["deduplicate"] = "deduplicate"
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.by)
+
+    def apply(self, query: Query) -> None:
+        """Counts the features left out.
+
+        Raises:
+            Rejected: naming columns that are not there, or whose values do not compare; and after features were taken apart.
+        """
+        require_groupable(find_columns(self.by, query), query)
+        if len(query.order_columns) > 1:
+            raise query.rejection(
+                "cannot_group", "Features were taken apart or doubled before, so that the first of them is several.",
+                "Put this step before that one.",
+            )  # fmt: skip
+        first = query.first_of_each(self.by)
+        query.settle()
+        query.drop(f"NOT {first}")
 
 
 class Explode(Step):
@@ -199,11 +231,7 @@ class Dissolve(Step):
                           "Use 'first' or 'count', or leave the column out.")
             for name, source in sources.items() if results[name] is None and source is not None
         ]  # fmt: skip
-        problems += [
-            query.problem("cannot_group", f"Features cannot be grouped by {key.name!r} ({key.type}): its values do not compare.",
-                          "Leave it out of 'by'; the aggregate 'first' keeps a value of each group.")
-            for key in keys if not has_equality(key)
-        ]  # fmt: skip
+        problems += groupable_problems(keys, query)
         if problems:
             raise Rejected(problems)
         columns = [column for column in results.values() if column is not None]
@@ -231,3 +259,22 @@ class Dissolve(Step):
             if item.op == "sum":
                 item.refuse_overflow(number, result, query)
         query.settle()
+
+
+def groupable_problems(keys: Sequence[Column], query: Query) -> list[Problem]:
+    """What is wrong with columns that features are to agree in."""
+    return [
+        query.problem("cannot_group", f"Features cannot be grouped by {key.name!r} ({key.type}): its values do not compare.",
+                      "Leave it out of 'by'; the aggregate 'first' keeps a value of each group.")
+        for key in keys if not has_equality(key)
+    ]  # fmt: skip
+
+
+def require_groupable(keys: Sequence[Column], query: Query) -> None:
+    """Reject columns whose values do not compare.
+
+    Raises:
+        Rejected: naming each.
+    """
+    if problems := groupable_problems(keys, query):
+        raise Rejected(problems)

@@ -73,6 +73,7 @@ STEP_LISTS: list[list[dict[str, Any]]] = [
     *([REPAIR, {"op": "measure", "area": "a", "length": "l", "perimeter": "p", **on}] for on in (
         {}, {"on": "plane", "area_unit": "crs", "length_unit": "crs"}, {"on": "plane", "area_unit": "ha", "length_unit": "mi"})),
     [REPAIR, {"op": "buffer", "distance": CRS}, {"op": "hull"}, {"op": "centroid"}],
+    [REPAIR, {"op": "deduplicate", "by": ["text", "day"]}],
     [REPAIR, {"op": "clip_by", "input": "other"}],
     [REPAIR, {"op": "erase", "input": "other"}],
 ]  # fmt: skip
