@@ -304,7 +304,7 @@ BUILTIN = (
                 name="on",
                 type=ParameterType.VALUE,
                 required=True,
-                description="The key: ['id'], or {'id': 'area_id'} where the column of the input has another name.",
+                description="The key: 'id', ['id', 'year'], or {'id': 'area_id'} where the column of the input has another name.",
             ),
             Parameter(
                 name="columns",
@@ -326,7 +326,7 @@ BUILTIN = (
             Parameter(
                 name="max_unmatched",
                 type=ParameterType.VALUE,
-                description="How many features may find no row: a number, or a share such as 0.05.",
+                description="How many features may find no row: a number, or a share such as 0.05 or 5%.",
             ),
             Parameter(
                 name="max_doubled",
@@ -388,7 +388,7 @@ BUILTIN = (
             Parameter(
                 name="max_unmatched",
                 type=ParameterType.VALUE,
-                description="How many features may find none: a number, or a share such as 0.05.",
+                description="How many features may find none: a number, or a share such as 0.05 or 5%.",
             ),
             Parameter(
                 name="max_doubled",

@@ -80,6 +80,30 @@ class Dialect(ABC):
         """Convex hull on the map."""
         return f"ST_ConvexHull({geometry})"
 
+    def centroid(self, geometry: str) -> str:
+        """Centre of mass on the map."""
+        return f"ST_Centroid({geometry})"
+
+    def perimeter(self, geometry: str) -> str:
+        """Length of the rings of polygons on the map, in the unit of its CRS; 0 for lines."""
+        return f"ST_Perimeter({geometry})"
+
+    @abstractmethod
+    def buffer(self, geometry: str, distance: float, quarter: int) -> str:
+        """All that lies within a distance on the map; so many sides make a quarter of a circle."""
+
+    @abstractmethod
+    def area_on_earth(self, geometry: str) -> str:
+        """Area on the ellipsoid of WGS 84 of a geometry of longitudes and latitudes, in square metres; 0 for lines."""
+
+    @abstractmethod
+    def length_on_earth(self, geometry: str) -> str:
+        """Length of its lines there, in metres; 0 for polygons."""
+
+    @abstractmethod
+    def perimeter_on_earth(self, geometry: str) -> str:
+        """Length of the rings of its polygons there, in metres; 0 for lines."""
+
     def side_view(self, geometry: str, x_factor: str, y_factor: str) -> str:
         """Seen from the side: ``x_factor`` * x + ``y_factor`` * y as x, the height as y."""
         return f"ST_Affine({geometry}, {x_factor}, {y_factor}, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)"

@@ -31,6 +31,22 @@ class DuckDb(Dialect):
         return f"ST_Transform({geometry}, {self.text(source)}, {self.text(target)}, always_xy := true)"
 
     @override
+    def buffer(self, geometry: str, distance: float, quarter: int) -> str:
+        return f"ST_Buffer({geometry}, {distance!r}, {quarter})"
+
+    @override
+    def area_on_earth(self, geometry: str) -> str:
+        return f"ST_Area_Spheroid(ST_FlipCoordinates({geometry}))"  # it takes latitudes first
+
+    @override
+    def length_on_earth(self, geometry: str) -> str:
+        return f"ST_Length_Spheroid(ST_FlipCoordinates({geometry}))"
+
+    @override
+    def perimeter_on_earth(self, geometry: str) -> str:
+        return f"ST_Perimeter_Spheroid(ST_FlipCoordinates({geometry}))"
+
+    @override
     def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
         source, target = map(self.text, crs)
         return f"ST_GeomFromWKB({SPLIT}(ST_AsWKB({torn}), ST_AsWKB({before}), {half!r}, {wide!r}, {source}, {target}))"

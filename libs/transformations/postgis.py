@@ -69,6 +69,22 @@ class PostGis(Dialect):
         return f"ST_SetSRID(ST_Transform(ST_SetSRID({geometry}, {source_id}), {target_id}), 0)"
 
     @override
+    def buffer(self, geometry: str, distance: float, quarter: int) -> str:
+        return f"ST_Buffer({geometry}, {distance!r}, {quarter})"
+
+    @override
+    def area_on_earth(self, geometry: str) -> str:
+        return f"ST_Area(CAST(ST_SetSRID({geometry}, 4326) AS geography))"
+
+    @override
+    def length_on_earth(self, geometry: str) -> str:
+        return f"ST_Length(CAST(ST_SetSRID({geometry}, 4326) AS geography))"
+
+    @override
+    def perimeter_on_earth(self, geometry: str) -> str:
+        return f"ST_Perimeter(CAST(ST_SetSRID({geometry}, 4326) AS geography))"
+
+    @override
     def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
         function, created = split_functions(self.transform("ST_MakePoint(x, y)", *crs), guarded=self.guarded)
         self.functions[function] = created

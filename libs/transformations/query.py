@@ -305,6 +305,25 @@ class Query:
         self._open.tail = f"\nINNER JOIN ({groups}) AS groups ON {alike}"
         return self.mark("first", self.own("least")), self.mark("same", self.own("number"))
 
+    def first_of_each(self, keys: Sequence[str]) -> str:
+        """End the stage; in the next one, each row knows whether it is the first of its key, where missing values are equal.
+
+        Returns:
+            Mark: whether it is. The caller settles it.
+        """
+        if self._open.geometry_hidden_by:
+            self.geometry_once()
+        for name in self._open.columns:
+            self._note_read(name)
+        names, last, not_dropped = [*map(self.member, keys)], self._open, self.not_dropped
+        table = self._end_stage()
+        geometry = GEOMETRY if last.geometry is not None else None
+        self._open = Statement(table, self._named(last.columns), geometry, self._named(last.marks))
+        self._passthrough = {}
+        first = f"SELECT min({ROW}) AS {self.own('least')} FROM {table} WHERE {not_dropped} GROUP BY {', '.join(names)}"
+        self._open.tail = f"\nLEFT JOIN ({first}) AS firsts ON {ROW} = {self.own('least')}\nWHERE {not_dropped}"
+        return self.mark("first", f"{self.own('least')} IS NOT NULL")
+
     # Named inputs
 
     def input(self, name: str) -> Relation:

@@ -1,19 +1,21 @@
 """Steps that look at where features of a named input lie: joining them, cutting to them, cutting them away."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
 from libs.column_names import GEOMETRY
 from libs.models.inputs import InputName
+from libs.models.policies import NumberOrShare
 from libs.transformations.crs import same_crs, short_name
+from libs.transformations.naming import NamesOrNone
 from libs.transformations.plan import ROW, Tolerance
 from libs.transformations.query import Query
 from libs.transformations.steps.base import Step, require_geometry
 from libs.transformations.steps.clip import cut_to
 from libs.transformations.steps.columns import find_input_columns
-from libs.transformations.steps.join import Limit, add_columns, added_columns, new_names, rows_looked_at, tell_matches
+from libs.transformations.steps.join import add_columns, added_columns, new_names, rows_looked_at, tell_matches
 from libs.transformations.steps.shape import Repair, Reproject, in_crs, require_sound
 from libs.transformations.types import Family, family
 from libs.transformations.units import Length
@@ -46,15 +48,15 @@ class SpatialJoin(Step):
     distance: Length | None = None
     take: Literal["one", "largest", "all"] = "one"
     ties: tuple[str, ...] = ()
-    columns: tuple[str, ...] | dict[str, str] | None = None
+    columns: NamesOrNone = None
     how: Literal["left", "inner", "anti"] = "left"
-    max_unmatched: Limit = None
-    max_doubled: Limit = None
+    max_unmatched: NumberOrShare = None
+    max_doubled: NumberOrShare = None
 
-    @field_validator("ties", "columns")
+    @field_validator("ties")
     @classmethod
-    def _no_name_twice(cls, value: Any) -> Any:
-        if value is not None and len(set(value)) < len(value):
+    def _no_name_twice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
             raise ValueError("a column is named twice")
         return value
 

@@ -70,6 +70,11 @@ STEP_LISTS: list[list[dict[str, Any]]] = [
     ),
     *([REPAIR, {"op": "spatial_join", "input": "other", "predicate": each}] for each in ("within", "contains")),
     [REPAIR, {"op": "spatial_join", "input": "other", "predicate": "nearest", "distance": CRS}],
+    *([REPAIR, {"op": "measure", "area": "a", "length": "l", "perimeter": "p", **on}] for on in (
+        {}, {"on": "plane", "area_unit": "crs", "length_unit": "crs"}, {"on": "plane", "area_unit": "ha", "length_unit": "mi"})),
+    [REPAIR, {"op": "buffer", "distance": CRS}, {"op": "hull"}, {"op": "centroid"}],
+    [REPAIR, {"op": "deduplicate", "by": ["text", "day"]}],
+    [{"op": "summarize", "by": ["text"], "aggregate": {"n": {"op": "count"}, "sum": {"op": "sum", "column": "number"}}}],
     [REPAIR, {"op": "clip_by", "input": "other"}],
     [REPAIR, {"op": "erase", "input": "other"}],
 ]  # fmt: skip
