@@ -582,6 +582,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The size in pixels is another than in the version before.",
                 "Check the file; 'on_change' says what becomes of it.",
             ),
+            "raster_categories_mixed": _problem(
+                "A resampling would make values that are no categories of the raster.",
+                'Use "resampling": "nearest" or "mode".',
+            ),
             "raster_compression": _problem(
                 "The pixels are compressed in a way that is not read.",
                 "Write them with DEFLATE: gdal_translate -co COMPRESS=DEFLATE",
@@ -592,6 +596,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "raster_metadata_not_kept": _warning(
                 "A GeoTIFF cannot keep some metadata of the source. They are counted.",
                 'Write "raw": "keep" to keep the raw file.',
+            ),
+            "raster_needs_nodata": _problem(
+                "A raster is warped, and has no value for pixels without data.", 'Give the parameter "nodata".'
             ),
             "raster_nodata_differs": _problem(
                 "The bands have different nodata values.", "Write the same nodata value into all bands."
@@ -605,18 +612,11 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "raster_several": _problem(
                 "The file holds several rasters.", "Write each as a file of its own: gdal_translate -sds in.tif out.tif"
             ),
-            "raster_type_not_kept": _problem(
-                "Pixels are of a type that is not kept, or the bands have several types.", "Write them as another type."
-            ),
-            "raster_categories_mixed": _problem(
-                "A resampling would make values that are no categories of the raster.",
-                'Use "resampling": "nearest" or "mode".',
-            ),
-            "raster_needs_nodata": _problem(
-                "A raster is warped, and has no value for pixels without data.", 'Give the parameter "nodata".'
-            ),
             "raster_step_failed": _problem(
                 "GDAL cannot do a step of the recipe.", "Correct the parameter that the message names."
+            ),
+            "raster_type_not_kept": _problem(
+                "Pixels are of a type that is not kept, or the bands have several types.", "Write them as another type."
             ),
             "raster_value_does_not_fit": _problem(
                 "A raster has values that the new type has not.", "Cast to a type that holds them."
