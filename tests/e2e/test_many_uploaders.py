@@ -121,7 +121,7 @@ class Uploader:
         while True:
             with suppress(Rejected):
                 return self.put(kind, name, content, *expected)
-            time.sleep(0.5)
+            time.sleep(2 if FULL else 0.5)
 
 
 def kinds() -> list[list[str]]:
