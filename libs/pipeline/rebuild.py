@@ -41,6 +41,7 @@ _UNKNOWN = (
     "deliveries that were rejected, failed or canceled, and manifests that have not been processed",
     "warnings of deliveries, and lists of files in large manifests",
     "version numbers that were reserved and never used, unless a later version shows that they were",
+    "which version somebody went back to, who else may deliver a dataset, what was said of it, and whether it is retired",
     "the audit log, but for what the records of versions tell",
 )
 """What no version says."""

@@ -161,7 +161,7 @@ def _of_geometry(rule: QualityRule, query: Query) -> tuple[str, str]:
         case HasGeometry():
             return f"coalesce({dialect.is_empty(geometry)}, true)", "has no geometry, or an empty one"
         case GeometryValid():
-            return f"NOT coalesce({dialect.is_valid(geometry)}, true)", "has a geometry that is not valid"
+            return _invalid(geometry, query), "has a geometry that is not valid"
         case GeometrySimple():
             return f"NOT coalesce({dialect.is_simple(geometry)}, true)", "has a geometry that crosses or touches itself"
         case GeometryType():
@@ -204,7 +204,15 @@ def _outside(rule: Within, geometry: str, query: Query) -> str:
     return f"NOT coalesce({dialect.covers(dialect.make_valid(literal), flat)} OR {dialect.is_empty(geometry)}, true)"
 
 
+def _invalid(geometry: str, query: Query) -> str:
+    failing = f"NOT coalesce({query.dialect.is_valid(geometry)}, true)"
+    if not query.valid:
+        return failing
+    return f"CASE WHEN {query.surfaces} THEN {failing} ELSE false END" if query.surfaces else "false"
+
+
 def _beyond(bbox: BBox, geometry: str, query: Query) -> str:
     sides = zip(("xmin", "ymin", "xmax", "ymax"), (">=", ">=", "<=", "<="), bbox, strict=True)
     inside = " AND ".join(f"{query.dialect.bound(geometry, side)} {sign} {value!r}" for side, sign, value in sides)
-    return f"NOT coalesce({inside}, true)"
+    # Nearly all lie well inside, which is told at once.
+    return f"CASE WHEN {query.dialect.within(geometry, bbox)} THEN false ELSE NOT coalesce({inside}, true) END"

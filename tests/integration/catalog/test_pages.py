@@ -182,3 +182,20 @@ def test_thousands_of_datasets_are_listed_at_once(catalog: Served, tmp_path: Pat
     assert index.entries()[0].version == 2
     with_many.store.close()
     assert min(seconds) < 0.3, seconds
+
+
+def test_what_is_said_of_a_dataset_is_shown_until_it_is_retired(catalog: Served) -> None:
+    ledger, name = catalog.state.ledger, "riverton.parks"
+    said = {"title": "All <b>parks</b>", "description": "Lawns & trees", "tags": ("green",), "licence": "CC-BY-4.0"}
+    try:
+        assert ledger.describe(name, said, "ada")
+        page = catalog.get(f"/datasets/{name}").text
+        assert all(text in page for text in ("All &lt;b&gt;parks&lt;/b&gt;", "Lawns &amp; trees", "green", "CC-BY-4.0"))
+        assert f"/datasets/{name}" in catalog.get("/?q=lawns").text
+        assert ledger.describe(name, {"retired": "Use gardens."}, "ada")
+        assert f'href="/datasets/{name}"' not in catalog.get("/").text
+        retired = catalog.get(f"/datasets/{name}")
+        assert (retired.status, "Use gardens." in retired.text) == (200, True)
+    finally:
+        ledger.describe(name, dict.fromkeys((*said, "retired")) | {"tags": ()}, "ada")
+    assert f'href="/datasets/{name}"' in catalog.get("/").text

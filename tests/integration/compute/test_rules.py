@@ -104,6 +104,14 @@ def test_rules_judge_what_the_steps_leave_each_for_itself(through: Callable, sou
     assert (made.features, made.set_aside, made.changes.dropped) == (5, 3, {"filter": 1})
 
 
+def test_what_is_repaired_is_valid(through: Callable, source: Callable) -> None:
+    wall = shapely.Polygon([(0, 0, 0), (0, 0, 5), (0, 1, 5), (0, 1, 0)])  # a surface in space, which no repair makes flat
+    table = pa.table({"geom": [shapely.to_wkb(shape, flavor="iso") for shape in (SHAPES[5], wall)]})
+    valid = {"rule": "geometry_valid", "severity": "warn"}
+    made = through(source(table, None), ruled(valid, steps=({"op": "repair"},)))
+    assert (made.broken_rules, made.changes.repaired) == ({0: (1, "files[0]: layer a, feature 2")}, 1)
+
+
 def test_parts_of_features_are_judged_but_not_set_aside(through: Callable, source: Callable) -> None:
     table = pa.table({"n": [1], "geom": [shapely.to_wkb(shapely.MultiPoint([(0, 0), (5, 5), (6, 6)]))]})
     inside = {"rule": "within", "bbox": [0, 0, 1, 1]}

@@ -69,7 +69,7 @@ def test_all_that_was_committed_is_known_again(opened: Callable[..., Any], geojs
         list(verify(new.stack))
     done = rebuild(new.stack.lake, new.stack.ledger)
     assert (done.batches, done.versions, done.files, done.damaged, done.without_record, done.incomplete) == (2, 3, 3, (), (), ())
-    assert (done.ledger_before, done.hashed > 0, len(done.unknown)) == (old_id, True, 4)
+    assert (done.ledger_before, done.hashed > 0, len(done.unknown)) == (old_id, True, 5)
     ledger = new.stack.ledger
     assert known(ledger) == before
     assert ledger.outcome("b2#1").decision is Decision.FAILURE
