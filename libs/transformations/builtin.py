@@ -22,6 +22,105 @@ INGEST_RASTER = Recipe(
 )
 """What a raster is made by, whatever recipe without steps for rasters the batch has."""
 
+_RASTER = (
+    Recipe(
+        name="warp",
+        description="A raster in another CRS, resolution or grid. Where it has no data afterwards, it says so.",
+        parameters=(
+            Parameter(name="crs", type=ParameterType.CRS, description="CRS of the result. Left out: the source's."),
+            Parameter(
+                name="resolution", type=ParameterType.NUMBER,
+                description="Side of a pixel, in units of the CRS. Left out: the one that keeps the number of pixels.",
+            ),
+            Parameter(
+                name="align", type=ParameterType.BOOLEAN, default=False,
+                description="Whether the extent lies on multiples of the resolution, so that rasters of one grid fit.",
+            ),
+            Parameter(
+                name="resampling", type=ParameterType.TEXT, default="nearest",
+                description="nearest, bilinear, cubic, cubicspline, lanczos, average, mode, min, max or med.",
+            ),
+            Parameter(
+                name="nodata", type=ParameterType.VALUE,
+                description="Value of pixels without data: -9999, or nan. Left out: the source's.",
+            ),
+        ),
+        steps=(
+            {
+                "op": "warp", "crs": {"$param": "crs"}, "resolution": {"$param": "resolution"}, "align": {"$param": "align"},
+                "resampling": {"$param": "resampling"}, "nodata": {"$param": "nodata"},
+            },
+        ),
+    ),
+    Recipe(
+        name="clip_raster",
+        description="The pixels of a raster in a box, as they are and where they are.",
+        parameters=(
+            Parameter(name="bbox", type=ParameterType.NUMBERS, required=True, description="xmin, ymin, xmax, ymax."),
+            Parameter(name="crs", type=ParameterType.CRS, description="CRS of the box. Left out: the raster's."),
+        ),
+        steps=({"op": "clip_raster", "bbox": {"$param": "bbox"}, "crs": {"$param": "crs"}},),
+    ),
+    Recipe(
+        name="select_bands",
+        description="Some bands of a raster, in the order that is given.",
+        parameters=(
+            Parameter(name="bands", type=ParameterType.NUMBERS, required=True, description="Their numbers, from 1: [4, 3, 2]."),
+        ),
+        steps=({"op": "select_bands", "bands": {"$param": "bands"}},),
+    ),
+    Recipe(
+        name="cast_pixels",
+        description="Another type of pixels. Whole numbers round fractions; a value that does not fit rejects the batch.",
+        parameters=(
+            Parameter(
+                name="type", type=ParameterType.TEXT, required=True,
+                description="uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32 or float64.",
+            ),
+        ),
+        steps=({"op": "cast_pixels", "type": {"$param": "type"}},),
+    ),
+    Recipe(
+        name="set_nodata",
+        description="Say which value of a raster means that there is no data. No pixel is changed.",
+        parameters=(
+            Parameter(
+                name="nodata", type=ParameterType.VALUE, required=True,
+                description="The value, such as -9999, or nan; none: every value is data.",
+            ),
+        ),
+        steps=({"op": "set_nodata", "nodata": {"$param": "nodata"}},),
+    ),
+    Recipe(
+        name="hillshade",
+        description="The relief of an elevation model as light and shadow.",
+        parameters=(
+            Parameter(
+                name="azimuth", type=ParameterType.NUMBER, default=315, description="Where the light comes from, in degrees."
+            ),
+            Parameter(
+                name="altitude", type=ParameterType.NUMBER, default=45,
+                description="Of the light, in degrees above the horizon.",
+            ),
+            Parameter(name="zfactor", type=ParameterType.NUMBER, default=1, description="By which heights are multiplied."),
+        ),
+        steps=(
+            {
+                "op": "hillshade", "azimuth": {"$param": "azimuth"}, "altitude": {"$param": "altitude"},
+                "zfactor": {"$param": "zfactor"},
+            },
+        ),
+    ),
+    Recipe(
+        name="slope",
+        description="How steep an elevation model is.",
+        parameters=(
+            Parameter(name="unit", type=ParameterType.TEXT, default="degree", description="degree or percent."),
+        ),
+        steps=({"op": "slope", "unit": {"$param": "unit"}},),
+    ),
+)  # fmt: skip
+
 BUILTIN = (
     Recipe(
         name=DEFAULT,
@@ -335,4 +434,5 @@ BUILTIN = (
         )
         for name, what in (("clip_by", "Keep what lies in"), ("erase", "Cut away what lies in"))
     ),
+    *_RASTER,
 )
