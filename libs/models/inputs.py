@@ -113,7 +113,7 @@ def _named_problems(spec: Mapping[str, Any], where: str) -> list[Problem]:
             message=f"It has a 'name', and so is an input of the recipe, of which no dataset is made: {key!r} is not for it.",
             remedy=f"Leave out {key!r}, or 'name'.",
         )
-        for key in ("dataset_id", "mode", "key", "schema", "on_change")
+        for key in ("dataset_id", "mode", "key", "schema", "on_change", "rules")
         if spec.get(key) is not None
     ]  # fmt: skip
 

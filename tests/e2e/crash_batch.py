@@ -80,6 +80,21 @@ RASTER_ENTRIES: list[dict[str, Any]] = [
     {"path": "grid.asc", "type": "raster", "format": "AAIGrid", "crs": "EPSG:4326"},
 ]
 
+JOINED = "SPATIAL_ETL_TEST_JOINED"
+"""Set in the environment: a table is a named input, joined to two layers."""
+
+JOINED_FILES = {
+    "points.geojson": FILES["points.geojson"],
+    "more.geojson": GROWING_FILES["more.geojson"],
+    "values.csv": b"n,value\n2,two\n1,one\n",
+}
+JOINED_ENTRIES: list[dict[str, Any]] = [
+    ENTRIES[0],
+    ENTRIES[0] | {"path": "more.geojson"},
+    {"path": "values.csv", "type": "tabular", "format": "CSV", "name": "other"},
+]
+JOIN: dict[str, Any] = {"intent": "join", "parameters": {"on": "n", "max_unmatched": 0}}
+
 EVERYTHING = {
     "successes": 1,
     "datasets": {"points": 1, "noise": 6, "trees": 2},
@@ -100,6 +115,8 @@ EVERYTHING_GROWN = EVERYTHING | {
     "datasets": {"points": 2, "more": 1, "noise": 6, "trees": 3}, "versions": 6, "lineage": 6,
 }  # fmt: skip
 
+EVERYTHING_JOINED = EVERYTHING | {"datasets": {"points": 1, "more": 1}, "versions": 2, "lineage": 2, "reported": 2}
+
 EVERYTHING_OF_RASTERS = EVERYTHING | {"datasets": {"points": 1, "scan": None, "grid": None}}
 
 _SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -115,6 +132,9 @@ def submit(settings: Settings) -> None:
     if RASTERS in os.environ:
         _submit(settings, BATCH, RASTER_FILES, RASTER_ENTRIES)
         return
+    if JOINED in os.environ:
+        _submit(settings, BATCH, JOINED_FILES, JOINED_ENTRIES, **JOIN)
+        return
     if GROWING not in os.environ:
         _submit(settings, BATCH, FILES, ENTRIES)
         return
@@ -124,13 +144,13 @@ def submit(settings: Settings) -> None:
     _submit(settings, BATCH, GROWING_FILES, GROWING_ENTRIES)
 
 
-def _submit(settings: Settings, batch: str, contents: dict[str, bytes], entries: list[dict[str, Any]]) -> None:
+def _submit(settings: Settings, batch: str, contents: dict[str, bytes], entries: list[dict[str, Any]], **more: Any) -> None:
     landing = open_landing_zone(settings)
     for name, content in contents.items():
         if landing.store.head(f"{batch}/{name}") is None:
             landing.store.put(f"{batch}/{name}", content)
     files = [entry | {"path": landing.store.uri(f"{batch}/{entry['path']}")} for entry in entries]
-    manifest = {"batch_id": batch, "uploader": "tester", "intent": "ingest_vector", "files": files}
+    manifest = {"batch_id": batch, "uploader": "tester", "intent": "ingest_vector", "files": files, **more}
     landing.submit(json.dumps(manifest).encode(), batch)
 
 

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.crash_batch import EVERYTHING, EVERYTHING_GROWN, EVERYTHING_OF_RASTERS, GROWING, RASTERS
+from tests.e2e.crash_batch import (
+    EVERYTHING,
+    EVERYTHING_GROWN,
+    EVERYTHING_JOINED,
+    EVERYTHING_OF_RASTERS,
+    GROWING,
+    JOINED,
+    RASTERS,
+)
 from tests.e2e.crash_platforms import drive, embedded, on_servers, wrong
 from tests.sampling import every
 
@@ -30,7 +38,7 @@ EFFECTS = {
 }  # fmt: skip
 
 
-GROWING_EVERY = RASTERS_EVERY = 16
+GROWING_EVERY = RASTERS_EVERY = JOINED_EVERY = 16
 
 
 @pytest.fixture(scope="module", params=["embedded", "servers"])
@@ -130,4 +138,12 @@ def test_rasters_are_whole_or_not_there(platforms: list[Mapping[str, str]]) -> N
     points = crash_at([platform | {RASTERS: "1"} for platform in map(dict, platforms)], first=first, step=step)
     assert all_wrong(points, EVERYTHING_OF_RASTERS) == []
     assert {len(point["visible"]) for point in points} == {0, 3}, "all of a batch, or nothing"
+    assert {point["attempts"] for point in points if point["committed"]} == {1}
+
+
+def test_what_is_joined_to_a_named_input_is_whole_or_not_there(platforms: list[Mapping[str, str]]) -> None:
+    first, step = every(JOINED_EVERY)
+    points = crash_at([platform | {JOINED: "1"} for platform in map(dict, platforms)], first=first, step=step)
+    assert all_wrong(points, EVERYTHING_JOINED) == []
+    assert {len(point["visible"]) for point in points} == {0, 2}, "all of a batch, or nothing"
     assert {point["attempts"] for point in points if point["committed"]} == {1}

@@ -126,6 +126,7 @@ def test_types_that_a_few_rows_seemed_to_have_are_read_again(platform: Platform)
         ({"name": "Other"}, {}, "bad_identifier", "files[1].name"),
         ({"name": "other", "dataset_id": "x"}, {}, "not_for_named_inputs", "files[1].dataset_id"),
         ({"name": "other", "mode": "append"}, {}, "not_for_named_inputs", "files[1].mode"),
+        ({"name": "other", "rules": [{"rule": "not_null", "columns": ["n"]}]}, {}, "not_for_named_inputs", "files[1].rules"),
         ({"name": "other", "type": "raster"}, {}, "not_for_named_inputs", "files[1].type"),
         ({"name": "other"}, {"inputs": [{"dataset": "none", "name": "other"}]}, "unknown_dataset", "inputs[0].dataset"),
         ({"name": "other"}, {"inputs": [{"dataset": "none"}]}, "missing_key", "inputs[0].dataset_id"),
