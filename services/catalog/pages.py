@@ -113,6 +113,7 @@ def dataset(request: Request) -> Response:
         request,
         "dataset.html",
         asset=asset,
+        about=said.about if (said := state.ledger.descriptions(asset.dataset_id).get(asset.dataset_id)) else None,
         standing=standing,
         versions=[(made, changes(made.changes)) for made in versions],
         older=len(standing.versions) - len(versions),
