@@ -7,7 +7,7 @@ import shutil
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -116,14 +116,14 @@ class Pyramids:
             if asset.id not in self._made:
                 folder = self._folder / asset.id
                 folder.mkdir(parents=True, exist_ok=True)
-                self._made[asset.id] = _made([self._files.path(file) for file in asset.data], asset, folder)
+                self._made[asset.id] = _made((self._files.path(file) for file in asset.data), asset, folder)
                 if len(self._made) > _KEPT:
                     shutil.rmtree(self._folder / self._made.popitem(last=False)[0])  # whoever has opened it keeps it
             self._made.move_to_end(asset.id)
             return self._made[asset.id]
 
 
-def _made(files: Sequence[Path], asset: Asset, folder: Path) -> Pyramid:
+def _made(files: Iterable[Path], asset: Asset, folder: Path) -> Pyramid:
     total, placed = asset.features or 0, 0
     codes = np.empty(total, np.uint64)
     for path in files:

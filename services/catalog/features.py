@@ -210,7 +210,7 @@ class Features:
         for file in asset.data:
             parts.append(f"SELECT * REPLACE ({ROW} + {first} AS {ROW}) FROM ({numbered_rows(asset)})")
             first += file.features or 0
-        return " UNION ALL ".join(parts), [str(self._files.path(file)) for file in asset.data]
+        return " UNION ALL ".join(parts), [str(path) for path in self._files.paths(asset.data)]
 
     def _rows(self, asset: Asset, question: Question) -> Iterator[tuple[int, str]]:
         """Numbers and features of the rows that match, one more than are wanted."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 from libs.models import LakeFile
@@ -26,21 +27,26 @@ class LocalFiles:
         self._sizes: OrderedDict[Path, int] = OrderedDict()
 
     def path(self, file: LakeFile) -> Path:
-        """The local file. Whoever has opened it keeps what it has read, also when it is removed meanwhile.
+        """The local file. See :meth:`paths`."""
+        return self.paths([file])[0]
+
+    def paths(self, files: Sequence[LakeFile]) -> list[Path]:
+        """The local files, all of them at once. Whoever has opened one keeps what it has read, also when it is removed meanwhile.
 
         Raises:
-            ObjectMissing, ObjectRefused: when it cannot be read.
+            ObjectMissing, ObjectRefused: when one cannot be read.
         """
-        path = self.folder / f"{file.sha256}.parquet"
+        paths = [self.folder / f"{file.sha256}.parquet" for file in files]
         with self._lock:
-            if path not in self._sizes:
-                part = path.with_suffix(".part")
-                part.unlink(missing_ok=True)
-                if not self._lake.store.link_local(file.key, part):
-                    self._lake.fetch(file.key, part)
-                part.rename(path)
-            self._sizes[path] = file.bytes
-            self._sizes.move_to_end(path)
-            while len(self._sizes) > 1 and sum(self._sizes.values()) > self._kept:
+            for file, path in zip(files, paths, strict=True):
+                if path not in self._sizes:
+                    part = path.with_suffix(".part")
+                    part.unlink(missing_ok=True)
+                    if not self._lake.store.link_local(file.key, part):
+                        self._lake.fetch(file.key, part)
+                    part.rename(path)
+                self._sizes[path] = file.bytes
+                self._sizes.move_to_end(path)
+            while len(self._sizes) > len({*paths}) and sum(self._sizes.values()) > self._kept:
                 self._sizes.popitem(last=False)[0].unlink(missing_ok=True)
-        return path
+        return paths

@@ -118,7 +118,7 @@ class Tiles:
             return b""
         cursor = self._opened().cursor()
         try:
-            sql, values = _query(asset, [str(self._files.path(file)) for file in asset.data], box, metres(zoom, x, y))
+            sql, values = _query(asset, [str(path) for path in self._files.paths(asset.data)], box, metres(zoom, x, y))
             ((made, count),) = cursor.execute(sql, values).fetchall()
         finally:
             cursor.close()

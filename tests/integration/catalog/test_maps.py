@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ import shapely
 from libs.spatial_utils.crs import transformed
 from services.catalog import density
 from services.catalog.density import DEEPEST, MOST, Pyramid
+from services.catalog.features import Features
 from services.catalog.grid import SIDE, metres, tile_of
+from services.catalog.local import LocalFiles
+from services.catalog.tiles import Tiles
 from tests.integration.catalog.conftest import HOSTILE, Served
 
 pytestmark = pytest.mark.integration
@@ -190,3 +194,29 @@ def test_counts_are_made_once_and_forgotten_when_they_are_too_many(catalog: Serv
     pyramids.of(catalog.state.ledger.asset("riverton.parks", 1))
     assert [path.name for path in folder.iterdir()] == ["riverton.parks@1"]
     assert pyramids.of(asset).levels[0].tile(0, 0) == first == made.levels[0].tile(0, 0)
+
+
+def test_a_version_in_parts_is_one(catalog: Served, tmp_path: Path) -> None:
+    """Its rows are numbered through, on the map and in the table, also where its parts are more than what is kept."""
+    asset = catalog.state.ledger.asset("riverton.town.buildings")
+    other = catalog.state.ledger.asset("riverton.town.roads")
+    summary = asset.summary.model_copy(update={"features": 288})
+    twice = asset.model_copy(update={"dataset_id": "twice", "files": (*asset.data, *asset.data), "summary": summary})
+    for each in ("files", "counts"):
+        (tmp_path / each).mkdir()
+    files = LocalFiles(catalog.state.lake, tmp_path / "files", kept=1)
+    with closing(Tiles(files, tmp_path / "counts")) as made, closing(Features(files)) as features:
+        assert made.pyramid(twice).placed == 288
+        path = tmp_path / "tile.mvt"
+        path.write_bytes(made.tile(twice, 0, 0, 0).plain)
+        done = subprocess.run(
+            [sys.executable, "-c", READ], input=str(path), capture_output=True, text=True, check=True, timeout=120
+        )
+        assert sorted(json.loads(done.stdout)[str(path)]["features"]["columns"]["mvt_id"]) == [*range(288)]
+        one, four = (features.rows(twice, ["house_id"], None, "", page, 50, is_falling=False) for page in (1, 4))
+        assert [row for row, _ in four] == [*range(150, 200)]
+        assert four[0][1] == one[6][1]
+        assert features.values(twice, 150) == features.values(asset, 6)
+        assert features.count(twice, "true") == 288
+    assert len(LocalFiles(catalog.state.lake, tmp_path / "files", kept=1).paths([*asset.data, *other.data])) == 2
+    assert all((tmp_path / "files" / f"{each.data[0].sha256}.parquet").exists() for each in (asset, other))
