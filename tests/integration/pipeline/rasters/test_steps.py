@@ -127,6 +127,11 @@ def test_a_warp_leaves_no_black_edges(make: Callable[..., Any]) -> None:
     assert said["nodata"] == "0.0"
 
 
+def test_a_resolution_that_makes_too_many_pixels_is_refused_at_once(make: Callable[..., Any]) -> None:
+    report = make(dem(), "warp", {"crs": "EPSG:3857", "resolution": 0.001})[2]
+    assert problems(report) == ["expands_too_much"]
+
+
 def test_categories_are_never_mixed(make: Callable[..., Any]) -> None:
     classes = picture(colours()[..., 0] % 5)
     parameters = {"crs": "EPSG:3857", "nodata": 255, "resampling": "bilinear"}
