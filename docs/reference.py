@@ -44,6 +44,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "cast_pixels": {"type": "int16"},
     "set_nodata": {"nodata": -9999},
     "join": {"on": ["id"]},
+    "spatial_join": {"columns": ["value"]},
 }
 """Values for the recipes whose SQL, or command, needs some."""
 
@@ -217,7 +218,8 @@ def codes() -> Iterator[str]:
 def settings() -> Iterator[str]:
     """Each setting with its default."""
     yield "# Settings\n"
-    yield "From the environment, or from a file `.env` in the working folder; the environment wins. None has to be set."
+    yield "From the environment, then from a file `.env` in the working folder, then from one beside the home `var`: the first"
+    yield "that has a setting wins. Relative paths in the last one are relative to its folder. None has to be set."
     yield "`spatial-etl config` shows the settings in force and where each comes from.\n"
     documented = attributes(Settings)
     rows = []

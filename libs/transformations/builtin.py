@@ -304,7 +304,7 @@ BUILTIN = (
                 name="on",
                 type=ParameterType.VALUE,
                 required=True,
-                description="The key: ['id'], or {'id': 'area_id'} where the column of the input has another name.",
+                description="The key: 'id', ['id', 'year'], or {'id': 'area_id'} where the column of the input has another name.",
             ),
             Parameter(
                 name="columns",
@@ -326,7 +326,7 @@ BUILTIN = (
             Parameter(
                 name="max_unmatched",
                 type=ParameterType.VALUE,
-                description="How many features may find no row: a number, or a share such as 0.05.",
+                description="How many features may find no row: a number, or a share such as 0.05 or 5%.",
             ),
             Parameter(
                 name="max_doubled",
@@ -350,6 +350,89 @@ BUILTIN = (
             _REPROJECT,
             _REPAIR,
         ),
+    ),
+    Recipe(
+        name="spatial_join",
+        description="Add columns of a layer, the input 'other', by where features lie. Otherwise as 'default'.",
+        inputs=(RecipeInput(name="other", description="Layer with the columns to add."),),
+        parameters=(
+            Parameter(
+                name="predicate",
+                type=ParameterType.TEXT,
+                default="intersects",
+                description="What a feature does to one of the input: 'intersects', 'within', 'contains', or is 'nearest'.",
+            ),
+            Parameter(
+                name="distance",
+                type=ParameterType.OBJECT,
+                description="How far the nearest may be: {'value': 50, 'unit': 'm'}. Units: m, km, ft, us_ft, deg, crs.",
+            ),
+            Parameter(
+                name="take",
+                type=ParameterType.TEXT,
+                default="one",
+                description="Of several: 'one', the 'largest' overlap, or 'all': the feature becomes one for each.",
+            ),
+            Parameter(name="ties", type=ParameterType.NAMES, description="Columns of the input that decide between equals."),
+            Parameter(
+                name="columns",
+                type=ParameterType.VALUE,
+                description="Columns to add: ['name'], or with new names {'name': 'other_name'}. Left out: all.",
+            ),
+            Parameter(
+                name="how",
+                type=ParameterType.TEXT,
+                default="left",
+                description="'left': keep every feature. 'inner': those that find one. 'anti': those that find none.",
+            ),
+            Parameter(
+                name="max_unmatched",
+                type=ParameterType.VALUE,
+                description="How many features may find none: a number, or a share such as 0.05 or 5%.",
+            ),
+            Parameter(
+                name="max_doubled",
+                type=ParameterType.VALUE,
+                description="How many features may find several: a number, or a share.",
+            ),
+            Parameter(
+                name="crs",
+                type=ParameterType.CRS,
+                default=DEFAULT_CRS,
+                description="CRS of the result, in which it is looked where features lie. For metres, one in metres.",
+            ),
+        ),
+        steps=(
+            _REPROJECT,
+            _REPAIR,
+            {
+                "op": "spatial_join",
+                "input": "other",
+                **{
+                    name: {"$param": name}
+                    for name in (
+                        "predicate",
+                        "distance",
+                        "take",
+                        "ties",
+                        "columns",
+                        "how",
+                        "max_unmatched",
+                        "max_doubled",
+                    )
+                },
+            },
+        ),
+    ),
+    *(
+        Recipe(
+            name=name,
+            description=f"{what} the polygons of a layer, the input 'other'. Otherwise as 'default'.",
+            inputs=(RecipeInput(name="other", description="Layer with the polygons."),),
+            parameters=(_CRS,),
+            steps=(_REPROJECT, _REPAIR, {"op": name, "input": "other"}),
+        )
+        for name, what in (("clip_by", "Keep what lies in"), ("erase", "Cut away what lies in"))
     ),
     *_RASTER,
 )
