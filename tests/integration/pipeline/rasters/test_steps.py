@@ -104,6 +104,7 @@ def test_warp(make: Callable[..., Any], platform: Platform, resampling: str) -> 
     asset, lineage = platform.asset("a"), platform.stack.ledger.lineage("a", 1)
     assert lineage is not None
     assert lineage.recipe["arguments"] == parameters
+    assert lineage.inputs[0].crs == "EPSG:25832"
     assert replay(platform.stack, asset, lineage).identical
     assert isinstance(asset.summary, RasterSummary)
     assert asset.summary.bands[0].valid == int((pixels != -9999).sum())
