@@ -267,7 +267,7 @@ class DatasetMaker:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._progress(Event(self._manifest.batch_id, "write", identifier))
                 made = make_raster(source, raster, spec, place, folder, stack.limits, threads)
-                crs = raster.crs.name if raster.crs else None
+                crs = raster.source_crs.name if raster.source_crs else None
                 layer = InputLayer(
                     file=index, path=spec.path, format=spec.format, layer=raster.name, crs=crs, features=None,
                     objects=staged.objects(), crs_source=raster.crs_source,

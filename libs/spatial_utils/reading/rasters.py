@@ -52,6 +52,7 @@ class Raster:
         name: The file's name without its extension; in an archive with its folder if names repeat.
         facts: Everything of it but its pixels; see ``worker.raster.description``.
         crs: None for local coordinates.
+        source_crs: Of the source, which a step may have changed.
         tile: Rows of a strip; the last has the rest.
     """
 
@@ -60,6 +61,7 @@ class Raster:
     facts: dict[str, Any]
     tags: Tags
     crs: Crs | None
+    source_crs: Crs | None
     crs_source: CrsSource
     tile: int
 
@@ -260,8 +262,9 @@ def _raster(said: dict[str, Any], spec: FileSpec, where: str, warnings: list[Pro
             'Upload its world file (.tfw, .pgw, .jgw, .wld) beside it; or write "crs": "none" for this file, if it '
             "has no place.",
         )  # fmt: skip
-    crs, source = agreed_crs(said["source_crs"], said["name"], spec, where, warnings)
-    if facts["crs"] != said["source_crs"] and crs is not None:  # a step has changed it
+    source_crs, source = agreed_crs(said["source_crs"], said["name"], spec, where, warnings)
+    crs = source_crs
+    if facts["crs"] != said["source_crs"] and source_crs is not None:  # a step has changed it
         crs, _ = agreed_crs(facts["crs"], said["name"], spec.model_copy(update={"crs": None}), where, [])
     tags = said["tags"]["manifest" if source == "manifest" else "file"]
     return Raster(
@@ -270,5 +273,5 @@ def _raster(said: dict[str, Any], spec: FileSpec, where: str, warnings: list[Pro
             tuple((code, kind, count, base64.b64decode(data)) for code, kind, count, data in tags["geo"]), tags["nodata"],
             tags["metadata"], tags["photometric"], tuple(tags["extra"]), tuple(tags["palette"]),
         ),
-        crs, source, said["tile"],
+        crs, source_crs, source, said["tile"],
     )  # fmt: skip

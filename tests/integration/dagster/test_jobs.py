@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import struct
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from libs.pipeline.process import cancel, process
 from services.dagster.etl_pipelines.assets.known import Known
 from services.dagster.etl_pipelines.checks.in_time import IN_TIME, LATE, WAITING
 from services.dagster.etl_pipelines.definitions import build_defs
+from tests.plain_tiff import plain_tiff
 
 pytestmark = pytest.mark.integration
 
@@ -45,6 +47,19 @@ def test_a_dataset_is_seen_with_what_matters(orchestra: Any) -> None:
     assert (seen["file"], seen["sha256"]) == (f"s3://data-lake/{asset.files[0].key}", asset.files[0].sha256)
     assert {"read and transform", "write", "place"} <= seen["seconds"].keys()
     assert "s3://landing-zone/in/a.geojson" in seen["lineage"]
+
+
+def test_a_raster_is_seen_with_a_picture(orchestra: Any) -> None:
+    pixels = bytes(n % 251 for n in range(3 * 700 * 600))
+    orchestra.stack.landing.store.put("in/photo.tif", plain_tiff(pixels, 700, 600, 3))
+    entry = {"path": "s3://landing-zone/in/photo.tif", "type": "raster", "format": "GeoTIFF"}
+    assert ran(orchestra, "b1", entry["path"], files=[entry]).success
+    seen = shown(orchestra, "photo")
+    assert (seen["pixels"], seen["crs"]) == ("700 x 600", "EPSG:25832")
+    picture = base64.b64decode(seen["preview"].partition("base64,")[2].rstrip(")"))
+    assert picture.startswith(b"\x89PNG")
+    assert struct.unpack(">II", picture[16:24]) == (175, 150)
+    assert seen["preview"].startswith("An overview of 350 x 300 of 700 x 600 pixels.")
 
 
 def test_the_preview_is_a_drawing_without_a_request(orchestra: Any) -> None:

@@ -106,17 +106,16 @@ class Raster:
     def _apply(self, wanted: dict[str, Any]) -> None:
         """Take what the steps make of the raster in its place."""
         facts, api = self._facts, self._api
-        check_size(
-            self._reader.request,
-            self.name,
-            facts["width"],
-            facts["height"],
-            sum(SIZES.get(b["dtype"], 16) for b in facts["bands"]),
-        )
+        pixel_bytes = sum(SIZES.get(band["dtype"], 16) for band in facts["bands"])
+
+        def check(width: int, height: int) -> None:
+            check_size(self._reader.request, self.name, width, height, pixel_bytes)
+
+        check(facts["width"], facts["height"])
         declared = wanted.get("declared")
         if self._crs is None and self._beside is None and declared is None:
             return  # it is refused for that
-        steps = Steps(api, self.name)
+        steps = Steps(api, self.name, check)
         crs = declared if declared is not None and (self._crs is None or wanted["replace_crs"]) else self._beside
         if crs is not None:
             self._dataset = steps.placed(self._dataset, crs)

@@ -2,11 +2,12 @@
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from libs.spatial_utils.worker.ogr.gdal import strings
 from libs.spatial_utils.worker.protocol import Unreadable
 from libs.spatial_utils.worker.raster.api import DTYPES, OF_ALPHA, OF_NODATA, PALETTE, RED, Api
+from libs.spatial_utils.worker.raster.description import transform_of
 
 _V, _S = ctypes.c_void_p, ctypes.c_char_p
 _PROTOTYPES = {
@@ -24,6 +25,7 @@ _PROTOTYPES = {
     "GDALComputeRasterMinMax": (ctypes.c_int, (_V, ctypes.c_int, ctypes.POINTER(ctypes.c_double))),
 }
 _WARP, _CAST, _CLIP = "reproject", "set-type", "clip"
+_RESOLUTION, _ALIGNED = "--resolution=", "--target-aligned-pixels"
 _OF_CATEGORIES = frozenset({"--resampling=nearest", "--resampling=mode"})
 _LARGEST = {"float32": 3.4028234663852886e38, "float64": math.inf}
 
@@ -34,10 +36,11 @@ class Steps:
     Args:
         api: The library.
         name: Of the raster, for problems.
+        check_size: Refuses a raster of a width and a height that is too large.
     """
 
-    def __init__(self, api: Api, name: str) -> None:
-        self._api, self._name = api, name
+    def __init__(self, api: Api, name: str, check_size: Callable[[int, int], None]) -> None:
+        self._api, self._name, self._check_size = api, name, check_size
         self._call = {function: api.gdal.function(function, *types) for function, types in _PROTOTYPES.items()}
         api.gdal.register("GDALRegister_VRT")  # after the file was opened: none of it is one
         api.gdal.register("GDALRegister_MEM")
@@ -69,6 +72,7 @@ class Steps:
             before = list(arguments)
             if name == _WARP:
                 before += self._safe_at_edges(dataset, arguments)
+                self._check_resolution(dataset, before)
                 self._check_resampling(dataset, arguments, categorical=categorical)
             if name == _CAST:
                 self._check_range(dataset, arguments)
@@ -119,6 +123,19 @@ class Steps:
             f"The raster {self._name!r} has no value for pixels without data, and there are some at the edges once it is warped.",
             'Give the parameter "nodata": a value that no pixel has.',
         )
+
+    def _check_resolution(self, dataset: int, arguments: Sequence[str]) -> None:
+        """Whether the resolution makes too many pixels: GDAL would take hours before it says how many there are."""
+        wanted = next((each for each in arguments if each.startswith(_RESOLUTION)), None)
+        if wanted is None:
+            return
+        usual = self._run(dataset, _WARP, [each for each in arguments if not each.startswith((_RESOLUTION, _ALIGNED))])
+        transform = transform_of(self._api, usual)
+        if transform is not None:
+            x, y = map(float, wanted.removeprefix(_RESOLUTION).split(","))
+            width = self._api.GDALGetRasterXSize(usual) * abs(transform[1]) / x
+            height = self._api.GDALGetRasterYSize(usual) * abs(transform[5]) / y
+            self._check_size(math.ceil(width), math.ceil(height))
 
     def _check_resampling(self, dataset: int, arguments: Sequence[str], *, categorical: bool) -> None:
         api = self._api

@@ -7,7 +7,7 @@ import tempfile
 
 import pyarrow as pa
 
-from libs.models import Asset, BBox
+from libs.models import Asset, BBox, RasterSummary
 from libs.spatial_utils.preview import WIDTH, Drawing, draw
 from libs.storage import DataLake, ObjectMissing, ObjectRefused
 from services.dagster.etl_pipelines.markdown import inert
@@ -15,6 +15,8 @@ from services.dagster.etl_pipelines.markdown import inert
 _DEGREES = {"EPSG:4326", "OGC:CRS84"}
 _KILOMETRES = 111.32
 """Of a degree of longitude at the equator."""
+_HEAD = 8 * 1024 * 1024
+"""Bytes before the tiles of a raster: its directories, and the places of all its tiles."""
 LARGEST = 64 * 1024 * 1024
 """Bytes of a file that is fetched to be drawn."""
 
@@ -30,6 +32,8 @@ def preview(lake: DataLake, asset: Asset, largest: int = LARGEST, pixels: int = 
         largest: Bytes of a file that is fetched to be drawn.
         pixels: Of the longer side.
     """
+    if isinstance(asset.summary, RasterSummary):
+        return _of_raster(lake, asset, asset.summary, largest)
     if not asset.has_geometry or asset.bbox is None or len(asset.data) != 1 or asset.data[0].bytes > largest:
         return None
     (file,) = asset.data
@@ -46,6 +50,26 @@ def preview(lake: DataLake, asset: Asset, largest: int = LARGEST, pixels: int = 
             return None  # `verify` says so
     image = base64.b64encode(drawing.svg.encode()).decode()
     return f"{_caption(asset, asset.bbox, drawing)}\n\n![{asset.id}](data:image/svg+xml;base64,{image})"
+
+
+def _of_raster(lake: DataLake, asset: Asset, summary: RasterSummary, largest: int) -> str | None:
+    """The smallest overview: it lies near the file's beginning, so that the rest is not fetched."""
+    from libs.spatial_utils.cog.picture import picture
+
+    (file,) = asset.data
+    columns, rows = summary.overviews[-1] if summary.overviews else (summary.width, summary.height)
+    wanted = min(file.bytes, largest, _HEAD + 2 * columns * rows * 8 * len(summary.bands))
+    with tempfile.TemporaryFile() as copy:
+        try:
+            for piece in lake.store.stream(file.key):
+                copy.write(piece)
+                if copy.tell() >= wanted:
+                    break
+            image = picture(copy, file.bytes)
+        except (ObjectMissing, ObjectRefused, ValueError, KeyError, IndexError, struct.error):
+            return None  # `verify` says so
+    shown = f"An overview of {columns:,} x {rows:,} of {summary.width:,} x {summary.height:,} pixels. Transparent: no data."
+    return f"{shown}\n\n![{asset.id}](data:image/png;base64,{base64.b64encode(image).decode()})"
 
 
 def _caption(asset: Asset, bbox: BBox, drawing: Drawing) -> str:

@@ -104,6 +104,7 @@ def test_warp(make: Callable[..., Any], platform: Platform, resampling: str) -> 
     asset, lineage = platform.asset("a"), platform.stack.ledger.lineage("a", 1)
     assert lineage is not None
     assert lineage.recipe["arguments"] == parameters
+    assert lineage.inputs[0].crs == "EPSG:25832"
     assert replay(platform.stack, asset, lineage).identical
     assert isinstance(asset.summary, RasterSummary)
     assert asset.summary.bands[0].valid == int((pixels != -9999).sum())
@@ -125,6 +126,11 @@ def test_a_warp_leaves_no_black_edges(make: Callable[..., Any]) -> None:
     assert problems(make(grey, "warp", {"crs": "EPSG:3857"})[2]) == ["raster_needs_nodata"]
     pixels, said, _ = make(grey, "warp", {"crs": "EPSG:3857", "nodata": 0})
     assert said["nodata"] == "0.0"
+
+
+def test_a_resolution_that_makes_too_many_pixels_is_refused_at_once(make: Callable[..., Any]) -> None:
+    report = make(dem(), "warp", {"crs": "EPSG:3857", "resolution": 0.001})[2]
+    assert problems(report) == ["expands_too_much"]
 
 
 def test_categories_are_never_mixed(make: Callable[..., Any]) -> None:
