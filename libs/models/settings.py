@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from libs.models.home_env import HomeEnv
 
 RUNS, SPILL = "runs", "duckdb_"
 """Names, and what names begin with, of what the platform makes in scratch, and removes when nobody works there any more."""
@@ -86,11 +88,14 @@ def home_above() -> Path | None:
 
 
 def _is_home(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (LEDGER, "landing-zone", "data-lake"))
+    """Whether the platform works here: something lies in it, or a ``.env`` beside it says where that lies instead."""
+    if any((folder / name).exists() for name in (LEDGER, "landing-zone", "data-lake")):
+        return True
+    return (folder / "scratch").is_dir() and folder.with_name(".env").is_file()
 
 
 class Settings(BaseSettings):
-    """Read from the environment and from ``.env`` in the working folder; the environment wins.
+    """Read from the environment, then from ``.env`` in the working folder, then from ``.env`` beside the home: the first wins.
 
     Attributes:
         spatial_etl_home: Folder of the embedded stores, scratch included; unset: the ``var`` of the working folder, or of the
@@ -231,6 +236,19 @@ class Settings(BaseSettings):
         """Whether something was delivered to the home, or to buckets of it."""
         places = (self.landing.folder, self.lake.folder, self.spatial_etl_home / LEDGER)
         return any(place is not None and place.exists() for place in places)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no setting is a folder of secrets
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from; the first one that has one wins."""
+        working = cast("DotEnvSettingsSource", dotenv_settings)
+        return init_settings, env_settings, working, HomeEnv(settings_cls, working, home_above())
 
     @model_validator(mode="before")
     @classmethod

@@ -29,7 +29,7 @@ from libs.models.settings import Settings
 from libs.pipeline.format_choice import format_of, is_plain_table
 from libs.pipeline.identity import require_own_lake
 from libs.pipeline.naming import slug
-from libs.pipeline.upload import DeliveryError
+from libs.pipeline.upload import DeliveryError, Upload
 from libs.spatial_utils import coordinate_names, csv_titles
 from libs.spatial_utils.formats import Format, find_format
 from libs.storage import DataLake
@@ -125,8 +125,8 @@ def local_files(paths: Sequence[Path], chosen: Format | None = None, inputs: Seq
     return found
 
 
-def places(files: Iterable[Path], manifest: Manifest, bucket: str) -> list[tuple[Path, Format, str]]:
-    """Where the files of a manifest are to lie: each with its format, and its folder in the landing zone.
+def places(files: Iterable[Path], manifest: Manifest, bucket: str) -> list[Upload]:
+    """Where the files of a manifest are to lie.
 
     Args:
         files: On the disk; each has the name of one that the manifest names.
@@ -136,18 +136,18 @@ def places(files: Iterable[Path], manifest: Manifest, bucket: str) -> list[tuple
     Raises:
         DeliveryError: when the manifest names no such file, or several.
     """
-    named: dict[str, dict[str, str]] = {}
-    for spec in manifest.files:
+    named: dict[str, dict[str, tuple[str, str]]] = {}
+    for index, spec in enumerate(manifest.files):
         folder, _, name = landing_key(spec.path, bucket).rpartition("/")
-        named.setdefault(name, {})[folder] = spec.format
+        named.setdefault(name, {})[folder] = spec.format, f"files[{index}].path"
     found = []
     for file in files:
         folders = named.get(file.name, {})
         if len(folders) != 1:
             said = f"names {len(folders)} files of this name" if folders else f"names other files: {', '.join(sorted(named))}"
             raise DeliveryError(f"{file.name}: the manifest {said}.")
-        ((folder, format_),) = folders.items()
-        found.append((file.resolve(), find_format(format_, "format"), folder))
+        ((folder, (format_, where)),) = folders.items()
+        found.append(Upload(file.resolve(), find_format(format_, "format"), folder, where))
     return found
 
 

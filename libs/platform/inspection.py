@@ -13,7 +13,7 @@ from libs.models.settings import Settings
 from libs.pipeline.delivery import LocalFile, make_manifest, new_batch_id
 from libs.pipeline.process import process
 from libs.pipeline.profile import profile
-from libs.pipeline.upload import members_of, upload
+from libs.pipeline.upload import Upload, members_of, upload_all
 from libs.platform import open_stack
 from libs.platform.dry_run import throwaway
 from libs.spatial_utils.reading import ReadLimits
@@ -46,7 +46,7 @@ def inspect(
     )  # fmt: skip
     with throwaway(settings) as elsewhere, open_stack(elsewhere) as stack:
         folder = str(Path(batch_id, file.key).parent)
-        upload(stack.landing, file.path, file.format, folder, Folders())
+        upload_all(stack.landing, [Upload(file.path, file.format, folder, "files[0].path")], manifest.content, batch_id)
         key = stack.landing.submit(manifest.content, batch_id)
         (report,) = process(stack, keys=[key], parsed={key: manifest})
         layers = _rasters(report) if file.format.raster else _layers(file, manifest.require().files[0], stack.limits)

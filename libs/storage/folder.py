@@ -202,7 +202,7 @@ class FolderStore:
                 raise ObjectRefused(self.uri(key), _IN_THE_WAY) from error
             os.fsync(parent)
 
-    def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
+    def create(self, key: str, source: bytes | Path, *, give: bool = False, moved: Moved = untold) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`. A hard link is what makes it atomic and the winner single."""
         self.check()
         with self._speaking(key), self._parent(key, make=True) as (parent, name):
@@ -210,13 +210,32 @@ class FolderStore:
                 return False  # saves the copy; the link decides
             try:
                 if not (give and isinstance(source, Path) and move(source, name, parent)):
-                    with self._partial(source) as (partials, partial):
+                    with self._partial(source, moved) as (partials, partial):
                         os.link(partial, name, src_dir_fd=partials, dst_dir_fd=parent, follow_symlinks=False)
             except FileExistsError:
                 return False
             os.fsync(parent)
         if give and isinstance(source, Path):
             source.unlink(missing_ok=True)
+        return True
+
+    def replace(self, key: str, source: Path, stamp: str, moved: Moved = untold) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`. Those who replace are alone in the folder, where it can be locked."""
+        self.check()
+        try:
+            with (
+                self._speaking(key),
+                self._parent(key) as (parent, name),
+                self._partial(source, moved) as (partials, partial),
+            ):
+                with suppress(OSError):  # some network file systems lock no folders: microseconds are left then
+                    fcntl.flock(parent, fcntl.LOCK_EX)
+                if (info := self._listed(key, name, parent)) is None or info.stamp != stamp:
+                    return False
+                os.rename(partial, name, src_dir_fd=partials, dst_dir_fd=parent)
+                os.fsync(parent)
+        except _NOTHING_THERE:
+            return False
         return True
 
     def delete(self, key: str, version: str | None = None) -> bool:
@@ -477,6 +496,7 @@ def _described(key: str, status: os.stat_result) -> ObjectInfo:
         version=f"{status.st_ino:x}-{status.st_ctime_ns:x}-{status.st_size:x}",
         # Without the change time: that of a file changes with the number of its links.
         stamp=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}",
+        written=moment(status.st_mtime),
     )
 
 

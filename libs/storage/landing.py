@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, ServiceUnavailable, parse_manifest
+from libs.models import Manifest, ParsedManifest, Problem, Rejected, Report, ServiceUnavailable, landing_key, parse_manifest
 from libs.models.manifest import MAX_MANIFEST_BYTES
 from libs.raw_text import inert_json
 from libs.storage.fetched import Fetched
@@ -20,6 +21,7 @@ from libs.storage.store import (
     ObjectRefused,
     ObjectStore,
     Refused,
+    begins,
     pass_over,
     untold,
 )
@@ -200,10 +202,56 @@ class LandingZone:
         except ObjectRefused as error:
             raise self.refusal(error, error.uri) from error
 
-    def upload(self, path: Path, key: str, moved: Moved = untold) -> str:
-        """Upload a raw file, replacing one of the same key. Returns its ``s3://`` path for the manifest."""
-        self.store.put(key, path, moved)
-        return self.store.uri(key)
+    def there(self, keys: Iterable[str]) -> dict[str, ObjectInfo]:
+        """What lies under keys, and beside them what may belong to them, as far as the account may look."""
+        with suppress(ServiceUnavailable):  # an account that may only write; where the store is down, writing says so
+            return {info.key: info for info in self.store.look({_beginning(key) for key in keys})[0]}
+        return {}
+
+    def awaited(self, keys: Collection[str], own: bytes) -> tuple[str, Manifest] | None:
+        """Of raw files one that a manifest names, or to whose files it belongs, which waits or is being processed; with that.
+
+        An account that may only deliver sees no manifests.
+
+        Args:
+            keys: Of raw files.
+            own: A manifest that does not count.
+        """
+        with suppress(ServiceUnavailable):
+            for info in self.waiting() if keys else ():
+                with suppress(ObjectMissing, ObjectRefused):
+                    content = self.store.read(info.key, MAX_MANIFEST_BYTES + 1)
+                    manifest = None if content == own else parse_manifest(content, landing_bucket=self.bucket).manifest
+                    if manifest and (key := self._named(keys, manifest)):
+                        return key, manifest
+        return None
+
+    def _named(self, keys: Iterable[str], manifest: Manifest) -> str | None:
+        """The first of some raw files that is, or may belong to, a file or folder that a manifest names."""
+        named = [landing_key(spec.path, self.bucket) for spec in manifest.files]
+        found: list[str] = []
+        for beginning in sorted({*map(_beginning, named), *(f"{key}/" for key in named)}):
+            if not found or not beginning.startswith(found[-1]):
+                found.append(beginning)
+        return next((key for key in keys if begins(key, found)), None)
+
+    def answered(self, batch_id: str) -> datetime | None:
+        """When the last report of a batch was written, by the store's clock; None when there is none."""
+        with suppress(ServiceUnavailable, ObjectRefused):
+            report = self.store.head(f"reports/{batch_id}.json")
+            return None if report is None else report.written
+        return None
+
+    def holds(self, key: str, path: Path) -> bool:
+        """Whether an object has the content of a local file."""
+        try:
+            with path.open("rb") as file:
+                for piece in self.store.stream(key):
+                    if file.read(len(piece)) != piece:
+                        return False
+                return not file.read(1)
+        except (ObjectMissing, ObjectRefused, ObjectChanged):
+            return False
 
     def require_free(self, manifest: bytes, batch_id: str) -> None:
         """Make sure that no other manifest waits under the name of a batch, before files are uploaded for it.

@@ -160,9 +160,17 @@ class S3Store:
         return found, folders
 
     def head(self, key: str) -> ObjectInfo | None:
-        """See :class:`~libs.storage.store.ObjectStore`. By listing: what HEAD answers tells the time to the second only."""
+        """See :class:`~libs.storage.store.ObjectStore`.
+
+        By listing, where the account may: what HEAD answers tells the time to the second only.
+        """
         with self._speaking(check_key(key)):
-            page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+            try:
+                page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+            except ClientError as error:
+                if code(error) not in _DENIED:
+                    raise
+                return self._asked(key, error)
         return next((info for info in self._infos(page, pass_over) if info.key == key), None)
 
     def read(self, key: str, limit: int | None = None) -> bytes:
@@ -215,7 +223,7 @@ class S3Store:
         with self._speaking(check_key(key)):
             self._send(key, source, {}, {}, moved)
 
-    def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
+    def create(self, key: str, source: bytes | Path, *, give: bool = False, moved: Moved = untold) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`. The server decides, by ``If-None-Match: *``, whatever the size."""
         try:
             self.check()
@@ -223,13 +231,24 @@ class S3Store:
             # An account that may only deliver cannot try what the server does. Who writes to a lake has tried it before.
             if not (isinstance(error.__context__, ClientError) and code(error.__context__) in _DENIED):
                 raise
-        if isinstance(source, Path) and self.head(key) is not None:
+        if isinstance(source, Path) and self._is_seen(key):
             return False  # saves the upload; the server decides
         with self._speaking(check_key(key)):
-            created = self._create_once(key, source)
+            created = self._create_once(key, source, moved)
         if created and give and isinstance(source, Path):
             source.unlink(missing_ok=True)
         return created
+
+    def replace(self, key: str, source: Path, stamp: str, moved: Moved = untold) -> bool:
+        """See :class:`~libs.storage.store.ObjectStore`. The server decides, by ``If-Match``."""
+        with self._speaking(check_key(key)):
+            try:
+                self._send(key, source, {}, {"IfMatch": stamp}, moved)
+            except ClientError as error:
+                if code(error) in _TAKEN | _UNDECIDED | _GONE:
+                    return False
+                raise
+        return True
 
     def delete(self, key: str, version: str | None = None) -> bool:
         """See :class:`~libs.storage.store.ObjectStore`.
@@ -305,11 +324,30 @@ class S3Store:
                 continue
             yield _info(entry)
 
-    def _create_once(self, key: str, source: bytes | Path) -> bool:
+    def _asked(self, key: str, denied: ClientError) -> ObjectInfo | None:
+        """What HEAD says of an object, for an account that may read it and not list the folder."""
+        try:
+            head = self._client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if code(error) in _GONE:
+                return None
+            raise denied from None
+        return _info({"Key": key, "Size": head["ContentLength"], "LastModified": head["LastModified"], "ETag": head["ETag"]})
+
+    def _is_seen(self, key: str) -> bool:
+        """Whether an object is there, as far as the account may look."""
+        try:
+            return self.head(key) is not None
+        except ServiceUnavailable as error:
+            if isinstance(error.__context__, ClientError) and code(error.__context__) in _DENIED:
+                return False
+            raise
+
+    def _create_once(self, key: str, source: bytes | Path, moved: Moved) -> bool:
         mark = secrets.token_hex(16)
         while True:
             try:
-                self._send(key, source, {"Metadata": {_MARK: mark}}, {"IfNoneMatch": "*"})
+                self._send(key, source, {"Metadata": {_MARK: mark}}, {"IfNoneMatch": "*"}, moved)
             except ClientError as error:
                 if code(error) in _UNDECIDED:
                     time.sleep(0.1)
@@ -440,4 +478,5 @@ def _info(entry: dict[str, Any]) -> ObjectInfo:
         modified=modified,
         version=f"{entry['ETag']}-{modified.timestamp():.3f}",
         stamp=entry["ETag"],
+        written=modified,
     )

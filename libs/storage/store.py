@@ -36,6 +36,7 @@ class ObjectInfo:
         modified: When it came to lie there as it is; aware, UTC.
         version: Opaque; another one after each upload under the same key, even of the same content.
         stamp: Opaque; another one when the content may be another.
+        written: When its content was written, by the same clock as ``modified``, where the store knows that better; aware, UTC.
     """
 
     key: str
@@ -43,6 +44,7 @@ class ObjectInfo:
     modified: datetime
     version: str
     stamp: str
+    written: datetime
 
 
 OWN = "_spatial-etl/"
@@ -209,16 +211,34 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def create(self, key: str, source: bytes | Path, *, give: bool = False) -> bool:
+    def create(self, key: str, source: bytes | Path, *, give: bool = False, moved: Moved = untold) -> bool:
         """Write an object unless there is one; of several writers, one wins. Durable, and never seen in part.
 
         Args:
             key: The object.
             source: Its content, or the file with it.
             give: The file is given away: when the object has been written, it is gone. A store may move it then.
+            moved: Told of the bytes of a file as they are copied, from any thread.
 
         Returns:
             False when the key was taken; the object there and the file are left as they are.
+
+        Raises:
+            ObjectRefused: when something is in its way.
+        """
+        ...
+
+    def replace(self, key: str, source: Path, stamp: str, moved: Moved = untold) -> bool:
+        """Write an object in the place of a certain content; of several writers that mean the same one, one wins.
+
+        Args:
+            key: The object.
+            source: The file with its new content.
+            stamp: Of the content that is to be replaced.
+            moved: As for :meth:`put`.
+
+        Returns:
+            False when something else lies there, or nothing; that is left as it is.
 
         Raises:
             ObjectRefused: when something is in its way.

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from libs.models import Rejected
 from libs.models.inputs import VERSION_PATTERN
 from libs.pipeline.delivery import NamedInput
 from libs.pipeline.upload import DeliveryError
@@ -24,6 +25,20 @@ def usage_errors(param_hint: str | None = None) -> Iterator[None]:
     except DeliveryError as error:
         remedy = " Name its format by --format." if error.format_helps else ""
         raise typer.BadParameter(inert(f"{error}{remedy}"), param_hint=param_hint) from error
+
+
+@contextmanager
+def replacing_told() -> Iterator[None]:
+    """Say of files that were not replaced which option replaces them."""
+    try:
+        yield
+    except Rejected as rejected:
+        raise Rejected(
+            problem.model_copy(update={"remedy": f"{problem.remedy} Or type --replace, if it is yours."})
+            if problem.code == "file_taken"
+            else problem
+            for problem in rejected.problems
+        ) from rejected
 
 
 def user() -> str:

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from libs.models import ParsedManifest, Report
     from libs.models.settings import Settings
-    from libs.spatial_utils.formats import Format
+    from libs.pipeline.upload import Upload
 
 
 def tried(
     settings: "Settings",
     manifest: "ParsedManifest",
-    uploads: "Iterable[tuple[Path, Format, str]]",
+    uploads: "Iterable[Upload]",
     batch_id: str,
     *,
     quiet: bool,
@@ -24,7 +23,7 @@ def tried(
     Args:
         settings: Those of the real platform.
         manifest: Of the batch.
-        uploads: Its local files, each with its format, and its folder in the landing zone.
+        uploads: Its local files.
         batch_id: Name of the batch.
         quiet: Show no progress.
 
@@ -35,19 +34,15 @@ def tried(
         DeliveryError: when there is a batch of this name.
     """
     from libs.pipeline.process import process
-    from libs.pipeline.upload import upload
+    from libs.pipeline.upload import upload_all
     from libs.platform.dry_run import as_it_would_be, rehearsal
-    from libs.spatial_utils.siblings import Folders
     from services.cli import progress
 
     _require_free_name(settings, batch_id, manifest.content)
-    with rehearsal(settings) as stack:
-        folders = Folders()
-        with progress.shown(quiet=quiet) as tell:
-            for file, kind, folder in uploads:
-                upload(stack.landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
-            key = stack.landing.submit(manifest.content, batch_id)
-            (report,) = process(stack, keys=[key], parsed={key: manifest}, progress=tell)
+    with rehearsal(settings) as stack, progress.shown(quiet=quiet) as tell:
+        upload_all(stack.landing, uploads, manifest.content, batch_id, progress=tell)
+        key = stack.landing.submit(manifest.content, batch_id)
+        (report,) = process(stack, keys=[key], parsed={key: manifest}, progress=tell)
     return as_it_would_be(report, settings)
 
 

@@ -15,11 +15,11 @@ from libs.models import Problem, Rejected, Report, Status
 from libs.models.settings import Settings
 from libs.pipeline.delivery import LocalFile, NamedInput, local_files, new_batch_id
 from libs.pipeline.naming import dataset_id
-from libs.pipeline.upload import DeliveryError, upload
+from libs.pipeline.upload import DeliveryError, Upload, upload_all
 from libs.platform.telling import of_state
 from libs.spatial_utils.formats import Format
-from libs.spatial_utils.siblings import Folders
 from services.cli import output, progress, report
+from services.cli.delivery import replacing_told
 from services.cli.place import located
 from services.cli.typed import all_spelled, rejections_spelled
 
@@ -46,6 +46,7 @@ class Order:
         inputs: Named inputs of each batch.
         options: Of formats that are tables of text.
         of_all: Keys that every file's entry gets.
+        replace: Other files of the landing zone may be replaced.
         dry_run: Store nothing.
         as_json: Print for programs.
     """
@@ -56,6 +57,7 @@ class Order:
     inputs: Sequence[NamedInput]
     options: Mapping[str, Any]
     of_all: Mapping[str, Any]
+    replace: bool
     dry_run: bool
     as_json: bool
 
@@ -190,8 +192,7 @@ def _show(order: Order, made: Report, files: Sequence[Path], uploads: Sequence[L
 def _tried(order: Order, manifest: "ParsedManifest", uploads: Sequence[LocalFile], batch_id: str) -> Report:
     from services.cli.dry_run import tried
 
-    placed = [(file.path, file.format, _folder(file, batch_id)) for file in uploads]
-    return tried(order.settings, manifest, placed, batch_id, quiet=order.as_json)
+    return tried(order.settings, manifest, _placed(uploads, batch_id), batch_id, quiet=order.as_json)
 
 
 def _opened(order: Order) -> "AbstractContextManager[Stack | None]":
@@ -223,28 +224,36 @@ def _ingested(
         require_free_name(order.settings, stack.lake, stack.ledger, batch_id, manifest.content)
         stack.landing.require_free(manifest.content, batch_id)
         with progress.shown(quiet=order.as_json) as tell:
-            return _processed(stack, _uploading(stack.landing, uploads, batch_id, tell), manifest, batch_id, tell)
+            uploading = _uploading(stack.landing, order, uploads, manifest, batch_id, tell)
+            return _processed(stack, uploading, manifest, batch_id, tell)
     landing = open_landing_zone(order.settings)
     ledger = open_ledger(order.settings)
     with closing(ledger.store):
         require_free_name(order.settings, open_lake(order.settings), ledger, batch_id, manifest.content)
     landing.require_free(manifest.content, batch_id)
     with progress.shown(quiet=order.as_json) as tell:
-        uploading = _uploading(landing, uploads, batch_id, tell)
+        uploading = _uploading(landing, order, uploads, manifest, batch_id, tell)
         with open_stack(order.settings) as opened:
             opened.warm_up(engine=not manifest.only_rasters)  # while the rest is imported
             return _processed(opened, uploading, manifest, batch_id, tell)
 
 
-def _uploading(landing: "LandingZone", uploads: Sequence[LocalFile], batch_id: str, tell: "Progress") -> "Future[None]":
+def _uploading(
+    landing: "LandingZone",
+    order: Order,
+    uploads: Sequence[LocalFile],
+    manifest: "ParsedManifest",
+    batch_id: str,
+    tell: "Progress",
+) -> "Future[None]":
     """Upload in a thread, while the rest is imported and opened. One that Ctrl-C does not wait for."""
     done: Future[None] = Future()
 
     def work() -> None:
         try:
-            folders = Folders()
-            for file in uploads:
-                upload(landing, file.path, file.format, _folder(file, batch_id), folders, batch_id=batch_id, progress=tell)
+            placed = _placed(uploads, batch_id)
+            with replacing_told():
+                upload_all(landing, placed, manifest.content, batch_id, replace=order.replace, progress=tell)
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             done.set_exception(error)
         else:
@@ -254,9 +263,12 @@ def _uploading(landing: "LandingZone", uploads: Sequence[LocalFile], batch_id: s
     return done
 
 
-def _folder(file: LocalFile, batch_id: str) -> str:
-    """The folder of a file in the landing zone."""
-    return str(PurePosixPath(batch_id, file.key).parent)
+def _placed(files: Sequence[LocalFile], batch_id: str) -> list[Upload]:
+    """Where files are to lie in the landing zone."""
+    return [
+        Upload(file.path, file.format, str(PurePosixPath(batch_id, file.key).parent), f"files[{index}].path")
+        for index, file in enumerate(files)
+    ]
 
 
 def _processed(

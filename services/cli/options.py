@@ -36,6 +36,12 @@ def _recipe_names(incomplete: str) -> list[str]:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text for people.")]
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace", help="Put the files in the place of others that lie in the landing zone, unless a manifest waits for these."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Go the whole way, print the report that would be, and store nothing.")]
 Batch = Annotated[
     str | None,

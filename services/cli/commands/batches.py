@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from services.cli.options import AsJson, DryRun, ManifestFile, complete_batches
+from services.cli.options import AsJson, DryRun, ManifestFile, Replace, complete_batches
 
 if TYPE_CHECKING:
     from libs.models import Manifest, ParsedManifest, Report, ServiceUnavailable
     from libs.models.settings import Settings
     from libs.pipeline.stack import Stack
-    from libs.spatial_utils.formats import Format
+    from libs.pipeline.upload import Upload
 
 
 def submit(
@@ -26,12 +26,14 @@ def submit(
         ),
     ] = None,
     *,
+    replace: Replace = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload a manifest, and before it the FILEs that it names.
 
-    Refused when another manifest waits under its batch_id. A manifest that was processed before is compared with what lies there
+    Refused when another manifest waits under its batch_id, or when other files lie where the FILEs belong, unless an earlier
+    delivery of this batch brought them and has its report. A manifest that was processed before is compared with what lies there
     now: files that have changed make new versions.
 
     Files that you leave out must be in the landing zone already. `spatial-etl process` or `watch` then processes the batch.
@@ -40,11 +42,10 @@ def submit(
     from libs.models import parse_manifest
     from libs.models.settings import Settings
     from libs.pipeline.delivery import batch_id_of, places
-    from libs.pipeline.upload import upload
+    from libs.pipeline.upload import upload_all
     from libs.platform import open_landing_zone
-    from libs.spatial_utils.siblings import Folders
     from services.cli import output, progress
-    from services.cli.delivery import usage_errors
+    from services.cli.delivery import replacing_told, usage_errors
     from services.cli.place import home_told
 
     settings = Settings()
@@ -62,9 +63,8 @@ def submit(
         landing = open_landing_zone(settings)  # all that an uploader has access to
         # first: an upload would replace the files of the manifest that waits
         landing.require_free(parsed.content, batch_id)
-        folders = Folders()
-        for file, kind, folder in found:
-            upload(landing, file, kind, folder, folders, batch_id=batch_id, progress=tell)
+        with replacing_told():
+            upload_all(landing, found, parsed.content, batch_id, replace=replace, progress=tell)
         key = landing.submit(parsed.content, batch_id, after_files=bool(files))
     if as_json:
         output.emit_json({"batch_id": batch_id, "manifest": landing.store.uri(key)})
@@ -73,7 +73,7 @@ def submit(
 
 
 def _end_dry_run(
-    settings: "Settings", parsed: "ParsedManifest", files: "list[tuple[Path, Format, str]]", batch_id: str, *, as_json: bool
+    settings: "Settings", parsed: "ParsedManifest", files: "list[Upload]", batch_id: str, *, as_json: bool
 ) -> NoReturn:
     from libs.models import Status
     from services.cli import output, report
@@ -90,11 +90,11 @@ def _end_dry_run(
     raise typer.Exit(0 if made.status is Status.SUCCESS else 1)
 
 
-def _require_all_files(manifest: "Manifest | None", found: "list[tuple[Path, Format, str]]", bucket: str) -> None:
+def _require_all_files(manifest: "Manifest | None", found: "list[Upload]", bucket: str) -> None:
     """A dry run has the local files only. A manifest with problems is reported without its files."""
     from libs.models import landing_key
 
-    given = {f"{folder}/{file.name}".removeprefix("/") for file, _, folder in found}
+    given = {each.key for each in found}
     missing = [spec.path for spec in manifest.files if landing_key(spec.path, bucket) not in given] if manifest else []
     if missing:
         raise typer.BadParameter(

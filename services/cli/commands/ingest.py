@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.options import AsJson, DryRun, Intent
+from services.cli.options import AsJson, DryRun, Intent, Replace
 
 if TYPE_CHECKING:
     from libs.models import ParsedManifest
@@ -174,6 +174,7 @@ def ingest(
         bool,
         typer.Option("--keep-going", help="Make each file a batch of its own: good ones go in, bad ones are listed at the end."),
     ] = False,
+    replace: Replace = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -252,6 +253,7 @@ def ingest(
             inputs=inputs,
             options=options,
             of_all=of_all,
+            replace=replace,
             dry_run=dry_run,
             as_json=as_json,
         )

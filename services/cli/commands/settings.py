@@ -19,7 +19,7 @@ def config(
 ) -> None:
     """Show the settings in force, or the manifest's schema.
 
-    Secrets are masked. FROM is the environment, the file .env in the working folder, or the default.
+    Secrets are masked. FROM is the environment, the file .env in the working folder or beside the home, or the default.
     """
     from services.cli import output
     from services.cli.place import without_server
@@ -65,16 +65,25 @@ def _engine(settings: "Settings") -> tuple[str | None, str]:
 def settings_in_force(settings: "Settings") -> list[dict[str, Any]]:
     """Name, value (None: not set; a secret: masked) and origin of every setting.
 
-    The origin follows pydantic-settings' own order: the environment, then ``.env`` in the working folder, then the default.
+    The origin follows the order of :class:`~libs.models.settings.Settings`: the environment, then ``.env`` in the working folder,
+    then ``.env`` beside the home, then the default.
     """
     from dotenv import dotenv_values
     from pydantic import SecretStr
 
-    environment = {name.lower() for name in os.environ}
-    dotenv = {name.lower() for name in dotenv_values(".env")} if Path(".env").is_file() else set()
+    from libs.models.home_env import env_beside
+    from libs.models.settings import HOME, home_above
+
+    named = os.environ.get("SPATIAL_ETL_HOME") or dotenv_values(".env").get("SPATIAL_ETL_HOME")
+    beside = env_beside(Path(named) if named else home_above() or HOME)
+    origins: dict[str, str] = {}
+    for file in (beside, Path(".env")):
+        if file is not None and file.is_file():
+            origins |= dict.fromkeys(map(str.lower, dotenv_values(file)), str(file))
+    origins |= dict.fromkeys(map(str.lower, os.environ), "environment")
     rows = []
     for name, value in settings:
-        origin = "environment" if name in environment else ".env" if name in dotenv else "default"
+        origin = origins.get(name, "default")
         if name == "spatial_etl_home" and origin == "default" and value.is_absolute():
             origin = "default: found above the working folder"
         shown = "********" if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value

@@ -38,7 +38,7 @@ class Platform:
         landing = self.stack.landing
         if isinstance(content, Path):
             for each in sorted(content.parent.glob(f"{content.stem}.*")):
-                landing.upload(each, f"{key.removesuffix(content.suffix)}{each.suffix}")
+                landing.store.put(f"{key.removesuffix(content.suffix)}{each.suffix}", each)
         else:
             landing.store.put(key, content.encode() if isinstance(content, str) else content)
         return landing.store.uri(key)

@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 from libs.models import Report, Status
 from libs.models.settings import Settings
 from libs.pipeline.delivery import local_files
-from libs.pipeline.upload import upload
+from libs.pipeline.upload import Upload, upload_all
 from libs.platform.inspection import inspect
-from libs.spatial_utils.siblings import Folders
 from services.cli.main import app
 from tests.integration.reading.bag import delivery
 from tests.integration.reading.writing import seamless
@@ -24,8 +23,11 @@ pytestmark = pytest.mark.integration
 def delivered(platform: Any, path: Path, **more: Any) -> Report:
     """A local file, delivered as the command line does it."""
     (file,) = local_files([path])
-    uri = upload(platform.stack.landing, file.path, file.format, "one", Folders())
-    return platform.ingest("one", {"path": uri, "type": "vector", "format": file.format.name} | more)
+    upload = Upload(file.path, file.format, "one", "files[0].path")
+    upload_all(platform.stack.landing, [upload], b"", "one")
+    return platform.ingest(
+        "one", {"path": platform.stack.landing.store.uri(upload.key), "type": "vector", "format": file.format.name} | more
+    )
 
 
 def test_a_seamless_table_with_the_tables_that_it_names(platform: Any, tmp_path: Path) -> None:

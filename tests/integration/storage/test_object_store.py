@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -208,6 +209,51 @@ def test_put_tells_of_every_byte_of_a_file(store: ObjectStore, tmp_path: Path, s
     info = store.head("a")
     assert info is not None
     assert sum(told) == size == info.size
+    assert store.create("b", source, moved=told.append)
+    assert sum(told) == 2 * size
+
+
+@pytest.mark.parametrize("size", [5, 20 * 2**20])
+def test_replace_replaces_the_content_that_is_meant_and_no_other(store: ObjectStore, tmp_path: Path, size: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"b" * size)
+    assert not store.replace("x/a", source, "anything"), "nothing lies there"
+    assert keys(store) == []
+    store.put("x/a", b"first")
+    first = store.head("x/a")
+    told: list[int] = []
+    assert store.replace("x/a", source, first.stamp, told.append)
+    assert (sum(told), store.head("x/a").size) == (size, size)
+    source.write_bytes(b"c" * size)
+    assert not store.replace("x/a", source, first.stamp)
+    assert store.read("x/a") == b"b" * size
+    assert store.replace("x/a", source, store.head("x/a").stamp)
+    assert store.read("x/a") == b"c" * size
+    with pytest.raises(ValueError, match="not a key in normal form"):
+        store.replace("x/../a", source, first.stamp)
+
+
+def test_of_many_that_replace_one_content_one_wins(store: ObjectStore, tmp_path: Path) -> None:
+    sources = [tmp_path / f"{number}" for number in range(8)]
+    for source in sources:
+        source.write_bytes(source.name.encode() * 10_000)
+    for attempt in range(10):
+        store.put("a", f"old {attempt}".encode())
+        stamp = store.head("a").stamp
+        with ThreadPoolExecutor(len(sources)) as pool:
+            won = [*pool.map(lambda source: store.replace("a", source, stamp), sources)]  # noqa: B023
+        assert won.count(True) == 1
+        assert store.read("a") == sources[won.index(True)].read_bytes()
+
+
+def test_when_content_was_written_is_told(store: ObjectStore, tmp_path: Path) -> None:
+    """Whatever is done with the object since that leaves the content as it is."""
+    store.put("a", b"1")
+    written = store.head("a").written
+    assert abs(written - store.clock()) < timedelta(seconds=30)
+    if store.link_local("a", tmp_path / "linked"):
+        (tmp_path / "linked").unlink()
+    assert store.head("a").written == written == next(store.list()).written
 
 
 def test_create_never_overwrites_and_put_does(store: ObjectStore) -> None:

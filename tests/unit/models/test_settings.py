@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,60 @@ def test_the_home_of_another_user_is_not_taken(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path / "a")
     monkeypatch.setattr("os.geteuid", lambda: 12_345)
     assert Settings().spatial_etl_home == Path("var")
+
+
+def test_the_file_beside_the_home_holds_in_folders_below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / ".env").write_text(
+        "SPATIAL_ETL_LAKE=lake\nSPATIAL_ETL_LANDING=/abs/landing\nSPATIAL_ETL_RECIPES=mine\nMONGO_DATABASE=beside\n"
+        "SPATIAL_ETL_MEMORY_MB=100\nSPATIAL_ETL_OPENLINEAGE=https://h/x\n"
+    )
+    monkeypatch.chdir(below)
+    assert Settings().spatial_etl_lake is None, "no home is there: the file may be of something else"
+    (tmp_path / "var" / "landing-zone").mkdir(parents=True)
+    settings = Settings()
+    assert (settings.lake.folder, settings.landing.folder) == (tmp_path / "lake", Path("/abs/landing"))
+    assert (settings.recipes, settings.spatial_etl_openlineage) == (tmp_path / "mine", "https://h/x")
+    (below / ".env").write_text("MONGO_DATABASE=here\nSPATIAL_ETL_MEMORY_MB=200\n")
+    monkeypatch.setenv("SPATIAL_ETL_MEMORY_MB", "300")
+    settings = Settings()
+    assert (settings.mongo_database, settings.spatial_etl_memory_mb, settings.recipes) == ("here", 300, tmp_path / "mine")
+    assert Settings(_env_file=None).spatial_etl_recipes is None
+    monkeypatch.chdir(tmp_path)
+    assert Settings().lake.folder == Path("lake"), "in its own folder, it is the file of the working folder"
+
+
+def test_the_file_beside_the_home_holds_where_the_home_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "town").mkdir()
+    (tmp_path / "town" / ".env").write_text("MONGO_DATABASE=beside\n")
+    monkeypatch.setenv("SPATIAL_ETL_HOME", str(tmp_path / "town" / "var"))
+    assert Settings().mongo_database == "beside"
+    monkeypatch.setenv("SPATIAL_ETL_HOME", str(tmp_path / "town" / "data"))
+    assert Settings().mongo_database == "spatial_etl"
+
+
+def test_a_home_whose_stores_are_on_servers_is_found_by_the_file_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "var" / "scratch").mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    assert Settings().spatial_etl_home == Path("var")
+    (tmp_path / ".env").write_text("MINIO_ENDPOINT=127.0.0.1:9000\n")
+    settings = Settings()
+    assert (settings.spatial_etl_home, settings.minio_endpoint) == (tmp_path / "var", "127.0.0.1:9000")
+
+
+def test_the_file_of_another_user_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MONGO_DATABASE=beside\n")
+    if os.geteuid() == 0:
+        os.chown(tmp_path / ".env", 12_345, -1)
+    monkeypatch.setattr("os.geteuid", lambda: 54_321)
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    monkeypatch.setenv("SPATIAL_ETL_HOME", str(tmp_path / "var"))
+    assert Settings().mongo_database == "spatial_etl"
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

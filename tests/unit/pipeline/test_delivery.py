@@ -204,9 +204,10 @@ def test_files_go_where_the_manifest_says(tmp_path):
     touch(tmp_path, "a.gpkg", "b.gpkg")
     content = manifest("team/march/a.gpkg", "b.gpkg")
     found = delivery.places([tmp_path / "b.gpkg", tmp_path / "a.gpkg"], content, "landing-zone")
-    assert [(path.name, kind.name, folder) for path, kind, folder in found] == [
-        ("b.gpkg", "GPKG", ""), ("a.gpkg", "GPKG", "team/march"),
-    ]  # fmt: skip
+    assert [(each.path.name, each.format.name, each.folder, each.key, each.where) for each in found] == [
+        ("b.gpkg", "GPKG", "", "b.gpkg", "files[1].path"),
+        ("a.gpkg", "GPKG", "team/march", "team/march/a.gpkg", "files[0].path"),
+    ]
 
 
 def test_a_file_that_the_manifest_does_not_name_once_is_a_usage_error(tmp_path):

@@ -278,9 +278,3 @@ def test_reports_are_kept_by_attempt(landing: LandingZone) -> None:
     assert Report.model_validate_json(landing.store.read("reports/a/a-1.json")) == report
     landing.keep_report(report.model_copy(update={"batch_id": "a.json"}), "a.json#1")
     assert landing.report(report) == "reports/a.json", "no folder of another batch is in its way"
-
-
-def test_an_upload_is_named_as_manifests_name_it(landing: LandingZone, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"x,y\n")
-    assert landing.upload(tmp_path / "a.csv", "u/1/a.csv") == "s3://landing-zone/u/1/a.csv"
-    assert landing.store.read("u/1/a.csv") == b"x,y\n"
