@@ -29,7 +29,8 @@ from tests.sampling import every
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-EVERY = 6
+EVERY = {"backup": 12, "restore": 24}
+"""Of how many effects one is tried: of a restore, most are records, each like the one before."""
 
 
 def run(home: Path, number: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -95,7 +96,7 @@ def restored(source: Path, folder: Path) -> Path:
 
 
 def test_a_backup_that_was_killed_never_looks_whole(home: Path, whole: tuple[Path, int], tmp_path: Path) -> None:
-    first, step = every(EVERY)
+    first, step = every(EVERY["backup"])
     finished = 0
     for number in range(first, whole[1] + 1, step):
         folder = tmp_path / str(number)
@@ -124,7 +125,7 @@ def trail(whole: tuple[Path, int], tmp_path: Path) -> list[str]:
 
 def test_a_restore_that_was_killed_is_done_again(home: Path, whole: tuple[Path, int], trail: list[str], tmp_path: Path) -> None:
     assert any("INSERT" in each for each in trail)
-    first, step = every(EVERY)
+    first, step = every(EVERY["restore"])
     unfinished = 0
     for number in range(first, len(trail) + 1, step):
         new = tmp_path / str(number)
