@@ -12,7 +12,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 FLOOR = $(if $(and $(filter true,$(CI)),$(if $(PYTEST_ARGS),,all)),,--cov-fail-under 0)
 
 .PHONY: help demo dev catalog up test test-full docs lint format bench services services-down services-env \
-	stack stack-down stack-logs stack-status stack-secrets stack-uploader stack-test lock clean
+	bundle stack stack-down stack-logs stack-status stack-secrets stack-uploader stack-test lock clean
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -80,6 +80,9 @@ stack-secrets: | $(BIN)/python ## Make the passwords that are missing, in the fo
 
 stack-uploader: | $(BIN)/python ## Print the settings of those who deliver to it
 	@$(BIN)/python -m services.stack uploader
+
+bundle: $(VENV)/.dev ## All that a server without internet needs, in one archive: build/bundle (BUNDLE_KEY=private key of SSH)
+	@$(BIN)/python -m services.bundle $(if $(BUNDLE_KEY),--key $(BUNDLE_KEY))
 
 stack-test: $(VENV)/.dev ## The stack in real containers, on a Docker daemon of its own (Debian, as root); in CI it must run
 	@$(BIN)/python -m services.stack install || echo "Tests that need it will be left out."

@@ -31,7 +31,7 @@ class _Run:
 def measure(pixels: int, work: Path) -> Iterator[Result]:
     """An RGB image, and elevations as float32 with nodata of three quarters of its side."""
     for kind, side in (("rgb", pixels), ("float32", pixels * 3 // 4)):
-        source = _source(kind, side, side, work)
+        source = _source(kind, side, work)
         runs = {name: _run(script, source, work) for name, script in _PEERS.items()}
         what = f"{kind}, {side:,} x {side:,}"
         cpu = {name: one.done.cpu_seconds for name, one in runs.items()}
@@ -53,14 +53,14 @@ def measure(pixels: int, work: Path) -> Iterator[Result]:
 
 
 def jobs(pixels: int, work: Path) -> Iterator[Result]:
-    """The peak of all processes of ``spatial-etl ingest``, and how much it grows from a quarter of the rows.
+    """The peak of all processes of ``spatial-etl ingest``, and how much it grows from a quarter of the pixels.
 
     Args:
         pixels: On a side of the RGB image; of the float32, two thirds of it.
         work: For generated files.
     """
     for kind, side in (("rgb", pixels), ("float32", pixels * 2 // 3)):
-        small, large = (_job(kind, side, rows, work).peak_bytes for rows in (side // 4, side))
+        small, large = (_job(kind, each, work).peak_bytes for each in (side // 2, side))
         met = large <= MEMORY_GOAL and large / small <= GROWTH_GOAL
         yield Result(
             what=f"memory of the job: {kind}, {side:,} x {side:,}",
@@ -72,12 +72,12 @@ def jobs(pixels: int, work: Path) -> Iterator[Result]:
         )
 
 
-def _job(kind: str, width: int, height: int, work: Path) -> Measurement:
-    source = _source(kind, width, height, work)
+def _job(kind: str, side: int, work: Path) -> Measurement:
+    source = _source(kind, side, work)
     with fresh_home(work) as environment:
         done = run([COMMAND, "ingest", source, "--json"], environment=environment, watch_memory=True)
     (dataset,) = json.loads(done.output)["datasets"]
-    if (dataset["raster"]["width"], dataset["raster"]["height"]) != (width, height):
+    if (dataset["raster"]["width"], dataset["raster"]["height"]) != (side, side):
         raise CommandFailed(f"{source.name} did not arrive as it is.")
     return done
 
@@ -101,11 +101,11 @@ def _beside_peers(what: str, samples: Mapping[str, float], values: Mapping[str, 
     )
 
 
-def _source(kind: str, width: int, height: int, work: Path) -> Path:
+def _source(kind: str, side: int, work: Path) -> Path:
     """A GeoTIFF in uncompressed tiles: waves for the relief, sensor's noise on top, for elevations a part without data."""
-    target = work / f"{kind}-{width}-{height}.tif"
+    target = work / f"{kind}-{side}.tif"
     if not target.exists():
         part = target.with_suffix(".part.tif")
-        run([sys.executable, Path(__file__).parent / "peers" / "cog_source.py", kind, str(width), str(height), part])
+        run([sys.executable, Path(__file__).parent / "peers" / "cog_source.py", kind, str(side), part])
         part.rename(target)
     return target

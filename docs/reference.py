@@ -24,6 +24,7 @@ from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ
 from libs.transformations import DuckDb, PostGis, Recipe, Registry, conditions
 from libs.transformations.builtin import ALIASES
+from libs.transformations.raster import RASTER_STEPS, gdal_command
 from libs.transformations.relation import EXAMPLE, EXAMPLE_INPUT
 from libs.transformations.steps import STEPS
 from services.cli.main import app
@@ -37,9 +38,15 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "select": {"columns": ["name"]},
     "rename": {"columns": {"name": "title"}},
     "cast": {"columns": {"id": "string"}},
+    "warp": {"crs": "EPSG:3857", "resolution": 2, "resampling": "bilinear"},
+    "clip_raster": {"bbox": [565000, 5930000, 566000, 5931000]},
+    "select_bands": {"bands": [4, 3, 2]},
+    "cast_pixels": {"type": "int16"},
+    "set_nodata": {"nodata": -9999},
     "join": {"on": ["id"]},
+    "spatial_join": {"columns": ["value"]},
 }
-"""Values for the recipes whose SQL needs some."""
+"""Values for the recipes whose SQL, or command, needs some."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -104,7 +111,7 @@ def manifest() -> Iterator[str]:
 
 
 def recipes() -> Iterator[str]:
-    """Each built-in recipe: parameters, steps, and its SQL on both engines."""
+    """Each built-in recipe: parameters, steps, and its SQL on both engines, or GDAL's command."""
     yield "# Recipes\n"
     yield "The intent of a manifest selects a recipe."
     yield "A recipe of your own is a [YAML file](../how-to/recipe.md) of [steps](steps.md). Besides `name`, `description`,"
@@ -135,7 +142,15 @@ def recipes() -> Iterator[str]:
         if recipe.policies:
             yield "Policies, where the manifest says nothing:\n"
             yield from _table(("key", "policy"), [(f"`{key}`", f"`{policy}`") for key, policy in recipe.policies.items()])
-        yield from _sql(recipe)
+        yield from _gdal(recipe) if recipe.for_rasters else _sql(recipe)
+
+
+def _gdal(recipe: Recipe) -> Iterator[str]:
+    arguments = dict(ARGUMENTS.get(recipe.name, {}))
+    yield f"### GDAL's command of {recipe.name} {{ data-search-exclude }}\n"
+    if arguments:
+        yield f"With the parameters `{arguments}`:\n"
+    yield f"```sh\n{gdal_command(recipe.bind(arguments).raster_steps)}\n```\n"
 
 
 def _sql(recipe: Recipe) -> Iterator[str]:
@@ -154,7 +169,8 @@ def _sql(recipe: Recipe) -> Iterator[str]:
 def steps() -> Iterator[str]:
     """Each step with its parameters."""
     yield "# Steps\n\nA recipe is an ordered list of these. A step that changes data counts what it changes.\n"
-    for name, step in STEPS.items():
+    yield "Steps for rasters are those of GDAL's `gdal raster pipeline`: `spatial-etl recipes NAME --gdal` shows the command.\n"
+    for name, step in (STEPS | RASTER_STEPS).items():
         schema = step.model_json_schema()
         documented = attributes(step)
         needed = schema.get("required", ())

@@ -7,11 +7,10 @@ import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-kind, side, height, target = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+kind, side, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 random = np.random.default_rng(1)
 profile = {
-    "driver": "GTiff", "width": side, "height": height, "crs": "EPSG:25833",
-    "transform": from_origin(350_000, 5_800_000, 0.2, 0.2),
+    "driver": "GTiff", "width": side, "height": side, "crs": "EPSG:25833", "transform": from_origin(350_000, 5_800_000, 0.2, 0.2),
     "tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "pixel",
 }  # fmt: skip
 profile |= (
@@ -19,8 +18,8 @@ profile |= (
 )
 x = np.arange(side, dtype="float32")
 with rasterio.open(target, "w", **profile) as raster:
-    for row in range(0, height, 512):
-        rows = min(512, height - row)
+    for row in range(0, side, 512):
+        rows = min(512, side - row)
         y = np.arange(row, row + rows, dtype="float32")[:, None]
         relief = np.sin(x / 173) * np.cos(y / 211) + np.sin((x + y) / 37) / 4 + np.sin(x / 1900) * np.sin(y / 2300)
         if kind == "rgb":
@@ -29,6 +28,6 @@ with rasterio.open(target, "w", **profile) as raster:
         else:
             elevations = 300 + 60 * relief + random.standard_normal((rows, side), "float32") * np.float32(0.05)
             elevations = np.round(elevations * 100) / 100  # centimetres
-            elevations[(x - side / 2) ** 2 + (y - height / 2) ** 2 > (side * 0.52) ** 2] = -9999
+            elevations[(x - side / 2) ** 2 + (y - side / 2) ** 2 > (side * 0.52) ** 2] = -9999
             colours = elevations[None]
         raster.write(colours, window=Window(0, row, side, rows))

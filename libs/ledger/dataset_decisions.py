@@ -1,7 +1,10 @@
-"""Decisions on a dataset by themselves, without a batch: which version is the current one, and who else may deliver."""
+"""Decisions on a dataset, without a batch: which version is the current one, who else may deliver, what is said of it."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from libs.ledger.linking import Linking
-from libs.models import Asset, Current, Grant
+from libs.models import About, Asset, Current, Description, Grant
 
 
 class DatasetDecisions(Linking):
@@ -68,4 +71,34 @@ class DatasetDecisions(Linking):
                     to=to,
                     decision=f"grants/{decision.id}",
                 )
+                return decision
+
+    def describe(self, dataset_id: str, said: Mapping[str, Any], by: str) -> Description | None:
+        """Decide what is said of a dataset from now on. What others say at the same time of other things stays.
+
+        Args:
+            dataset_id: The dataset.
+            said: Fields of :class:`About`, with their new values; the others stay as they are.
+            by: Who decides it.
+
+        Returns:
+            The decision; None when all of that is said already.
+        """
+        while True:
+            last = self.descriptions(dataset_id).get(dataset_id)
+            before = last.about if last else About()
+            about = About.model_validate(before.model_dump() | dict(said))
+            if about == before:
+                return None
+            decision = Description(
+                dataset_id=dataset_id,
+                number=last.number + 1 if last else 1,
+                about=about,
+                decided_by=by,
+                decided_at=self.clock(),
+            )
+            if self._insert_decision("descriptions", decision.id, decision.to_document()):
+                in_use = (about.retired is None, before.retired is None)
+                action = "described" if in_use[0] == in_use[1] else "restored" if in_use[0] else "retired"
+                self.log(action, dataset_id, actor=by, at=decision.decided_at, decision=f"descriptions/{decision.id}")
                 return decision

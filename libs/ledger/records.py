@@ -17,6 +17,7 @@ from libs.models import (
     Current,
     DamagedDocument,
     Decision,
+    Description,
     Document,
     Grant,
     LedgerIdentity,
@@ -307,9 +308,15 @@ class Records:
         total = sum(1 for _ in self.store.ids("assets", common_prefix(identities)))
         return map(Asset.from_document, self._documents("assets", [*identities], total))
 
-    def datasets(self) -> Iterator[Asset]:
-        """The current version of each dataset, in the order of their ids."""
-        return iter(self.current(self.newest_versions()).values())
+    def datasets(self, *, retired: bool = False) -> Iterator[Asset]:
+        """The current version of each dataset, in the order of their ids.
+
+        Args:
+            retired: Also of those that are not in use any more.
+        """
+        there = self.newest_versions()
+        out = set() if retired else {name for name, each in self.descriptions().items() if each.about.retired is not None}
+        return iter(self.current([name for name in there if name not in out]).values())
 
     def current(self, dataset_ids: Collection[str]) -> dict[str, Asset]:
         """The current versions of some datasets, in the order of their ids; those that have none are left out."""
@@ -382,6 +389,20 @@ class Records:
         for each in sorted(found, key=lambda each: each.number):
             decided.setdefault(each.dataset_id, {})[each.to] = each
         return decided
+
+    def descriptions(self, dataset_id: str | None = None) -> dict[str, Description]:
+        """The last decision on what is said of a dataset, by dataset.
+
+        Args:
+            dataset_id: Of this dataset only.
+        """
+        return {each.dataset_id: each for each in self.said_of(dataset_id)}
+
+    def said_of(self, dataset_id: str | None = None) -> list[Description]:
+        """All decisions on what is said of a dataset, or of all datasets, in their order."""
+        prefix, where = ("", None) if dataset_id is None else (f"{dataset_id}#", {"dataset_id": dataset_id})
+        found = (Description.from_document(each) for _, each in self.store.find("descriptions", prefix=prefix, where=where))
+        return sorted(found, key=lambda each: each.number)
 
     def _in_force(self, newest: Mapping[str, int]) -> dict[str, int]:
         """The current versions of datasets, by the newest version of each."""

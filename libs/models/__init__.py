@@ -19,7 +19,7 @@ from libs.models.asset import (
 from libs.models.base import BBox, Model, Record, utc_now
 from libs.models.chain import NOTHING, Head, Link
 from libs.models.column import ColumnNotes
-from libs.models.decisions import Current, Grant
+from libs.models.decisions import About, Current, Description, Grant
 from libs.models.document import (
     FORMAT,
     SEAL,
@@ -68,15 +68,15 @@ from libs.models.verified import Finding, Verified
 from libs.models.version_record import DamagedRecord, VersionRecord
 
 __all__ = [
-    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "Activity", "Asset", "BBox", "Changes", "ColumnNotes", "CsvOptions", "Current",
-    "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport", "Decision", "Document", "Event",
-    "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant", "Growing", "Growth", "Head", "InputLayer", "InputObject",
-    "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother", "LedgerIdentity", "Lineage", "Link", "Manifest", "Model",
-    "NewerFormat", "NewerRelease", "NoHome", "NotEmpty", "Notice", "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome",
-    "OutcomePart", "OwnLake", "Owner", "ParsedManifest", "PartReference", "Policies", "Problem", "RasterBand", "RasterSummary",
-    "Rebuilding", "Receipt", "Record", "Rejected", "Report", "ReportFile", "Reservation", "Rule", "RuleResult", "Run",
-    "ServiceUnavailable", "SpatialEtlError", "Status", "TableSummary", "Use", "UsedFormat", "VectorSummary", "Verified",
-    "VersionRecord", "WithRules", "WorkerProcess", "digest", "format_of", "in_reading_order", "lake_key", "lake_path",
-    "landing_key", "manifest_schema", "parse_manifest", "rule_of", "rules_of", "says_no_crs", "shortened", "utc_now",
-    "was_changed",
+    "FORMAT", "NOTHING", "SEAL", "SEALED_SINCE", "About", "Activity", "Asset", "BBox", "Changes", "ColumnNotes",
+    "CsvOptions", "Current", "DamagedBackup", "DamagedDocument", "DamagedRecord", "DatasetInput", "DatasetReport",
+    "Decision", "Description", "Document", "Event", "Field", "FileRole", "FileSpec", "FileType", "Finding", "Grant",
+    "Growing", "Growth", "Head", "InputLayer", "InputObject", "InputVersion", "LakeFile", "LakeIdentity", "LakeOfAnother",
+    "LedgerIdentity", "Lineage", "Link", "Manifest", "Model", "NewerFormat", "NewerRelease", "NoHome", "NotEmpty", "Notice",
+    "NoticeEnd", "NoticeResult", "NoticeTry", "Outcome", "OutcomePart", "OwnLake", "Owner", "ParsedManifest",
+    "PartReference", "Policies", "Problem", "RasterBand", "RasterSummary", "Rebuilding", "Receipt", "Record", "Rejected",
+    "Report", "ReportFile", "Reservation", "Rule", "RuleResult", "Run", "ServiceUnavailable", "SpatialEtlError", "Status",
+    "TableSummary", "Use", "UsedFormat", "VectorSummary", "Verified", "VersionRecord", "WithRules", "WorkerProcess",
+    "digest", "format_of", "in_reading_order", "lake_key", "lake_path", "landing_key", "manifest_schema", "parse_manifest",
+    "rule_of", "rules_of", "says_no_crs", "shortened", "utc_now", "was_changed",
 ]  # fmt: skip

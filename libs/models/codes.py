@@ -52,6 +52,9 @@ def _either(meaning: str, remedy: str) -> Code:
 GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
     {
         "Manifest": {
+            "bad_description": _problem(
+                "What is to be said of a dataset is too long, or has control characters.", "Shorten it, and leave them out."
+            ),
             "bad_identifier": _problem(
                 "An identifier has characters that are not allowed.", "Use 1 to 128 letters, digits, '.', '_' or '-'."
             ),
@@ -378,6 +381,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "crs_changed": _either(
                 "A new version has another CRS than the one before.", "Say 'on_change': {'crs': 'allow'} if it is meant."
             ),
+            "dataset_retired": _problem(
+                "A new version of a dataset that is retired was delivered.", "Use `spatial-etl restore`, or another 'dataset_id'."
+            ),
             "diff_key_not_unique": _problem(
                 "Two versions are compared by a column whose values are missing or stand more than once.",
                 "Name a column with another value in each feature, or none: then whole features are compared.",
@@ -576,6 +582,10 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
                 "The size in pixels is another than in the version before.",
                 "Check the file; 'on_change' says what becomes of it.",
             ),
+            "raster_categories_mixed": _problem(
+                "A resampling would make values that are no categories of the raster.",
+                'Use "resampling": "nearest" or "mode".',
+            ),
             "raster_compression": _problem(
                 "The pixels are compressed in a way that is not read.",
                 "Write them with DEFLATE: gdal_translate -co COMPRESS=DEFLATE",
@@ -586,6 +596,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "raster_metadata_not_kept": _warning(
                 "A GeoTIFF cannot keep some metadata of the source. They are counted.",
                 'Write "raw": "keep" to keep the raw file.',
+            ),
+            "raster_needs_nodata": _problem(
+                "A raster is warped, and has no value for pixels without data.", 'Give the parameter "nodata".'
             ),
             "raster_nodata_differs": _problem(
                 "The bands have different nodata values.", "Write the same nodata value into all bands."
@@ -599,8 +612,17 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "raster_several": _problem(
                 "The file holds several rasters.", "Write each as a file of its own: gdal_translate -sds in.tif out.tif"
             ),
+            "raster_step_failed": _problem(
+                "GDAL cannot do a step of the recipe.", "Correct the parameter that the message names."
+            ),
             "raster_type_not_kept": _problem(
                 "Pixels are of a type that is not kept, or the bands have several types.", "Write them as another type."
+            ),
+            "raster_value_does_not_fit": _problem(
+                "A raster has values that the new type has not.", "Cast to a type that holds them."
+            ),
+            "recipe_not_for_features": _problem(
+                "The recipe has steps for rasters, and a file holds features.", "Deliver it by itself, with another intent."
             ),
             "recipe_not_for_rasters": _problem(
                 "The recipe has steps for features, and a file is a raster.",
@@ -642,6 +664,9 @@ GROUPS: Mapping[str, Mapping[str, Code]] = MappingProxyType(
             "cannot_join": _problem("Columns of a key cannot be compared.", "Name other columns as the key."),
             "cannot_join_column": _problem(
                 "A column of an input, such as a list, cannot be added to features.", "Name the others in 'columns'."
+            ),
+            "collection_not_compared": _problem(
+                "What lies within a GeometryCollection, or contains it, is not defined.", "Use 'intersects', or 'explode' before."
             ),
             "input_has_several_layers": _problem("A named input is one layer, and the file has several.", "Name the 'layer'."),
             "join_finds_several": _problem(

@@ -40,6 +40,9 @@ def _number_or_share(said: object) -> int | float | None:
     )
 
 
+NumberOrShare = Annotated[int | float | None, PlainValidator(_number_or_share, json_schema_input_type=_MaxSetAside)]
+"""A number of features, or a share of them."""
+
 ChangePolicy = Literal["allow", "warn", "reject"]
 """What becomes of a new version that differs from the one before. In order, the strictest last."""
 
@@ -111,7 +114,7 @@ class Policies(Model):
     on_bad_value: ValuePolicy | None = None
     on_bad_geometry: FixablePolicy | None = None
     on_bad_text: FixablePolicy | None = None
-    max_set_aside: Annotated[int | float | None, PlainValidator(_number_or_share, json_schema_input_type=_MaxSetAside)] = None
+    max_set_aside: NumberOrShare = None
     on_change: Annotated[OnChange | None, BeforeValidator(_of_all, json_schema_input_type=ChangePolicy | OnChange | None)] = None
 
 

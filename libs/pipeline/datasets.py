@@ -252,7 +252,9 @@ class DatasetMaker:
 
         stack, where, settings = self._stack, f"files[{index}]", self._stack.settings
         threads = settings.spatial_etl_threads or default_threads(settings.spatial_etl_memory_mb)
-        with open_rasters(staged.path, spec, where, stack.limits) as source:
+        recipe = self._recipe if self._recipe.for_rasters else INGEST_RASTER
+        steps = [step.gdal for step in recipe.raster_steps]
+        with open_rasters(staged.path, spec, where, stack.limits, steps) as source:
             names = [raster.name for raster in source.rasters]
             only_one = len(names) == 1 and spec.layer is None
             ids = self._dataset_ids(spec, names, only_layer=only_one)
@@ -280,7 +282,7 @@ class DatasetMaker:
                         warnings=made.warnings,
                         inputs=(layer,),
                         seconds={"read and write": round(perf_counter() - started, 3)},
-                        recipe=INGEST_RASTER,
+                        recipe=recipe,
                     )
                 )
             self.warnings += source.warnings

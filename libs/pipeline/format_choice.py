@@ -19,7 +19,7 @@ from libs.spatial_utils.formats import FORMATS, KNOWN_BUT_NOT_READ, WHAT_TO_DO, 
 from libs.spatial_utils.sniffing import HEAD_BYTES, Kind, kind_of, kind_of_bytes
 
 _TEXTS = frozenset({Kind.TEXT, Kind.TEXT_UTF16})
-_TELLING = frozenset(Kind) - {*_TEXTS, Kind.XML, Kind.SQLITE, Kind.FOLDER}
+_TELLING = frozenset(Kind) - {*_TEXTS, Kind.XML, Kind.SQLITE, Kind.FOLDER, Kind.BINARY}
 """What is of one format, or of a few of which the reading tells the right one."""
 _PARQUET_END = 8
 _PARQUET_GEOMETRY = re.compile(rb"\x18\x03geo|[\x1c-\x9c]\x0c(?:\x22[\x00\x18]|\x24[\x00\x18\x25])")

@@ -27,6 +27,7 @@ from libs.models.policies import effective, on_change
 from libs.pipeline import raw_files
 from libs.pipeline.dataset_rules import DatasetRules
 from libs.pipeline.datasets import DatasetMaker, MadeDataset
+from libs.pipeline.describing import refuse_retired
 from libs.pipeline.fault import fault
 from libs.pipeline.growth import Growing
 from libs.pipeline.inputs import is_unchanged, nothing_new, same_as_before
@@ -162,6 +163,8 @@ class _Attempt:
             raise Rejected.because(
                 "nothing_to_do", "files", "None of the files holds a layer.", "Check that these are the right files."
             )
+
+        refuse_retired(self._stack.past, {dataset.dataset_id for dataset in datasets})
 
         def before(group: Sequence[MadeDataset]) -> None:
             lease.check()

@@ -146,7 +146,7 @@ def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[
     problems: list[Problem] = []
     try:
         if spec.get("format"):
-            problems += _type_problems(spec, find_format(spec["format"], f"{where}.format"), where)
+            problems += _type_problems(spec, _format_of(spec, where), where)
     except Rejected as rejection:
         problems += rejection.problems
     try:
@@ -167,17 +167,21 @@ def _file_problems(spec: dict[str, str], where: str, files: BatchFiles) -> list[
 
 
 def _steps_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
-    """The steps of a recipe are for features: what somebody asks for by name must not be left undone for a raster."""
+    """What somebody asks for by name must not be left undone: steps are for features, or for rasters."""
     if not recipe.steps or recipe.name == DEFAULT:
         return []
+    if recipe.for_rasters:
+        code, kept, intent = "recipe_not_for_features", f"The recipe {recipe.name!r} has steps for rasters.", DEFAULT
+    else:
+        code, kept = "recipe_not_for_rasters", f"The recipe {recipe.name!r} has steps for features. A raster is kept as it is."
+        intent = INGEST_RASTER.name
     return [
         Problem(
-            code="recipe_not_for_rasters", where=f"files[{index}].type",
-            message=f"The recipe {recipe.name!r} has steps for features. A raster is kept as it is.",
-            remedy=f'Deliver rasters in a batch of their own, with "intent": "{INGEST_RASTER.name}".',
+            code=code, where=f"files[{index}].type", message=kept,
+            remedy=f'Deliver this file in a batch of its own, with "intent": "{intent}".',
         )
         for index, spec in manifest.main_files.items()
-        if spec.type is FileType.RASTER
+        if (spec.type is FileType.RASTER) != recipe.for_rasters
     ]  # fmt: skip
 
 
@@ -191,6 +195,10 @@ def _rules_problems(manifest: Manifest, recipe: Recipe) -> list[Problem]:
         for index, spec in enumerate(manifest.files)
         if spec.type is FileType.RASTER and rules_of(spec, manifest, recipe)
     ]  # fmt: skip
+
+
+def _format_of(spec: dict[str, str], where: str) -> Format:
+    return find_format(spec["format"], f"{where}.format", raster=spec.get("type") == FileType.RASTER)
 
 
 def _type_problems(spec: dict[str, str], kind: Format, where: str) -> list[Problem]:

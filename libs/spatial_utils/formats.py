@@ -44,6 +44,7 @@ class Format:
         picks_geometry: Whether ``geometry`` in a manifest picks one of several geometries of a feature.
         raster: Whether it holds a raster.
         world: Extensions of files that say where a picture lies, for formats that do not say it themselves.
+        as_raster: Name of the format that reads the rasters in a file of this one, where it may hold both.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Format:
     picks_geometry: bool = False
     raster: bool = False
     world: tuple[str, ...] = ()
+    as_raster: str = ""
 
     @property
     def is_picture(self) -> bool:
@@ -112,7 +114,7 @@ def _gdal(
 
 def _grid(
     name: str,
-    kind: Kind,
+    kind: Kind | tuple[Kind, ...],
     extensions: tuple[str, ...],
     driver: str,
     *,
@@ -121,8 +123,9 @@ def _grid(
     **more: Any,
 ) -> Format:
     """A format of rasters: ``driver`` is GDAL's short name, and the end of the C function ``GDALRegister_...``."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
     return Format(
-        name, (kind,), extensions, driver=driver, register=f"GDALRegister_{driver}", reader=reader or "raster", raster=True,
+        name, kinds, extensions, driver=driver, register=f"GDALRegister_{driver}", reader=reader or "raster", raster=True,
         named_after_file=True, optional=(".prj", *optional), suffixes=(".aux.xml", ".msk", ".ovr"), **more,
     )  # fmt: skip
 
@@ -156,7 +159,7 @@ FORMATS: tuple[Format, ...] = (
     _gdal(
         "GPKG", Kind.SQLITE, (".gpkg",), "GPKG", "GeoPackage",
         aliases=("GeoPackage", "OGC GeoPackage"), suffixes=("-wal", "-journal"), has_keys=True, reader="geopackage",
-        picks_geometry=True,
+        picks_geometry=True, as_raster="GPKG raster",
     ),
     _gdal(
         "SQLite", Kind.SQLITE, (".sqlite", ".sqlite3", ".spatialite", ".db"), "SQLite", "SQLite",
@@ -164,6 +167,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "MBTiles", (Kind.SQLITE,), (".mbtiles",), driver="MBTiles", register="GDALRegister_MBTiles", reader="mbtiles",
+        as_raster="MBTiles raster",
     ),
     _gdal("PMTiles", Kind.PMTILES, (".pmtiles",), "PMTiles", "PMTiles", reader="pmtiles"),
     _gdal(
@@ -253,6 +257,23 @@ FORMATS: tuple[Format, ...] = (
     ),
     _grid("ERDAS Imagine", Kind.ERDAS, (".img",), "HFA", optional=(".ige", ".rrd", ".rde"), aliases=("HFA", "IMG", "ERDAS IMG")),
     _grid("DTED", Kind.DTED, (".dt0", ".dt1", ".dt2"), "DTED"),
+    _grid("XYZ", (Kind.TEXT,), (".xyz",), "XYZ", reader="xyz", aliases=("XYZ grid", "ASCII XYZ")),
+    _grid("USGS DEM", (Kind.TEXT,), (".dem",), "USGSDEM", aliases=("USGSDEM", "CDED")),
+    _grid(
+        "SRTM HGT", (Kind.BINARY, Kind.TEXT), (".hgt",), "SRTMHGT", aliases=("SRTMHGT", "HGT", "SRTM"),
+    ),
+    _grid(
+        "ENVI", (Kind.BINARY, Kind.TEXT, Kind.TEXT_UTF16), (".bsq", ".bil", ".bip", ".img"), "ENVI",
+        reader="envi", required=(".hdr",),
+    ),
+    Format(
+        "GPKG raster", (Kind.SQLITE,), (".gpkg",), ("GeoPackage raster", "GPKG tiles"), driver="GPKG",
+        register="RegisterOGRGeoPackage", suffixes=("-wal", "-journal"), reader="tiled_raster", raster=True,
+    ),
+    Format(
+        "MBTiles raster", (Kind.SQLITE,), (".mbtiles",), ("MBTiles images",), driver="MBTiles",
+        register="GDALRegister_MBTiles", suffixes=("-wal", "-journal"), reader="tiled_raster", raster=True,
+    ),
     _grid("GRIB", Kind.GRIB, (".grib", ".grib2", ".grb", ".grb2"), "GRIB", aliases=("GRIB2", "GRIB1")),
 )  # fmt: skip
 
@@ -296,12 +317,13 @@ def formats_of(looks: Kind, among: Sequence[Format] = FORMATS) -> list[Format]:
     return sorted((entry for entry in among if looks in entry.kinds), key=lambda entry: entry.kinds.index(looks))
 
 
-def find_format(name: str, where: str) -> Format:
+def find_format(name: str, where: str, *, raster: bool = False) -> Format:
     """The format that a manifest names.
 
     Args:
         name: As the manifest says; spelling is forgiving.
         where: For the problem: ``files[0].format``.
+        raster: Whether the rasters in the file are meant, where it may hold features, too.
 
     Raises:
         Rejected: ``unknown_format``, naming those that there are.
@@ -311,4 +333,4 @@ def find_format(name: str, where: str) -> Format:
         listed = ", ".join(entry.name for entry in FORMATS)
         remedy = KNOWN_BUT_NOT_READ.get(_normal(name), f"Use one of: {listed}.")
         raise Rejected.because("unknown_format", where, f"{name!r} is not a format that is read here.", remedy)
-    return found
+    return _BY_NAME[_normal(found.as_raster)] if raster and found.as_raster else found

@@ -22,6 +22,105 @@ INGEST_RASTER = Recipe(
 )
 """What a raster is made by, whatever recipe without steps for rasters the batch has."""
 
+_RASTER = (
+    Recipe(
+        name="warp",
+        description="A raster in another CRS, resolution or grid. Where it has no data afterwards, it says so.",
+        parameters=(
+            Parameter(name="crs", type=ParameterType.CRS, description="CRS of the result. Left out: the source's."),
+            Parameter(
+                name="resolution", type=ParameterType.NUMBER,
+                description="Side of a pixel, in units of the CRS. Left out: the one that keeps the number of pixels.",
+            ),
+            Parameter(
+                name="align", type=ParameterType.BOOLEAN, default=False,
+                description="Whether the extent lies on multiples of the resolution, so that rasters of one grid fit.",
+            ),
+            Parameter(
+                name="resampling", type=ParameterType.TEXT, default="nearest",
+                description="nearest, bilinear, cubic, cubicspline, lanczos, average, mode, min, max or med.",
+            ),
+            Parameter(
+                name="nodata", type=ParameterType.VALUE,
+                description="Value of pixels without data: -9999, or nan. Left out: the source's.",
+            ),
+        ),
+        steps=(
+            {
+                "op": "warp", "crs": {"$param": "crs"}, "resolution": {"$param": "resolution"}, "align": {"$param": "align"},
+                "resampling": {"$param": "resampling"}, "nodata": {"$param": "nodata"},
+            },
+        ),
+    ),
+    Recipe(
+        name="clip_raster",
+        description="The pixels of a raster in a box, as they are and where they are.",
+        parameters=(
+            Parameter(name="bbox", type=ParameterType.NUMBERS, required=True, description="xmin, ymin, xmax, ymax."),
+            Parameter(name="crs", type=ParameterType.CRS, description="CRS of the box. Left out: the raster's."),
+        ),
+        steps=({"op": "clip_raster", "bbox": {"$param": "bbox"}, "crs": {"$param": "crs"}},),
+    ),
+    Recipe(
+        name="select_bands",
+        description="Some bands of a raster, in the order that is given.",
+        parameters=(
+            Parameter(name="bands", type=ParameterType.NUMBERS, required=True, description="Their numbers, from 1: [4, 3, 2]."),
+        ),
+        steps=({"op": "select_bands", "bands": {"$param": "bands"}},),
+    ),
+    Recipe(
+        name="cast_pixels",
+        description="Another type of pixels. Whole numbers round fractions; a value that does not fit rejects the batch.",
+        parameters=(
+            Parameter(
+                name="type", type=ParameterType.TEXT, required=True,
+                description="uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32 or float64.",
+            ),
+        ),
+        steps=({"op": "cast_pixels", "type": {"$param": "type"}},),
+    ),
+    Recipe(
+        name="set_nodata",
+        description="Say which value of a raster means that there is no data. No pixel is changed.",
+        parameters=(
+            Parameter(
+                name="nodata", type=ParameterType.VALUE, required=True,
+                description="The value, such as -9999, or nan; none: every value is data.",
+            ),
+        ),
+        steps=({"op": "set_nodata", "nodata": {"$param": "nodata"}},),
+    ),
+    Recipe(
+        name="hillshade",
+        description="The relief of an elevation model as light and shadow.",
+        parameters=(
+            Parameter(
+                name="azimuth", type=ParameterType.NUMBER, default=315, description="Where the light comes from, in degrees."
+            ),
+            Parameter(
+                name="altitude", type=ParameterType.NUMBER, default=45,
+                description="Of the light, in degrees above the horizon.",
+            ),
+            Parameter(name="zfactor", type=ParameterType.NUMBER, default=1, description="By which heights are multiplied."),
+        ),
+        steps=(
+            {
+                "op": "hillshade", "azimuth": {"$param": "azimuth"}, "altitude": {"$param": "altitude"},
+                "zfactor": {"$param": "zfactor"},
+            },
+        ),
+    ),
+    Recipe(
+        name="slope",
+        description="How steep an elevation model is.",
+        parameters=(
+            Parameter(name="unit", type=ParameterType.TEXT, default="degree", description="degree or percent."),
+        ),
+        steps=({"op": "slope", "unit": {"$param": "unit"}},),
+    ),
+)  # fmt: skip
+
 BUILTIN = (
     Recipe(
         name=DEFAULT,
@@ -205,7 +304,7 @@ BUILTIN = (
                 name="on",
                 type=ParameterType.VALUE,
                 required=True,
-                description="The key: ['id'], or {'id': 'area_id'} where the column of the input has another name.",
+                description="The key: 'id', ['id', 'year'], or {'id': 'area_id'} where the column of the input has another name.",
             ),
             Parameter(
                 name="columns",
@@ -227,7 +326,7 @@ BUILTIN = (
             Parameter(
                 name="max_unmatched",
                 type=ParameterType.VALUE,
-                description="How many features may find no row: a number, or a share such as 0.05.",
+                description="How many features may find no row: a number, or a share such as 0.05 or 5%.",
             ),
             Parameter(
                 name="max_doubled",
@@ -252,4 +351,88 @@ BUILTIN = (
             _REPAIR,
         ),
     ),
+    Recipe(
+        name="spatial_join",
+        description="Add columns of a layer, the input 'other', by where features lie. Otherwise as 'default'.",
+        inputs=(RecipeInput(name="other", description="Layer with the columns to add."),),
+        parameters=(
+            Parameter(
+                name="predicate",
+                type=ParameterType.TEXT,
+                default="intersects",
+                description="What a feature does to one of the input: 'intersects', 'within', 'contains', or is 'nearest'.",
+            ),
+            Parameter(
+                name="distance",
+                type=ParameterType.OBJECT,
+                description="How far the nearest may be: {'value': 50, 'unit': 'm'}. Units: m, km, ft, us_ft, deg, crs.",
+            ),
+            Parameter(
+                name="take",
+                type=ParameterType.TEXT,
+                default="one",
+                description="Of several: 'one', the 'largest' overlap, or 'all': the feature becomes one for each.",
+            ),
+            Parameter(name="ties", type=ParameterType.NAMES, description="Columns of the input that decide between equals."),
+            Parameter(
+                name="columns",
+                type=ParameterType.VALUE,
+                description="Columns to add: ['name'], or with new names {'name': 'other_name'}. Left out: all.",
+            ),
+            Parameter(
+                name="how",
+                type=ParameterType.TEXT,
+                default="left",
+                description="'left': keep every feature. 'inner': those that find one. 'anti': those that find none.",
+            ),
+            Parameter(
+                name="max_unmatched",
+                type=ParameterType.VALUE,
+                description="How many features may find none: a number, or a share such as 0.05 or 5%.",
+            ),
+            Parameter(
+                name="max_doubled",
+                type=ParameterType.VALUE,
+                description="How many features may find several: a number, or a share.",
+            ),
+            Parameter(
+                name="crs",
+                type=ParameterType.CRS,
+                default=DEFAULT_CRS,
+                description="CRS of the result, in which it is looked where features lie. For metres, one in metres.",
+            ),
+        ),
+        steps=(
+            _REPROJECT,
+            _REPAIR,
+            {
+                "op": "spatial_join",
+                "input": "other",
+                **{
+                    name: {"$param": name}
+                    for name in (
+                        "predicate",
+                        "distance",
+                        "take",
+                        "ties",
+                        "columns",
+                        "how",
+                        "max_unmatched",
+                        "max_doubled",
+                    )
+                },
+            },
+        ),
+    ),
+    *(
+        Recipe(
+            name=name,
+            description=f"{what} the polygons of a layer, the input 'other'. Otherwise as 'default'.",
+            inputs=(RecipeInput(name="other", description="Layer with the polygons."),),
+            parameters=(_CRS,),
+            steps=(_REPROJECT, _REPAIR, {"op": name, "input": "other"}),
+        )
+        for name, what in (("clip_by", "Keep what lies in"), ("erase", "Cut away what lies in"))
+    ),
+    *_RASTER,
 )

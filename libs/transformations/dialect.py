@@ -5,7 +5,7 @@ FILTER. A test plans all steps in a made-up dialect and holds that.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from libs.models import BBox
 
@@ -80,6 +80,30 @@ class Dialect(ABC):
         """Convex hull on the map."""
         return f"ST_ConvexHull({geometry})"
 
+    def centroid(self, geometry: str) -> str:
+        """Centre of mass on the map."""
+        return f"ST_Centroid({geometry})"
+
+    def perimeter(self, geometry: str) -> str:
+        """Length of the rings of polygons on the map, in the unit of its CRS; 0 for lines."""
+        return f"ST_Perimeter({geometry})"
+
+    @abstractmethod
+    def buffer(self, geometry: str, distance: float, quarter: int) -> str:
+        """All that lies within a distance on the map; so many sides make a quarter of a circle."""
+
+    @abstractmethod
+    def area_on_earth(self, geometry: str) -> str:
+        """Area on the ellipsoid of WGS 84 of a geometry of longitudes and latitudes, in square metres; 0 for lines."""
+
+    @abstractmethod
+    def length_on_earth(self, geometry: str) -> str:
+        """Length of its lines there, in metres; 0 for polygons."""
+
+    @abstractmethod
+    def perimeter_on_earth(self, geometry: str) -> str:
+        """Length of the rings of its polygons there, in metres; 0 for lines."""
+
     def side_view(self, geometry: str, x_factor: str, y_factor: str) -> str:
         """Seen from the side: ``x_factor`` * x + ``y_factor`` * y as x, the height as y."""
         return f"ST_Affine({geometry}, {x_factor}, {y_factor}, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)"
@@ -112,9 +136,34 @@ class Dialect(ABC):
         """Vertices moved to a grid, and valid."""
         return f"ST_ReducePrecision({geometry}, {grid!r})"
 
-    def cut(self, geometry: str, area: str) -> str:
-        """What of a geometry lies in an area, as far as it has the same dimension: points, lines or polygons."""
-        return f"ST_CollectionExtract(ST_Intersection({geometry}, {area}), ST_Dimension({geometry}) + 1)"
+    def touches(self, area: str, geometry: str) -> str:
+        """Whether a geometry and an area have points of their borders in common, and no others."""
+        return f"ST_Touches({area}, {geometry})"
+
+    def lies_within(self, geometry: str, area: str) -> str:
+        """Whether no point of a geometry lies outside of an area, and one inside of it."""
+        return f"ST_Within({geometry}, {area})"
+
+    def is_near(self, one: str, other: str, distance: float) -> str:
+        """Whether two geometries are at most so far from each other on the map."""
+        return f"ST_DWithin({one}, {other}, {distance!r})"
+
+    def distance(self, one: str, other: str) -> str:
+        """How far two geometries are from each other on the map."""
+        return f"ST_Distance({one}, {other})"
+
+    def intersection(self, one: str, other: str) -> str:
+        """What two geometries have in common."""
+        return f"ST_Intersection({one}, {other})"
+
+    def length(self, geometry: str) -> str:
+        """Length of lines on the map, in the unit of its CRS; 0 for polygons."""
+        return f"ST_Length({geometry})"
+
+    def cut(self, geometry: str, area: str, *, away: bool = False) -> str:
+        """What of a geometry lies in an area, or outside of it, as far as it has the same dimension: points, lines, polygons."""
+        left = f"ST_Difference({geometry}, {area})" if away else self.intersection(geometry, area)
+        return f"ST_CollectionExtract({left}, ST_Dimension({geometry}) + 1)"
 
     @abstractmethod
     def source_geometry(self, geometry: str) -> str:
@@ -208,7 +257,7 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def cut_parts(self, geometry: str, area: str) -> str:
+    def cut_parts(self, geometry: str, area: str, *, away: bool = False) -> str:
         """Every part of a geometry cut by itself: engines differ in the intersection with a collection whose parts overlap."""
 
     @abstractmethod
@@ -216,6 +265,22 @@ class Dialect(ABC):
         """Aggregate: the union of the geometries for which a condition holds, always made in the same order.
 
         Either all or none of them have heights.
+        """
+
+    @abstractmethod
+    def list_of(self, value: str, order: str) -> str:
+        """Aggregate: an array of the values in an order."""
+
+    @abstractmethod
+    def for_each_row(self, before: str, keys: Sequence[str], table: str, condition: str, values: Mapping[str, str]) -> str:
+        """A join that gives each row aggregates over those rows of a table that fit it; NULL, or 0 as a count, where none does.
+
+        Args:
+            before: Name of the rows.
+            keys: Columns that tell them apart.
+            table: Name of the table.
+            condition: Names columns of both, each by the name of what it is of.
+            values: Aggregates of such columns, by the names to give them.
         """
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """DuckDB with its spatial extension, 1.5."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from typing_extensions import override
 
@@ -29,6 +29,22 @@ class DuckDb(Dialect):
     @override
     def transform(self, geometry: str, source: str, target: str) -> str:
         return f"ST_Transform({geometry}, {self.text(source)}, {self.text(target)}, always_xy := true)"
+
+    @override
+    def buffer(self, geometry: str, distance: float, quarter: int) -> str:
+        return f"ST_Buffer({geometry}, {distance!r}, {quarter})"
+
+    @override
+    def area_on_earth(self, geometry: str) -> str:
+        return f"ST_Area_Spheroid(ST_FlipCoordinates({geometry}))"  # it takes latitudes first
+
+    @override
+    def length_on_earth(self, geometry: str) -> str:
+        return f"ST_Length_Spheroid(ST_FlipCoordinates({geometry}))"
+
+    @override
+    def perimeter_on_earth(self, geometry: str) -> str:
+        return f"ST_Perimeter_Spheroid(ST_FlipCoordinates({geometry}))"
 
     @override
     def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
@@ -96,13 +112,27 @@ class DuckDb(Dialect):
         return f"list_transform([list_transform({measured}, lambda part: {part_class})], lambda kinds: {made})[1]"
 
     @override
-    def cut_parts(self, geometry: str, area: str) -> str:
-        cut = f"list_transform(ST_Dump({geometry}), lambda part: {self.cut('part.geom', area)})"
+    def cut_parts(self, geometry: str, area: str, *, away: bool = False) -> str:
+        cut = f"list_transform(ST_Dump({geometry}), lambda part: {self.cut('part.geom', area, away=away)})"
         return f"ST_Collect(list_filter({cut}, lambda part: NOT ST_IsEmpty(part)))"
 
     @override
     def union(self, geometry: str, order: str, condition: str) -> str:
         return f"ST_Union_Agg({geometry} ORDER BY {order}) FILTER (WHERE {condition})"
+
+    @override
+    def list_of(self, value: str, order: str) -> str:
+        return f"list({value} ORDER BY {order})"
+
+    @override
+    def for_each_row(self, before: str, keys: Sequence[str], table: str, condition: str, values: Mapping[str, str]) -> str:
+        # As a join of its own, with nothing but the condition: only that becomes a spatial join, which has an R-tree.
+        of_keys = [f"{before}.{key}" for key in keys]
+        found = [f"{key} AS _etl_of_{number}" for number, key in enumerate(of_keys)]
+        found += [f"{value} AS {name}" for name, value in values.items()]
+        groups = f"FROM {before} INNER JOIN {table} ON {condition} GROUP BY {', '.join(of_keys)}"
+        same = " AND ".join(f"_etl_of_{number} = {key}" for number, key in enumerate(of_keys))
+        return f"LEFT JOIN (SELECT {', '.join(found)} {groups}) AS found ON {same}"
 
     @override
     def sum_of_doubles(self, value: str, order: str) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from typing_extensions import override
 
@@ -67,6 +67,22 @@ class PostGis(Dialect):
         if source_id is None or target_id is None:
             return f"ST_SetSRID(ST_Transform({geometry}, {self.text(source)}, {self.text(target)}), 0)"
         return f"ST_SetSRID(ST_Transform(ST_SetSRID({geometry}, {source_id}), {target_id}), 0)"
+
+    @override
+    def buffer(self, geometry: str, distance: float, quarter: int) -> str:
+        return f"ST_Buffer({geometry}, {distance!r}, {quarter})"
+
+    @override
+    def area_on_earth(self, geometry: str) -> str:
+        return f"ST_Area(CAST(ST_SetSRID({geometry}, 4326) AS geography))"
+
+    @override
+    def length_on_earth(self, geometry: str) -> str:
+        return f"ST_Length(CAST(ST_SetSRID({geometry}, 4326) AS geography))"
+
+    @override
+    def perimeter_on_earth(self, geometry: str) -> str:
+        return f"ST_Perimeter(CAST(ST_SetSRID({geometry}, 4326) AS geography))"
 
     @override
     def split(self, torn: str, before: str, crs: tuple[str, str], half: float, wide: float) -> str:
@@ -134,8 +150,8 @@ class PostGis(Dialect):
         return f"(SELECT {made} FROM (SELECT {part_class} AS kind FROM {measured} OFFSET 0) AS parts)"
 
     @override
-    def cut_parts(self, geometry: str, area: str) -> str:
-        cut = f"SELECT path, {self.cut('geom', area)} AS geom FROM ST_Dump({geometry})"
+    def cut_parts(self, geometry: str, area: str, *, away: bool = False) -> str:
+        cut = f"SELECT path, {self.cut('geom', area, away=away)} AS geom FROM ST_Dump({geometry})"
         return f"(SELECT ST_Collect(part.geom ORDER BY part.path) FROM ({cut}) AS part WHERE NOT ST_IsEmpty(part.geom))"
 
     @override
@@ -154,6 +170,16 @@ class PostGis(Dialect):
         empty = "ST_IsEmpty(part.geom) AND GeometryType(part.geom) = 'POINT'"
         parts = f"SELECT ST_Collect(part.geom ORDER BY part.path) FROM ST_Dump({geometry}) AS part WHERE NOT ({empty})"
         return f"CASE WHEN {self.is_collection(geometry)} THEN ({parts}) ELSE {geometry} END"
+
+    @override
+    def list_of(self, value: str, order: str) -> str:
+        return f"array_agg({value} ORDER BY {order})"
+
+    @override
+    def for_each_row(self, before: str, keys: Sequence[str], table: str, condition: str, values: Mapping[str, str]) -> str:
+        # For each row a look at the table's index.
+        found = ", ".join(f"{value} AS {name}" for name, value in values.items())
+        return f"LEFT JOIN LATERAL (SELECT {found} FROM {table} WHERE {condition}) AS found ON TRUE"
 
     @override
     def sum_of_doubles(self, value: str, order: str) -> str:

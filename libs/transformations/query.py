@@ -156,6 +156,11 @@ class Query:
         return ", ".join(self._open.order)
 
     @property
+    def order_columns(self) -> tuple[str, ...]:
+        """The same, one by one: they tell rows apart."""
+        return self._open.order
+
+    @property
     def not_dropped(self) -> str:
         """Predicate: the row has not been left out."""
         return f"{DROP} IS NULL" if DROP in self._open.marks else "TRUE"
@@ -236,8 +241,8 @@ class Query:
         self._open.stale = self._open.geometry is not None
         self.count(f"dropped.{self._slot}", f"{DROP} = {self._step}")
 
-    def explode(self) -> None:
-        """Make a row of each part of a geometry, and count the rows added."""
+    def explode(self) -> str:
+        """Make a row of each part of a geometry. Returns a mark: the number of the part, from 0."""
         self._open.stale = self._open.stale or bool(self._bad_rows.reasons)  # what is set aside stays one row
         parts = self.scratch("parts", self.dialect.parts(self.geometry()))
         self.settle()
@@ -245,7 +250,7 @@ class Query:
         self._open.geometry = self.dialect.each_part(parts)
         self.settle()
         self.spread(part)
-        self.count("counts.exploded", f"{part} > 0")
+        return part
 
     def spread(self, part: str) -> None:
         """Say that rows have become several: by a mark that is 0 for the first of them, and gives their order."""
@@ -299,6 +304,25 @@ class Query:
         groups = f"SELECT {selected}, {numbers} FROM {table} GROUP BY {', '.join(names)}"
         self._open.tail = f"\nINNER JOIN ({groups}) AS groups ON {alike}"
         return self.mark("first", self.own("least")), self.mark("same", self.own("number"))
+
+    def first_of_each(self, keys: Sequence[str]) -> str:
+        """End the stage; in the next one, each row knows whether it is the first of its key, where missing values are equal.
+
+        Returns:
+            Mark: whether it is. The caller settles it.
+        """
+        if self._open.geometry_hidden_by:
+            self.geometry_once()
+        for name in self._open.columns:
+            self._note_read(name)
+        names, last, not_dropped = [*map(self.member, keys)], self._open, self.not_dropped
+        table = self._end_stage()
+        geometry = GEOMETRY if last.geometry is not None else None
+        self._open = Statement(table, self._named(last.columns), geometry, self._named(last.marks))
+        self._passthrough = {}
+        first = f"SELECT min({ROW}) AS {self.own('least')} FROM {table} WHERE {not_dropped} GROUP BY {', '.join(names)}"
+        self._open.tail = f"\nLEFT JOIN ({first}) AS firsts ON {ROW} = {self.own('least')}\nWHERE {not_dropped}"
+        return self.mark("first", f"{self.own('least')} IS NOT NULL")
 
     # Named inputs
 

@@ -23,10 +23,13 @@ from libs.transformations.dialect import Dialect
 from libs.transformations.parameter import Parameter
 from libs.transformations.plan import Plan
 from libs.transformations.query import Query
+from libs.transformations.raster import RASTER_STEPS, RasterStep
 from libs.transformations.references import is_missing, place, references, resolve
 from libs.transformations.relation import Relation
 from libs.transformations.rules import apply_rules
-from libs.transformations.steps import STEPS
+from libs.transformations.steps import STEPS, Step
+
+_STEPS: Mapping[str, type[Step]] = STEPS | RASTER_STEPS
 
 
 class RecipeInput(Model):
@@ -92,6 +95,8 @@ class Recipe(WithRules, Policies):
             errors += [f"step {number}: the parameter {name!r} is not declared" for name in sorted(names - declared.keys())]
             errors += [f"step {number}: {error}" for error in _step_errors(data, complete=not names)]
         errors += [f"the parameter {name!r} is declared but not used" for name in declared if name not in used]
+        if len({data.get("op") in RASTER_STEPS for data in self.steps}) > 1:
+            errors.append("some steps are for rasters, and some for features: they cannot be in one recipe")
         errors += [f"the input {name!r} is declared but not used" for name in sorted(inputs - read)]
         if errors:
             raise ValueError("\n".join(errors))
@@ -159,7 +164,7 @@ class Recipe(WithRules, Policies):
         arguments, problems = self._arguments(parameters)
         steps: list[dict[str, Any]] = []
         for number, written in enumerate(() if problems else self.steps, start=1):
-            fields = STEPS[str(written["op"])].model_fields
+            fields = _STEPS[str(written["op"])].model_fields
             if not any(fields[key].is_required() and is_missing(item, arguments) for key, item in written.items()):
                 steps.append(resolve(written, arguments))
                 problems += self._step_problems(number, written, steps[-1], arguments)
@@ -229,7 +234,7 @@ class Recipe(WithRules, Policies):
         query = Query(relation, dialect, look_up, not_loaded, policies, inputs)
         times: Counter[str] = Counter()
         for number, data in enumerate(recipe.steps, start=1):
-            step = STEPS[str(data["op"])].model_validate(data)
+            step = _STEPS[str(data["op"])].model_validate(data)
             times[step.op] += 1
             query.begin(number, step.op, times[step.op])
             step.apply(query)
@@ -237,11 +242,21 @@ class Recipe(WithRules, Policies):
         return query.plan()
 
     @property
+    def for_rasters(self) -> bool:
+        """Whether its steps are for rasters."""
+        return any(data["op"] in RASTER_STEPS for data in self.steps)
+
+    @property
+    def raster_steps(self) -> tuple[RasterStep, ...]:
+        """Those of a recipe for rasters, once it is bound."""
+        return tuple(RASTER_STEPS[str(data["op"])].model_validate(data) for data in self.steps if self.for_rasters)
+
+    @property
     def named(self) -> frozenset[str]:
         """The columns of the source that its steps and rules name, once it is bound."""
         named, made = set[str](), set[str]()
         for data in self.steps:
-            step = STEPS[str(data["op"])].model_validate(data)
+            step = _STEPS[str(data["op"])].model_validate(data)
             named |= step.named - made
             made |= step.made
         return frozenset(named | {name for rule in self.rules for name in rule.columns_named} - made)
@@ -250,7 +265,7 @@ class Recipe(WithRules, Policies):
         """The columns of a named input that its steps read, once it is bound; None: all that there are."""
         read = set[str]()
         for data in self.steps:
-            reads = STEPS[str(data["op"])].model_validate(data).reads
+            reads = _STEPS[str(data["op"])].model_validate(data).reads
             if name in reads:
                 columns = reads[name]
                 if columns is None:
@@ -263,7 +278,7 @@ class Recipe(WithRules, Policies):
     ) -> Iterator[Problem]:
         """What is wrong with a step, with the places in the step as written."""
         try:
-            STEPS[str(written["op"])].model_validate(resolved)
+            _STEPS[str(written["op"])].model_validate(resolved)
         except ValidationError as error:
             for location, message in _explained(error):
                 yield Problem(
@@ -301,9 +316,9 @@ def _sentence(message: str) -> str:
 
 def _step_errors(data: dict[str, Any], *, complete: bool) -> list[str]:
     """What is wrong with a step as written; one with references can be judged in full only once they are bound."""
-    step = STEPS.get(str(data.get("op")))
+    step = _STEPS.get(str(data.get("op")))
     if step is None:
-        return [f"{data.get('op')!r} is no step: {', '.join(STEPS)}"]
+        return [f"{data.get('op')!r} is no step: {', '.join(_STEPS)}"]
     if not complete:
         return [
             f"({data['op']}) has no key {key!r}: {', '.join(step.model_fields)}" for key in data if key not in step.model_fields

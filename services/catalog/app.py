@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from libs.models import ServiceUnavailable
+from libs.models import Rejected, ServiceUnavailable
 from libs.models.document import DamagedDocument
 from libs.storage import ObjectMissing, ObjectRefused
-from services.catalog import maps, ogc, ogc_tiles, pages
+from services.catalog import downloads, maps, ogc, ogc_tiles, pages, stac_api, tables
 from services.catalog.answers import Refused, SecurityHeaders, json_error
 from services.catalog.state import State
 
@@ -33,11 +33,14 @@ def application(state: State) -> Starlette:
             Route("/datasets/{dataset}/{version}", pages.dataset),
             Route("/datasets/{dataset}/{version}/{file}", pages.file),
             Route("/pictures/{dataset}/{version}", pages.picture),
+            Route("/tables/{dataset}/{version}", tables.table),
+            Route("/downloads/{dataset}/{version}/{name}", downloads.download),
             Route("/maps/{dataset}/{version}", maps.overview),
             Route("/maps/{dataset}/{version}/features/{feature}", maps.feature),
             Route("/maps/{dataset}/{version}/{zoom}/{x}/{y}", maps.tile),
             Route("/activity", pages.activity),
             Route("/batches/{batch}", pages.batch),
+            Route("/feed", pages.feed),
             Route("/ogc", ogc.landing),
             Route("/ogc/", ogc.landing),
             Route("/ogc/api", ogc.api),
@@ -51,11 +54,21 @@ def application(state: State) -> Starlette:
             Route("/ogc/collections/{collection}/tiles/WebMercatorQuad/{zoom}/{y}/{x}", ogc_tiles.tile),
             Route("/ogc/tileMatrixSets", ogc_tiles.tile_matrix_sets),
             Route("/ogc/tileMatrixSets/WebMercatorQuad", ogc_tiles.tile_matrix_set),
+            Route("/stac", stac_api.landing),
+            Route("/stac/", stac_api.landing),
+            Route("/stac/api", stac_api.api),
+            Route("/stac/conformance", stac_api.conformance),
+            Route("/stac/collections", stac_api.collections),
+            Route("/stac/collections/{collection}", stac_api.collection),
+            Route("/stac/collections/{collection}/items", stac_api.items),
+            Route("/stac/collections/{collection}/items/{item}", stac_api.item),
+            Route("/stac/search", stac_api.search, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=pages.HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
         exception_handlers={
             Refused: _handler(lambda error: (error.status, error.reason)),
+            Rejected: _handler(lambda error: (400, " ".join(f"{each.message} {each.remedy}" for each in error.problems[:5]))),
             HTTPException: _handler(lambda error: (error.status_code, f"{error.detail}.")),
             ObjectMissing: _handler(lambda error: (409, f"{error} `spatial-etl verify` says what is wrong.")),
             ObjectRefused: _handler(lambda error: (409, f"{error} `spatial-etl verify` says what is wrong.")),
@@ -89,7 +102,7 @@ def _handler(told: Callable[..., tuple[int, str]]) -> Callable[[Request, Excepti
 
     async def answer(request: Request, error: Exception) -> Response:
         status, reason = told(error)
-        if request.url.path.startswith("/ogc"):
+        if request.url.path.startswith(("/ogc", "/stac", "/maps")):
             return json_error(status, reason)
         return await run_in_threadpool(pages.refused, request, status, reason)
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -158,6 +158,60 @@ class Features:
             row -= file.features or 0
         return None
 
+    def count(self, asset: Asset, condition: str) -> int:
+        """How many rows meet a condition (SQL)."""
+        source, paths = self._every_row(asset)
+        cursor = self._database.cursor()
+        try:
+            ((count,),) = cursor.execute(f"SELECT count(*) FROM ({source}) WHERE {condition}", paths).fetchall()
+        finally:
+            cursor.close()
+        return int(count)
+
+    def rows(
+        self, asset: Asset, names: Sequence[str], condition: str | None, sort: str, page: int, size: int, *, is_falling: bool
+    ) -> list[tuple[Any, ...]]:
+        """A page of rows: the number of each, and its values.
+
+        Args:
+            asset: The version.
+            names: Of its columns.
+            condition: That they meet (SQL); None for all.
+            sort: Column by which they are in order; empty for the order of the file.
+            page: From 1.
+            size: Rows of a page.
+            is_falling: Whether the greatest value comes first. Missing ones come last.
+        """
+        types = {field.name: field.type for field in asset.table_schema}
+        source, paths = self._every_row(asset)
+        columns = ", ".join([ROW, *(_expression(name, types[name]) for name in names)])
+        order = f"{quoted(sort)} {'DESC' if is_falling else 'ASC'} NULLS LAST, {ROW}" if sort else ROW
+        where = (
+            f"({condition})" if condition else f"{ROW} >= {(page - 1) * size} AND {ROW} < {page * size}" if not sort else "true"
+        )
+        offset = 0 if not condition and not sort else (page - 1) * size
+        # The rows are found first, by what is looked at; then the values of these are read.
+        found = f"SELECT {ROW} AS at FROM ({source}) WHERE {where} ORDER BY {order} LIMIT {size} OFFSET {offset}"
+        cursor = self._database.cursor()
+        try:
+            numbers = [number for (number,) in cursor.execute(found, paths).fetchall()]
+            if not numbers:
+                return []
+            listed = ", ".join(map(str, numbers))
+            read = cursor.execute(f"SELECT {columns} FROM ({source}) WHERE {ROW} IN ({listed})", paths).to_arrow_table()
+        finally:
+            cursor.close()
+        values = {row[0]: row for row in zip(*(column.to_pylist() for column in read.columns), strict=True)}
+        return [values[number] for number in numbers]
+
+    def _every_row(self, asset: Asset) -> tuple[str, list[str]]:
+        """SQL for all rows of a version, each with its number, and the paths that are its parameters."""
+        parts, first = [], 0
+        for file in asset.data:
+            parts.append(f"SELECT * REPLACE ({ROW} + {first} AS {ROW}) FROM ({numbered_rows(asset)})")
+            first += file.features or 0
+        return " UNION ALL ".join(parts), [str(self._files.path(file)) for file in asset.data]
+
     def _rows(self, asset: Asset, question: Question) -> Iterator[tuple[int, str]]:
         """Numbers and features of the rows that match, one more than are wanted."""
         first, wanted = 0, question.limit + 1
@@ -188,7 +242,7 @@ class Features:
             conditions.append(f"{ROW} < ?")
             values.append(begin + wanted)
         if question.bbox is not None:
-            boxes = [box for part in _parts(question.bbox) if (box := within(asset, part))]
+            boxes = [box for part in parts_of(question.bbox) if (box := within(asset, part))]
             conditions.append(
                 "("
                 + " OR ".join([f"({BBOX}.xmax >= ? AND {BBOX}.ymax >= ? AND {BBOX}.xmin <= ? AND {BBOX}.ymin <= ?)"] * len(boxes))
@@ -217,7 +271,7 @@ def _features(batch: "pa.RecordBatch", asset: Asset, bbox: BBox | None, first: i
     shapes = _on_earth(shapely.force_2d(shapes) if shapely.has_m(shapes).any() else shapes, asset.crs or CRS84)
     touching = np.ones(len(shapes), dtype=bool)
     if bbox is not None:
-        touching = np.logical_or.reduce([shapely.intersects(shapes, shapely.box(*part)) for part in _parts(bbox)])
+        touching = np.logical_or.reduce([shapely.intersects(shapes, shapely.box(*part)) for part in parts_of(bbox)])
     texts = shapely.to_geojson(shapes)
     names = [name for name in batch.schema.names if name not in {GEOMETRY, ROW}]
     columns = [batch.column(name).to_pylist() for name in names]
@@ -256,7 +310,7 @@ def _on_earth(shapes: Any, crs: str) -> Any:
     return result
 
 
-def _parts(bbox: BBox) -> list[BBox]:
+def parts_of(bbox: BBox) -> list[BBox]:
     """A box, in two where it crosses 180°."""
     west, south, east, north = bbox
     return [bbox] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from libs.ledger import Ledger
-from libs.models import Asset, Owner
+from libs.models import About, Asset, Owner
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,24 @@ class Entry:
     words: str
 
     @classmethod
-    def of(cls, asset: Asset, owner: Owner | None, newest: int) -> "Entry":
-        """The entry of a version."""
+    def of(cls, asset: Asset, owner: Owner | None, newest: int, about: About) -> "Entry":
+        """The entry of a version, with what people say of the dataset."""
         project, uploader = (owner.project, owner.uploader) if owner else (None, None)
         columns = " ".join(field.name for field in asset.table_schema)
-        said = (asset.dataset_id, asset.title, project, uploader, columns, *asset.meanings.values())
+        said = (
+            asset.dataset_id,
+            asset.title,
+            about.title,
+            about.description,
+            *about.tags,
+            project,
+            uploader,
+            columns,
+            *asset.meanings.values(),
+        )
         return cls(
             dataset_id=asset.dataset_id,
-            title=asset.title,
+            title=about.title or asset.title,
             project=project,
             uploader=uploader,
             kind=asset.kind,
@@ -101,18 +111,26 @@ class Index:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
-        self._stamps: dict[str, tuple[int, int]] = {}
+        self._stamps: dict[str, tuple[int, int, int]] = {}
 
     def entries(self) -> list[Entry]:
-        """The datasets as they are now, in the order of their ids."""
+        """The datasets that are in use now, in the order of their ids."""
         with self._lock:
-            decisions = self._ledger.decisions()
+            current, said = self._ledger.decisions(), self._ledger.descriptions()
             newest = self._ledger.newest_versions()
-            stamps = {name: (number, decisions[name].number if name in decisions else 0) for name, number in newest.items()}
+            stamps = {
+                name: (number, current[name].number if name in current else 0, said[name].number if name in said else 0)
+                for name, number in newest.items()
+                if name not in said or said[name].about.retired is None
+            }
             changed = [name for name, stamp in stamps.items() if self._stamps.get(name) != stamp]
             if changed:
                 assets = self._ledger.current(changed)
                 owners = self._ledger.owners(assets)
-                self._entries |= {name: Entry.of(asset, owners.get(name), newest[name]) for name, asset in assets.items()}
+                abouts = {name: each.about for name, each in said.items()}
+                self._entries |= {
+                    name: Entry.of(asset, owners.get(name), newest[name], abouts.get(name, About()))
+                    for name, asset in assets.items()
+                }
             self._stamps = stamps
             return [self._entries[name] for name in stamps if name in self._entries]

@@ -11,13 +11,13 @@ from libs.raw_text import inert
 from services.catalog.answers import Refused, only
 from services.catalog.density import DEEPEST
 from services.catalog.features import as_text, extent, is_mapped
-from services.catalog.pages import asset_of
+from services.catalog.questions import asset_of
 from services.catalog.state import state_of
 from services.catalog.tiles import EXTENT, LAYER, sharpest, shown_columns
 
 MVT = "application/vnd.mapbox-vector-tile"
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
-_A_DAY = {"Cache-Control": "private, max-age=86400"}
+_NOT_KEPT = {"Cache-Control": "no-cache"}
 
 
 def overview(request: Request) -> Response:
@@ -37,7 +37,7 @@ def overview(request: Request) -> Response:
             "extent": EXTENT,
             "columns": [{"name": name, "label": inert(name)} for name in shown_columns(asset)],
         },
-        headers=_A_DAY,
+        headers=_NOT_KEPT,
     )
 
 
@@ -58,7 +58,7 @@ def feature(request: Request) -> Response:
     if values is None:
         raise Refused(404, f"{asset.id} has no feature {number!r}. Their ids are numbers from 0 to {(asset.features or 0) - 1}.")
     told = [[inert(name), inert(as_text(value))] for name, value in values.items()]
-    return JSONResponse({"id": int(number), "values": told}, headers=_A_DAY)
+    return JSONResponse({"id": int(number), "values": told}, headers=_NOT_KEPT)
 
 
 def tile_answer(request: Request, asset: Asset, zoom: str, x: str, y: str) -> Response:

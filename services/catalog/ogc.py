@@ -1,18 +1,17 @@
 """OGC API - Features, Part 1 (Core, GeoJSON, OpenAPI 3.0), over the current versions of the datasets. Tiles: `ogc_tiles.py`."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from libs.models import Asset, BBox
+from libs.models import Asset
 from services.catalog.answers import Refused, base_url, only, url
 from services.catalog.features import LARGEST, NotTransformable, Question, extent, is_served, time_column
-from services.catalog.openapi import description
+from services.catalog.openapi import OPENAPI, description
+from services.catalog.questions import bbox_of, moments_of, number_of
 from services.catalog.state import State, state_of
 
 GEOJSON = "application/geo+json"
@@ -38,7 +37,7 @@ def landing(request: Request) -> Response:
     base = f"{base_url(request)}/ogc"
     links = [
         link(base, "self", "This document"),
-        link(f"{base}/api", "service-desc", "The description of the API", "application/vnd.oai.openapi+json;version=3.0"),
+        link(f"{base}/api", "service-desc", "The description of the API", OPENAPI),
         link(f"{base}/conformance", "conformance", "What it conforms to"),
         link(f"{base}/collections", "data", "The datasets"),
         link(f"{base}/tileMatrixSets", "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes", "The tiles' schemes"),
@@ -58,9 +57,7 @@ def conformance(request: Request) -> Response:
 def api(request: Request) -> Response:
     """The description of the interface, OpenAPI 3.0."""
     only(request.query_params, ("f",))
-    return JSONResponse(
-        description(f"{base_url(request)}/ogc", DEFAULT, MOST), media_type="application/vnd.oai.openapi+json;version=3.0"
-    )
+    return JSONResponse(description(f"{base_url(request)}/ogc", DEFAULT, MOST), media_type=OPENAPI)
 
 
 def collections(request: Request) -> Response:
@@ -193,64 +190,6 @@ def _question(given: Mapping[str, str]) -> Question:
     Raises:
         Refused: when a parameter cannot be understood.
     """
-    limit, start = (_number(given, name, default) for name, default in (("limit", DEFAULT), ("start", 0)))
-    if limit < 1:
-        raise Refused(400, "The parameter 'limit' must be 1 or more.")
-    since, until = _moments(given.get("datetime"))
-    return Question(start, min(limit, MOST), _bbox(given.get("bbox")), since, until)
-
-
-def _number(given: Mapping[str, str], name: str, default: int) -> int:
-    text = given.get(name, str(default))
-    if not _NUMBER.fullmatch(text):
-        raise Refused(400, f"The parameter {name!r} must be a whole number; it is {text!r}.")
-    return int(text)
-
-
-def _bbox(text: str | None) -> BBox | None:
-    if text is None:
-        return None
-    try:
-        sides = [float(each) for each in text.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) == 6:  # noqa: PLR2004 - with heights, which are not looked at
-        sides = [*sides[:2], *sides[3:5]]
-    if len(sides) != 4 or not all(map(math.isfinite, sides)):  # noqa: PLR2004 - west, south, east, north
-        raise Refused(400, f"The parameter 'bbox' must be west,south,east,north in degrees; it is {text!r}.")
-    west, south, east, north = sides
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):  # noqa: PLR2004 - degrees
-        raise Refused(400, f"The parameter 'bbox' must lie within -180,-90,180,90, its south below its north; it is {text!r}.")
-    return west, south, east, north
-
-
-def _moments(text: str | None) -> tuple[str | None, str | None]:
-    """The first and the last moment of an instant or interval of RFC 3339; None where it is open."""
-    if text is None:
-        return None, None
-    first, slash, last = text.partition("/")
-    if not slash:
-        last = first
-    since = None if slash and first in {"", ".."} else _moment(first, text, "T00:00:00Z")
-    until = None if slash and last in {"", ".."} else _moment(last, text, "T23:59:59.999999Z")
-    if since and until and datetime.fromisoformat(since) > datetime.fromisoformat(until):
-        raise Refused(400, f"The parameter 'datetime' ends before it begins: {text!r}.")
-    return since, until
-
-
-def _moment(text: str, whole: str, of_day: str) -> str:
-    try:
-        date.fromisoformat(text)
-        text += of_day
-    except ValueError:
-        pass
-    try:
-        if datetime.fromisoformat(text).tzinfo is not None:
-            return text
-    except ValueError:
-        pass
-    raise Refused(
-        400,
-        "The parameter 'datetime' must be a moment such as 2026-03-01 or 2026-03-01T08:00:00Z, or two of them with / between; "
-        f"it is {whole!r}.",
-    )
+    limit, start = number_of(given, "limit", DEFAULT, least=1), number_of(given, "start", 0)
+    since, until = moments_of(given.get("datetime"))
+    return Question(start, min(limit, MOST), bbox_of(given.get("bbox")), since, until)

@@ -1,7 +1,6 @@
 """The pages for people, made here and complete: a browser fetches a style sheet and a picture, and runs nothing."""
 
 import json
-import re
 import shlex
 from functools import cache
 from itertools import islice
@@ -9,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from libs.models import Asset, Report
 from libs.platform.telling import changes, of_state
 from libs.platform.wording import size
 from libs.raw_text import inert
-from services.catalog import pictures, ranges
+from services.catalog import downloads, pictures, ranges
 from services.catalog.answers import Refused, base_url, only, url
 from services.catalog.features import is_mapped, is_served
 from services.catalog.index import SORTS, Search
+from services.catalog.questions import asset_of, page_of
 from services.catalog.state import state_of
 from services.catalog.texts import TEXTS, language_of
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PER_PAGE = 50
-MOST_PAGES = 2_000
+FEED_SHOWN = 10
+"""Problems, or versions, of an entry of the feed."""
 SHOWN = 200
 """Problems, columns, versions and files of one page."""
-_VERSION = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _MANIFEST = 20_000
 """Characters of a manifest that are shown."""
 
@@ -60,13 +60,12 @@ def _templates() -> "Environment":
     return made
 
 
-def render(request: Request, page: str, status: int = 200, **values: Any) -> Response:
+def render(request: Request, page: str, status: int = 200, media_type: str = "text/html", **values: Any) -> Response:
     """A page in the language that the browser asks for."""
     language = language_of(request.headers.get("Accept-Language"))
     html = _templates().get_template(page).render(t=TEXTS[language], language=language, path=request.url.path, **values)
-    return HTMLResponse(
-        html, status, headers={"Cache-Control": "no-cache", "Vary": "Accept-Language", "Content-Language": language}
-    )
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language", "Content-Language": language}
+    return Response(html, status, headers, media_type)
 
 
 def datasets(request: Request) -> Response:
@@ -79,7 +78,7 @@ def datasets(request: Request) -> Response:
     search = Search(given.get("q", ""), given.get("project", ""), given.get("uploader", ""), given.get("kind", ""), sort)
     entries = state_of(request).index.entries()
     found = search.of(entries)
-    number = _page(given.get("page", "1"))
+    number = page_of(given.get("page", "1"))
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
     asked = {"q": search.words, "project": search.project, "uploader": search.uploader, "kind": search.kind, "sort": sort}
     return render(
@@ -114,6 +113,7 @@ def dataset(request: Request) -> Response:
         request,
         "dataset.html",
         asset=asset,
+        about=said.about if (said := state.ledger.descriptions(asset.dataset_id).get(asset.dataset_id)) else None,
         standing=standing,
         versions=[(made, changes(made.changes)) for made in versions],
         older=len(standing.versions) - len(versions),
@@ -123,6 +123,7 @@ def dataset(request: Request) -> Response:
         has_map=is_mapped(asset),
         map_texts=_map_texts(request, asset),
         columns=asset.table_schema,
+        downloads=downloads.downloads_of(asset),
         uses=list(_uses(asset, base, address, is_current=asset.version == standing.current)),
         shown=SHOWN,
     )
@@ -158,7 +159,7 @@ def file(request: Request) -> Response:
 def activity(request: Request) -> Response:
     """What waits, and what became of the deliveries, the last one first."""
     only(request.query_params, ("page",))
-    state, number = state_of(request), _page(request.query_params.get("page", "1"))
+    state, number = state_of(request), page_of(request.query_params.get("page", "1"))
     first = (number - 1) * PER_PAGE
     states = [*islice(state.ledger.batches(limit=first + PER_PAGE + 1), first, None)]
     waiting = state.landing.waiting() if number == 1 else []
@@ -171,6 +172,28 @@ def activity(request: Request) -> Response:
         number=number,
         before=url("", "/activity", page=number - 1) if number > 1 else None,
         after=url("", "/activity", page=number + 1) if len(states) > PER_PAGE else None,
+    )
+
+
+def feed(request: Request) -> Response:
+    """The last deliveries as an Atom feed. What became of one is an entry of its own, so that it is told when it changes."""
+    only(request.query_params, ())
+    state, entries = state_of(request), []
+    for each in state.ledger.batches(limit=PER_PAGE):
+        made, report = _told(each, state.lake.uri)
+        moment = each.outcome.decided_at if each.outcome else each.receipt.received_at
+        entries.append(
+            {
+                "state": each,
+                "moment": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+                "number": each.run.attempt if each.run else 0,
+                "problems": report.problems[:FEED_SHOWN] if report else (),
+                "made": made[:FEED_SHOWN],
+            }
+        )
+    updated = max((str(entry["moment"]) for entry in entries), default=f"{state.ledger.clock():%Y-%m-%dT%H:%M:%SZ}")
+    return render(
+        request, "feed.xml", media_type="application/atom+xml", base=base_url(request), entries=entries, updated=updated
     )
 
 
@@ -207,32 +230,6 @@ def refused(request: Request, status: int, reason: str) -> Response:
     return render(request, "error.html", status, reason=reason)
 
 
-def asset_of(request: Request) -> Asset:
-    """The version in the address; without a number, the current one.
-
-    Raises:
-        Refused: when there is none.
-    """
-    ledger, name = state_of(request).ledger, request.path_params["dataset"]
-    text = request.path_params.get("version")
-    if text is not None and not _VERSION.fullmatch(text):
-        raise Refused(404, f"{text[:20]!r} is no number of a version.")
-    number = None if text is None else int(text)
-    asset = ledger.asset(name, number)
-    if asset is not None:
-        return asset
-    versions = ledger.versions(name)
-    if number is not None and versions:
-        raise Refused(404, f"The dataset {name!r} has no version {number}. It has {', '.join(map(str, versions[-SHOWN:]))}.")
-    raise Refused(404, f"There is no dataset {name!r}.")
-
-
-def _page(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MOST_PAGES):  # noqa: PLR2004 - digits
-        raise Refused(400, f"The parameter 'page' must be a number from 1 to {MOST_PAGES}; it is {text!r}.")
-    return int(text)
-
-
 def _told(state: "BatchState", uri_of: Any) -> tuple[list[Any], Report | None]:
     """The versions that a batch made, and its report."""
     return [*(state.made.assets if state.made else ())], of_state(state, uri_of)
@@ -242,6 +239,7 @@ def _uses(asset: Asset, base: str, address: str, *, is_current: bool) -> Any:
     """What to type to use a version, by the key of its title. Features are those of the current one."""
     if is_current and is_served(asset):
         yield "use_ogc", f"{base}/ogc"
+    yield "use_stac", f"{base}/stac/collections/{asset.dataset_id}/items/{asset.id}"
     if not asset.data:
         return
     link = f"{address}/{asset.data[0].name}"

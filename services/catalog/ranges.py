@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from libs.models import Asset, LakeFile
 from libs.storage import DataLake, ObjectStore
 
-PARQUET = "application/vnd.apache.parquet"
+_TYPES = {"parquet": "application/vnd.apache.parquet", "tif": "image/tiff; application=geotiff; profile=cloud-optimized"}
 MOST = 64
 """Ranges of one request. More are refused: nobody reads a file so."""
 _RANGES = re.compile(r"bytes=\s*((?:\d*-\d*)(?:\s*,\s*\d*-\d*)*)\s*", re.ASCII | re.IGNORECASE)
@@ -55,6 +55,11 @@ def parse(header: str | None, size: int) -> list[tuple[int, int]] | None:
     return ranges
 
 
+def media_type(name: str) -> str:
+    """The media type of a lake file, by its name."""
+    return _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+
+
 def respond(request: Request, lake: DataLake, asset: Asset, file: LakeFile) -> Response:
     """A file of a version, or what is asked for of it. Its hash is its ETag: it never changes.
 
@@ -66,7 +71,7 @@ def respond(request: Request, lake: DataLake, asset: Asset, file: LakeFile) -> R
         return PlainTextResponse(
             f"{file.key} is not as the ledger recorded it. `spatial-etl verify {asset.id}` says what is wrong.\n", 409
         )
-    tag = f'"{file.sha256}"'
+    tag, kind = f'"{file.sha256}"', media_type(file.name)
     headers = {
         "ETag": tag,
         "Cache-Control": _IMMUTABLE,
@@ -88,16 +93,15 @@ def respond(request: Request, lake: DataLake, asset: Asset, file: LakeFile) -> R
             headers | {"Content-Range": f"bytes */{file.bytes}"},
         )
     if ranges is None:
-        return _streamed(request, lake.store, file, [(b"", (0, file.bytes))], b"", 200, headers | {"Content-Type": PARQUET})
+        return _streamed(request, lake.store, file, [(b"", (0, file.bytes))], b"", 200, headers | {"Content-Type": kind})
     if len(ranges) == 1:
         ((start, end),) = ranges
-        one = {"Content-Type": PARQUET, "Content-Range": f"bytes {start}-{end - 1}/{file.bytes}"}
+        one = {"Content-Type": kind, "Content-Range": f"bytes {start}-{end - 1}/{file.bytes}"}
         return _streamed(request, lake.store, file, [(b"", (start, end))], b"", 206, headers | one)
     boundary = secrets.token_hex(16)
     parts = [
         (
-            f"\r\n--{boundary}\r\nContent-Type: {PARQUET}\r\n"
-            f"Content-Range: bytes {start}-{end - 1}/{file.bytes}\r\n\r\n".encode(),
+            f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: bytes {start}-{end - 1}/{file.bytes}\r\n\r\n".encode(),
             (start, end),
         )
         for start, end in ranges

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from secrets import token_hex
 from typing import cast
 
@@ -17,16 +18,24 @@ from services.catalog.features import Features
 from services.catalog.index import Index
 from services.catalog.local import LocalFiles
 from services.catalog.tiles import Tiles
+from services.catalog.versions import Versions
 
 
 @dataclass(frozen=True)
 class State:
-    """The stores, and what is made of them."""
+    """The stores, and what is made of them.
 
+    Attributes:
+        folder: For files in the making; it goes with the catalog.
+    """
+
+    settings: Settings
+    folder: Path
     ledger: Ledger
     lake: DataLake
     landing: LandingZone
     index: Index
+    versions: Versions
     files: LocalFiles
     features: Features
     tiles: Tiles
@@ -46,7 +55,18 @@ def opened(settings: Settings) -> Iterator[State]:
             lent.mkdir()
             files = LocalFiles(lake, lent)
             with closing(Features(files)) as features, closing(Tiles(files, counted)) as tiles:
-                yield State(ledger, lake, open_landing_zone(settings), Index(ledger), files, features, tiles)
+                yield State(
+                    settings,
+                    folder,
+                    ledger,
+                    lake,
+                    open_landing_zone(settings),
+                    Index(ledger),
+                    Versions(ledger),
+                    files,
+                    features,
+                    tiles,
+                )
     finally:
         ledger.store.close()
 

@@ -1,6 +1,7 @@
 """Vector tiles of a version, by DuckDB from the lake file: counts where features are many, features where they are few."""
 
 import gzip
+import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ EXTENT, BUFFER = 4096, 64
 """Units on a side of a tile; units around it that its features reach beyond it."""
 _KEPT = 64 * 1024 * 1024
 """Bytes of tiles that stay at hand."""
+_TILE = 500
+"""Bytes that a tile takes beside its content."""
 _AS_THEY_ARE = {"bool": "BOOLEAN", "float": "FLOAT", "double": "DOUBLE", "int64": "BIGINT", "string": "VARCHAR"}
 _OTHERS = {
     "int8": "INTEGER", "int16": "INTEGER", "int32": "INTEGER", "uint8": "INTEGER", "uint16": "INTEGER", "uint32": "BIGINT",
@@ -43,7 +46,7 @@ class Tile:
 
     Attributes:
         content: MVT, compressed by gzip; empty where there is nothing.
-        tag: Changes when the content does.
+        tag: Hash of the content: it tells a tile from that of another lake, or release, under the same address.
     """
 
     content: bytes
@@ -69,7 +72,7 @@ class Tiles:
         self._pyramids = Pyramids(files, folder)
         self._lock = threading.Lock()
         self._database: duckdb.DuckDBPyConnection | None = None
-        self._made: OrderedDict[str, bytes] = OrderedDict()
+        self._made: OrderedDict[tuple[str, int, int, int], Tile] = OrderedDict()
         self._size = 0
 
     def close(self) -> None:
@@ -91,22 +94,22 @@ class Tiles:
         Raises:
             ObjectMissing, ObjectRefused: when a file cannot be read.
         """
-        tag = f"{asset.id}-{zoom}-{x}-{y}"
+        place = (asset.id, zoom, x, y)
         with self._lock:
-            if tag in self._made:
-                self._made.move_to_end(tag)
-                return Tile(self._made[tag], tag)
+            if place in self._made:
+                self._made.move_to_end(place)
+                return self._made[place]
         pyramid = self.pyramid(asset)
         made = pyramid.levels[zoom].tile(x, y) if zoom < pyramid.base else self._exact(asset, zoom, x, y)
         content = gzip.compress(made, 6, mtime=0) if made else b""
+        tile = Tile(content, hashlib.sha256(content).hexdigest()[:32])
         with self._lock:
-            if tag not in self._made:
-                self._made[tag] = content
-                self._size += len(content) + len(tag)
+            if place not in self._made:
+                self._made[place] = tile
+                self._size += len(content) + _TILE
             while self._size > _KEPT:
-                old, dropped = self._made.popitem(last=False)
-                self._size -= len(dropped) + len(old)
-        return Tile(content, tag)
+                self._size -= len(self._made.popitem(last=False)[1].content) + _TILE
+        return tile
 
     def _exact(self, asset: Asset, zoom: int, x: int, y: int) -> bytes:
         margin = BUFFER / EXTENT

@@ -9,9 +9,14 @@ from libs.pipeline.build import build
 
 def version_text() -> str:
     """This program's release and commit, then what it reads and computes with."""
-    libraries = {"GDAL": _gdal, "PROJ": _proj, "GEOS": _geos, "DuckDB": _duckdb}
-    told = ", ".join(f"{name} {_number(look)}" for name, look in libraries.items())
+    told = ", ".join(f"{name} {number}" for name, number in library_versions().items())
     return f"spatial-etl {build()} (Python {platform.python_version()})\n{told}"
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of what is compiled in, by name."""
+    libraries = {"GDAL": _gdal, "PROJ": _proj, "GEOS": _geos, "DuckDB": _duckdb}
+    return {name: _number(look) for name, look in libraries.items()}
 
 
 def _number(look: Callable[[], str]) -> str:

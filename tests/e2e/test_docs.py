@@ -17,6 +17,7 @@ from libs.models.quality import RULES
 from libs.models.settings import Settings
 from libs.spatial_utils.formats import FORMATS
 from libs.transformations import Registry
+from libs.transformations.raster import RASTER_STEPS
 from libs.transformations.steps import STEPS
 from services.cli.main import app
 
@@ -98,7 +99,7 @@ def test_reference_pages_have_everything(site: Path, page: str, names: list[str]
     assert set(names) - codes_of(site / f"reference/{page}.html") == set()
 
 
-@pytest.mark.parametrize(("page", "names"), [("recipes", Registry().recipes), ("steps", STEPS), ("rules", RULES)])
+@pytest.mark.parametrize(("page", "names"), [("recipes", Registry().recipes), ("steps", STEPS | RASTER_STEPS), ("rules", RULES)])
 def test_reference_pages_have_a_section_for_each(site: Path, page: str, names: list[str]) -> None:
     assert set(names) - headings_of(site / f"reference/{page}.html") == set()
 

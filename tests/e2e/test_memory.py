@@ -16,5 +16,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_a_raster(tmp_path: Path) -> None:
-    results = list(rasters.jobs(30_000 if FULL else 16_000, tmp_path))
-    assert [(result.what, result.judged) for result in results if not result.met] == []
+    """Growth is judged where a quarter takes all the memory that a raster may, too; of a smaller one, the peak alone."""
+    results = list(rasters.jobs(30_000 if FULL else 10_000, tmp_path))
+    met = [result.met if FULL else max(result.samples[rasters.PRODUCT]) <= rasters.MEMORY_GOAL for result in results]
+    assert [(result.what, result.judged) for result, good in zip(results, met, strict=True) if not good] == []

@@ -231,8 +231,8 @@ def _check(path: Path, looks: Kind, kind: Format, where: str, folders: Folders, 
     if looks is Kind.EMPTY:
         raise Rejected.because("empty_file", where, f"The file {path.name!r} is empty.", "Upload it again.")
     if looks not in kind.kinds:
-        # Nearly anything is text: that a file of another kind is a table of text is no likely guess.
-        right = None if looks in _TEXTS else next((entry.name for entry in formats_of(looks)), None)
+        # Nearly anything is text, or bytes: that a file of another kind is a table of text, or bare pixels, is no likely guess.
+        right = None if looks in _TEXTS or looks is Kind.BINARY else next((entry.name for entry in formats_of(looks)), None)
         raise Rejected.because(
             "format_mismatch",
             where,

@@ -4,7 +4,7 @@ import base64
 import math
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,18 +159,27 @@ class RasterFile:
 
 
 @contextmanager
-def open_rasters(path: Path, spec: FileSpec, where: str, limits: ReadLimits) -> Iterator[RasterFile]:
+def open_rasters(
+    path: Path, spec: FileSpec, where: str, limits: ReadLimits, steps: Sequence[Sequence[str]] = ()
+) -> Iterator[RasterFile]:
     """Open a raster file in a process of its own; see :func:`~libs.spatial_utils.reading.open_source`.
+
+    Args:
+        path: See there.
+        spec: See there.
+        where: See there.
+        limits: See there.
+        steps: Of ``gdal raster pipeline``, each its name and its arguments: the rasters are what they make.
 
     Raises:
         Rejected: when it is not what the manifest says, cannot be read or kept as it is, or has no CRS that is known and agreed.
     """
-    kind = find_format(spec.format, f"{where}.format")
+    kind = find_format(spec.format, f"{where}.format", raster=True)
     unpacked = reader.beside(path, ".unpacked")
     try:
         limit = ArchiveLimits(limits.unpacked_mb * 1024 * 1024, ratio=limits.expansion)
         located = locate(path, unpacked, kind, where, limit, tabular=False)
-        child = reader.child_of(_request(located, kind, spec, where, limits), limits)
+        child = reader.child_of(_request(located, kind, spec, where, limits, steps), limits)
         try:
             yield _opened(child, spec, where, limits, [*located.warnings, *_ignored(spec, where)])
         finally:
@@ -189,7 +198,9 @@ def _ignored(spec: FileSpec, where: str) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def _request(located: Located, kind: Format, spec: FileSpec, where: str, limits: ReadLimits) -> dict[str, Any]:
+def _request(
+    located: Located, kind: Format, spec: FileSpec, where: str, limits: ReadLimits, steps: Sequence[Sequence[str]]
+) -> dict[str, Any]:
     declared = None
     if spec.crs is not None:
         declared = "" if says_no_crs(spec.crs) else require_crs(spec.crs, f"{where}.crs").wkt
@@ -203,7 +214,10 @@ def _request(located: Located, kind: Format, spec: FileSpec, where: str, limits:
         "folder": str(located.folder), "reader": kind.reader, "may_infer": False, "driver": kind.driver,
         "register": kind.register, "options": [], "layer": spec.layer, "encoding": None, "tabular": False, "csv": {},
         "memory_mb": limits.memory_mb, "cpu_seconds": limits.seconds, "full_scan": True, "written_bytes": 0,
-        "raster": {"declared": declared, "most": most, "setting": setting},
+        "raster": {
+            "declared": declared, "replace_crs": bool(spec.replace_crs), "most": most, "setting": setting,
+            "categorical": bool(spec.categorical), "steps": [[*step] for step in steps],
+        },
     }  # fmt: skip
 
 
@@ -246,7 +260,9 @@ def _raster(said: dict[str, Any], spec: FileSpec, where: str, warnings: list[Pro
             'Upload its world file (.tfw, .pgw, .jgw, .wld) beside it; or write "crs": "none" for this file, if it '
             "has no place.",
         )  # fmt: skip
-    crs, source = agreed_crs(facts["crs"], said["name"], spec, where, warnings)
+    crs, source = agreed_crs(said["source_crs"], said["name"], spec, where, warnings)
+    if facts["crs"] != said["source_crs"] and crs is not None:  # a step has changed it
+        crs, _ = agreed_crs(facts["crs"], said["name"], spec.model_copy(update={"crs": None}), where, [])
     tags = said["tags"]["manifest" if source == "manifest" else "file"]
     return Raster(
         said["name"], said["dtype"], facts,

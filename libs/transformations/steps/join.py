@@ -1,22 +1,19 @@
 """Joining the rows of a named input by key."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, StrictFloat, StrictInt, field_validator
+from typing import Literal
 
 from libs.models import Problem, Rejected
 from libs.models.inputs import InputName
+from libs.models.policies import NumberOrShare
 from libs.transformations.casting import TARGETS
+from libs.transformations.naming import Names, NamesOrNone
 from libs.transformations.plan import ROW, Tolerance
 from libs.transformations.query import Query
 from libs.transformations.relation import Column
 from libs.transformations.steps.base import Step
 from libs.transformations.steps.columns import find_columns, find_input_columns, require_free
 from libs.transformations.types import Family, family, has_equality
-
-Limit = Annotated[StrictInt, Field(ge=0)] | Annotated[StrictFloat, Field(ge=0, le=1)] | None
-"""A number of features, or a share of them."""
 
 
 class Join(Step):
@@ -27,7 +24,7 @@ class Join(Step):
 
     Attributes:
         input: Name of the input.
-        on: The key: columns that both have; or an object with the column of the input for each column.
+        on: The key: a column that both have, or a list of such; or an object with the column of the input for each column.
         columns: Columns of the input to add, all but the key when not given; or an object with the new name of each.
         how: ``left`` keeps every feature; ``inner`` those that find a row; ``anti`` those that find none, without new columns.
         cardinality: ``one``: it rejects the batch if a feature finds several rows; ``many``: the feature becomes one for each.
@@ -37,19 +34,12 @@ class Join(Step):
 
     op: Literal["join"] = "join"
     input: InputName
-    on: Annotated[tuple[str, ...], Field(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)]
-    columns: tuple[str, ...] | dict[str, str] | None = None
+    on: Names
+    columns: NamesOrNone = None
     how: Literal["left", "inner", "anti"] = "left"
     cardinality: Literal["one", "many"] = "one"
-    max_unmatched: Limit = None
-    max_doubled: Limit = None
-
-    @field_validator("on", "columns")
-    @classmethod
-    def _no_name_twice(cls, value: Any) -> Any:
-        if value is not None and len(set(value)) < len(value):
-            raise ValueError("a column is named twice")
-        return value
+    max_unmatched: NumberOrShare = None
+    max_doubled: NumberOrShare = None
 
     @property
     def keys(self) -> Mapping[str, str]:

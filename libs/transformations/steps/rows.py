@@ -1,11 +1,12 @@
 """Steps that change which rows there are."""
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from libs.column_names import GEOMETRY
-from libs.models import Model, Rejected
+from libs.models import Model, Problem, Rejected
 from libs.transformations import conditions
 from libs.transformations.conditions import Condition
 from libs.transformations.query import Query
@@ -54,6 +55,37 @@ class Filter(Step):
         query.drop(f"NOT {conditions.predicate(self.condition, readable, query.dialect)}")
 
 
+class Deduplicate(Step):
+    """Keep the first feature, in source order, of those that agree in some columns. A missing value agrees with another.
+
+    Attributes:
+        by: Columns to agree in. Their geometries need not.
+    """
+
+    op: Literal["deduplicate"] = "deduplicate"
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @property
+    def named(self) -> frozenset[str]:  # noqa: D102 - see the base
+        return frozenset(self.by)
+
+    def apply(self, query: Query) -> None:
+        """Counts the features left out.
+
+        Raises:
+            Rejected: naming columns that are not there, or whose values do not compare; and after features were taken apart.
+        """
+        require_groupable(find_columns(self.by, query), query)
+        if len(query.order_columns) > 1:
+            raise query.rejection(
+                "cannot_group", "Features were taken apart or doubled before, so that the first of them is several.",
+                "Put this step before that one.",
+            )  # fmt: skip
+        first = query.first_of_each(self.by)
+        query.settle()
+        query.drop(f"NOT {first}")
+
+
 class Explode(Step):
     """Make a feature of every part of a multi-geometry or collection, each with all the attributes, in the parts' order.
 
@@ -69,7 +101,7 @@ class Explode(Step):
             Rejected: for a table.
         """
         require_geometry(query)
-        query.explode()
+        query.count("counts.exploded", f"{query.explode()} > 0")
 
 
 class Aggregate(Model):
@@ -146,17 +178,16 @@ class Aggregate(Model):
         return f"coalesce({sizes} > {_LARGEST * _SCALE!r}, false)"
 
 
-class Dissolve(Step):
-    """Unite the geometries of all features that agree in some columns.
+class Grouping(Step):
+    """What makes a row of all features that agree in some columns.
 
-    The result does not depend on the number of threads: geometries are united, and values added up, in source order.
+    The result does not depend on the number of threads: values are added up in source order.
 
     Attributes:
         by: Columns to agree in, where a missing value agrees with another; none: all features become one.
         aggregate: Further columns of the result, by name. All others are left out.
     """
 
-    op: Literal["dissolve"] = "dissolve"
     by: tuple[str, ...] = ()
     aggregate: dict[str, Aggregate] = {}
 
@@ -174,6 +205,51 @@ class Dissolve(Step):
     def made(self) -> frozenset[str]:  # noqa: D102 - see the base
         return frozenset(self.aggregate)
 
+    def group(self, query: Query, geometry: str | None) -> tuple[str, list[Column]]:
+        """Make the rows.
+
+        Args:
+            query: The features.
+            geometry: Aggregate for the geometry; None: the result is a table.
+
+        Returns:
+            Mark: how many features went into a row; and the columns that are aggregates.
+
+        Raises:
+            Rejected: naming columns that are not there, and aggregates that their type does not allow.
+        """
+        keys = find_columns(self.by, query)
+        find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
+        sources = {name: query.relation.column(item.column or "") for name, item in self.aggregate.items()}
+        results = {name: item.result(name, sources[name]) for name, item in self.aggregate.items()}
+        problems = [
+            query.problem("cannot_aggregate", f"There is no {self.aggregate[name].op} of {source.name!r} ({source.type}).",
+                          "Use 'first' or 'count', or leave the column out.")
+            for name, source in sources.items() if results[name] is None and source is not None
+        ]  # fmt: skip
+        problems += groupable_problems(keys, query)
+        if problems:
+            raise Rejected(problems)
+        columns = [column for column in results.values() if column is not None]
+        require_free([*keys, *columns], query)
+        values = [item.sql(result, query) for item, result in zip(self.aggregate.values(), columns, strict=True)]
+        return query.group(self.by, list(zip(columns, values, strict=True)), geometry), columns
+
+    def refuse_overflows(self, columns: Sequence[Column], query: Query) -> None:
+        """Reject the batch for a sum that its type cannot hold."""
+        for number, (item, result) in enumerate(zip(self.aggregate.values(), columns, strict=True), start=1):
+            if item.op == "sum":
+                item.refuse_overflow(number, result, query)
+
+
+class Dissolve(Grouping):
+    """Unite the geometries of all features that agree in some columns.
+
+    The result does not depend on the number of threads: geometries are united, and values added up, in source order.
+    """
+
+    op: Literal["dissolve"] = "dissolve"
+
     def apply(self, query: Query) -> None:
         """Counts the features that merge into others.
 
@@ -190,31 +266,11 @@ class Dissolve(Step):
                 "Put a step 'force_2d' before this one, or use the intent 'default' or 'keep_crs' to keep the features apart.",
                 hide_geometry=True,
             )
-        keys = find_columns(self.by, query)
-        find_columns([item.column for item in self.aggregate.values() if item.column is not None], query)
-        sources = {name: query.relation.column(item.column or "") for name, item in self.aggregate.items()}
-        results = {name: item.result(name, sources[name]) for name, item in self.aggregate.items()}
-        problems = [
-            query.problem("cannot_aggregate", f"There is no {self.aggregate[name].op} of {source.name!r} ({source.type}).",
-                          "Use 'first' or 'count', or leave the column out.")
-            for name, source in sources.items() if results[name] is None and source is not None
-        ]  # fmt: skip
-        problems += [
-            query.problem("cannot_group", f"Features cannot be grouped by {key.name!r} ({key.type}): its values do not compare.",
-                          "Leave it out of 'by'; the aggregate 'first' keeps a value of each group.")
-            for key in keys if not has_equality(key)
-        ]  # fmt: skip
-        if problems:
-            raise Rejected(problems)
-        columns = [column for column in results.values() if column is not None]
-        require_free([*keys, *columns], query)
         dialect, order = query.dialect, query.order
-        values = [item.sql(result, query) for item, result in zip(self.aggregate.values(), columns, strict=True)]
         empty = dialect.is_empty(GEOMETRY)
         solid = f"NOT {empty}"
-        members = query.group(
-            self.by,
-            list(zip(columns, values, strict=True)),
+        members, columns = self.group(
+            query,
             f"CASE WHEN count(*) FILTER (WHERE {solid}) > 0 THEN {dialect.union(GEOMETRY, order, solid)} "
             f"ELSE {dialect.first(GEOMETRY, order, empty)} END",
         )
@@ -227,7 +283,44 @@ class Dissolve(Step):
             "begins a group of features with and without heights, whose union would make heights up",
             "Put a step 'force_2d' before it.",
         )
-        for number, (item, result) in enumerate(zip(self.aggregate.values(), columns, strict=True), start=1):
-            if item.op == "sum":
-                item.refuse_overflow(number, result, query)
+        self.refuse_overflows(columns, query)
         query.settle()
+
+
+class Summarize(Grouping):
+    """Make a table of all features or rows that agree in some columns: a row for each group, without geometries.
+
+    The result does not depend on the number of threads: values are added up in source order.
+    """
+
+    op: Literal["summarize"] = "summarize"
+
+    def apply(self, query: Query) -> None:
+        """Counts the features that went into a row with others.
+
+        Raises:
+            Rejected: naming columns that are not there, and aggregates that their type does not allow.
+        """
+        members, columns = self.group(query, None)
+        query.count("counts.summarized", f"{members} > 1", amount=f"{members} - 1")
+        self.refuse_overflows(columns, query)
+        query.settle()
+
+
+def groupable_problems(keys: Sequence[Column], query: Query) -> list[Problem]:
+    """What is wrong with columns that features are to agree in."""
+    return [
+        query.problem("cannot_group", f"Features cannot be grouped by {key.name!r} ({key.type}): its values do not compare.",
+                      "Leave it out of 'by'; the aggregate 'first' keeps a value of each group.")
+        for key in keys if not has_equality(key)
+    ]  # fmt: skip
+
+
+def require_groupable(keys: Sequence[Column], query: Query) -> None:
+    """Reject columns whose values do not compare.
+
+    Raises:
+        Rejected: naming each.
+    """
+    if problems := groupable_problems(keys, query):
+        raise Rejected(problems)

@@ -77,7 +77,7 @@ class Simplify(Step):
             Rejected: when the tolerance cannot be converted to the unit of the CRS.
         """
         if query.relation.geometry:
-            tolerance = _in_crs(self.tolerance, "tolerance", query)
+            tolerance = in_crs(self.tolerance, "tolerance", query)
             require_sound(query)
             expression = query.unless_surface(query.dialect.simplify(query.geometry(), tolerance))
             before, after = query.change_geometry(expression, valid=False)
@@ -103,7 +103,7 @@ class SetPrecision(Step):
             Rejected: when the grid cannot be converted to the unit of the CRS.
         """
         if query.relation.geometry:
-            grid = _in_crs(self.grid, "grid", query)
+            grid = in_crs(self.grid, "grid", query)
             require_sound(query)
             dialect = query.dialect
             geometry = query.geometry()
@@ -205,7 +205,12 @@ def require_sound(query: Query) -> None:
     )
 
 
-def _in_crs(length: Length, name: str, query: Query) -> float:
+def in_crs(length: Length, name: str, query: Query) -> float:
+    """A length in the unit of the CRS here.
+
+    Raises:
+        Rejected: when it cannot be converted to that.
+    """
     if query.relation.crs is None:
         if length.unit is Unit.CRS:
             return length.value

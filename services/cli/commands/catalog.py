@@ -58,7 +58,11 @@ def status(
             output.line(output.text(f"... and older ones; these are the last {RECENT_BATCHES}.", "dim"))
 
 
-def datasets(*, as_json: AsJson = False) -> None:
+def datasets(
+    *,
+    every: Annotated[bool, typer.Option("--all", help="List those that are retired, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the datasets, each with its current version: the newest, unless somebody went back.
 
     One that was made from another dataset is stale when that has another current version now.
@@ -69,21 +73,32 @@ def datasets(*, as_json: AsJson = False) -> None:
     from services.cli.report import crs, geometry, title
 
     with opened_ledger() as ledger:
-        assets = list(ledger.datasets())
+        assets = list(ledger.datasets(retired=every))
         newest = ledger.newest_versions()
+        abouts = {dataset_id: each.about for dataset_id, each in ledger.descriptions().items()}
         stale = outdated(ledger, ledger.lineages([asset.id for asset in assets]).values())
     if as_json:
-        output.emit_json([flat(asset) | {"newest": newest[asset.dataset_id], "stale": asset.id in stale} for asset in assets])
+        output.emit_json(
+            [
+                flat(asset)
+                | {"newest": newest[asset.dataset_id], "stale": asset.id in stale, "about": abouts.get(asset.dataset_id)}
+                for asset in assets
+            ]
+        )
         return
-    if not assets:
+    hidden = len(newest) - len(assets)
+    if not assets and not hidden:
         output.line("The lake holds no dataset yet. `spatial-etl ingest FILE` makes one.")
         output.note(without_server())
         return
-    has_titles, has_rejects = any(title(asset) for asset in assets), any(asset.changes.set_aside for asset in assets)
+    titles = {
+        asset.id: about.title if (about := abouts.get(asset.dataset_id)) and about.title else title(asset) for asset in assets
+    }
+    has_titles, has_rejects = any(titles.values()), any(asset.changes.set_aside for asset in assets)
     rows = [
         (
             asset.dataset_id,
-            *([title(asset)] if has_titles else []),
+            *([titles[asset.id]] if has_titles else []),
             f"{asset.version}" if (last := newest[asset.dataset_id]) == asset.version else f"{asset.version} of {last}",
             *(["stale" if asset.id in stale else ""] if stale else []),
             "" if asset.features is None else f"{asset.features:,}",
@@ -103,7 +118,10 @@ def datasets(*, as_json: AsJson = False) -> None:
         "FEATURES",
         *(["SET ASIDE"] if has_rejects else []),
     )
-    output.table((*first, "GEOMETRY", "CRS", "SIZE", "MADE"), rows, right=("VERSION", "FEATURES", "SET ASIDE", "SIZE"))
+    if rows:
+        output.table((*first, "GEOMETRY", "CRS", "SIZE", "MADE"), rows, right=("VERSION", "FEATURES", "SET ASIDE", "SIZE"))
+    if hidden:
+        output.line(output.text(f"{output.count(hidden, 'dataset')} retired, not listed: --all lists everything.", "dim"))
 
 
 def show(dataset: Version, *, as_json: AsJson = False) -> None:
@@ -111,26 +129,29 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
     from libs.ledger import outdated
     from libs.models import FileRole, RasterSummary
     from libs.platform.telling import changes
-    from services.cli import output
+    from services.cli import output, raster
+    from services.cli.commands.describe import facts_of
     from services.cli.place import lake_uri, located, opened_ledger
-    from services.cli.raster import facts_of, raster_bands
     from services.cli.report import crs, geometry, growth, rules
 
     with opened_ledger() as ledger:
         asset = find_asset(ledger, dataset)
         standing = ledger.standing(asset.dataset_id)
         newer = outdated(ledger, ledger.lineages([asset.id]).values()).get(asset.id, [])
+        said = ledger.descriptions(asset.dataset_id).get(asset.dataset_id)
         if as_json:
-            output.emit_json(flat(asset) | standing_of(asset, standing) | {"stale": bool(newer)})
+            about = said.about if said else None
+            output.emit_json(flat(asset) | standing_of(asset, standing) | {"stale": bool(newer), "about": about})
             return
         output.line(output.text(asset.id, "bold"))
         facts: list[tuple[str, object]] = [
-            *([("title", asset.title)] if asset.title else []),
+            *([("title", asset.title)] if asset.title and not (said and said.about.title) else []),
+            *facts_of(said),
             *([] if asset.features is None else [("features", f"{asset.features:,}")]),
             ("raster" if asset.kind == "raster" else "geometry", geometry(asset)),
             ("CRS", crs(asset)),
             ("extent", output.extent(asset.bbox)),
-            *(facts_of(asset.summary) if isinstance(asset.summary, RasterSummary) else []),
+            *(raster.facts_of(asset.summary) if isinstance(asset.summary, RasterSummary) else []),
             ("made", f"{output.when(asset.created_at)} by run {asset.run_id}"),
             *([("growth", growth(asset.growth, asset.dataset_id))] if asset.growth else []),
             ("changed", "; ".join(changes(asset.changes)) or "nothing"),
@@ -148,7 +169,7 @@ def show(dataset: Version, *, as_json: AsJson = False) -> None:
         output.facts(facts)
         output.line()
         if isinstance(asset.summary, RasterSummary):
-            output.table(*raster_bands(asset.summary))
+            output.table(*raster.raster_bands(asset.summary))
             return
         columns = [(field.name, field.type, asset.meanings.get(field.name, "")) for field in asset.table_schema]
         width = 3 if asset.meanings else 2

@@ -1,4 +1,4 @@
-"""``recipes``: what an intent can select, and the SQL that it comes to."""
+"""``recipes``: what an intent can select, and the SQL, or the command of GDAL, that it comes to."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +17,14 @@ def recipes(
     sql: Annotated[
         str | None, typer.Option(metavar="ENGINE", help="Show the SQL of the recipe for this engine, such as duckdb.")
     ] = None,
+    gdal: Annotated[bool, typer.Option("--gdal", help="Show the command of GDAL that a recipe for rasters comes to.")] = False,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the recipe. Repeatable.")] = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="DATASET[@N]", help="Show the SQL for its columns and CRS, not for those of an example.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the recipes; or show one, as steps or as SQL."""
+    """List the recipes; or show one, as steps, as SQL or as a command of GDAL."""
     from libs.models.settings import Settings
     from libs.platform import open_registry
     from services.cli import output
@@ -32,10 +33,14 @@ def recipes(
     if name is None:
         if sql is not None:
             raise typer.BadParameter("Name the recipe: spatial-etl recipes NAME --sql duckdb.", param_hint="--sql")
+        if gdal:
+            raise typer.BadParameter("Name the recipe: spatial-etl recipes NAME --gdal.", param_hint="--gdal")
         _list(registry, as_json=as_json)
         return
     recipe = _find(registry, name)
-    if sql is not None:
+    if gdal:
+        _show_gdal(recipe, param or ())
+    elif sql is not None:
         _show_sql(recipe, sql, param or (), dataset)
     elif as_json:
         output.emit_json(recipe)
@@ -103,6 +108,18 @@ def _show(recipe: "Recipe") -> None:
         output.line("Policies, where the manifest says nothing: ", output.text(steps.policies(recipe.policies), "dim"))
 
 
+def _show_gdal(recipe: "Recipe", pairs: "list[str] | tuple[str, ...]") -> None:
+    from libs.transformations.raster import gdal_command
+    from services.cli.delivery import parameters
+
+    bound = recipe.bind(parameters(pairs))
+    if bound.steps and not bound.for_rasters:
+        raise typer.BadParameter(
+            f"The recipe {recipe.name!r} is for features: spatial-etl recipes {recipe.name} --sql duckdb.", param_hint="--gdal"
+        )
+    typer.echo(inert(gdal_command(bound.raster_steps)))
+
+
 def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]", dataset: str | None) -> None:
     from libs.compute.crs import look_up_crs
     from libs.transformations import DIALECTS
@@ -111,6 +128,10 @@ def _show_sql(recipe: "Recipe", engine: str, pairs: "list[str] | tuple[str, ...]
 
     if engine not in DIALECTS:
         raise typer.BadParameter(f"{engine!r} is not an engine; give {' or '.join(map(repr, DIALECTS))}.", param_hint="--sql")
+    if recipe.for_rasters:
+        raise typer.BadParameter(
+            f"The recipe {recipe.name!r} is for rasters: spatial-etl recipes {recipe.name} --gdal.", param_hint="--sql"
+        )
     shown = _relation(dataset)
     inputs = {each.name: EXAMPLE_INPUT for each in recipe.inputs}
     plan = recipe.bind(parameters(pairs)).plan(shown, DIALECTS[engine](), look_up_crs, inputs=inputs)

@@ -50,11 +50,14 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def post(self, path: str, body: str) -> Answer:
+        return self.get(path, "POST", body, Content_Type="application/json")
+
+    def get(self, path: str, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
         """Ask as typed: nothing of the path is changed before it is sent."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            connection.request(method, path, body, headers={name.replace("_", "-"): value for name, value in headers.items()})
             answer = connection.getresponse()
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         finally:
@@ -102,7 +105,7 @@ def crowd() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Parks in two versions, the second in UTM; a town; a table; a crowd; a hostile dataset; a rejected batch."""
+    """Parks in two versions, the second in UTM; a town; a table; a crowd; a raster; a hostile dataset; a rejected batch."""
     folder = tmp_path_factory.mktemp("catalog")
     feature = {
         "type": "Feature",
@@ -110,6 +113,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "geometry": {"type": "Point", "coordinates": [1, 2]},
     }
     (folder / "crowd.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [*crowd()]}))
+    (folder / "relief.asc").write_text(
+        "ncols 2\nnrows 1\nxllcorner 565000\nyllcorner 5930000\ncellsize 10\nNODATA_value -9999\n12.5 -9999\n"
+    )
     (folder / "hostile.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SPATIAL_", "MINIO_", "MONGO_"))}
     environment |= {"SPATIAL_ETL_HOME": str(folder / "var"), "USER": "<b>tester</b>"}
@@ -119,6 +125,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (0, data / "parks.geojson", "--project", "Riverton", "--intent", "reproject", "--param", "crs=EPSG:25832"),
         (0, folder / "hostile.geojson", "--project", "<i>Evil</i>"),
         (0, folder / "crowd.geojson", "--project", "City"),
+        (0, folder / "relief.asc", "--project", "City", "--crs", "EPSG:25832"),
         (1, data / "cut_off/districts.shp", "--project", "Riverton", "--batch-id", "cut-off"),
     ):
         command = [Path(sys.executable).with_name("spatial-etl"), "ingest", *arguments]

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 
 from libs.spatial_utils.crs import transformed
+from services.catalog import density
 from services.catalog.density import DEEPEST, MOST, Pyramid
 from services.catalog.grid import SIDE, metres, tile_of
 from tests.integration.catalog.conftest import HOSTILE, Served
@@ -111,11 +113,8 @@ def in_mercator(points: Any) -> Any:
 
 def test_places_that_are_all_the_same_are_counted_at_the_last_zoom_too(catalog: Served) -> None:
     """A pyramid of more features in one place than are drawn ends nowhere."""
-    from services.catalog import density
-
-    extents = density.pa.StructArray.from_arrays(
-        [density.pa.array([7.0] * (MOST + 1)) for _ in range(4)], ["xmin", "ymin", "xmax", "ymax"]
-    )
+    sides = [pa.array([7.0] * (MOST + 1)) for _ in range(4)]
+    extents = pa.StructArray.from_arrays(sides, ["xmin", "ymin", "xmax", "ymax"])
     codes = density._codes(extents, "EPSG:4326")
     assert not density._is_sparse(codes, DEEPEST)
     assert density._is_sparse(codes[1:], 0)
@@ -180,7 +179,14 @@ def test_ogc_tiles_lead_from_the_collection_to_each_tile(catalog: Served) -> Non
     assert catalog.get(f"{address}?f=html").status == 400
 
 
-def test_counts_are_made_once_and_forgotten_when_they_are_too_many(catalog: Served) -> None:
+def test_counts_are_made_once_and_forgotten_when_they_are_too_many(catalog: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     asset = catalog.state.ledger.asset("city.crowd")
     made: Pyramid = catalog.state.tiles.pyramid(asset)
     assert catalog.state.tiles.pyramid(asset) is made
+    folder = catalog.state.folder / "few"
+    monkeypatch.setattr(density, "_KEPT", 1)
+    pyramids = density.Pyramids(catalog.state.files, folder)
+    first = pyramids.of(asset).levels[0].tile(0, 0)
+    pyramids.of(catalog.state.ledger.asset("riverton.parks", 1))
+    assert [path.name for path in folder.iterdir()] == ["riverton.parks@1"]
+    assert pyramids.of(asset).levels[0].tile(0, 0) == first == made.levels[0].tile(0, 0)

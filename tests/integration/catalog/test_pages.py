@@ -3,6 +3,7 @@
 import re
 import time
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -18,6 +19,9 @@ PAGES = [
     "/datasets/riverton.parks",
     "/datasets/riverton.parks/1",
     "/datasets/riverton.trees",
+    "/datasets/city.relief",
+    "/tables/riverton.town.buildings/1?where=storeys+%3E+1&sort=use&order=down",
+    "/tables/riverton.trees/1",
     "/batches/cut-off",
 ]
 
@@ -90,6 +94,22 @@ def test_a_rejection_reads_as_a_letter(catalog: Served) -> None:
     assert "districts.shp has 429 bytes where at least 644 are expected" in page
     assert "Upload the file again" in page
     assert 'href="/batches/cut-off"' in catalog.get("/activity").text
+
+
+def test_the_feed_tells_what_became_of_deliveries(catalog: Served) -> None:
+    answer = catalog.get("/feed")
+    assert answer.headers["content-type"].startswith("application/atom+xml")
+    atom = "{http://www.w3.org/2005/Atom}"
+    feed = ET.fromstring(answer.body)
+    entries = {entry.findtext(f"{atom}title"): entry for entry in feed.iter(f"{atom}entry")}
+    assert "at least 644 are expected" in str(entries["cut-off: rejected"].findtext(f"{atom}summary"))
+    assert len({entry.findtext(f"{atom}id") for entry in entries.values()}) == len(entries) >= 5
+    times = [entry.findtext(f"{atom}updated") for entry in entries.values()]
+    assert feed.findtext(f"{atom}updated") == max(map(str, times))
+    assert "<b>tester" not in answer.text
+    for entry in entries.values():
+        (link,) = entry.iter(f"{atom}link")
+        assert catalog.get(link.attrib["href"].removeprefix(catalog.url)).status == 200
 
 
 def test_a_page_speaks_german_to_those_who_ask_for_it(catalog: Served) -> None:

@@ -63,6 +63,8 @@ def filled(kept: Any, geojson: Callable[..., str], monkeypatch: pytest.MonkeyPat
     ledger = kept.stack.ledger
     assert ledger.make_current(ledger.asset("a", 1), "ada")
     assert ledger.grant("a", "ben", "ada")
+    assert ledger.describe("a", {"title": "All of a", "tags": ("x",), "licence": "CC0-1.0"}, "ada")
+    assert ledger.describe("p", {"retired": "Use a."}, "ada")
     notices = Notices(ledger)
     notices.note("one#1", "one", Event.PUBLISHED, ["mail", "webhook"], run_id="one#1")
     by_mail, by_web = sorted(notices.owed(), key=lambda notice: notice.channel)

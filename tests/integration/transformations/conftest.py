@@ -13,7 +13,7 @@ import shapely
 
 from libs.compute.duckdb import add_functions
 from libs.models import Changes
-from libs.transformations import Column, Dialect, DuckDb, Recipe, Relation
+from libs.transformations import Column, Dialect, DuckDb, Plan, Recipe, Relation
 from libs.transformations.crs import CrsFacts, CrsUnit
 
 Row = dict[str, Any]
@@ -69,12 +69,22 @@ def apply(
     known = {name: _register(connection, f"input_{name}", each, schema, crs) for name, each in (inputs or {}).items()}
     has_geometry = relation.geometry
     plan = what.plan(relation, dialect or DuckDb(), look_up, inputs=known)
-    audits: list[tuple[Any, ...] | None] = []
-    for stage in plan.statements:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {stage.target} AS {stage.select}")
-        audits.append(connection.execute(stage.audit).fetchone() if stage.audit else None)
-    audits = audits[-len(plan.stages) :]
-    changes = plan.changes(audits, lambda row: f"feature {row + 1}", len(rows))
+
+    def made(part: Plan, count: int) -> Changes:
+        audits: list[tuple[Any, ...] | None] = []
+        for stage in part.stages:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {stage.target} AS {stage.select}")
+            audits.append(connection.execute(stage.audit).fetchone() if stage.audit else None)
+        return part.changes(audits, lambda row: f"feature {row + 1}", count)
+
+    counts = {
+        f"{each.input}_{name}": number
+        for each in plan.preparations
+        for name, number in made(each.plan, len((inputs or {})[each.input])).counts.items()
+        if name != "columns_dropped"
+    }
+    changes = made(plan, len(rows))
+    changes = changes.model_copy(update={"counts": {**changes.counts, **counts}})
     names = [(DuckDb().identifier(name), name) for name in plan.relation.names]
     if has_geometry:
         names.append(("ST_AsWKB(geom)", "geom"))

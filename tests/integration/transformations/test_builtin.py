@@ -29,8 +29,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "rename": {"columns": {"kind": "what"}},
     "cast": {"columns": {"id": "string"}},
     "join": {"on": ["id"], "columns": {"kind": "their_kind"}, "how": "inner"},
+    "spatial_join": {"columns": {"kind": "zone"}, "crs": "EPSG:32632", "take": "all"},
 }
-INPUTS = {"other": [{"id": 1, "kind": "x", "geom": shapely.Point(500_000, 50)}, {"id": 9, "kind": "y", "geom": None}]}
+INPUTS = {
+    "other": [
+        {"id": 1, "kind": "x", "geom": shapely.box(499_000, -1_000, 500_060, 1_000)},
+        {"id": 9, "kind": "y", "geom": shapely.box(500_040, -1_000, 500_070, 1_000)},
+    ]
+}
 EXPECTED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "default": ("EPSG:4326", 4, {"repaired": 1}),
     "ingest_tabular": ("EPSG:32632", 4, {}),
@@ -50,11 +56,27 @@ EXPECTED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "rename": ("EPSG:4326", 4, {"repaired": 1, "renamed": {"kind": "what"}}),
     "cast": ("EPSG:4326", 4, {"repaired": 1}),
     "join": ("EPSG:4326", 1, {"repaired": 1, "dropped": {"join": 3}, "counts": {"other_matched": 1, "other_unmatched": 3}}),
+    "spatial_join": (
+        "EPSG:32632",
+        6,
+        {"repaired": 1, "counts": {"other_matched": 3, "other_unmatched": 1, "other_doubled": 2}},
+    ),
+    "clip_by": (
+        "EPSG:4326",
+        3,
+        {"repaired": 1, "dropped": {"clip_by": 1}, "counts": {"clipped": 3, "other_reprojected_from_epsg_32632": 2}},
+    ),
+    "erase": (
+        "EPSG:4326",
+        4,
+        {"repaired": 1, "counts": {"erased": 3, "other_reprojected_from_epsg_32632": 2}},
+    ),
 }
 
 
 def test_every_recipe_is_tried() -> None:
-    assert EXPECTED.keys() == Registry().recipes.keys()
+    """Those for rasters: see tests/integration/pipeline/rasters/test_steps.py."""
+    assert EXPECTED.keys() == {name for name, recipe in Registry().recipes.items() if not recipe.for_rasters}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -69,7 +91,7 @@ def test_a_recipe_does_what_it_says_and_counts_it(transform: Transform, name: st
         assert all(shape is None or shape.is_valid for shape in result.shapes)
 
 
-@pytest.mark.parametrize("name", sorted(EXPECTED.keys() - {"clip", "dissolve", "explode"}))
+@pytest.mark.parametrize("name", sorted(EXPECTED.keys() - {"clip", "dissolve", "explode", "spatial_join", "clip_by", "erase"}))
 def test_a_table_goes_through_what_needs_no_geometry(transform: Transform, name: str) -> None:
     rows = [{key: value for key, value in row.items() if key != "geom"} for row in ROWS]
     result = transform(Registry().recipes[name].bind(PARAMETERS.get(name, {})), rows, schema=SCHEMA, inputs=INPUTS)

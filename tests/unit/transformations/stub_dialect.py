@@ -1,14 +1,14 @@
 """A third dialect, of no engine: it spells everything that a dialect can be asked for in a way of its own."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from libs.transformations import Dialect
 
 PREFIX = "stub_"
-_STRUCTURE = {"engine_name", "identifier", "text", "judge_parts"}
-"""Of these, names are quoted and parts are judged below; texts are as in SQL:2003."""
+_STRUCTURE = {"engine_name", "identifier", "text", "judge_parts", "for_each_row"}
+"""Of these, names are quoted, parts are judged and rows are looked up below; texts are as in SQL:2003."""
 
 
 _TEXTS = {"pattern", "wkt", "crs"}
@@ -35,6 +35,10 @@ class _Structure:
     ) -> str:
         count = verdict(lambda number: f"{PREFIX}count({number})")
         return f"{PREFIX}judge_parts({geometry}, {', '.join(measures.values())}, {part_class}, {count})"
+
+    def for_each_row(self, before: str, keys: Sequence[str], table: str, condition: str, values: Mapping[str, str]) -> str:
+        found = ", ".join(f"{value} AS {name}" for name, value in values.items())
+        return f"LEFT JOIN {PREFIX}for_each_row({before}, {', '.join(keys)}, {table}, {condition}, {found}) AS found ON 1 = 1"
 
 
 _SPELLED = [name for name, _ in inspect.getmembers(Dialect, inspect.isfunction) if name not in _STRUCTURE and name[0] != "_"]

@@ -2,7 +2,7 @@
 
 import ctypes
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from libs.spatial_utils.pixels import SIZES, tile_for
@@ -10,6 +10,7 @@ from libs.spatial_utils.worker.ogr.messages import MessageRules, classify
 from libs.spatial_utils.worker.protocol import Notes, Request, Unreadable
 from libs.spatial_utils.worker.raster.api import ALL_VALID, PER_DATASET, Api
 from libs.spatial_utils.worker.raster.description import describe
+from libs.spatial_utils.worker.raster.steps import Steps
 from libs.spatial_utils.worker.raster.template import template
 from libs.spatial_utils.worker.raster.world_file import shift, world_file_of
 from libs.spatial_utils.worker.reader import FileReader
@@ -30,27 +31,32 @@ class RasterReader(FileReader):
     def check_before(self) -> None:
         """Look at the file before GDAL does; raises ``Unreadable``."""
 
-    def open_options(self) -> list[str]:
-        """Open options of the driver."""
+    def names(self) -> Iterable[str]:
+        """The rasters of the file, by name."""
+        return (self.path.stem,)
+
+    def open_options(self, name: str) -> list[str]:  # noqa: ARG002 - for formats that hold several
+        """Open options of the driver, with which it opens one of them."""
         return []
 
     def open(self) -> None:
-        """Add the raster of the file; see ``FileReader``."""
-        name = self.prefix + self.path.stem
-        if not self.add_name(name):
-            return
-        self.check_before()
-        self.gdal.configure(_CONFIGURATION)
-        self.gdal.register("GDALRegister_GTiff")  # for what is written in memory; the file is opened by its own driver alone
-        api = Api(self.gdal)
-        dataset = api.open(str(self.path), self.request.driver, self.open_options())
-        self.classify(self.notes, opening=dataset is None)
-        if dataset is None:
-            raise Unreadable(
-                "unreadable", f"GDAL's {self.request.driver} reader finds no raster in {self.path.name!r}.",
-                "Check that it is whole, and that 'format' is right.",
-            )  # fmt: skip
-        self.opened.rasters.append(Raster(self, api, dataset, name))
+        """Add the rasters of the file; see ``FileReader``."""
+        for own in self.names():
+            name = self.prefix + own
+            if not self.add_name(name):
+                continue
+            self.check_before()
+            self.gdal.configure(_CONFIGURATION)
+            self.gdal.register("GDALRegister_GTiff")  # for what is written in memory; the file is opened by its own driver alone
+            api = Api(self.gdal)
+            dataset = api.open(str(self.path), self.request.driver, self.open_options(own))
+            self.classify(self.notes, opening=dataset is None)
+            if dataset is None:
+                raise Unreadable(
+                    "unreadable", f"GDAL's {self.request.driver} reader finds no raster in {self.path.name!r}.",
+                    "Check that it is whole, and that 'format' is right.",
+                )  # fmt: skip
+            self.opened.rasters.append(Raster(self, api, dataset, name))
 
     def classify(self, notes: Notes, *, opening: bool = False) -> None:
         """Turn what GDAL has said into warnings; raises ``Unreadable`` for a loss."""
@@ -70,27 +76,53 @@ class Raster:
         _check_pages(api, dataset, name)
         if not self._facts["bands"]:
             raise Unreadable("unreadable", f"The raster {name!r} has no bands.", "Check that it is the right file.")
-        if (self._facts["crs"] is None) and (found := self._projection_beside()) is not None:
-            self._facts["crs_beside"] = found
+        self._crs, self._beside = self._facts["crs"], self._projection_beside() if self._facts["crs"] is None else None
+        self._compare_world_file()
+        wanted = reader.request.raster or {}
+        if wanted.get("steps"):
+            self._apply(wanted)
         width, height, bands = self._facts["width"], self._facts["height"], len(self._facts["bands"])
         self._dtype = _kept_type(self._facts["bands"], name)
         self._size = SIZES[self._dtype]
         check_size(reader.request, name, width, height, bands * self._size)
         _check_nodata(self._facts["bands"], name)
         self._check_masks(bands)
-        self._compare_world_file()
         self._tile = tile_for(width, bands, self._dtype)
 
     def described(self) -> dict[str, Any]:
         """See ``RasterSource``: what it is, and the tags of its GeoTIFF with its own CRS, and with that of the manifest."""
         wanted = self._reader.request.raster or {}
-        beside = self._facts.pop("crs_beside", None)
-        tags = {"file": template(self._api, self._dataset, beside)}
+        made = bool(wanted.get("steps"))
+        tags = {"file": template(self._api, self._dataset, None if made else self._beside)}
         if wanted.get("declared") is not None:
-            tags["manifest"] = template(self._api, self._dataset, wanted["declared"])
+            tags["manifest"] = tags["file"] if made else template(self._api, self._dataset, wanted["declared"])
         self._reader.classify(self._reader.notes)
-        facts = self._facts | ({"crs": {"text": beside}} if beside else {})
-        return {"name": self.name, "facts": facts, "tags": tags, "tile": self._tile, "dtype": self._dtype}
+        crs = {"text": self._beside} if self._beside else self._crs
+        return {
+            "name": self.name, "facts": self._facts if made else self._facts | {"crs": crs}, "source_crs": crs, "tags": tags,
+            "tile": self._tile, "dtype": self._dtype,
+        }  # fmt: skip
+
+    def _apply(self, wanted: dict[str, Any]) -> None:
+        """Take what the steps make of the raster in its place."""
+        facts, api = self._facts, self._api
+        check_size(
+            self._reader.request,
+            self.name,
+            facts["width"],
+            facts["height"],
+            sum(SIZES.get(b["dtype"], 16) for b in facts["bands"]),
+        )
+        declared = wanted.get("declared")
+        if self._crs is None and self._beside is None and declared is None:
+            return  # it is refused for that
+        steps = Steps(api, self.name)
+        crs = declared if declared is not None and (self._crs is None or wanted["replace_crs"]) else self._beside
+        if crs is not None:
+            self._dataset = steps.placed(self._dataset, crs)
+        categorical = bool(wanted["categorical"]) or any(band["categories"] for band in facts["bands"])
+        self._dataset = steps.applied(self._dataset, wanted["steps"], categorical=categorical)
+        self._facts = describe(api, self._dataset)
 
     def send(self, out: BinaryIO) -> dict[str, Any]:
         """See ``RasterSource``: each strip after its length, of which 0 is the end. The mask follows the bands."""

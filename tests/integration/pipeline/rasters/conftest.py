@@ -14,7 +14,8 @@ from tests.integration.pipeline.conftest import Platform
 
 _SCRIPT = Path(__file__).with_name("raster_files.py")
 _FORMATS = {".tif": "GeoTIFF", ".png": "PNG", ".jpg": "JPEG", ".asc": "AAIGrid", ".img": "ERDAS Imagine", ".dt1": "DTED",
-            ".grib2": "GRIB"}  # fmt: skip
+            ".grib2": "GRIB", ".bil": "ENVI", ".hgt": "SRTM HGT", ".xyz": "XYZ", ".dem": "USGS DEM", ".gpkg": "GPKG",
+            ".mbtiles": "MBTiles"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

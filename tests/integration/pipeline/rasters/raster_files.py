@@ -71,6 +71,17 @@ def make(folder: Path) -> None:
     write(folder / "image.img", noise("int16", 1, 70, 80), driver="HFA", **UTM, nodata=-1).close()
     degrees = {"crs": "EPSG:4326", "transform": from_origin(8 - 1 / 2400, 51 + 1 / 2400, 1 / 1200, 1 / 1200)}
     write(folder / "n50.dt1", noise("int16", 1, 1201, 1201) % 3000, driver="DTED", **degrees).close()
+    write(folder / "scene.bil", noise("uint16", 3, 40, 50), driver="ENVI", interleave="line", **UTM, nodata=7).close()
+    write(folder / "N50E008.hgt", noise("int16", 1, 1201, 1201) % 3000, driver="SRTMHGT", **degrees).close()
+    points = noise("float32", 1, 30, 40).round(2)
+    write(folder / "points.xyz", points, driver="XYZ", **UTM).close()
+    steep = noise("int16", 1, 1201, 1201) % 300
+    write(folder / "quad.dem", steep, driver="USGSDEM", **degrees).close()
+    photo = noise("uint8", 3, 300, 400)
+    mercator = {"crs": "EPSG:3857", "transform": from_origin(0, 0, 156543.03392804097 / 2**10, 156543.03392804097 / 2**10)}
+    for driver, name in (("GPKG", "photo.gpkg"), ("MBTiles", "photo.mbtiles")):
+        more = {"TILE_FORMAT": "PNG"}
+        write(folder / name, photo, driver=driver, **mercator, **more).close()
     weather = np.arange(3000, dtype="float64").reshape(1, 50, 60)
     write(folder / "weather.grib2", weather, driver="GRIB", crs="EPSG:4326", transform=from_origin(8, 51, 0.1, 0.1)).close()
     slope = np.broadcast_to(np.arange(70, dtype="uint8") * 3, (3, 60, 70))

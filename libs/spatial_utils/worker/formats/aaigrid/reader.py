@@ -13,7 +13,7 @@ _LARGE = re.compile(rb"\d{10,}")
 class Reader(RasterReader):
     """See ``RasterReader``."""
 
-    def open_options(self) -> list[str]:
+    def open_options(self, name: str) -> list[str]:  # noqa: ARG002 - it has one raster
         """The type that all numbers of the grid fit, where it is another than the first of them have."""
         large = False
         with self.path.open("rb") as file:

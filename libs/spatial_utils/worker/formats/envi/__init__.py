@@ -1,0 +1,1 @@
+"""ENVI: bare pixels with a header beside them."""

@@ -1,0 +1,1 @@
+"""Rasters in tiles in a database: GeoPackage, MBTiles."""

@@ -1,0 +1,1 @@
+"""Grids of text with a point a line (XYZ)."""

@@ -1,0 +1,1 @@
+"""Making the bundle that a server without internet is installed from."""
