@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import pytest
 from botocore.exceptions import ClientError
 from minio import Minio
 
-from libs.models import ServiceUnavailable
+from libs.models import Rejected, ServiceUnavailable
 from libs.models.settings import Settings
-from libs.platform import s3_server
+from libs.pipeline.upload import Upload, upload_all
+from libs.platform import open_landing_zone, s3_server
+from libs.spatial_utils.formats import find_format
 from libs.storage import IDENTITY
 from services.administration import Accounts
 from services.local import Service
@@ -240,3 +243,28 @@ def test_a_lake_that_may_not_be_written_to_stops_before_any_work(
     assert done.returncode == 0
     assert "success" in done.stdout
     assert settings.minio_lake_bucket in done.stdout
+
+
+def test_an_uploader_submits_and_corrects_its_files(
+    prepared: tuple[Settings, Accounts], buckets: Buckets, tmp_path: Path
+) -> None:
+    """With no more rights than that: it sees its own folder, and reads reports that it knows the names of."""
+    own = prepared[1].settings("uploader")
+    settings = Settings(_env_file=None, spatial_etl_home=tmp_path / "home", **{key.lower(): each for key, each in own.items()})
+    landing, path = open_landing_zone(settings), tmp_path / "a.geojson"
+    upload = Upload(path, find_format("GeoJSON", "format"), "spatial-etl-uploader/in", "files[0].path")
+
+    def deliver(content: bytes) -> None:
+        path.write_bytes(content)
+        upload_all(landing, [upload], b"{}", "b1")
+
+    deliver(b"first")
+    deliver(b"first")
+    with pytest.raises(Rejected, match="has no report yet"):
+        deliver(b"second")
+    time.sleep(1.1)  # HEAD, by which this account sees the report, tells the time to the second
+    buckets.client.put_object(Bucket=landing.bucket, Key="reports/b1.json", Body=b"{}")
+    deliver(b"second")
+    assert landing.store.read(upload.key) == b"second"
+    with pytest.raises(Rejected, match="has no report yet"):
+        deliver(b"third")
