@@ -336,7 +336,11 @@ class _Audit:
                 self.logged.add(name)
                 yield from self._named(name, f"activity_logs/{identity} tells of it")
         should = [f"manifests/{each}" for each in self.receipts] + [f"runs/{each}" for each in self.runs]
-        should += [f"{name}/{identity}" for name in ("current", "grants", "descriptions") for identity in self.store.ids(name)]
+        should += [
+            f"{name}/{identity}"
+            for name in ("current", "grants", "descriptions", "releases")
+            for identity in self.store.ids(name)
+        ]
         for name in [*should, *(f"outcomes/{run_id}" for run_id in self.outcomes)]:
             if name not in self.logged:
                 message = "The audit log does not tell of it: a worker died before it could write that, or somebody removed it."

@@ -1,5 +1,6 @@
 """The rules of the ledger: who may decide what, and when. Each decision is one insert under a natural ``_id``."""
 
+import re
 import secrets
 import time
 import uuid
@@ -49,6 +50,7 @@ from libs.models import (
 
 KEPT_PROBLEMS = 100
 """Of a list that makes a record too large for the store."""
+_IS_FORMAT = re.compile(r"[0-9]+\.[0-9]+")
 
 
 class Action(StrEnum):
@@ -384,7 +386,8 @@ class Ledger(DatasetDecisions):
         Raises:
             NewerRelease: when a later one has brought it to a format that this one must not write.
         """
-        used = max(self.store.ids("releases"), key=lambda name: format_of({"format": name}), default=FORMAT)
+        known = [name for name in self.store.ids("releases") if _IS_FORMAT.fullmatch(name)]  # `verify` names what is damaged
+        used = max(known, key=lambda name: format_of({"format": name}), default=FORMAT)
         if format_of({"format": used})[0] > format_of({"format": FORMAT})[0]:
             raise NewerRelease(self.store.place, used)
 
@@ -401,7 +404,7 @@ class Ledger(DatasetDecisions):
         used = UsedFormat(release=release, noted_at=self.clock(), by=self.owner)
         if not self.store.insert("releases", used.id, used.to_document()):
             return False
-        self.log("upgraded", used.id, release=release)
+        self.log("upgraded", used.id, release=release, decision=f"releases/{used.id}")
         return True
 
     def begin_rebuilding(self, rebuilding: Rebuilding) -> bool:

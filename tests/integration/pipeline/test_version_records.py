@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
-from libs.models import VersionRecord
+from libs.models import SEAL, DamagedRecord, VersionRecord, digest
 from libs.pipeline.maintenance import describe, gc, reconcile
 from libs.pipeline.publishing import IN_THE_WAY
 from libs.pipeline.verify import Finding, verify
@@ -48,6 +49,18 @@ def test_each_version_says_what_the_ledger_says(platform: Any, geojson: Callable
     first = found["a/v1/_version.json"]
     assert (first.datasets, first.receipt.content["metadata"], len(first.receipt.content["files"])) == (2, {"why": "so"}, 2)
     assert (findings(platform), gc(platform.stack).unknown) == ({}, ())
+
+
+def test_a_record_of_a_release_whose_versions_had_fewer_fields_is_whole(platform: Any, geojson: Callable[..., str]) -> None:
+    """Fields are added from release to release: a record without them says what it said when it was written."""
+    two_batches(platform, geojson)
+    store, key = platform.stack.lake.store, "b/v1/_version.json"
+    fields = json.loads(store.read(key))
+    assert fields["asset"].pop("rules") == []
+    written = to_json(fields | {SEAL: digest(fields)}, indent=2) + b"\n"
+    assert VersionRecord.parse(written) == VersionRecord.parse(store.read(key))
+    with pytest.raises(DamagedRecord, match="not as it was written"):
+        VersionRecord.parse(written + b"\n")
 
 
 def test_of_a_large_manifest_each_version_has_its_own_files(platform: Any, geojson: Callable[..., str]) -> None:
