@@ -102,8 +102,8 @@ RECIPES: dict[str, list[dict[str, Any]]] = {
     "spatial_join": [
         {"columns": {"n": "their_n", "kind": "their_kind"}, "take": "all"},
     ],
-    # Not held here: on these shapes, cut by themselves, the engines leave different rows and count other cuts. Why is not known in
-    # full (they have GEOS of different releases). test_overlays.py holds both to Shapely on ordinary shapes.
+    # Not held here: of these shapes, cut by themselves, the engines leave different rows and count other cuts. Why is not known
+    # in full (they have GEOS of different releases). test_overlays.py holds both to Shapely on ordinary shapes.
     "clip_by": [],
     "erase": [],
 }
