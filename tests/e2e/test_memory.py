@@ -15,8 +15,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert [(result.what, result.judged) for result in results if not result.met] == []
 
 
-def test_memory_does_not_grow_with_a_raster(tmp_path: Path) -> None:
-    """Growth is judged where a quarter takes all the memory that a raster may, too; of a smaller one, the peak alone."""
+def test_a_large_raster_takes_no_more_than_the_goal(tmp_path: Path) -> None:
+    """The peak alone. A strip is as wide as the raster, so memory grows with its width: `make bench` reports by how much."""
     results = list(rasters.jobs(30_000 if FULL else 10_000, tmp_path))
-    met = [result.met if FULL else max(result.samples[rasters.PRODUCT]) <= rasters.MEMORY_GOAL for result in results]
-    assert [(result.what, result.judged) for result, good in zip(results, met, strict=True) if not good] == []
+    peaks = {result.what: max(result.samples[rasters.PRODUCT]) for result in results}
+    assert {what: peak for what, peak in peaks.items() if peak > rasters.MEMORY_GOAL} == {}
