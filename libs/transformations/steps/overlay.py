@@ -1,7 +1,7 @@
 """Steps that look at where features of a named input lie: joining them, cutting to them, cutting them away."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -169,18 +169,14 @@ class SpatialJoin(Step):
         return [query.dialect.by_code_point(name) if family(column) is Family.TEXT else name for column, name in names]
 
 
-class ClipBy(Step):
-    """Keep what lies in the features of a named input: as the step ``clip`` does with an area.
+class _CutByInput(Step):
+    """A step that cuts features at the borders of a named input: inside stays, or, with ``away``, outside."""
 
-    Attributes:
-        input: Name of the input, of polygons. It is reprojected to the CRS that the features have here, and repaired.
-    """
-
-    op: Literal["clip_by"] = "clip_by"
+    away: ClassVar[bool] = False
     input: InputName
 
     @property
-    def reads(self) -> Mapping[str, Collection[str] | None]:  # noqa: D102 - see the base
+    def reads(self) -> Mapping[str, Collection[str] | None]:
         return {self.input: ()}
 
     def apply(self, query: Query) -> None:
@@ -192,10 +188,20 @@ class ClipBy(Step):
         require_geometry(query)
         require_sound(query)
         area, within = find_area(self.input, query)
-        cut_to(query, area, within)
+        cut_to(query, area, within, away=self.away)
 
 
-class Erase(Step):
+class ClipBy(_CutByInput):
+    """Keep what lies in the features of a named input: as the step ``clip`` does with an area.
+
+    Attributes:
+        input: Name of the input, of polygons. It is reprojected to the CRS that the features have here, and repaired.
+    """
+
+    op: Literal["clip_by"] = "clip_by"
+
+
+class Erase(_CutByInput):
     """Cut away what lies in the features of a named input: the rest stays, a cut feature with its dimension.
 
     What only touches the input, and what has no geometry, stays as it is. A surface in space that lies across its border stays
@@ -205,23 +211,8 @@ class Erase(Step):
         input: Name of the input, of polygons. It is reprojected to the CRS that the features have here, and repaired.
     """
 
+    away: ClassVar[bool] = True
     op: Literal["erase"] = "erase"
-    input: InputName
-
-    @property
-    def reads(self) -> Mapping[str, Collection[str] | None]:  # noqa: D102 - see the base
-        return {self.input: ()}
-
-    def apply(self, query: Query) -> None:
-        """Counts the features cut, and those left out.
-
-        Raises:
-            Rejected: for a table, and an input without geometry.
-        """
-        require_geometry(query)
-        require_sound(query)
-        area, within = find_area(self.input, query)
-        cut_to(query, area, within, away=True)
 
 
 def find_area(name: str, query: Query) -> tuple[str, str]:
