@@ -18,10 +18,9 @@ from benchmarks.contenders import COMMAND, OURS, fresh_home, peer, require_rows
 from benchmarks.measure import Measurement, Result, in_turns, medians, megabytes, run
 from benchmarks.memory import GOAL_BYTES
 from libs.models.settings import Settings
-from libs.pipeline.upload import upload
+from libs.pipeline.upload import Upload, upload_all
 from libs.platform import open_landing_zone
 from libs.spatial_utils.formats import find_format
-from libs.spatial_utils.siblings import Folders
 from services.local import throwaway_services
 
 LEAST = "least PostGIS"
@@ -90,11 +89,12 @@ def _after(settle: Callable[[], object], job: Callable[[], float]) -> float:
 def _delivered(source: Path, format_: Format, environment: Mapping[str, str]) -> dict[str, object]:
     """Upload a file with its sidecars; what a manifest says of it."""
     landing = open_landing_zone(Settings.model_validate({name.lower(): value for name, value in environment.items()}))
-    path = upload(landing, source, find_format(format_.name, "format"), source.parent.name, Folders())
+    upload = Upload(source, find_format(format_.name, "format"), source.parent.name, "files[0]")
+    upload_all(landing, [upload], b"", "benchmark")
     return {
         "uploader": "benchmark",
         "intent": "ingest_vector",
-        "files": [{"path": path, "type": "vector", "format": format_.name}],
+        "files": [{"path": landing.store.uri(upload.key), "type": "vector", "format": format_.name}],
     }
 
 
