@@ -217,12 +217,12 @@ def test_something_that_is_no_json_is_submitted_under_its_own_name_and_rejected(
         (["recipes", "--sql", "duckdb"], "Name the recipe"),
         (["datasest"], "Did you mean 'datasets'?"),
         (["ingest", "nowhere.gpkg"], "does not exist"),
-        (["ingest", "notes.xyz"], "--format"),
+        (["ingest", "notes.unknown"], "--format"),
         (["ingest", "points.geojson", "--param", "tolerance"], "NAME=VALUE"),
     ],
 )
 def test_wrong_usage_is_met_by_a_hint(stocked, arguments, hint):
-    (stocked.folder / "notes.xyz").touch()
+    (stocked.folder / "notes.unknown").touch()
     assert hint in stocked(*arguments, code=2).err
 
 
