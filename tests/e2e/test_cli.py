@@ -633,7 +633,7 @@ def test_names_of_files_and_layers_steer_no_terminal(cli, points):
     evil.write_text(json.dumps(content), encoding="utf-8")
     worse = cli.folder / "x\x1b[2J\n✓ all is well.geojson"
     shutil.copy(evil, worse)
-    nothing = worse.with_suffix(".xyz")
+    nothing = worse.with_suffix(".unknown")
     nothing.touch()
     said = [
         cli("inspect", evil),
