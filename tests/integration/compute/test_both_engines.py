@@ -409,7 +409,8 @@ def test_a_number_is_compared_exactly_whatever_the_column_can_hold(name: str, ma
 
 
 def test_every_built_in_recipe_is_tried() -> None:
-    assert set(RECIPES) == set(Registry().recipes)
+    """Those for rasters need no engine: see test_steps.py of the rasters."""
+    assert set(RECIPES) == {name for name, recipe in Registry().recipes.items() if not recipe.for_rasters}
 
 
 @pytest.mark.parametrize(("name", "parameters"), [(name, each) for name in RECIPES for each in RECIPES[name]], ids=str)
