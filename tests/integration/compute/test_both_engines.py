@@ -5,8 +5,9 @@ In fact the same bytes, but for what lies in GEOS and PROJ, of which DuckDB brin
 - A multi-geometry of one part that is repaired or put on a grid may come back as that part: GEOS 3.11 unwraps points on a grid,
   later ones do not; PostGIS wraps what it repaired again, DuckDB does not.
 - PROJ 9.1 has the equator of EPSG:3857 at -7e-10 m, later releases at 0, which a grid of a metre counts as rounded.
-- Simplified rings: the files in ``OTHERWISE_SIMPLIFIED`` come out otherwise. Most likely, not looked into one by one: later
+- Simplified rings: the files in ``OTHERWISE_MADE`` come out otherwise. Most likely, not looked into one by one: later
   GEOS may leave out the vertex where a ring begins, too, and keeps parts from jumping over each other; 3.11 does neither.
+- So does one file that is cut by its own features, where borders lie on each other. Not looked into.
 """
 
 import math
@@ -102,11 +103,12 @@ RECIPES: dict[str, list[dict[str, Any]]] = {
     "spatial_join": [
         {"columns": {"n": "their_n", "kind": "their_kind"}, "take": "all"},
     ],
-    # Not held here: of these shapes, cut by themselves, the engines leave different rows and count other cuts. Why is not known
-    # in full (they have GEOS of different releases). test_overlays.py holds both to Shapely on ordinary shapes.
-    "clip_by": [],
-    "erase": [],
+    "clip_by": [{}],
+    "erase": [{}],
 }
+CUT_BY_THEMSELVES = ("clip_by", "erase")
+"""Recipes that are tried on real files only. Of generated shapes, which cross themselves and each other, the engines leave other
+rows and count other cuts. Why is not known in full. test_overlays.py holds both engines to Shapely on ordinary shapes."""
 
 
 @pytest.fixture(scope="session", params=["postgis"])
@@ -413,7 +415,9 @@ def test_every_built_in_recipe_is_tried() -> None:
     assert set(RECIPES) == {name for name, recipe in Registry().recipes.items() if not recipe.for_rasters}
 
 
-@pytest.mark.parametrize(("name", "parameters"), [(name, each) for name in RECIPES for each in RECIPES[name]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "parameters"), [(name, each) for name in RECIPES if name not in CUT_BY_THEMSELVES for each in RECIPES[name]], ids=str
+)
 # Not shrunk: with so many columns that takes minutes, for every recipe that fails.
 @settings(
     deadline=None,
@@ -451,7 +455,10 @@ def layers(path: Path) -> Iterator[tuple[str, pa.Table, str | None]]:
 
 
 SMALL = 300_000
-OTHERWISE_SIMPLIFIED = {"coutwildrnp.shp", "mosselzaad.gpkg", "LGA_2013_AUST.shp", "olinda1.shp"}
+OTHERWISE_MADE = {
+    "simplify": {"coutwildrnp.shp", "mosselzaad.gpkg", "LGA_2013_AUST.shp", "olinda1.shp"},
+    "clip_by": {"two_states_mercator.shp"},
+}
 
 
 def files(most: int) -> list[Path]:
@@ -523,4 +530,4 @@ def test_on_all_real_files(name: str, made: Made) -> None:
 def test_on_a_spread_of_real_files(name: str, made: Made, spread: list[Any]) -> None:
     compared, found = differences(name, spread, made)
     assert compared > 20
-    assert {what.partition(":")[0] for what in found} <= (OTHERWISE_SIMPLIFIED if name == "simplify" else set()), found
+    assert {what.partition(":")[0] for what in found} <= OTHERWISE_MADE.get(name, set()), found
