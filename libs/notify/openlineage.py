@@ -27,8 +27,11 @@ _REASONS = 10
 """Problems, at most, that an error message has."""
 
 KEEPING = frozenset(
-    {"select", "rename", "cast", "filter", "clip", "reproject", "repair", "simplify", "set_precision", "force_2d", "explode"}
-)
+    {
+        "buffer", "cast", "centroid", "clip", "clip_by", "deduplicate", "erase", "explode", "filter", "force_2d", "hull",
+        "rename", "repair", "reproject", "select", "set_precision", "simplify",
+    }
+)  # fmt: skip
 """Steps after which each column still comes from one column of the source. After others, the columns' lineage is not told."""
 
 
@@ -226,6 +229,7 @@ class OpenLineage:
             if key is None
             else self._lake.named(f"s3://{self._lake.name}/{key.split('/')[0]}")
             for layer in lineage.inputs
+            if layer.name is None  # of a named input, these steps keep no column
             for key in [lake_key(layer.path)]
         }
         return {

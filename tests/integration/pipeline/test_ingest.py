@@ -295,7 +295,7 @@ def test_everything_is_recorded(platform: Any, frame: geopandas.GeoDataFrame, tm
 
     state = ledger.batch("b1")
     assert (state.status, state.outcome.decision.value) == (Status.SUCCESS, "success")
-    assert [entry.action for entry in ledger.activity()] == ["success", "claimed", "received"]
+    assert [entry.action for entry in ledger.activity()] == ["success", "claimed", "received", "upgraded"]
     written = json.loads(landing.store.read("reports/b1.json"))
     assert written == json.loads(report.model_dump_json())
     assert json.loads(landing.store.read("archive/b1/b1-1.json"))["metadata"] == metadata

@@ -43,8 +43,12 @@ MODELS = {
     "schema": schema_dataset.SchemaDatasetFacet,
     "version": dataset_version_dataset.DatasetVersionDatasetFacet,
 }
-MAKING = {"dissolve"}
+MAKING = {"dissolve", "join", "measure", "spatial_join", "summarize"}
 """Steps that make columns of others."""
+EVERYWHERE = {
+    "type": "Polygon",
+    "coordinates": [[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]],
+}
 
 
 def checked(model: type, value: dict[str, Any]) -> None:
@@ -142,6 +146,19 @@ def test_columns_that_were_made_of_others_have_no_lineage(told: Any, geojson: Ca
     *_, complete = events()
     assert complete["eventType"] == "COMPLETE", complete
     assert "columnLineage" not in complete["outputs"][0]["facets"]
+
+
+def test_columns_come_from_the_features_and_not_from_what_cuts_them(told: Any, geojson: Callable[..., str]) -> None:
+    platform, events = told
+    entry = platform.entry(platform.put("in/a.geojson", geojson(kind="x")))
+    area = platform.entry(platform.put("in/area.geojson", json.dumps(EVERYWHERE)), name="other")
+    platform.ingest("town", entry, area, intent="clip_by")
+    *_, complete = events()
+    (made,) = complete["outputs"]
+    columns = made["facets"]["columnLineage"]["fields"]
+    assert {field["name"] for each in columns.values() for field in each["inputFields"]} == {
+        f"{platform.home}/landing-zone/in/a.geojson"
+    }
 
 
 def test_every_step_is_known_to_keep_or_to_make_columns() -> None:

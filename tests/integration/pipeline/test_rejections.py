@@ -27,7 +27,7 @@ def test_one_list_for_the_manifest_and_its_surroundings(platform: Any, geojson: 
         platform.entry("s3://elsewhere/a.geojson", format="Word"),
         platform.entry(good, layer="x", encoding="klingon", sha256="abc"),
         {"path": good, "format": "GeoJSON", "type": "picture"},
-        {"path": "s3://landing-zone/in/a.tif", "format": "GPKG", "type": "raster"},
+        {"path": "s3://landing-zone/in/a.tif", "format": "FlatGeobuf", "type": "raster"},
         intent="reproject",
         parameters={"csr": 1},
         metadata={"dataset_id": "no/good"},
