@@ -163,7 +163,8 @@ class DataLake:
         content, identity = self._identity(), self.identity()
         if content is None or identity is None:
             return False
-        return format_of(json.loads(content)) >= SEALED_SINCE and content != _written(identity)
+        document = json.loads(content)
+        return (SEAL in document or format_of(document) >= SEALED_SINCE) and content != _written(identity)
 
     def identify(self, identity: LakeIdentity) -> bool:
         """Give the lake its identity, once and for all. False when it has one."""

@@ -14,6 +14,7 @@ import pytest
 from libs.models import ServiceUnavailable
 from libs.storage import ObjectMissing
 from libs.storage.s3 import PART
+from libs.storage.store import untold
 from services.local import throwaway_services
 from tests.buckets import Buckets
 from tests.disks import small_disk
@@ -95,7 +96,7 @@ def test_a_completion_that_comes_too_late_is_refused_by_the_server(buckets: Buck
     source = tmp_path / "large"
     source.write_bytes(bytes(LARGE))
     store.put("v1/data", b"there since")
-    assert not store._create_once("v1/data", source)
+    assert not store._create_once("v1/data", source, untold)
     assert store.read("v1/data") == b"there since"
     assert list(store._uploads(())) == []
 
