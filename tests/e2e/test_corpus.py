@@ -18,10 +18,9 @@ import pytest
 from libs.models import Report, Status
 from libs.models.settings import Settings
 from libs.pipeline.process import process
-from libs.pipeline.upload import upload
+from libs.pipeline.upload import Upload, upload_all
 from libs.platform import open_stack
 from libs.spatial_utils.formats import find_format
-from libs.spatial_utils.siblings import Folders
 
 FORMATS = {
     "CSV": "CSV", "ESRI Shapefile": "ESRI Shapefile", "GML": "GML", "GPKG": "GPKG", "GPX": "GPX", "GeoJSON": "GeoJSON",
@@ -146,7 +145,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory):
         for item in ITEMS:
             declared_format = str(spec(item, "")["format"])
             if item.path.is_file():
-                uri = upload(stack.landing, item.path, find_format(declared_format, ""), item.batch_id, Folders())
+                upload = Upload(item.path, find_format(declared_format, ""), item.batch_id, "files[0]")
+                upload_all(stack.landing, [upload], b"", item.batch_id)
+                uri = stack.landing.store.uri(upload.key)
                 manifest = {
                     "batch_id": item.batch_id,
                     "uploader": "corpus",
