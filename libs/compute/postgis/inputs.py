@@ -27,7 +27,7 @@ class PostGISInputs:
 
     Args:
         new_schema: Begins a session with a schema of its own.
-        path: For values that the server cannot hold, of which there are none here.
+        path: Where values would be kept that the server cannot hold. An input has none.
 
     Attributes:
         loaded: What is there, by name.
